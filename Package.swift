@@ -1,0 +1,88 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Floors, from the ground up: a target imports only targets named before it.
+// docs/architecture.md walks through them; Tests/ArchitectureTests checks that imports point downwards.
+
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ExistentialAny"),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "Jigsaw",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Libraries of the system, seen through module maps and thin shims.
+    .systemLibrary(
+      name: "CNetCDF", path: "Sources/System/CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
+    .systemLibrary(
+      name: "CBlosc", path: "Sources/System/CBlosc", pkgConfig: "blosc", providers: [.apt(["libblosc-dev"])]),
+    .systemLibrary(
+      name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .target(
+      name: "COneDNN", path: "Sources/System/COneDNN", cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("dnnl")]),
+    .target(name: "CKernels", cSettings: [.treatAllWarnings(as: .error)]),
+
+    room("Basics"),
+    room("Tensors", ["Basics", "CKernels", "COneDNN"]),
+    room("Execution", ["Basics", "Tensors", "CKernels"]),
+    room("Models", ["Basics", "Tensors", "Execution"]),
+    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CZlib", "CZstd"]),
+    room("Datasets", ["Basics", "Tensors", "Stores"]),
+    room("Training", ["Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Datasets"]),
+    room("Forecasting", ["Basics", "Tensors", "Execution", "Stores", "Datasets", "Training"]),
+    room("Verification", ["Basics", "Stores", "Datasets"]),
+    // Style, scripts and coastlines are compiled in, so that the program stays one file.
+    room(
+      "Reporting", ["Basics", "Datasets", "Verification"],
+      resources: [
+        "style.css", "charts.css", "maps.css", "base.js", "palettes.js", "chart.js", "map.js", "mapsection.js",
+        "scores.js",
+        "training.js", "coastlines.json",
+      ].map { .embedInCode("Resources/\($0)") }),
+    room("Configuration", ["Basics", "Datasets", "Models", "Training", .product(name: "Yams", package: "Yams")]),
+    room(
+      "Workflow",
+      [
+        "Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training", "Forecasting", "Verification",
+        "Reporting", "Configuration",
+      ]),
+    .executableTarget(
+      name: "jigsaw",
+      dependencies: [
+        "Basics", "Configuration", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+
+    // Tests, and what several of them share.
+    .target(name: "TestSupport", dependencies: ["Basics", "Stores"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("ExecutionTests", ["Tensors", "Execution"]),
+    tests("ModelsTests", ["Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training"]),
+    tests("TrainingTests", ["Basics", "Tensors", "Execution", "Models", "Datasets", "Training", "TestSupport"]),
+    tests("WorkflowTests", ["Basics", "Execution", "Models", "Configuration", "Workflow", "TestSupport"]),
+    tests("ArchitectureTests", ["Basics"]),
+    tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
+    tests("StoresTests", ["Basics", "Stores", "TestSupport"]),
+    tests("DatasetsTests", ["Basics", "Tensors", "Stores", "Datasets", "TestSupport"]),
+    tests("CLITests", ["Basics", "Stores", "TestSupport", "jigsaw"], exclude: ["help.txt"]),
+    tests(
+      "ConfigurationTests",
+      ["Basics", "Datasets", "Training", "Configuration", .product(name: "Yams", package: "Yams")]),
+  ]
+)
