@@ -1,0 +1,57 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What the operating system says of the machine.
+public enum Machine {
+  /// Bytes that processes can still take without swapping; nil when unknown.
+  public static var availableMemory: Int? {
+    guard let text = try? readVirtual("/proc/meminfo"),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+      let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+    else { return nil }
+    return kibibytes * 1_024
+  }
+
+  /// Highest resident memory of this process so far, bytes.
+  public static var peakResidentMemory: Int {
+    var usage = rusage()
+    getrusage(0, &usage)  // RUSAGE_SELF, which Swift imports as another type
+    return usage.ru_maxrss * 1_024
+  }
+
+  public static var processorName: String {
+    guard let text = try? readVirtual("/proc/cpuinfo"),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("model name") }),
+      let colon = line.firstIndex(of: ":")
+    else { return "unknown" }
+    return String(line[line.index(after: colon)...].drop(while: { $0 == " " }))
+  }
+
+  public static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, 255) == 0 else { return "unknown" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  /// Seconds since 1970.
+  public static var unixSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  /// Files of /proc have no size that could be asked before.
+  private static func readVirtual(_ path: String) throws -> String {
+    guard let file = fopen(path, "r") else { throw JigsawError(path, "can't open this file (\(Files.reason()))") }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 16_384)
+    while true {
+      let n = fread(&buffer, 1, buffer.count, file)
+      if n == 0 { break }
+      bytes += buffer[..<n]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
