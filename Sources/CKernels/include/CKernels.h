@@ -1,0 +1,134 @@
+/// Vectorised elementwise, normalisation, reduction and optimiser kernels.
+///
+/// Every kernel is compiled for several instruction sets from one source (`kernels.inc.h`); the best one that the CPU
+/// supports is chosen at run time. All kernels are single-threaded: callers split rows over threads. Matrices are
+/// row-major with contiguous rows unless a stride is given. "Backward" kernels take the gradient of the loss with
+/// respect to the output of their forward partner.
+#ifndef JIGSAW_CKERNELS_H
+#define JIGSAW_CKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Coefficients of one Adam update (Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019).
+typedef struct {
+  float learning_rate;
+  float beta1, beta2, epsilon;
+  float bias_correction1, bias_correction2;  ///< 1 - beta^n
+  float coupled_decay;                       ///< added to the gradient: g + d·p
+  float decoupled_decay;                     ///< p shrinks by the factor 1 - learning_rate·d
+  float gradient_scale;                      ///< from clipping
+  float average_decay;                       ///< of the exponential moving average; unused when it is absent
+} jk_adam;
+
+/// One stream of the counter-based generator Philox-4x32-10 (Salmon et al. 2011).
+typedef struct {
+  uint32_t key[2];
+  uint64_t step;
+} jk_stream;
+
+/// Geometry of the tiled training layout: a field [lat, lon] cut into tiles of height x width points.
+typedef struct {
+  size_t rows, columns;            ///< of the field: latitudes, longitudes
+  size_t tile_rows, tile_columns;  ///< of one tile
+} jk_tiling;
+
+typedef struct {
+  const char *name;
+
+  /// y = x·Φ(x), the exact (erf) form of GELU.
+  void (*gelu_forward)(const float *x, float *y, size_t n);
+  /// dx = dy·gelu'(x); dx may be dy. If y is not null it receives gelu(x), which backward passes need again.
+  void (*gelu_backward)(const float *x, const float *dy, float *dx, float *y, size_t n);
+
+  /// x[r, c] += bias[c].
+  void (*add_column_bias)(float *x, const float *bias, size_t rows, size_t columns);
+  /// x[r, c] += bias[r].
+  void (*add_row_bias)(float *x, const float *bias, size_t rows, size_t columns);
+  /// u[r, c] += bias[c], y = gelu(u). y may be u.
+  void (*column_bias_gelu)(float *u, const float *bias, float *y, size_t rows, size_t columns);
+  /// u[r, c] += bias[r], y = gelu(u). y may be u.
+  void (*row_bias_gelu)(float *u, const float *bias, float *y, size_t rows, size_t columns);
+  /// sums[c] += sum over r of x[r, c].
+  void (*column_sums)(const float *x, float *sums, size_t rows, size_t columns);
+  /// sums[r] += sum over c of x[r, c].
+  void (*row_sums)(const float *x, float *sums, size_t rows, size_t columns);
+
+  /// y[r, :] = (x[r, :] - mean)·rstd·scale + shift; mean and rstd [rows] are outputs. Strides in elements.
+  void (*layer_norm_forward)(const float *x, size_t x_stride, const float *scale, const float *shift, float epsilon,
+                             float *y, size_t y_stride, float *mean, float *rstd, size_t rows, size_t columns);
+  /// dx (+)= gradient; dscale, dshift [columns] are added to.
+  void (*layer_norm_backward)(const float *x, size_t x_stride, const float *scale, const float *mean, const float *rstd,
+                              const float *dy, size_t dy_stride, float *dx, size_t dx_stride, bool accumulate,
+                              float *dscale, float *dshift, size_t rows, size_t columns);
+
+  /// y += x.
+  void (*add)(float *y, const float *x, size_t n);
+  /// y = a·x (y may be x).
+  void (*scale)(float *y, const float *x, float a, size_t n);
+  /// y[r, c] = x[r, c] + scale[c]·d[r, c].
+  void (*add_scaled_columns)(const float *x, const float *scale, const float *d, float *y, size_t rows, size_t columns);
+  /// y[r, c] = scale[c]·x[r, c].
+  void (*scale_columns)(const float *x, const float *scale, float *y, size_t rows, size_t columns);
+  /// Sum of squares, accumulated in double. Not finite if any x is not.
+  double (*sum_of_squares)(const float *x, size_t n);
+
+  /// Sum over rows and columns of (row_weight·column_weight·(prediction - target))². If gradient is not null it receives
+  /// (or, with accumulate, is increased by) gradient_scale times the derivative with respect to prediction.
+  double (*weighted_squares)(const float *prediction, const float *target, const float *row_weights,
+                             const float *column_weights, float *gradient, float gradient_scale, bool accumulate,
+                             size_t rows, size_t columns);
+
+  /// One Adam update in one pass over memory. average may be null.
+  void (*adam_step)(const jk_adam *c, float *parameter, const float *gradient, float *moment1, float *moment2,
+                    float *average, size_t n);
+
+  /// y[i] = keep(row, column + i) ? x[i]/(1-probability) : 0 (y may be x). The mask depends on (stream, row, column) alone.
+  void (*dropout)(const jk_stream *stream, uint64_t row, uint64_t column, float probability, const float *x, float *y,
+                  size_t n);
+
+  /// Tokens [first, last) of `fields` planes [fields][lat, lon] into the layout [token, batch, point, field]:
+  /// out = (plane - mean[field])·factor[field]. Strides in elements: of planes, and of tokens and points in `out`. Column
+  /// x of the tiled field is column x + column_shift of the planes, around the globe.
+  void (*tile)(const float *planes, size_t plane_stride, size_t fields, const float *mean, const float *factor,
+               const jk_tiling *tiling, size_t first, size_t last, size_t column_shift, float *out, size_t token_stride,
+               size_t point_stride);
+  /// The inverse: plane = value·factor[field] + mean[field].
+  void (*untile)(const float *values, size_t token_stride, size_t point_stride, size_t fields, const float *mean,
+                 const float *factor, const jk_tiling *tiling, size_t first, size_t last, float *planes,
+                 size_t plane_stride);
+
+  /// Rate of independent fused multiply-adds on one core, FLOP/s, over about `seconds`.
+  double (*multiply_add_rate)(double seconds);
+} jk_kernels;
+
+/// The best kernels that this CPU supports.
+const jk_kernels *jk_current(void);
+
+/// The kernels called `name` ("baseline", "avx2", "avx512"); null if unknown or not supported by this CPU.
+const jk_kernels *jk_named(const char *name);
+
+/// CPUs that this process may run on (its affinity, not the machine's count).
+int jk_available_cpus(void);
+
+/// Four 32-bit random numbers of `stream` at (row, block).
+void jk_philox(const jk_stream *stream, uint64_t row, uint64_t block, uint32_t out[4]);
+
+/// Tells the CPU that the caller spins on a memory location.
+static inline void jk_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

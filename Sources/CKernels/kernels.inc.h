@@ -1,0 +1,481 @@
+// The one source of all kernels. Each kernels_*.c defines JK_NAME, JK_TABLE and JK_VECTOR_BYTES, sets the target
+// instruction set and includes this file. Vector extensions keep it free of intrinsics, hence portable.
+
+#pragma clang fp contract(fast)
+
+#define VL (JK_VECTOR_BYTES / 4)
+#define BLOCK 1024  // floats summed in single precision before the sum goes to a double
+
+typedef float vf __attribute__((vector_size(JK_VECTOR_BYTES)));
+typedef int32_t vi __attribute__((vector_size(JK_VECTOR_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(JK_VECTOR_BYTES)));
+typedef uint64_t vu2 __attribute__((vector_size(2 * JK_VECTOR_BYTES)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vf load(const float *p) {
+  vf v;
+  memcpy(&v, p, sizeof v);
+  return v;
+}
+INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+INLINE vf load_part(const float *p, size_t n) {
+  vf v = {0};
+  memcpy(&v, p, n * sizeof(float));
+  return v;
+}
+INLINE void store_part(float *p, vf v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
+INLINE vf splat(float a) { return (vf){0} + a; }
+INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+
+INLINE float horizontal(vf v) {
+  float s = 0;
+  for (int i = 0; i < VL; i++) s += v[i];
+  return s;
+}
+
+// Runs STEP(load function, store function, index) over n elements, the last part with partial loads and stores.
+#define FOR_VECTORS(n, BODY)                   \
+  do {                                         \
+    size_t i = 0;                              \
+    for (; i + VL <= (n); i += VL) {           \
+      BODY(load, store, )                      \
+    }                                          \
+    if (i < (n)) {                             \
+      const size_t part = (n) - i;             \
+      BODY(LOAD_PART, STORE_PART, )            \
+    }                                          \
+  } while (0)
+#define LOAD_PART(p) load_part(p, part)
+#define STORE_PART(p, v) store_part(p, v, part)
+
+// exp for x <= 0 (Cephes coefficients; relative error below 2 ulp). Smaller than -87 is taken as -87.
+INLINE vf exp_negative(vf x) {
+  x = choose((vi)(x < splat(-87.0f)), splat(-87.0f), x);
+  const vf magic = splat(12582912.0f);  // rounds to the nearest integer
+  const vf n = (x * 1.44269504088896341f + magic) - magic;
+  vf r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  vf p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const vi power = (__builtin_convertvector(n, vi) + 127) << 23;
+  return p * (vf)power;
+}
+
+// Φ(x) and exp(-x²/2). Polynomial of Tests/Goldens/fit_gelu.py (degree 8): Φ(-a) = exp(-a²/2)·Q(1/(1 + 0.3 a)).
+INLINE vf normal_distribution(vf x, vf *density) {
+  const vf a = choose((vi)(x < splat(0.0f)), -x, x);
+  const vf e = exp_negative(a * a * -0.5f);
+  const vf t = 1.0f / (a * 0.3f + 1.0f);
+  vf q = splat(3.608884025e-02f);
+  q = q * t + -1.589337392e-01f;
+  q = q * t + 2.093464112e-01f;
+  q = q * t + -5.645012095e-02f;
+  q = q * t + 1.300326348e-01f;
+  q = q * t + 9.946505771e-02f;
+  q = q * t + 1.208263158e-01f;
+  q = q * t + 1.196245408e-01f;
+  q = q * t * e;
+  *density = e;
+  return choose((vi)(x < splat(0.0f)), q, 1.0f - q);
+}
+
+INLINE vf gelu(vf x) {
+  vf e;
+  return x * normal_distribution(x, &e);
+}
+
+static void gelu_forward(const float *x, float *y, size_t n) {
+#define BODY(LOAD, STORE, _) STORE(y + i, gelu(LOAD(x + i)));
+  FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void gelu_backward(const float *x, const float *dy, float *dx, float *y, size_t n) {
+#define BODY(LOAD, STORE, _)                                            \
+  vf e;                                                                 \
+  const vf v = LOAD(x + i);                                             \
+  const vf cdf = normal_distribution(v, &e);                            \
+  STORE(dx + i, LOAD(dy + i) * (cdf + v * e * 0.398942280401432678f));  \
+  if (y) STORE(y + i, v * cdf);
+  FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void add_column_bias(float *x, const float *bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns) {
+#define BODY(LOAD, STORE, _) STORE(x + i, LOAD(x + i) + LOAD(bias + i));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void add_row_bias(float *x, const float *bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns) {
+    const vf b = splat(bias[r]);
+#define BODY(LOAD, STORE, _) STORE(x + i, LOAD(x + i) + b);
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void column_bias_gelu(float *u, const float *bias, float *y, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, u += columns, y += columns) {
+#define BODY(LOAD, STORE, _)                  \
+  const vf v = LOAD(u + i) + LOAD(bias + i);  \
+  STORE(u + i, v);                            \
+  STORE(y + i, gelu(v));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void row_bias_gelu(float *u, const float *bias, float *y, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, u += columns, y += columns) {
+    const vf b = splat(bias[r]);
+#define BODY(LOAD, STORE, _)     \
+  const vf v = LOAD(u + i) + b;  \
+  STORE(u + i, v);               \
+  STORE(y + i, gelu(v));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void column_sums(const float *x, float *sums, size_t rows, size_t columns) {
+  // Four rows at a time, so that the sums are read and written once per four rows.
+  size_t r = 0;
+  for (; r + 4 <= rows; r += 4, x += 4 * columns) {
+    const float *x1 = x + columns, *x2 = x1 + columns, *x3 = x2 + columns;
+#define BODY(LOAD, STORE, _) \
+  STORE(sums + i, LOAD(sums + i) + ((LOAD(x + i) + LOAD(x1 + i)) + (LOAD(x2 + i) + LOAD(x3 + i))));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+  for (; r < rows; r++, x += columns) {
+#define BODY(LOAD, STORE, _) STORE(sums + i, LOAD(sums + i) + LOAD(x + i));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+// The sum of n elements: four vectors of partial sums per block, blocks added in double.
+static double sum(const float *x, size_t n) {
+  double total = 0;
+  for (size_t start = 0; start < n; start += BLOCK) {
+    const size_t end = start + BLOCK < n ? start + BLOCK : n;
+    vf s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    size_t i = start;
+    for (; i + 4 * VL <= end; i += 4 * VL) {
+      s0 += load(x + i);
+      s1 += load(x + i + VL);
+      s2 += load(x + i + 2 * VL);
+      s3 += load(x + i + 3 * VL);
+    }
+    for (; i + VL <= end; i += VL) s0 += load(x + i);
+    if (i < end) s1 += load_part(x + i, end - i);
+    total += horizontal((s0 + s1) + (s2 + s3));
+  }
+  return total;
+}
+
+static void row_sums(const float *x, float *sums, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns) sums[r] += (float)sum(x, columns);
+}
+
+static double sum_of_squares(const float *x, size_t n) {
+  double total = 0;
+  for (size_t start = 0; start < n; start += BLOCK) {
+    const size_t end = start + BLOCK < n ? start + BLOCK : n;
+    vf s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};
+    size_t i = start;
+    for (; i + 4 * VL <= end; i += 4 * VL) {
+      const vf a = load(x + i), b = load(x + i + VL), c = load(x + i + 2 * VL), d = load(x + i + 3 * VL);
+      s0 += a * a;
+      s1 += b * b;
+      s2 += c * c;
+      s3 += d * d;
+    }
+    for (; i < end; i += VL) {
+      const vf a = load_part(x + i, end - i < VL ? end - i : VL);
+      s0 += a * a;
+    }
+    total += horizontal((s0 + s1) + (s2 + s3));
+  }
+  return total;
+}
+
+// Sum of (x - mean)², in the manner of `sum`.
+static double centred_squares(const float *x, float mean, size_t n) {
+  double total = 0;
+  for (size_t start = 0; start < n; start += BLOCK) {
+    const size_t end = start + BLOCK < n ? start + BLOCK : n;
+    vf s0 = {0}, s1 = {0};
+    size_t i = start;
+    for (; i + 2 * VL <= end; i += 2 * VL) {
+      const vf a = load(x + i) - mean, b = load(x + i + VL) - mean;
+      s0 += a * a;
+      s1 += b * b;
+    }
+    float rest = 0;
+    for (; i < end; i++) rest += (x[i] - mean) * (x[i] - mean);
+    total += horizontal(s0 + s1) + rest;
+  }
+  return total;
+}
+
+static void layer_norm_forward(const float *x, size_t x_stride, const float *scale, const float *shift, float epsilon,
+                               float *y, size_t y_stride, float *mean, float *rstd, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+    const float m = (float)(sum(x, columns) / (double)columns);
+    const float s = (float)(1.0 / sqrt(centred_squares(x, m, columns) / (double)columns + epsilon));
+    mean[r] = m;
+    rstd[r] = s;
+#define BODY(LOAD, STORE, _) STORE(y + i, (LOAD(x + i) - m) * s * LOAD(scale + i) + LOAD(shift + i));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void layer_norm_backward(const float *x, size_t x_stride, const float *scale, const float *mean,
+                                const float *rstd, const float *dy, size_t dy_stride, float *dx, size_t dx_stride,
+                                bool accumulate, float *dscale, float *dshift, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, dy += dy_stride, dx += dx_stride) {
+    const float m = mean[r], s = rstd[r];
+    // With g = dy·scale and n = (x - mean)·rstd: dx = rstd·(g - mean(g) - n·mean(g·n)).
+    vf sum_g = {0}, sum_gn = {0};
+#define BODY(LOAD, STORE, _)                        \
+  const vf d = LOAD(dy + i), n = (LOAD(x + i) - m) * s; \
+  const vf g = d * LOAD(scale + i);                 \
+  sum_g += g;                                       \
+  sum_gn += g * n;                                  \
+  STORE(dscale + i, LOAD(dscale + i) + d * n);      \
+  STORE(dshift + i, LOAD(dshift + i) + d);
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+    const float mean_g = horizontal(sum_g) / (float)columns, mean_gn = horizontal(sum_gn) / (float)columns;
+    if (accumulate) {
+#define BODY(LOAD, STORE, _)               \
+  const vf n = (LOAD(x + i) - m) * s;      \
+  STORE(dx + i, LOAD(dx + i) + s * (LOAD(dy + i) * LOAD(scale + i) - mean_g - n * mean_gn));
+      FOR_VECTORS(columns, BODY);
+#undef BODY
+    } else {
+#define BODY(LOAD, STORE, _)               \
+  const vf n = (LOAD(x + i) - m) * s;      \
+  STORE(dx + i, s * (LOAD(dy + i) * LOAD(scale + i) - mean_g - n * mean_gn));
+      FOR_VECTORS(columns, BODY);
+#undef BODY
+    }
+  }
+}
+
+static void add(float *y, const float *x, size_t n) {
+#define BODY(LOAD, STORE, _) STORE(y + i, LOAD(y + i) + LOAD(x + i));
+  FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void scale(float *y, const float *x, float a, size_t n) {
+#define BODY(LOAD, STORE, _) STORE(y + i, LOAD(x + i) * a);
+  FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+static void add_scaled_columns(const float *x, const float *factor, const float *d, float *y, size_t rows,
+                               size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, d += columns, y += columns) {
+#define BODY(LOAD, STORE, _) STORE(y + i, LOAD(x + i) + LOAD(factor + i) * LOAD(d + i));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void scale_columns(const float *x, const float *factor, float *y, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+#define BODY(LOAD, STORE, _) STORE(y + i, LOAD(factor + i) * LOAD(x + i));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static double weighted_squares(const float *prediction, const float *target, const float *row_weights,
+                               const float *column_weights, float *gradient, float gradient_scale, bool accumulate,
+                               size_t rows, size_t columns) {
+  double total = 0;
+  for (size_t r = 0; r < rows; r++) {
+    const float w = row_weights[r], factor = 2 * gradient_scale * w;
+    vf s = {0};
+#define BODY(LOAD, STORE, _)                                              \
+  const vf weight = LOAD(column_weights + i) * w;                         \
+  const vf e = weight * (LOAD(prediction + i) - LOAD(target + i));        \
+  s += e * e;                                                             \
+  if (gradient) {                                                         \
+    vf g = e * LOAD(column_weights + i) * factor;                         \
+    if (accumulate) g += LOAD(gradient + i);                              \
+    STORE(gradient + i, g);                                               \
+  }
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+    total += horizontal(s);
+    prediction += columns;
+    target += columns;
+    if (gradient) gradient += columns;
+  }
+  return total;
+}
+
+static void adam_step(const jk_adam *c, float *parameter, const float *gradient, float *moment1, float *moment2,
+                      float *average, size_t n) {
+  const float keep = 1 - c->learning_rate * c->decoupled_decay, step = c->learning_rate / c->bias_correction1;
+  const float root = 1 / sqrtf(c->bias_correction2), b1 = c->beta1, b2 = c->beta2;
+#define BODY(LOAD, STORE, _)                                                          \
+  vf p = LOAD(parameter + i);                                                         \
+  const vf g = LOAD(gradient + i) * c->gradient_scale + p * c->coupled_decay;         \
+  const vf m = LOAD(moment1 + i) * b1 + g * (1 - b1);                                 \
+  const vf v = LOAD(moment2 + i) * b2 + g * g * (1 - b2);                             \
+  p = p * keep - m * step / (__builtin_elementwise_sqrt(v) * root + c->epsilon);      \
+  STORE(moment1 + i, m);                                                              \
+  STORE(moment2 + i, v);                                                              \
+  STORE(parameter + i, p);                                                            \
+  if (average) STORE(average + i, LOAD(average + i) * c->average_decay + p * (1 - c->average_decay));
+  FOR_VECTORS(n, BODY);
+#undef BODY
+}
+
+// Philox-4x32-10 for VL consecutive blocks at once; out[word][lane].
+INLINE void philox_blocks(const jk_stream *stream, uint64_t row, uint64_t block, vu out[4]) {
+  vu c0, c1 = (vu){0} + (uint32_t)row, c2 = (vu){0} + (uint32_t)(row >> 32), c3 = (vu){0} + (uint32_t)stream->step;
+  for (int lane = 0; lane < VL; lane++) {
+    c0[lane] = (uint32_t)(block + lane);
+    c2[lane] ^= (uint32_t)((block + lane) >> 32) << 16;
+  }
+  uint32_t k0 = stream->key[0], k1 = stream->key[1] ^ (uint32_t)(stream->step >> 32);
+  for (int round = 0; round < 10; round++) {
+    const vu2 p0 = __builtin_convertvector(c0, vu2) * (uint64_t)0xD2511F53u;
+    const vu2 p1 = __builtin_convertvector(c2, vu2) * (uint64_t)0xCD9E8D57u;
+    const vu n0 = __builtin_convertvector(p1 >> 32, vu) ^ c1 ^ k0, n2 = __builtin_convertvector(p0 >> 32, vu) ^ c3 ^ k1;
+    c1 = __builtin_convertvector(p1, vu);
+    c3 = __builtin_convertvector(p0, vu);
+    c0 = n0;
+    c2 = n2;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
+}
+
+static void dropout(const jk_stream *stream, uint64_t row, uint64_t column, float probability, const float *x, float *y,
+                    size_t n) {
+  const double limit = (double)probability * 4294967296.0;
+  const uint32_t threshold = limit >= 4294967295.0 ? 4294967295u : (uint32_t)limit;
+  const float factor = 1 / (1 - probability);
+  size_t i = 0;
+  while (i < n) {
+    const uint64_t block = (column + i) / 4;
+    vu words[4];
+    philox_blocks(stream, row, block, words);
+    const uint64_t first = block * 4;  // the column of the first random number at hand
+    for (size_t k = (size_t)(column + i - first); k < 4 * VL && i < n; k++, i++)
+      y[i] = words[k % 4][k / 4] >= threshold ? x[i] * factor : 0.0f;
+  }
+}
+
+static void tile(const float *planes, size_t plane_stride, size_t fields, const float *mean, const float *factor,
+                 const jk_tiling *tiling, size_t first, size_t last, size_t column_shift, float *out,
+                 size_t token_stride, size_t point_stride) {
+  const size_t height = tiling->tile_rows, width = tiling->tile_columns, columns = tiling->columns;
+  const size_t across = columns / width;
+  for (size_t t = first; t < last; t++, out += token_stride) {
+    const float *top = planes + (t / across) * height * columns;
+    const size_t start = ((t % across) * width + column_shift) % columns;
+    // Columns before the planes' edge; the rest of the tile begins again at column 0.
+    const size_t before = start + width <= columns ? width : columns - start;
+    for (size_t f = 0; f < fields; f++) {
+      const float m = mean[f], a = factor[f];
+      float *o = out + f;
+      for (size_t y = 0; y < height; y++) {
+        const float *line = top + f * plane_stride + y * columns;
+        for (size_t x = 0; x < before; x++, o += point_stride) *o = (line[start + x] - m) * a;
+        for (size_t x = before; x < width; x++, o += point_stride) *o = (line[start + x - columns] - m) * a;
+      }
+    }
+  }
+}
+
+static void untile(const float *values, size_t token_stride, size_t point_stride, size_t fields, const float *mean,
+                   const float *factor, const jk_tiling *tiling, size_t first, size_t last, float *planes,
+                   size_t plane_stride) {
+  const size_t height = tiling->tile_rows, width = tiling->tile_columns, across = tiling->columns / width;
+  for (size_t t = first; t < last; t++, values += token_stride) {
+    float *corner = planes + (t / across) * height * tiling->columns + (t % across) * width;
+    for (size_t f = 0; f < fields; f++) {
+      const float m = mean[f], a = factor[f];
+      const float *v = values + f;
+      for (size_t y = 0; y < height; y++) {
+        float *line = corner + f * plane_stride + y * tiling->columns;
+        for (size_t x = 0; x < width; x++, v += point_stride) line[x] = *v * a + m;
+      }
+    }
+  }
+}
+
+static double multiply_add_rate(double seconds) {
+  // Sixteen chains hide the latency of the unit; values stay near 1 whatever the count.
+  vf a0 = splat(1.00f), a1 = splat(1.01f), a2 = splat(1.02f), a3 = splat(1.03f), a4 = splat(1.04f), a5 = splat(1.05f),
+     a6 = splat(1.06f), a7 = splat(1.07f), a8 = splat(1.08f), a9 = splat(1.09f), a10 = splat(1.10f), a11 = splat(1.11f);
+  const vf b = splat(0.999f), c = splat(0.001f);
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  double count = 0, elapsed, best = 0;
+  do {
+    struct timespec from;
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    for (int k = 0; k < 20000; k++) {
+      a0 = a0 * b + c, a1 = a1 * b + c, a2 = a2 * b + c, a3 = a3 * b + c, a4 = a4 * b + c, a5 = a5 * b + c;
+      a6 = a6 * b + c, a7 = a7 * b + c, a8 = a8 * b + c, a9 = a9 * b + c, a10 = a10 * b + c, a11 = a11 * b + c;
+      __asm__ volatile("" ::: "memory");
+    }
+    count = 20000.0 * 12 * VL * 2;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const double rate = count / ((double)(now.tv_sec - from.tv_sec) + 1e-9 * (double)(now.tv_nsec - from.tv_nsec));
+    if (rate > best) best = rate;
+    elapsed = (double)(now.tv_sec - start.tv_sec) + 1e-9 * (double)(now.tv_nsec - start.tv_nsec);
+  } while (elapsed < seconds);
+  volatile float sink = horizontal(a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11);
+  (void)sink;
+  return best;
+}
+
+const jk_kernels JK_TABLE = {
+    .name = JK_NAME,
+    .gelu_forward = gelu_forward,
+    .gelu_backward = gelu_backward,
+    .add_column_bias = add_column_bias,
+    .add_row_bias = add_row_bias,
+    .column_bias_gelu = column_bias_gelu,
+    .row_bias_gelu = row_bias_gelu,
+    .column_sums = column_sums,
+    .row_sums = row_sums,
+    .layer_norm_forward = layer_norm_forward,
+    .layer_norm_backward = layer_norm_backward,
+    .add = add,
+    .scale = scale,
+    .add_scaled_columns = add_scaled_columns,
+    .scale_columns = scale_columns,
+    .sum_of_squares = sum_of_squares,
+    .weighted_squares = weighted_squares,
+    .adam_step = adam_step,
+    .dropout = dropout,
+    .tile = tile,
+    .untile = untile,
+    .multiply_add_rate = multiply_add_rate,
+};
