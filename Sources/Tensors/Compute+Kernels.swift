@@ -1,0 +1,270 @@
+import CKernels
+
+// Elementwise, normalisation and reduction kernels on contiguous FP32 tensors, split over the team. Each forward kernel
+// has its backward partner beside it. Matrices are described by (rows, columns) of the tensor's memory.
+
+/// Whether a bias belongs to the columns of a matrix (channel mixing) or to its rows (token mixing).
+public enum BiasDirection: Sendable {
+  case perColumn, perRow
+}
+
+extension Compute {
+  private var kernels: jk_kernels { jk_current().pointee }
+
+  /// Elements per piece of work below which splitting costs more than it gives.
+  private static let grain = 4_096
+
+  private func rowGrain(_ columns: Int) -> Int { max(1, Compute.grain / max(1, columns)) }
+
+  // MARK: GELU
+
+  /// y = gelu(x), exact (erf) form. y may be x.
+  public func gelu(_ x: Tensor, into y: Tensor) {
+    precondition(x.count == y.count)
+    team.split(x.count, grain: Compute.grain) {
+      kernels.gelu_forward(x.pointer + $0.lowerBound, y.pointer + $0.lowerBound, $0.count)
+    }
+  }
+
+  /// dx = dy·gelu'(x), and if wanted y = gelu(x) on the way. dx may be dy.
+  public func geluBackward(_ x: Tensor, _ dy: Tensor, into dx: Tensor, output y: Tensor? = nil) {
+    precondition(x.count == dy.count && dx.count == x.count && y?.count ?? x.count == x.count)
+    team.split(x.count, grain: Compute.grain) {
+      let i = $0.lowerBound
+      kernels.gelu_backward(x.pointer + i, dy.pointer + i, dx.pointer + i, y.map { $0.pointer + i }, $0.count)
+    }
+  }
+
+  // MARK: Bias
+
+  /// x += bias along columns or rows.
+  public func addBias(_ bias: Tensor, to x: Tensor, rows: Int, _ direction: BiasDirection) {
+    let columns = x.count / max(rows, 1)
+    precondition(bias.count == (direction == .perColumn ? columns : rows))
+    team.split(rows, grain: rowGrain(columns)) {
+      let start = x.pointer + $0.lowerBound * columns
+      switch direction {
+      case .perColumn: kernels.add_column_bias(start, bias.pointer, $0.count, columns)
+      case .perRow: kernels.add_row_bias(start, bias.pointer + $0.lowerBound, $0.count, columns)
+      }
+    }
+  }
+
+  /// u += bias, y = gelu(u) in one pass. y may be u.
+  public func addBiasThenGELU(_ bias: Tensor, to u: Tensor, into y: Tensor, rows: Int, _ direction: BiasDirection) {
+    let columns = u.count / max(rows, 1)
+    precondition(bias.count == (direction == .perColumn ? columns : rows) && y.count == u.count)
+    team.split(rows, grain: rowGrain(columns)) {
+      let i = $0.lowerBound * columns
+      switch direction {
+      case .perColumn: kernels.column_bias_gelu(u.pointer + i, bias.pointer, y.pointer + i, $0.count, columns)
+      case .perRow:
+        kernels.row_bias_gelu(u.pointer + i, bias.pointer + $0.lowerBound, y.pointer + i, $0.count, columns)
+      }
+    }
+  }
+
+  /// The gradient of a bias: dbias += sums of dy over rows or columns.
+  public func addBiasGradient(of dy: Tensor, rows: Int, _ direction: BiasDirection, to dbias: Tensor) {
+    let columns = dy.count / max(rows, 1)
+    precondition(dbias.count == (direction == .perColumn ? columns : rows))
+    switch direction {
+    case .perRow:
+      team.split(rows, grain: rowGrain(columns)) {
+        kernels.row_sums(dy.pointer + $0.lowerBound * columns, dbias.pointer + $0.lowerBound, $0.count, columns)
+      }
+    case .perColumn:
+      sumOverMembers(into: [dbias], work: rows, grain: rowGrain(columns)) { range, partial in
+        kernels.column_sums(dy.pointer + range.lowerBound * columns, partial[0], range.count, columns)
+      }
+    }
+  }
+
+  /// Each member adds its part of the work into sums of its own (zeroed, as long as `results`); then these are added to
+  /// the results in the order of members.
+  private func sumOverMembers(
+    into results: [Tensor], work: Int, grain: Int, _ body: (Range<Int>, [UnsafeMutablePointer<Float>]) -> Void
+  ) {
+    if team.count == 1 || work <= grain {
+      if work > 0 { body(0..<work, results.map(\.pointer)) }
+      return
+    }
+    let length = results.reduce(0) { $0 + $1.count }
+    let partial = tensor([team.count, length])
+    partial.fill()
+    let pieces = (work + grain - 1) / grain
+    team.run { member in
+      let lower = min(work, pieces * member / team.count * grain)
+      let upper = min(work, pieces * (member + 1) / team.count * grain)
+      var start = partial.pointer + member * length
+      let pointers = results.map { result -> UnsafeMutablePointer<Float> in
+        defer { start += result.count }
+        return start
+      }
+      if lower < upper { body(lower..<upper, pointers) }
+    }
+    var start = partial.pointer
+    for result in results {
+      for member in 0..<team.count { kernels.add(result.pointer, start + member * length, result.count) }
+      start += result.count
+    }
+  }
+
+  // MARK: LayerNorm
+
+  /// y = (x − mean)·rstd·scale + shift for each row of x [rows, columns]; mean and rstd [rows] are kept for backward.
+  public func layerNorm(
+    _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor
+  ) {
+    let columns = scale.count
+    let rows = x.count / columns
+    precondition(rows * columns == x.count && shift.count == columns && y.count == x.count)
+    precondition(mean.count == rows && rstd.count == rows)
+    team.split(rows, grain: rowGrain(columns)) {
+      let i = $0.lowerBound * columns
+      kernels.layer_norm_forward(
+        x.pointer + i, columns, scale.pointer, shift.pointer, epsilon, y.pointer + i, columns,
+        mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound, $0.count, columns)
+    }
+  }
+
+  /// dx = (or +=, with `accumulate`) the gradient with respect to x; dscale and dshift are added to.
+  public func layerNormBackward(
+    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, into dx: Tensor, accumulate: Bool,
+    dscale: Tensor, dshift: Tensor
+  ) {
+    let columns = scale.count
+    let rows = x.count / columns
+    precondition(dy.count == x.count && dx.count == x.count && dscale.count == columns && dshift.count == columns)
+    sumOverMembers(into: [dscale, dshift], work: rows, grain: rowGrain(columns)) { range, sums in
+      let i = range.lowerBound * columns
+      kernels.layer_norm_backward(
+        x.pointer + i, columns, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,
+        dy.pointer + i, columns, dx.pointer + i, columns, accumulate, sums[0], sums[1], range.count, columns)
+    }
+  }
+
+  // MARK: Sums and scalings
+
+  /// y += x.
+  public func add(_ x: Tensor, to y: Tensor) {
+    precondition(x.count == y.count)
+    team.split(x.count, grain: Compute.grain) {
+      kernels.add(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, $0.count)
+    }
+  }
+
+  /// y = a·x. y may be x.
+  public func scale(_ x: Tensor, by a: Float, into y: Tensor) {
+    precondition(x.count == y.count)
+    team.split(x.count, grain: Compute.grain) {
+      kernels.scale(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, a, $0.count)
+    }
+  }
+
+  /// y[r, c] = x[r, c] + factor[c]·d[r, c].
+  public func addScaledColumns(_ x: Tensor, factor: Tensor, _ d: Tensor, into y: Tensor) {
+    let columns = factor.count
+    precondition(x.count == d.count && y.count == x.count && x.count % columns == 0)
+    team.split(x.count / columns, grain: rowGrain(columns)) {
+      let i = $0.lowerBound * columns
+      kernels.add_scaled_columns(x.pointer + i, factor.pointer, d.pointer + i, y.pointer + i, $0.count, columns)
+    }
+  }
+
+  /// Its backward: dd[r, c] = factor[c]·dy[r, c] (dx is dy itself).
+  public func addScaledColumnsBackward(_ dy: Tensor, factor: Tensor, into dd: Tensor) {
+    let columns = factor.count
+    precondition(dd.count == dy.count && dy.count % columns == 0)
+    team.split(dy.count / columns, grain: rowGrain(columns)) {
+      let i = $0.lowerBound * columns
+      kernels.scale_columns(dy.pointer + i, factor.pointer, dd.pointer + i, $0.count, columns)
+    }
+  }
+
+  /// Sum of squares, not finite if any element is not. Partial sums are added in a fixed order.
+  public func sumOfSquares(_ x: Tensor) -> Double {
+    sum(over: x.count, grain: Compute.grain) { kernels.sum_of_squares(x.pointer + $0.lowerBound, $0.count) }
+  }
+
+  /// Sum of what `body` returns for the members' ranges of 0 ..< n.
+  func sum(over n: Int, grain: Int, _ body: (Range<Int>) -> Double) -> Double {
+    if team.count == 1 || n <= grain { return n > 0 ? body(0..<n) : 0 }
+    let pieces = (n + grain - 1) / grain
+    return withUnsafeTemporaryAllocation(of: Double.self, capacity: team.count) { partial in
+      let partial = UnsafeSendable(partial)
+      team.run { member in
+        let lower = min(n, pieces * member / team.count * grain)
+        let upper = min(n, pieces * (member + 1) / team.count * grain)
+        partial.value[member] = lower < upper ? body(lower..<upper) : 0
+      }
+      return partial.value.reduce(0, +)
+    }
+  }
+
+  private struct UnsafeSendable<T>: @unchecked Sendable {
+    let value: T
+    init(_ value: T) { self.value = value }
+  }
+
+  // MARK: Dropout
+
+  /// y = keep(x)/(1 − probability). The mask is a function of the stream and each element's place alone: row
+  /// `rowIndex(r)` and its column. Forward and backward are the same operation. y may be x.
+  public func dropout(
+    _ x: Tensor, rows: Int, probability: Float, stream: RandomStream, rowIndex: (Int) -> UInt64, into y: Tensor
+  ) {
+    let columns = x.count / max(rows, 1)
+    precondition(y.count == x.count && rows * columns == x.count)
+    team.split(rows, grain: rowGrain(columns)) { range in
+      stream.withStream { stream in
+        for row in range {
+          kernels.dropout(
+            stream, rowIndex(row), 0, probability, x.pointer + row * columns, y.pointer + row * columns, columns)
+        }
+      }
+    }
+  }
+
+  // MARK: Loss
+
+  /// Sum of (rowWeights[r]·columnWeights[c]·(prediction − target))². The gradient, if wanted, is
+  /// `gradientScale`·∂/∂prediction, stored or added. Rows repeat in blocks: row r of the tensors has the weight
+  /// `rowWeights[(r / (batch·points))·points + r % points]`, the layout [token, batch, point].
+  public func weightedSquares(
+    prediction: Tensor, target: Tensor, rowWeights: Tensor, columnWeights: Tensor, batch: Int, points: Int,
+    gradient: Tensor?, gradientScale: Float, accumulate: Bool
+  ) -> Double {
+    let columns = columnWeights.count
+    let tokens = rowWeights.count / points
+    precondition(prediction.count == tokens * batch * points * columns && target.count == prediction.count)
+    return sum(over: tokens * batch, grain: max(1, Compute.grain / (points * columns))) { range in
+      var total = 0.0
+      for block in range {
+        let i = block * points * columns
+        total += kernels.weighted_squares(
+          prediction.pointer + i, target.pointer + i, rowWeights.pointer + block / batch * points,
+          columnWeights.pointer, gradient.map { $0.pointer + i }, gradientScale, accumulate, points, columns)
+      }
+      return total
+    }
+  }
+
+  // MARK: Optimiser
+
+  /// One Adam update of `parameter`, moments and (if any) moving average, in one pass over memory.
+  public func adam(
+    _ coefficients: jk_adam, parameter: Tensor, gradient: Tensor, moment1: Tensor, moment2: Tensor, average: Tensor?
+  ) {
+    precondition(gradient.count == parameter.count && moment1.count == parameter.count)
+    precondition(moment2.count == parameter.count && average?.count ?? parameter.count == parameter.count)
+    team.split(parameter.count, grain: Compute.grain) { range in
+      let i = range.lowerBound
+      withUnsafePointer(to: coefficients) {
+        kernels.adam_step(
+          $0, parameter.pointer + i, gradient.pointer + i, moment1.pointer + i, moment2.pointer + i,
+          average.map { $0.pointer + i }, range.count)
+      }
+    }
+  }
+}

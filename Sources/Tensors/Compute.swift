@@ -1,0 +1,72 @@
+import CKernels
+
+/// What a rank computes with: its threads, its memory, its library of products. No global state.
+public final class Compute: Sendable {
+  public let team: ThreadTeam
+  public let pool: BufferPool
+  public let backend: any ProductBackend
+
+  public init(
+    threads: Int = ThreadTeam.availableCPUs, backend: any ProductBackend = OneDNNProducts(),
+    pool: BufferPool = BufferPool()
+  ) {
+    team = ThreadTeam(count: threads)
+    self.backend = backend
+    self.pool = pool
+  }
+
+  /// Pooled FP32 memory, content undefined.
+  public func tensor(_ shape: [Int]) -> Tensor {
+    Tensor(shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount))
+  }
+
+  /// C = A·B, or C += A·B when `accumulate`, on all threads of the team.
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false) {
+    precondition(
+      a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
+      "product of [\(a.rows), \(a.columns)] and [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
+    if c.rows == 0 || c.columns == 0 { return }
+    let parts = team.count
+    if parts == 1 { return backend.multiply(a, b, into: c, accumulate: accumulate) }
+    // Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
+    if c.rows * c.columns < 64 * 64 * parts && a.columns > 4_096 {
+      return multiplySplittingSum(a, b, into: c, accumulate: accumulate)
+    }
+    if c.columns >= c.rows {
+      team.split(c.columns, grain: 16) { range in
+        backend.multiply(a, b.columns(range), into: c.columns(range), accumulate: accumulate)
+      }
+    } else {
+      team.split(c.rows, grain: 16) { range in
+        backend.multiply(a.rows(range), b, into: c.rows(range), accumulate: accumulate)
+      }
+    }
+  }
+
+  private func multiplySplittingSum(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
+    let partial = tensor([team.count, c.rows, c.columns])
+    let size = c.rows * c.columns
+    team.run { member in
+      let range = a.columns * member / team.count..<a.columns * (member + 1) / team.count
+      let part = Matrix(
+        buffer: partial.buffer, offset: partial.offset + member * size, rows: c.rows, columns: c.columns,
+        stride: c.columns)
+      backend.multiply(a.columns(range), b.rows(range), into: part, accumulate: false)
+    }
+    for i in 0..<c.rows {
+      for j in 0..<c.columns {
+        var sum = accumulate ? c[i, j] : 0
+        for member in 0..<team.count { sum += partial.pointer[member * size + i * c.columns + j] }
+        c[i, j] = sum
+      }
+    }
+  }
+
+  /// The vector kernels in use on this CPU: "avx512", "avx2" or "baseline".
+  public static var kernelSet: String { String(cString: jk_current().pointee.name) }
+
+  /// Peak rate of fused multiply-adds of one core, FLOP/s, measured over some hundredths of a second.
+  public static func measuredMultiplyAddRate(seconds: Double = 0.03) -> Double {
+    jk_current().pointee.multiply_add_rate(seconds)
+  }
+}

@@ -1,0 +1,84 @@
+import COneDNN
+
+/// One operand of a product, as stored or transposed.
+public struct Operand: Sendable {
+  public let matrix: Matrix
+  public let isTransposed: Bool
+
+  public init(_ matrix: Matrix, transposed: Bool = false) {
+    self.matrix = matrix
+    isTransposed = transposed
+  }
+
+  public var rows: Int { isTransposed ? matrix.columns : matrix.rows }
+  public var columns: Int { isTransposed ? matrix.rows : matrix.columns }
+
+  func rows(_ range: Range<Int>) -> Operand {
+    Operand(isTransposed ? matrix.columns(range) : matrix.rows(range), transposed: isTransposed)
+  }
+
+  func columns(_ range: Range<Int>) -> Operand {
+    Operand(isTransposed ? matrix.rows(range) : matrix.columns(range), transposed: isTransposed)
+  }
+}
+
+extension Matrix {
+  /// The matrix as a transposed operand of a product.
+  public var transposed: Operand { Operand(self, transposed: true) }
+  /// The matrix as it is, as an operand of a product.
+  public var plain: Operand { Operand(self) }
+}
+
+/// A library of matrix products.
+public protocol ProductBackend: Sendable {
+  var name: String { get }
+
+  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone. Sizes have been checked.
+  func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool)
+}
+
+/// Products through oneDNN.
+public struct OneDNNProducts: ProductBackend {
+  public init() {}
+
+  public var name: String { "oneDNN \(OneDNNProducts.version)" }
+
+  public static var version: String {
+    var major: Int32 = 0
+    var minor: Int32 = 0
+    var patch: Int32 = 0
+    jk_onednn_version(&major, &minor, &patch)
+    return "\(major).\(minor).\(patch)"
+  }
+
+  /// The instruction set that its kernels use here.
+  public static var instructionSet: String { String(cString: jk_onednn_instruction_set()) }
+
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
+    let status = jk_onednn_product(
+      a.isTransposed, b.isTransposed, c.rows, c.columns, a.columns, a.matrix.pointer, a.matrix.stride, b.matrix.pointer,
+      b.matrix.stride, accumulate, c.pointer, c.stride)
+    precondition(status == 0, "oneDNN refused a product: status \(status)")
+  }
+}
+
+/// Products in plain Swift, accumulated in double: slow and simple, what tests compare against.
+public struct ReferenceProducts: ProductBackend {
+  public init() {}
+
+  public var name: String { "reference" }
+
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
+    for i in 0..<c.rows {
+      for j in 0..<c.columns {
+        var sum = accumulate ? Double(c[i, j]) : 0
+        for k in 0..<a.columns {
+          let x = a.isTransposed ? a.matrix[k, i] : a.matrix[i, k]
+          let y = b.isTransposed ? b.matrix[j, k] : b.matrix[k, j]
+          sum += Double(x) * Double(y)
+        }
+        c[i, j] = Float(sum)
+      }
+    }
+  }
+}

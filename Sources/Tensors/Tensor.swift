@@ -1,0 +1,103 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A dense row-major array, a view of (a part of) a buffer. Copies share the memory.
+public struct Tensor: @unchecked Sendable {
+  public let shape: [Int]
+  public let type: ElementType
+  public let buffer: Buffer
+  /// Of the first element, in elements.
+  public let offset: Int
+  public let count: Int
+
+  public init(shape: [Int], type: ElementType = .float32, buffer: Buffer, offset: Int = 0) {
+    self.shape = shape
+    self.type = type
+    self.buffer = buffer
+    self.offset = offset
+    count = shape.reduce(1, *)
+    precondition((offset + count) * type.byteCount <= buffer.byteCount, "tensor \(shape) exceeds its buffer")
+  }
+
+  /// New zeroed memory outside any pool.
+  public init(zeros shape: [Int]) {
+    self.init(shape: shape, buffer: Buffer(zeroed: shape.reduce(1, *) * ElementType.float32.byteCount))
+  }
+
+  public init(_ values: [Float], shape: [Int]) {
+    self.init(zeros: shape)
+    precondition(values.count == count, "\(values.count) values for shape \(shape)")
+    for i in 0..<count { floats[i] = values[i] }
+  }
+
+  public var byteCount: Int { count * type.byteCount }
+
+  /// The elements of an FP32 tensor. Valid while the tensor (or another on its buffer) lives.
+  public var floats: UnsafeMutableBufferPointer<Float> {
+    precondition(type == .float32)
+    return UnsafeMutableBufferPointer(start: pointer, count: count)
+  }
+
+  /// The first element of an FP32 tensor.
+  public var pointer: UnsafeMutablePointer<Float> { buffer.pointer.assumingMemoryBound(to: Float.self) + offset }
+
+  public var values: [Float] { Array(floats) }
+
+  /// The same elements in another shape.
+  public func reshaped(_ shape: [Int]) -> Tensor {
+    precondition(shape.reduce(1, *) == count, "\(self.shape) has not the size of \(shape)")
+    return Tensor(shape: shape, type: type, buffer: buffer, offset: offset)
+  }
+
+  /// As a matrix of `rows` rows.
+  public func matrix(rows: Int) -> Matrix {
+    let columns = rows == 0 ? 0 : count / rows
+    precondition(rows * columns == count, "\(shape) has no \(rows) rows")
+    return Matrix(buffer: buffer, offset: offset, rows: rows, columns: columns, stride: columns)
+  }
+
+  public func fill(zero: Void = ()) { memset(pointer, 0, byteCount) }
+
+  public func copy(from other: Tensor) {
+    precondition(other.count == count && other.type == type)
+    memcpy(pointer, other.pointer, byteCount)
+  }
+}
+
+/// A view of an FP32 matrix: contiguous rows at a stride.
+public struct Matrix: @unchecked Sendable {
+  public let buffer: Buffer
+  /// Of the first element, and between rows, in elements.
+  public let offset: Int
+  public let rows, columns, stride: Int
+
+  public init(buffer: Buffer, offset: Int, rows: Int, columns: Int, stride: Int) {
+    precondition(
+      rows == 0 || (offset + (rows - 1) * stride + columns) * ElementType.float32.byteCount <= buffer.byteCount,
+      "matrix exceeds its buffer")
+    self.buffer = buffer
+    self.offset = offset
+    self.rows = rows
+    self.columns = columns
+    self.stride = stride
+  }
+
+  public var pointer: UnsafeMutablePointer<Float> { buffer.pointer.assumingMemoryBound(to: Float.self) + offset }
+
+  public func rows(_ range: Range<Int>) -> Matrix {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    return Matrix(
+      buffer: buffer, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+  }
+
+  public func columns(_ range: Range<Int>) -> Matrix {
+    precondition(range.lowerBound >= 0 && range.upperBound <= columns)
+    return Matrix(buffer: buffer, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+  }
+
+  public subscript(row: Int, column: Int) -> Float {
+    get { pointer[row * stride + column] }
+    nonmutating set { pointer[row * stride + column] = newValue }
+  }
+}

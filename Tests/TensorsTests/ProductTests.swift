@@ -1,0 +1,138 @@
+import Testing
+
+@testable import Tensors
+
+@Suite struct ProductTests {
+  /// All transpositions, uneven sizes, strides, one to three threads, with and without accumulation.
+  @Test(arguments: [1, 2, 3]) func productsMatchTheReference(threads: Int) {
+    let compute = Compute(threads: threads)
+    for (m, n, k) in [(1, 1, 1), (7, 5, 3), (64, 33, 17), (3, 130, 70), (130, 2, 9), (5, 6, 9_000)] {
+      for (transposesA, transposesB) in [(false, false), (false, true), (true, false), (true, true)] {
+        for accumulates in [false, true] {
+          let a = matrix(transposesA ? k : m, transposesA ? m : k, seed: 1)
+          let b = matrix(transposesB ? n : k, transposesB ? k : n, seed: 2)
+          let c = matrix(m, n, seed: 3)
+          let expected = matrix(m, n, seed: 3)
+          let (x, y) = (Operand(a, transposed: transposesA), Operand(b, transposed: transposesB))
+          compute.multiply(x, y, into: c, accumulate: accumulates)
+          ReferenceProducts().multiply(x, y, into: expected, accumulate: accumulates)
+          for i in 0..<m {
+            for j in 0..<n {
+              #expect(abs(c[i, j] - expected[i, j]) < 1e-5 * Float(k).squareRoot() + 1e-6)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// A matrix within a wider one, so that rows are not adjacent.
+  private func matrix(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {
+    let whole = Tensor(KernelTests.numbers(rows * (columns + 5), seed), shape: [rows, columns + 5])
+    return whole.matrix(rows: rows).columns(2..<columns + 2)
+  }
+
+  @Test func theTeamCoversEveryIndexOnce() {
+    for threads in [1, 2, 4] {
+      let team = ThreadTeam(count: threads)
+      for round in 0..<500 {
+        let n = round % 37
+        let marks = Tensor(zeros: [max(n, 1)])
+        team.split(n, grain: 1 + round % 5) { range in for i in range { marks.pointer[i] += 1 } }
+        #expect(marks.values.prefix(n).allSatisfy { $0 == 1 })
+      }
+    }
+  }
+
+  @Test func poolHandsMemoryOutAgain() {
+    let pool = BufferPool()
+    var pointer: UnsafeMutableRawPointer?
+    do {
+      let buffer = pool.buffer(byteCount: 1_000)
+      pointer = buffer.pointer
+      #expect(pool.counters.bytesInUse == 1_024 && pool.counters.allocations == 1)
+    }
+    #expect(pool.counters.bytesInUse == 0 && pool.counters.bytesIdle == 1_024)
+    let again = pool.buffer(byteCount: 1_010)
+    #expect(again.pointer == pointer && pool.counters.allocations == 1)
+    let other = pool.buffer(byteCount: 1_000)
+    #expect(other.pointer != pointer && pool.counters.allocations == 2 && pool.counters.peakBytesInUse == 2_048)
+    #expect(Int(bitPattern: other.pointer) % 64 == 0)
+  }
+}
+
+@Suite struct RandomStreamTests {
+  @Test func numbersAreUniformAndIndependentOfTheRangeAskedFor() {
+    let stream = RandomStream(seed: 3, name: "encoder.weight")
+    var whole = [Float](repeating: 0, count: 4_001)
+    stream.fillUniform(&whole, bound: 2, row: 9, columns: 0..<4_001)
+    #expect(whole.allSatisfy { $0 >= -2 && $0 < 2 })
+    let mean = whole.reduce(0, +) / 4_001
+    let variance = whole.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 4_001
+    #expect(abs(mean) < 0.08 && abs(variance - 4.0 / 3) < 0.08)
+    for range in [0..<1, 3..<10, 1_001..<1_003] {
+      var part = [Float](repeating: 0, count: range.count)
+      stream.fillUniform(&part, bound: 2, row: 9, columns: range)
+      #expect(part == Array(whole[range]))
+    }
+  }
+
+  @Test func seedNameStepAndRowAllMatter() {
+    func bits(_ seed: UInt64, _ name: String, _ step: UInt64, _ row: Int) -> UInt32 {
+      RandomStream(seed: seed, name: name, step: step).bits(row: row, column: 0)
+    }
+    #expect(
+      Set([bits(0, "a", 0, 0), bits(1, "a", 0, 0), bits(0, "b", 0, 0), bits(0, "a", 1, 0), bits(0, "a", 0, 1)]).count
+        == 5)
+    // The generator is part of what "the same run" means: these values must never change.
+    #expect(bits(0, "encoder.weight", 0, 0) == RandomStreamTests.pinned)
+  }
+
+  static let pinned: UInt32 = 1_969_811_599
+
+  @Test func integersBelowABoundAreEven() {
+    let stream = RandomStream(seed: 1, name: "sampler")
+    var counts = [Int](repeating: 0, count: 7)
+    for index in 0..<7_000 { counts[stream.integer(below: 7, index: index)] += 1 }
+    #expect(counts.allSatisfy { (850...1_150).contains($0) })
+  }
+}
+
+@Suite struct TilingTests {
+  @Test func tileAndUntileAreInverse() throws {
+    let tiling = try #require(Tiling(rows: 6, columns: 8, tileRows: 3, tileColumns: 2))
+    #expect(tiling.tokens == 8 && tiling.pointsPerToken == 6)
+    #expect(Tiling(rows: 6, columns: 8, tileRows: 4, tileColumns: 2) == nil)
+    let (fields, batch) = (3, 2)
+    let planes = KernelTests.numbers(batch * fields * 48)
+    let out = Tensor(zeros: [8, batch, 6 * fields])
+    let (mean, factor): ([Float], [Float]) = ([0.5, -1, 2], [2, 0.5, 4])
+    for sample in 0..<batch {
+      planes.withUnsafeBufferPointer {
+        tiling.tile(
+          $0.baseAddress! + sample * fields * 48, fields: fields, mean: mean, factor: factor, into: out, sample: sample)
+      }
+    }
+    // Every point where it belongs.
+    for sample in 0..<batch {
+      for field in 0..<fields {
+        for row in 0..<6 {
+          for column in 0..<8 {
+            let token = row / 3 * 4 + column / 2
+            let point = row % 3 * 2 + column % 2
+            let value = (planes[((sample * fields) + field) * 48 + row * 8 + column] - mean[field]) * factor[field]
+            #expect(out.values[((token * batch + sample) * 6 + point) * fields + field] == value)
+          }
+        }
+      }
+    }
+    var back = [Float](repeating: 0, count: fields * 48)
+    tiling.untile(out, sample: 1, fields: fields, mean: mean, factor: factor.map { 1 / $0 }, into: &back)
+    for (a, b) in zip(back, planes[(fields * 48)...]) { #expect(abs(a - b) < 1e-6) }
+  }
+
+  @Test func rowValuesAreSpreadInTiledOrder() throws {
+    let tiling = try #require(Tiling(rows: 4, columns: 2, tileRows: 2, tileColumns: 1))
+    #expect(tiling.spread(rowValues: [1, 2, 3, 4]) == [1, 2, 1, 2, 3, 4, 3, 4])
+  }
+}

@@ -1,0 +1,109 @@
+import Basics
+import Stores
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Small datasets of smooth travelling waves, which a model can learn within seconds.
+public struct SyntheticData {
+  public var rows = 8
+  public var columns = 16
+  public var times = 60
+  public var stepHours = 6
+  public var levels: [Double] = [850, 500]
+  /// Variables on levels, and at the surface.
+  public var upper = ["z", "t"]
+  public var surface = ["msl"]
+  public var statics = ["orog"]
+  public var start = Timestamp(year: 2001, month: 1, day: 1)
+
+  public init() {}
+
+  /// Writes a CF NetCDF file (or a Zarr folder when the name says so).
+  public func write(_ path: String) throws {
+    let units = ["z": "m2 s-2", "t": "K", "msl": "Pa", "u": "m s-1", "v": "m s-1", "orog": "m"]
+    func text(_ pairs: [String: String]) -> [String: AttributeValue] { pairs.mapValues { .text($0) } }
+    var arrays = [
+      ArrayDefinition(
+        name: "time", type: .int32, dimensions: ["time"],
+        attributes: text(["units": "hours since 2000-01-01", "standard_name": "time", "axis": "T"])),
+      ArrayDefinition(
+        name: "level", type: .float64, dimensions: ["level"],
+        attributes: text(["units": "hPa", "standard_name": "air_pressure"])),
+      ArrayDefinition(
+        name: "latitude", type: .float64, dimensions: ["latitude"],
+        attributes: text(["units": "degrees_north", "standard_name": "latitude"])),
+      ArrayDefinition(
+        name: "longitude", type: .float64, dimensions: ["longitude"],
+        attributes: text(["units": "degrees_east", "standard_name": "longitude"])),
+    ]
+    for name in upper {
+      arrays.append(
+        ArrayDefinition(
+          name: name, type: .float32, dimensions: ["time", "level", "latitude", "longitude"],
+          chunks: [min(times, 10), levels.count, rows, columns], attributes: text(["units": units[name] ?? "1"])))
+    }
+    for name in surface {
+      arrays.append(
+        ArrayDefinition(
+          name: name, type: .float32, dimensions: ["time", "latitude", "longitude"],
+          chunks: [min(times, 10), rows, columns], attributes: text(["units": units[name] ?? "1"])))
+    }
+    for name in statics {
+      arrays.append(
+        ArrayDefinition(
+          name: name, type: .float32, dimensions: ["latitude", "longitude"],
+          attributes: text(["units": units[name] ?? "1"])))
+    }
+    let writer = try createStore(
+      path,
+      StoreDefinition(
+        dimensions: [
+          .init(name: "time", size: times), .init(name: "level", size: levels.count),
+          .init(name: "latitude", size: rows), .init(name: "longitude", size: columns),
+        ], arrays: arrays, attributes: text(["Conventions": "CF-1.8"])))
+    let origin = Timestamp(year: 2000, month: 1, day: 1)
+    try writer.write("time", (0..<times).map { Double(start.hours(since: origin) + $0 * stepHours) })
+    try writer.write("level", levels)
+    try writer.write("latitude", (0..<rows).map { 90 - 180 / Double(rows) * (Double($0) + 0.5) })
+    try writer.write("longitude", (0..<columns).map { 360 / Double(columns) * Double($0) })
+    for (index, name) in (upper + surface).enumerated() {
+      let levelCount = index < upper.count ? levels.count : 1
+      let values = (0..<times).flatMap { time in
+        (0..<levelCount).flatMap { level in field(variable: index, level: level, time: time) }
+      }
+      let box =
+        [0..<times] + (index < upper.count ? [0..<levelCount] : []) + [0..<rows, 0..<columns]
+      try values.withUnsafeBufferPointer { try writer.write(name, box, $0) }
+    }
+    for name in statics {
+      let values = (0..<rows * columns).map { Float($0 % 7) * 100 }
+      try values.withUnsafeBufferPointer { try writer.write(name, [0..<rows, 0..<columns], $0) }
+    }
+    try writer.finish()
+  }
+
+  /// One field [rows, columns].
+  public func field(variable: Int, level: Int, time: Int) -> [Float] {
+    (0..<rows * columns).map { i in
+      let (row, column) = (Double(i / columns), Double(i % columns))
+      let phase = 2 * Double.pi * (column / Double(columns) * Double(1 + variable % 3) - Double(time) / 24)
+      let envelope = sin(Double.pi * (row + 0.5) / Double(rows))
+      return Float(Double(100 * (variable + 1)) + Double(10 + level) * envelope * cos(phase + Double(variable)) + row)
+    }
+  }
+}
+
+/// A folder that goes away with the value's owner.
+public final class TemporaryFolder: Sendable {
+  public let path: String
+
+  public init() throws {
+    var template = Array("/tmp/jigsaw-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw JigsawError("/tmp", "can't create a temporary folder") }
+    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+
+  deinit { try? Files.remove(path) }
+}
