@@ -1,0 +1,52 @@
+import Tensors
+
+/// Whether a layer mixes tokens (rows) or channels (columns).
+public enum MixingDimension: Sendable, Hashable {
+  case tokens, channels
+}
+
+/// Random zeroing in training, the same in every layout: the mask is keyed by layer, application and global index.
+public struct Dropout: Sendable, Hashable {
+  public let probability: Float
+  /// Counts applications of the same layer within one step (latent rollout).
+  public let application: Int
+
+  public init(probability: Float, application: Int) {
+    self.probability = probability
+    self.application = application
+  }
+}
+
+/// The operations that models are written in.
+///
+/// One model file runs on one process, distributed over ranks, or dry (to count), by the implementation it is given.
+/// Shapes are global: a distributed implementation holds only its block of each value. When `tape` is set, operations
+/// record their backward; when it is nil (inference) they keep nothing.
+public protocol Operations: AnyObject {
+  var tape: Tape? { get set }
+
+  /// Y [R, B, out] = X·Wᵀ + b, with X the inputs [R, B, inᵢ] side by side and W [out, Σ inᵢ].
+  func linear(_ inputs: [Value], _ parameters: LinearParameters) -> Value
+
+  /// Normalises every row over all its columns: [R, B, C] → [R, B, C].
+  func layerNorm(_ x: Value, _ parameters: NormParameters) -> Value
+
+  /// x + second(gelu(first(norm(x)))) with both linear layers along tokens (W·X, W₁ [H, R], W₂ [R, H]) or along channels
+  /// (X·Wᵀ, W₁ [H, C], W₂ [C, H]). Dropout follows gelu and the second layer.
+  func residualMLP(_ x: Value, along dimension: MixingDimension, _ parameters: MLPParameters, dropout: Dropout?)
+    -> Value
+
+  /// The learned blend of decoded field and input, per grid point: linear(norm₂(concat(norm₁(y), x))), y and x [R, B, V].
+  func blend(
+    _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
+  ) -> Value
+
+  /// x + factor ⊙ y, with one factor per column.
+  func addScaled(_ y: Value, factor: [Float], to x: Value) -> Value
+
+  /// The same memory seen with rows of `columns` elements: [R, B, s·V] → [R, B·s, V] and back.
+  func reshape(_ x: Value, batch: Int, columns: Int) -> Value
+}
+
+/// ε of every LayerNorm.
+public let layerNormEpsilon: Float = 1e-5

@@ -1,0 +1,56 @@
+import Tensors
+
+/// Extents of a value: rows (tokens), batch, columns (channels or variables). The memory is [rows, batch, columns], so
+/// that one product serves the whole batch in token mixing, rows x (batch·columns), as in channel mixing,
+/// (rows·batch) x columns.
+public struct ValueShape: Hashable, Sendable, CustomStringConvertible {
+  public let rows, batch, columns: Int
+
+  public init(rows: Int, batch: Int, columns: Int) {
+    self.rows = rows
+    self.batch = batch
+    self.columns = columns
+  }
+
+  public var count: Int { rows * batch * columns }
+  public var dimensions: [Int] { [rows, batch, columns] }
+  public var description: String { "[\(rows), \(batch), \(columns)]" }
+}
+
+/// An activation in a computation, with a place for its gradient. In dry runs it has a shape but no data.
+public final class Value {
+  public let shape: ValueShape
+  public let data: Tensor?
+  /// Of the loss with respect to this value, summed over its uses during a backward pass.
+  public var gradient: Tensor?
+  /// Whether backward has to reach this value.
+  public let requiresGradient: Bool
+
+  public init(shape: ValueShape, data: Tensor?, requiresGradient: Bool) {
+    precondition(data == nil || data?.count == shape.count)
+    self.shape = shape
+    self.data = data
+    self.requiresGradient = requiresGradient
+  }
+
+  /// An input of a computation.
+  public convenience init(_ data: Tensor, requiresGradient: Bool = false) {
+    precondition(data.shape.count == 3)
+    self.init(
+      shape: ValueShape(rows: data.shape[0], batch: data.shape[1], columns: data.shape[2]), data: data,
+      requiresGradient: requiresGradient)
+  }
+
+  /// The data of a value in a real run.
+  public var tensor: Tensor {
+    guard let data else { preconditionFailure("a dry-run value has no data") }
+    return data
+  }
+
+  /// The gradient, which must have arrived, handed over: the value gives its reference up.
+  public func takeGradient() -> Tensor {
+    guard let gradient else { preconditionFailure("backward reached a value without a gradient") }
+    self.gradient = nil
+    return gradient
+  }
+}
