@@ -1,0 +1,48 @@
+import Execution
+
+/// What a model sees of a sample: tokens in the tiled layout [token, batch, point·variable] (see `Tiling`).
+public struct ModelInput {
+  /// The predicted variables at the start: [T, B, s·V_out].
+  public let state: Value
+  /// Static fields and forcings: [T, B, s·V_aux]; nil when there are none.
+  public let auxiliary: Value?
+
+  public init(state: Value, auxiliary: Value?) {
+    self.state = state
+    self.auxiliary = auxiliary
+  }
+}
+
+/// A model that steps the atmosphere: encode, process once per step, decode.
+///
+/// Models are descriptions: they own no memory and know neither files nor ranks. `Operations` decides where and how they
+/// run.
+public protocol ForecastModel: Sendable {
+  var parameters: ParameterTable { get }
+
+  /// Into the latent space: [T, B, D].
+  func encode(_ input: ModelInput, _ operations: any Operations) -> Value
+
+  /// One application of the processor, one step of time. `application` counts them within a rollout;
+  /// `isTraining` switches dropout on.
+  func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) -> Value
+
+  /// Back to fields: [T, B, s·V_out]. `encoded` is what `encode` returned.
+  func decode(_ latent: Value, encoded: Value, input: ModelInput, _ operations: any Operations) -> Value
+}
+
+extension ForecastModel {
+  /// The state one step later, or `applications` steps later by latent rollout. `firstApplication` tells the steps of an
+  /// auto-regressive rollout apart.
+  public func step(
+    _ input: ModelInput, applications: Int = 1, firstApplication: Int = 0, isTraining: Bool = false,
+    _ operations: any Operations
+  ) -> Value {
+    let encoded = encode(input, operations)
+    var latent = encoded
+    for application in 0..<applications {
+      latent = process(latent, application: firstApplication + application, isTraining: isTraining, operations)
+    }
+    return decode(latent, encoded: encoded, input: input, operations)
+  }
+}
