@@ -1,0 +1,169 @@
+import Basics
+
+/// How numbers are stored.
+public enum ScalarType: String, Sendable, CaseIterable, Hashable {
+  case int8, uint8, int16, uint16, int32, uint32, int64, uint64, float32, float64
+
+  public var byteCount: Int {
+    switch self {
+    case .int8, .uint8: 1
+    case .int16, .uint16: 2
+    case .int32, .uint32, .float32: 4
+    case .int64, .uint64, .float64: 8
+    }
+  }
+}
+
+/// An attribute of an array or of a store.
+public enum AttributeValue: Equatable, Sendable {
+  case text(String)
+  case numbers([Double])
+  case texts([String])
+
+  public var text: String? { if case .text(let value) = self { value } else { nil } }
+  public var number: Double? {
+    if case .numbers(let values) = self, values.count == 1 { values[0] } else { nil }
+  }
+}
+
+/// What is known of an array without reading it.
+public struct ArrayInfo: Sendable {
+  public let name: String
+  public let type: ScalarType
+  /// Names and extents, outermost first.
+  public let dimensions: [Dimension]
+  /// Extents of the pieces in which it is stored; nil when it is stored as a whole.
+  public let chunks: [Int]?
+  /// For people: compressor and filters, for example "blosc(lz4, 5, shuffle)".
+  public let codec: String
+  public let attributes: [String: AttributeValue]
+
+  public struct Dimension: Sendable, Hashable {
+    public let name: String
+    public let size: Int
+    public init(name: String, size: Int) {
+      self.name = name
+      self.size = size
+    }
+  }
+
+  public init(
+    name: String, type: ScalarType, dimensions: [Dimension], chunks: [Int]?, codec: String,
+    attributes: [String: AttributeValue]
+  ) {
+    self.name = name
+    self.type = type
+    self.dimensions = dimensions
+    self.chunks = chunks
+    self.codec = codec
+    self.attributes = attributes
+  }
+
+  public var shape: [Int] { dimensions.map(\.size) }
+  public var dimensionNames: [String] { dimensions.map(\.name) }
+  public var count: Int { dimensions.reduce(1) { $0 * $1.size } }
+}
+
+/// Part of an array as stored: native byte order, C order, not decoded.
+public struct RawArray: Sendable {
+  public let type: ScalarType
+  public let bytes: [UInt8]
+
+  public init(type: ScalarType, bytes: [UInt8]) {
+    self.type = type
+    self.bytes = bytes
+  }
+
+  public var count: Int { bytes.count / type.byteCount }
+
+  /// The elements as doubles (integers beyond 2⁵³ lose their last bits).
+  public var doubles: [Double] {
+    [Double](unsafeUninitializedCapacity: count) { out, initialized in
+      forEach { out[$0] = $1 }
+      initialized = count
+    }
+  }
+
+  /// The elements as whole numbers; fractions are cut off, what doesn't fit becomes Int64.min.
+  public var integers: [Int64] {
+    bytes.withUnsafeBytes { raw in
+      (0..<count).map { i in
+        switch type {
+        case .int64: raw.loadUnaligned(fromByteOffset: i * 8, as: Int64.self)
+        case .uint64: Int64(exactly: raw.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self)) ?? .min
+        default: Int64(exactly: element(raw, i).rounded(.towardZero)) ?? .min
+        }
+      }
+    }
+  }
+
+  func forEach(_ body: (Int, Double) -> Void) {
+    bytes.withUnsafeBytes { raw in
+      for i in 0..<count { body(i, element(raw, i)) }
+    }
+  }
+
+  @inline(__always)
+  private func element(_ raw: UnsafeRawBufferPointer, _ i: Int) -> Double {
+    switch type {
+    case .int8: Double(raw.loadUnaligned(fromByteOffset: i, as: Int8.self))
+    case .uint8: Double(raw[i])
+    case .int16: Double(raw.loadUnaligned(fromByteOffset: i * 2, as: Int16.self))
+    case .uint16: Double(raw.loadUnaligned(fromByteOffset: i * 2, as: UInt16.self))
+    case .int32: Double(raw.loadUnaligned(fromByteOffset: i * 4, as: Int32.self))
+    case .uint32: Double(raw.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self))
+    case .int64: Double(raw.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
+    case .uint64: Double(raw.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
+    case .float32: Double(raw.loadUnaligned(fromByteOffset: i * 4, as: Float.self))
+    case .float64: raw.loadUnaligned(fromByteOffset: i * 8, as: Double.self)
+    }
+  }
+}
+
+/// A place that holds named arrays: a NetCDF file, a Zarr group. Reading is safe from several threads.
+public protocol ArrayStore: Sendable {
+  /// The path or address, for messages.
+  var location: String { get }
+  /// For people: "NetCDF-4", "Zarr 2 (consolidated)".
+  var format: String { get }
+  var attributes: [String: AttributeValue] { get }
+  var arrays: [String: ArrayInfo] { get }
+
+  /// Reads the box given by one range per dimension.
+  /// - Throws: `JigsawError` naming store and array when it is missing, damaged, or the box exceeds it.
+  func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray
+}
+
+extension ArrayStore {
+  public func info(_ name: String) throws -> ArrayInfo {
+    if let info = arrays[name] { return info }
+    let names = arrays.keys.sorted()
+    throw JigsawError(
+      location, "has no variable '\(name)'", found: names.isEmpty ? "no variables" : names.joined(separator: ", "),
+      remedy: nearest(to: name, among: names).map { "did you mean '\($0)'?" })
+  }
+
+  /// The whole array.
+  public func read(_ name: String) throws -> RawArray {
+    try read(name, info(name).shape.map { 0..<$0 })
+  }
+
+  func checkBox(_ box: [Range<Int>], of info: ArrayInfo) throws {
+    let isInside =
+      box.count == info.shape.count
+      && zip(box, info.shape).allSatisfy { $0.lowerBound >= 0 && $0.upperBound <= $1 }
+    if !isInside {
+      throw JigsawError(
+        "\(location): \(info.name)", "can't read the part \(box)", expected: "a part of the shape \(info.shape)")
+    }
+  }
+}
+
+/// Opens a store by what is at the path: a Zarr folder or a NetCDF file.
+public func openStore(_ path: String) throws -> any ArrayStore {
+  if !Files.exists(path) {
+    throw JigsawError(
+      path, "no such file or folder", remedy: "check the path; relative ones start at the working folder")
+  }
+  return Files.isDirectory(path) ? try ZarrStore(path) : try NetCDFStore(path)
+}

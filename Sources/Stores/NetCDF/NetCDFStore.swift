@@ -1,0 +1,164 @@
+import Basics
+import CNetCDF
+
+/// A NetCDF file (classic, 64-bit or NetCDF-4; the root group) read through netCDF-C.
+public final class NetCDFStore: ArrayStore {
+  public let location: String
+  public let format: String
+  public let attributes: [String: AttributeValue]
+  public let arrays: [String: ArrayInfo]
+  private let file: Int32
+  private let variables: [String: Int32]
+
+  public init(_ path: String) throws {
+    location = path
+    if let needed = try ClassicHeader.requiredByteCount(path), let size = Files.size(path), size < needed {
+      throw JigsawError(
+        path, "was cut short", expected: "\(needed) bytes", found: "\(size)", remedy: "copy the file again")
+    }
+    var file: Int32 = 0
+    (format, attributes, arrays, variables) = try NetCDFLibrary.withLock {
+      try NetCDFLibrary.check(
+        nc_open(path, NC_NOWRITE, &file), path, "open this as NetCDF",
+        remedy: "it must be a complete NetCDF file or a Zarr folder")
+      do {
+        return try NetCDFStore.inspect(file, path)
+      } catch {
+        nc_close(file)
+        throw error
+      }
+    }
+    self.file = file
+  }
+
+  deinit { NetCDFLibrary.withLock { _ = nc_close(file) } }
+
+  public func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
+    let info = try info(name)
+    try checkBox(box, of: info)
+    let count = box.reduce(1) { $0 * $1.count }
+    let start = box.map(\.lowerBound)
+    let extent = box.map(\.count)
+    var status = NC_NOERR
+    let bytes = [UInt8](unsafeUninitializedCapacity: count * info.type.byteCount) { out, initialized in
+      if count > 0 {
+        status = NetCDFLibrary.withLock { nc_get_vara(file, variables[name]!, start, extent, out.baseAddress) }
+      }
+      initialized = out.count
+    }
+    try NetCDFLibrary.check(
+      status, "\(location): \(name)", "read \(extent) values from \(start)",
+      remedy: "the file is damaged or was cut short; copy it again")
+    return RawArray(type: info.type, bytes: bytes)
+  }
+
+  // MARK: Inspection (under the lock)
+
+  private static func inspect(
+    _ file: Int32, _ path: String
+  ) throws -> (String, [String: AttributeValue], [String: ArrayInfo], [String: Int32]) {
+    var dimensionCount: Int32 = 0
+    var variableCount: Int32 = 0
+    var attributeCount: Int32 = 0
+    var format: Int32 = 0
+    try NetCDFLibrary.check(
+      nc_inq(file, &dimensionCount, &variableCount, &attributeCount, nil), path, "inspect")
+    try NetCDFLibrary.check(nc_inq_format(file, &format), path, "inspect")
+    var arrays: [String: ArrayInfo] = [:]
+    var variables: [String: Int32] = [:]
+    for variable in 0..<variableCount {
+      guard let info = try inspect(file, variable, path) else { continue }
+      arrays[info.name] = info
+      variables[info.name] = variable
+    }
+    let names = [
+      NC_FORMAT_CLASSIC: "NetCDF classic", NC_FORMAT_64BIT_OFFSET: "NetCDF 64-bit offset",
+      NC_FORMAT_CDF5: "NetCDF CDF-5",
+    ]
+    let attributes = try attributes(file, NC_GLOBAL, attributeCount, path)
+    return (names[format] ?? "NetCDF-4", attributes, arrays, variables)
+  }
+
+  /// Nil for types that hold no numbers (strings, compounds).
+  private static func inspect(_ file: Int32, _ variable: Int32, _ path: String) throws -> ArrayInfo? {
+    var name = [CChar](repeating: 0, count: Int(NC_MAX_NAME) + 1)
+    var type: nc_type = 0
+    var rank: Int32 = 0
+    var attributeCount: Int32 = 0
+    try NetCDFLibrary.check(
+      nc_inq_var(file, variable, &name, &type, &rank, nil, &attributeCount), path, "inspect a variable")
+    let variableName = string(name)
+    guard let scalarType = NetCDFLibrary.scalarType(type) else { return nil }
+    var ids = [Int32](repeating: 0, count: Int(rank))
+    try NetCDFLibrary.check(nc_inq_vardimid(file, variable, &ids), path, "inspect \(variableName)")
+    let dimensions = try ids.map { id in
+      var length = 0
+      try NetCDFLibrary.check(nc_inq_dim(file, id, &name, &length), path, "inspect \(variableName)")
+      return ArrayInfo.Dimension(name: string(name), size: length)
+    }
+    var storage: Int32 = 0
+    var chunks = [Int](repeating: 0, count: Int(rank))
+    let isChunked = nc_inq_var_chunking(file, variable, &storage, &chunks) == NC_NOERR && storage == NC_CHUNKED
+    var shuffle: Int32 = 0
+    var deflate: Int32 = 0
+    var level: Int32 = 0
+    _ = nc_inq_var_deflate(file, variable, &shuffle, &deflate, &level)
+    let codec = deflate != 0 ? "deflate(\(level)\(shuffle != 0 ? ", shuffle" : ""))" : "none"
+    var attributes = try attributes(file, variable, attributeCount, path)
+    if attributes["_FillValue"] == nil, let fill = defaultFill(scalarType) {
+      attributes["_FillValue"] = .numbers([fill])
+    }
+    return ArrayInfo(
+      name: variableName, type: scalarType, dimensions: dimensions, chunks: isChunked ? chunks : nil, codec: codec,
+      attributes: attributes)
+  }
+
+  /// What netCDF fills in where nothing was written and no other fill value was agreed on. Bytes have none, since all
+  /// their values are likely (NetCDF User's Guide, "Fill Values"); no field is stored in 64-bit integers.
+  private static func defaultFill(_ type: ScalarType) -> Double? {
+    switch type {
+    case .int8, .uint8, .int64, .uint64: nil
+    case .int16: Double(NC_FILL_SHORT)
+    case .uint16: Double(NC_FILL_USHORT)
+    case .int32: Double(NC_FILL_INT)
+    case .uint32: Double(NC_FILL_UINT)
+    case .float32: Double(NC_FILL_FLOAT)
+    case .float64: NC_FILL_DOUBLE
+    }
+  }
+
+  private static func attributes(
+    _ file: Int32, _ variable: Int32, _ count: Int32, _ path: String
+  ) throws -> [String: AttributeValue] {
+    var result: [String: AttributeValue] = [:]
+    for index in 0..<count {
+      var name = [CChar](repeating: 0, count: Int(NC_MAX_NAME) + 1)
+      var type: nc_type = 0
+      var length = 0
+      try NetCDFLibrary.check(nc_inq_attname(file, variable, index, &name), path, "read an attribute")
+      try NetCDFLibrary.check(nc_inq_att(file, variable, name, &type, &length), path, "read an attribute")
+      switch type {
+      case NC_CHAR:
+        var text = [CChar](repeating: 0, count: length + 1)
+        try NetCDFLibrary.check(nc_get_att_text(file, variable, name, &text), path, "read an attribute")
+        result[string(name)] = .text(string(text))
+      case NC_STRING:
+        var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: length)
+        try NetCDFLibrary.check(nc_get_att_string(file, variable, name, &pointers), path, "read an attribute")
+        let texts = pointers.map { $0.map { String(cString: $0) } ?? "" }
+        nc_free_string(length, &pointers)
+        result[string(name)] = texts.count == 1 ? .text(texts[0]) : .texts(texts)
+      default:
+        guard NetCDFLibrary.scalarType(type) != nil else { continue }
+        var numbers = [Double](repeating: 0, count: length)
+        try NetCDFLibrary.check(nc_get_att_double(file, variable, name, &numbers), path, "read an attribute")
+        result[string(name)] = .numbers(numbers)
+      }
+    }
+    return result
+  }
+
+  private static func string(_ characters: [CChar]) -> String {
+    String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}

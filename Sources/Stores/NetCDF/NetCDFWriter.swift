@@ -1,0 +1,107 @@
+import Basics
+import CNetCDF
+
+/// A NetCDF-4 file being written through netCDF-C.
+public final class NetCDFWriter: ArrayWriter {
+  private let path: String
+  private let temporary: String
+  private var file: Int32 = 0
+  private var isOpen = false
+  private var variables: [String: Int32] = [:]
+  private let definition: StoreDefinition
+
+  public init(_ path: String, _ definition: StoreDefinition) throws {
+    self.path = path
+    temporary = path + ".tmp"
+    self.definition = definition
+    try Files.createDirectory(Files.parent(of: path))
+    // The library's message for a folder that can't be written to is obscure: try that first.
+    try OutputFile(temporary, shownAs: path).close()
+    do {
+      try NetCDFLibrary.withLock { try define() }
+    } catch {
+      abandon()
+      throw error
+    }
+  }
+
+  deinit { if isOpen { abandon() } }
+
+  public func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws {
+    precondition(values.count == box.reduce(1) { $0 * $1.count })
+    let status = NetCDFLibrary.withLock {
+      nc_put_vara_float(file, variables[name]!, box.map(\.lowerBound), box.map(\.count), values.baseAddress)
+    }
+    try check(status, name)
+  }
+
+  public func write(_ name: String, _ values: [Double]) throws {
+    let status = NetCDFLibrary.withLock { nc_put_var_double(file, variables[name]!, values) }
+    try check(status, name)
+  }
+
+  public func finish() throws {
+    let status = NetCDFLibrary.withLock { nc_close(file) }
+    isOpen = false
+    try check(status, "the end of the file")
+    try Files.rename(temporary, to: path)
+  }
+
+  public func abandon() {
+    if isOpen { NetCDFLibrary.withLock { _ = nc_close(file) } }
+    isOpen = false
+    try? Files.remove(temporary)
+  }
+
+  private func check(_ status: Int32, _ name: String) throws {
+    // Positive numbers are the system's; HDF5 doesn't say what it is.
+    let isDisk = status > 0 || status == NC_EHDFERR
+    try NetCDFLibrary.check(
+      status, "\(path): \(name)", "write", remedy: isDisk ? "free some space or choose another disk" : nil)
+  }
+
+  private func define() throws {
+    try check(nc_create(temporary, NC_NETCDF4 | NC_CLOBBER, &file), "the file")
+    isOpen = true
+    var ids: [String: Int32] = [:]
+    for dimension in definition.dimensions {
+      var id: Int32 = 0
+      try check(nc_def_dim(file, dimension.name, dimension.size, &id), dimension.name)
+      ids[dimension.name] = id
+    }
+    for array in definition.arrays {
+      var id: Int32 = 0
+      let dimensions = array.dimensions.map { ids[$0]! }
+      let type = NetCDFLibrary.netCDFType(array.type)
+      try check(nc_def_var(file, array.name, type, Int32(dimensions.count), dimensions, &id), array.name)
+      variables[array.name] = id
+      if let chunks = array.chunks {
+        try check(nc_def_var_chunking(file, id, NC_CHUNKED, chunks), array.name)
+        try check(nc_def_var_deflate(file, id, 1, 1, 1), array.name)
+      }
+      if let fill = array.fill { try putNumbers("_FillValue", [fill], id, array.type) }
+      for (name, value) in array.attributes.sorted(by: { $0.key < $1.key }) { try put(name, value, id, array.type) }
+    }
+    for (name, value) in definition.attributes.sorted(by: { $0.key < $1.key }) {
+      try put(name, value, NC_GLOBAL, .float64)
+    }
+    try check(nc_enddef(file), "the header")
+  }
+
+  private func put(_ name: String, _ value: AttributeValue, _ variable: Int32, _ type: ScalarType) throws {
+    switch value {
+    case .text(let text): try check(nc_put_att_text(file, variable, name, text.utf8.count, text), name)
+    case .texts(let texts):
+      let joined = texts.joined(separator: " ")
+      try check(nc_put_att_text(file, variable, name, joined.utf8.count, joined), name)
+    case .numbers(let numbers):
+      let isPacking = name == "scale_factor" || name == "add_offset"
+      try putNumbers(name, numbers, variable, isPacking ? .float64 : type)
+    }
+  }
+
+  private func putNumbers(_ name: String, _ numbers: [Double], _ variable: Int32, _ type: ScalarType) throws {
+    try check(
+      nc_put_att_double(file, variable, name, NetCDFLibrary.netCDFType(type), numbers.count, numbers), name)
+  }
+}

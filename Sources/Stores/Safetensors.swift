@@ -1,0 +1,193 @@
+import Basics
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Files in the safetensors format (huggingface/safetensors, format description of version 0.4): 8 bytes of header
+/// length, a JSON header, the tensors' bytes.
+public enum Safetensors {
+  /// One tensor in a file.
+  public struct Entry: Sendable, Equatable {
+    /// "F32", "BF16", "I64" …
+    public let type: String
+    public let shape: [Int]
+    /// Bytes after the header.
+    public let range: Range<Int>
+
+    public var count: Int { shape.reduce(1, *) }
+  }
+
+  /// Largest header that is read; real ones are far smaller.
+  static let headerLimit = 100 << 20
+
+  /// One tensor to write.
+  public struct Item {
+    let name: String
+    let type: String
+    let shape: [Int]
+    let bytes: UnsafeRawBufferPointer
+
+    /// FP32 memory that must stay valid until the file is written.
+    public init(name: String, shape: [Int], floats: UnsafeBufferPointer<Float>) {
+      precondition(shape.reduce(1, *) == floats.count)
+      self.name = name
+      type = "F32"
+      self.shape = shape
+      bytes = UnsafeRawBufferPointer(floats)
+    }
+  }
+
+  /// Writes and syncs a file. Not atomic by itself: callers write into a folder that they rename.
+  public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
+    var header: [String: JSONValue] = [:]
+    if !metadata.isEmpty { header["__metadata__"] = .object(metadata.mapValues { .string($0) }) }
+    var end = 0
+    for item in items {
+      header[item.name] = .object([
+        "dtype": .string(item.type), "shape": .array(item.shape.map { .integer($0) }),
+        "data_offsets": .array([.integer(end), .integer(end + item.bytes.count)]),
+      ])
+      end += item.bytes.count
+    }
+    var text = Array(try JSONValue.object(header).text(pretty: false).utf8)
+    while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
+    let file = try OutputFile(path)
+    try withUnsafeBytes(of: UInt64(text.count).littleEndian) { try file.write($0) }
+    try text.withUnsafeBytes { try file.write($0) }
+    for item in items { try file.write(item.bytes) }
+    try file.sync()
+    try file.close()
+  }
+
+  /// A file opened for reading; the header has been checked against the file's size.
+  public final class File {
+    public let path: String
+    public let entries: [String: Entry]
+    public let metadata: [String: String]
+    private let descriptor: Int32
+    private let dataStart: Int
+
+    public init(_ path: String) throws {
+      self.path = path
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw JigsawError(path, "can't open this file (\(Files.reason()))") }
+      do {
+        let size = Files.size(path) ?? 0
+        guard size >= 8 else { throw File.damaged(path, "it is shorter than a header") }
+        let lengthBytes = try File.read(descriptor, 0..<8, path)
+        let length = lengthBytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        guard length <= UInt64(min(headerLimit, size - 8)) else {
+          throw File.damaged(path, "its header claims \(length) bytes of a file of \(size)")
+        }
+        dataStart = 8 + Int(length)
+        let header = try JSONValue(parsing: File.read(descriptor, 8..<dataStart, path), place: path)
+        (entries, metadata) = try File.parse(header, dataLength: size - dataStart, path)
+        self.descriptor = descriptor
+      } catch {
+        close(descriptor)
+        throw error
+      }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Reads an FP32 tensor of the expected shape into memory.
+    public func read(_ name: String, shape: [Int], into out: UnsafeMutableBufferPointer<Float>) throws {
+      guard let entry = entries[name] else {
+        throw JigsawError(
+          path, "has no tensor '\(name)'",
+          remedy: nearest(to: name, among: Array(entries.keys)).map { "nearest is '\($0)'" })
+      }
+      guard entry.type == "F32", entry.shape == shape else {
+        throw JigsawError(
+          "\(path): \(name)", "doesn't fit", expected: "F32 \(shape)", found: "\(entry.type) \(entry.shape)",
+          remedy: "the checkpoint belongs to another model")
+      }
+      precondition(out.count == entry.count)
+      try File.read(
+        descriptor, dataStart + entry.range.lowerBound, UnsafeMutableRawBufferPointer(out), path)
+    }
+
+    public func floats(_ name: String) throws -> [Float] {
+      guard let entry = entries[name] else { throw JigsawError(path, "has no tensor '\(name)'") }
+      var values = [Float](repeating: 0, count: entry.count)
+      try values.withUnsafeMutableBufferPointer { try read(name, shape: entry.shape, into: $0) }
+      return values
+    }
+
+    private static func damaged(_ path: String, _ why: String) -> JigsawError {
+      JigsawError(
+        path, "is not a complete safetensors file: \(why)", remedy: "use another checkpoint or copy the file again")
+    }
+
+    private static func parse(
+      _ header: JSONValue, dataLength: Int, _ path: String
+    ) throws -> ([String: Entry], [String: String]) {
+      guard let members = header.object else { throw damaged(path, "its header is not an object") }
+      var entries: [String: Entry] = [:]
+      var metadata: [String: String] = [:]
+      for (name, value) in members.sorted(by: { $0.key < $1.key }) {
+        if name == "__metadata__" {
+          metadata = value.object?.compactMapValues(\.string) ?? [:]
+          continue
+        }
+        guard let type = value["dtype"]?.string, let shape = value["shape"]?.integers,
+          let offsets = value["data_offsets"]?.integers, offsets.count == 2, offsets[0] >= 0,
+          offsets[0] <= offsets[1], shape.allSatisfy({ $0 >= 0 })
+        else { throw damaged(path, "the entry of '\(name)' is malformed") }
+        guard offsets[1] <= dataLength else {
+          throw damaged(path, "'\(name)' ends at byte \(offsets[1]) of \(dataLength)")
+        }
+        guard let width = widths[type] else { throw damaged(path, "'\(name)' has the unknown type '\(type)'") }
+        var count = width
+        for extent in shape {
+          let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+          guard !overflow else { throw damaged(path, "the shape of '\(name)' overflows") }
+          count = product
+        }
+        guard count == offsets[1] - offsets[0] else {
+          throw damaged(path, "'\(name)' has \(offsets[1] - offsets[0]) bytes for shape \(shape)")
+        }
+        entries[name] = Entry(type: type, shape: shape, range: offsets[0]..<offsets[1])
+      }
+      // As the format demands: each byte belongs to exactly one tensor.
+      var end = 0
+      for (name, entry) in entries.sorted(by: {
+        ($0.value.range.lowerBound, $0.value.range.upperBound) < ($1.value.range.lowerBound, $1.value.range.upperBound)
+      }) {
+        guard entry.range.lowerBound == end else {
+          throw damaged(path, "'\(name)' starts at byte \(entry.range.lowerBound), the one before ends at \(end)")
+        }
+        end = entry.range.upperBound
+      }
+      guard end == dataLength else { throw damaged(path, "its tensors end at byte \(end) of \(dataLength)") }
+      return (entries, metadata)
+    }
+
+    /// Bytes per element.
+    private static let widths = [
+      "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
+      "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8, "C64": 8,
+    ]
+
+    private static func read(_ descriptor: Int32, _ range: Range<Int>, _ path: String) throws -> [UInt8] {
+      var bytes = [UInt8](repeating: 0, count: range.count)
+      try bytes.withUnsafeMutableBytes { try read(descriptor, range.lowerBound, $0, path) }
+      return bytes
+    }
+
+    private static func read(
+      _ descriptor: Int32, _ offset: Int, _ out: UnsafeMutableRawBufferPointer, _ path: String
+    ) throws {
+      var done = 0
+      while done < out.count {
+        let n = pread(descriptor, out.baseAddress! + done, min(out.count - done, 1 << 30), off_t(offset + done))
+        if n < 0 && errno == EINTR { continue }
+        if n < 0 { throw JigsawError(path, "can't read this file (\(Files.reason()))") }
+        if n == 0 { throw damaged(path, "it ends early") }
+        done += n
+      }
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import Basics
+
+/// A Zarr group of format 2, consolidated, being written into a folder.
+public final class ZarrWriter: ArrayWriter {
+  private let path: String
+  private let temporary: String
+  private var metadata: [String: ZarrMetadata] = [:]
+  private var isOpen = true
+
+  public init(_ path: String, _ definition: StoreDefinition) throws {
+    self.path = path
+    temporary = path + ".tmp"
+    do {
+      try Files.remove(temporary)
+      try Files.createDirectory(temporary)
+      try define(definition)
+    } catch {
+      abandon()
+      throw error
+    }
+  }
+
+  deinit { if isOpen { abandon() } }
+
+  private func define(_ definition: StoreDefinition) throws {
+    var documents: [String: JSONValue] = [
+      ".zgroup": .object(["zarr_format": .integer(2)]), ".zattrs": json(definition.attributes),
+    ]
+    for array in definition.arrays {
+      let shape = definition.shape(of: array)
+      let created = ZarrMetadata(
+        shape: shape, chunks: array.chunks ?? shape.map { max($0, 1) }, type: array.type, codec: .standard,
+        fill: array.fill)
+      metadata[array.name] = created
+      var attributes = json(array.attributes).object ?? [:]
+      attributes["_ARRAY_DIMENSIONS"] = .array(array.dimensions.map { .string($0) })
+      documents["\(array.name)/.zarray"] = created.json
+      documents["\(array.name)/.zattrs"] = .object(attributes)
+    }
+    for (key, document) in documents {
+      try Files.createDirectory(Files.parent(of: "\(temporary)/\(key)"))
+      try writeFile(key, Array(try document.text().utf8))
+    }
+    let consolidated = JSONValue.object([
+      "metadata": .object(documents), "zarr_consolidated_format": .integer(1),
+    ])
+    try writeFile(".zmetadata", Array(try consolidated.text().utf8))
+  }
+
+  public func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws {
+    let array = metadata[name]!
+    let extent = box.map(\.count)
+    precondition(array.type == .float32 && values.count == extent.reduce(1, *))
+    for (range, (chunk, size)) in zip(box, zip(array.chunks, array.shape)) {
+      precondition(
+        range.lowerBound % chunk == 0 && (range.upperBound % chunk == 0 || range.upperBound == size),
+        "\(name): the box \(box) cuts through chunks of \(array.chunks)")
+    }
+    let source = Array(UnsafeRawBufferPointer(values))
+    try writeChunks(name, array, box, source)
+  }
+
+  public func write(_ name: String, _ values: [Double]) throws {
+    let array = metadata[name]!
+    precondition(values.count == array.shape.reduce(1, *))
+    var bytes: [UInt8] = []
+    for value in values {
+      switch array.type {
+      case .float32: withUnsafeBytes(of: Float(value)) { bytes += $0 }
+      case .float64: withUnsafeBytes(of: value) { bytes += $0 }
+      default: withUnsafeBytes(of: Int64(value)) { bytes += $0.prefix(array.type.byteCount) }
+      }
+    }
+    try writeChunks(name, array, array.shape.map { 0..<$0 }, bytes)
+  }
+
+  private func writeChunks(_ name: String, _ array: ZarrMetadata, _ box: [Range<Int>], _ source: [UInt8]) throws {
+    if source.isEmpty { return }
+    let width = array.type.byteCount
+    let extent = box.map(\.count)
+    let first = zip(box, array.chunks).map { $0.lowerBound / $1 }
+    let last = zip(box, array.chunks).map { ($0.upperBound - 1) / $1 }
+    for index in BoxIterator(first, last) {
+      var chunk = [UInt8](repeating: 0, count: array.chunkByteCount)
+      let origin = zip(index, array.chunks).map(*)
+      let upper = zip(zip(box, origin), array.chunks).map { min($0.0.upperBound, $0.1 + $1) }
+      copyBox(
+        from: source, strides(extent, isFortranOrder: false), zip(origin, box).map { $0 - $1.lowerBound }, to: &chunk,
+        strides(array.chunks, isFortranOrder: false), index.map { _ in 0 }, extent: zip(upper, origin).map(-),
+        width: width)
+      let encoded = chunk.withUnsafeBytes { array.codec.encode($0, elementSize: width) }
+      guard let encoded else {
+        throw JigsawError("\(temporary)/\(name)", "can't compress a chunk of \(chunk.count) bytes")
+      }
+      try writeFile("\(name)/\(array.key(index))", encoded)
+    }
+  }
+
+  private func writeFile(_ key: String, _ bytes: [UInt8]) throws {
+    let file = try OutputFile("\(temporary)/\(key)", shownAs: "\(path)/\(key)")
+    try bytes.withUnsafeBytes { try file.write($0) }
+    try file.close()
+  }
+
+  public func finish() throws {
+    isOpen = false
+    try Files.remove(path)
+    try Files.rename(temporary, to: path)
+  }
+
+  public func abandon() {
+    isOpen = false
+    try? Files.remove(temporary)
+  }
+
+  private func json(_ attributes: [String: AttributeValue]) -> JSONValue {
+    .object(
+      attributes.mapValues { value in
+        switch value {
+        case .text(let text): .string(text)
+        case .texts(let texts): .array(texts.map { .string($0) })
+        case .numbers(let numbers):
+          numbers.count == 1 ? number(numbers[0]) : .array(numbers.map(number))
+        }
+      })
+  }
+
+  private func number(_ value: Double) -> JSONValue {
+    Int(exactly: value).map { .integer($0) } ?? .number(value)
+  }
+}

@@ -1,0 +1,45 @@
+import Basics
+import Testing
+
+@Suite struct JSONTests {
+  private func parse(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8), place: "test") }
+
+  @Test func pythonsNumbersAreRead() throws {
+    let value = try parse("{\"a\": NaN, \"b\": [Infinity, -Infinity, 1e300, -0.5, 3], \"c\": \"NaN\"}")
+    #expect(value["a"]?.double?.isNaN == true)
+    #expect(value["b"]?.array?.map(\.double) == [.infinity, -.infinity, 1e300, -0.5, 3])
+    #expect(value["c"]?.double?.isNaN == true && value["c"]?.string == "NaN")
+    #expect(try parse("3").integer == 3 && parse("-9223372036854775808").integer == Int.min)
+    #expect(try parse("9007199254740993").integer == 9_007_199_254_740_993)
+    #expect(try parse("18446744073709551615").double == 0x1p64)
+    #expect(try parse("[true, false, null]") == .array([.bool(true), .bool(false), .null]))
+  }
+
+  @Test func textSurvives() throws {
+    let value = JSONValue.object([
+      "ключ \"x\"": .string("Zürich\n\t\\/\u{1F30D}\u{1}"), "n": .array([.integer(1), .number(0.1), .null]),
+    ])
+    #expect(try parse(value.text()) == value)
+    #expect(try parse(value.text(pretty: false)) == value)
+    #expect(try JSONValue.object(["b": .integer(1), "a": .integer(2)]).text(pretty: false) == "{\"a\":2,\"b\":1}")
+    #expect(try parse("\"\\u00e9\\ud83c\\udf0d\"").string == "é🌍")
+    #expect(try JSONValue.number(.nan).text() == "\"NaN\"")
+  }
+
+  @Test(arguments: ["", " ", "{", "[1 2]", "{\"a\" 1}", "nul", "[1] [2]", "\"\\x\"", "\"open", "{1: 2}"])
+  func whatIsNotJSONIsRefused(text: String) {
+    let error = #expect(throws: JigsawError.self) { try parse(text) }
+    #expect(error?.place == "test")
+  }
+
+  @Test func bytesThatAreNotTextAreRefused() {
+    for bytes: [UInt8] in [[0xFF, 0xFE, 0x00], [0x22, 0xC3, 0x28, 0x22], [0, 1, 2, 3]] {
+      #expect(throws: JigsawError.self) { try JSONValue(parsing: bytes, place: "test") }
+    }
+  }
+
+  @Test func deepNestingIsRefusedRatherThanFatal() {
+    let text = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
+    #expect(throws: JigsawError.self) { try parse(text) }
+  }
+}
