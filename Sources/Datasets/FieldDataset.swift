@@ -1,0 +1,363 @@
+import Basics
+import Stores
+import Synchronization
+
+/// Where fields come from: stores that follow each other in time, or add variables.
+public struct SourceDescription: Sendable, Hashable {
+  /// A path or a pattern ("data/era5-*.nc"); several matches follow each other in time.
+  public let path: String
+  /// Our name → the name in the store, where that isn't among the known ones.
+  public let names: [String: String]
+
+  public init(path: String, names: [String: String] = [:]) {
+    self.path = path
+    self.names = names
+  }
+}
+
+/// A dataset: chosen channels on one grid at many times, plus static fields. Reading is safe from several threads.
+public final class FieldDataset: Sendable {
+  public let grid: LatLonGrid
+  /// Predicted variables, one per field, in the order of the model.
+  public let channels: [Channel]
+  public let staticChannels: [Channel]
+  /// All times for which every channel is there, ascending.
+  public let times: [Timestamp]
+  /// Sources, renamings and rows in one line: the same for the same data.
+  public let origin: String
+  /// Notes for people on what was changed on reading.
+  public let normalizations: [String]
+
+  private let parts: [Part]
+  private let statics: [(store: GriddedStore, binding: GriddedStore.Binding)]
+  private let indexOfTime: [Timestamp: Int]
+  /// For each time, which part and which index in it.
+  private let places: [Place]
+  private let cache: FieldCache
+
+  /// One store of a source, with the channels it gives.
+  private struct Part: Sendable {
+    let source: Int
+    let store: GriddedStore
+    /// (index in `channels`, binding, level index)
+    let fields: [(channel: Int, binding: GriddedStore.Binding, level: Int?)]
+  }
+
+  /// For one time: per source, the part and the time's index in it.
+  private struct Place: Sendable {
+    let entries: [(part: Int, index: Int)]
+  }
+
+  /// - Parameters:
+  ///   - variables: our names, in order; with levels when the stores hold them on levels.
+  ///   - levelsHPa: which levels, in order.
+  ///   - staticVariables: fields without time.
+  ///   - rows: how many grid rows from the north to use; nil: all.
+  ///   - cacheBytes: memory for decoded fields; times beyond it are read anew each time.
+  public init(
+    sources: [SourceDescription], variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
+    rows: Int? = nil, cacheBytes: Int = 0
+  ) throws {
+    for (key, names) in [
+      ("data.variables", variables), ("data.levels", levelsHPa.map { Channel.text($0) }),
+      ("data.static", staticVariables),
+    ] {
+      if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+        throw JigsawError(key, "names \(twice) twice", remedy: "remove one of them")
+      }
+    }
+    let paths = sources.map { source in
+      ([source.path] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
+        .joined(separator: ", ")
+    }
+    origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
+    var stores: [(source: Int, store: GriddedStore)] = []
+    for (index, source) in sources.enumerated() {
+      if source.path.isEmpty {
+        throw JigsawError("data.sources[\(index)].path", "is empty", remedy: "name a NetCDF file or Zarr folder")
+      }
+      for path in try expand(source.path) { stores.append((index, try GriddedStore(openStore(path), rows: rows))) }
+    }
+    guard let first = stores.first?.store else {
+      throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
+    }
+    grid = first.grid
+    for (_, store) in stores where !store.grid.matches(first.grid) {
+      throw JigsawError(
+        store.store.location, "has another grid than \(first.store.location)", expected: first.grid.summary,
+        found: store.grid.summary, remedy: "regrid one of them")
+    }
+
+    // Which source gives which variable; each of its stores must have it.
+    var channels: [Channel] = []
+    var fieldsOfStore = [[(channel: Int, binding: GriddedStore.Binding, level: Int?)]](
+      repeating: [], count: stores.count)
+    for name in variables {
+      let found = try FieldDataset.locate(name, stores, sources, wantsTime: true)
+      let binding = found[0].binding
+      let levels: [Double?] = binding.hasLevels ? levelsHPa.map { $0 } : [nil]
+      if binding.hasLevels && levelsHPa.isEmpty {
+        throw JigsawError(
+          "data.levels", "is empty, but \(name) is stored on levels",
+          found: stores[found[0].store].store.levelsHPa.map { Channel.text($0) }.joined(separator: ", "),
+          remedy: "choose some of these")
+      }
+      for level in levels {
+        let channel = channels.count
+        channels.append(Channel(variable: name, levelHPa: level))
+        for entry in found {
+          let store = stores[entry.store].store
+          guard entry.binding.hasLevels == binding.hasLevels else {
+            throw JigsawError(
+              "\(store.store.location): \(entry.binding.array.name)",
+              "has \(binding.hasLevels ? "no " : "")levels, unlike in \(stores[found[0].store].store.store.location)",
+              remedy: "give both files the same dimensions")
+          }
+          fieldsOfStore[entry.store].append(
+            (channel, entry.binding, try level.map { try store.levelIndex($0, of: entry.binding) }))
+        }
+      }
+    }
+    self.channels = channels
+    parts = stores.indices.compactMap { index in
+      fieldsOfStore[index].isEmpty
+        ? nil : Part(source: stores[index].source, store: stores[index].store, fields: fieldsOfStore[index])
+    }
+    statics = try staticVariables.map { name in
+      let entry = try FieldDataset.locate(name, stores, sources, wantsTime: false)[0]
+      guard !entry.binding.hasLevels else {
+        throw JigsawError(
+          "\(stores[entry.store].store.store.location): \(entry.binding.array.name)", "has levels",
+          expected: "a static field [latitude, longitude]", remedy: "select one level of it before")
+      }
+      return (stores[entry.store].store, entry.binding)
+    }
+    staticChannels = staticVariables.map { Channel(variable: $0) }
+    (times, places) = try FieldDataset.align(parts)
+    if times.isEmpty && !parts.isEmpty {
+      throw JigsawError(
+        sources.map(\.path).joined(separator: ", "), "have no time in common",
+        found: parts.map { part in
+          part.store.times.first.map { "\($0.display) … \(part.store.times[part.store.times.count - 1].display)" }
+            ?? "none"
+        }.joined(separator: " and "), remedy: "choose sources for the same period")
+    }
+    indexOfTime = Dictionary(uniqueKeysWithValues: times.enumerated().map { ($1, $0) })
+    cache = FieldCache(byteLimit: cacheBytes, fieldBytes: channels.count * grid.count * MemoryLayout<Float>.size)
+    var notes = stores.flatMap(\.store.normalizations)
+    for part in parts {
+      for field in part.fields {
+        let variable = field.binding.variable
+        if let units = field.binding.storedUnits, field.binding.conversion != .none {
+          notes.append("\(variable.name) converted from \(units) to \(variable.units)")
+        } else if field.binding.storedUnits == nil {
+          notes.append("\(variable.name) is assumed to be in \(variable.units): the store gives no units")
+        }
+      }
+    }
+    normalizations = Array(Set(notes)).sorted()
+  }
+
+  /// The stores of the one source that has `name`.
+  private static func locate(
+    _ name: String, _ stores: [(source: Int, store: GriddedStore)], _ sources: [SourceDescription], wantsTime: Bool
+  ) throws -> [(store: Int, binding: GriddedStore.Binding)] {
+    for source in sources.indices {
+      let ofSource = stores.indices.filter { stores[$0].source == source }
+      let found = try ofSource.compactMap { index -> (store: Int, binding: GriddedStore.Binding)? in
+        guard
+          let binding = try stores[index].store.bind(
+            name, rename: sources[source].names, asStatic: !wantsTime),
+          binding.isStatic != wantsTime
+        else { return nil }
+        return (index, binding)
+      }
+      if found.isEmpty { continue }
+      if wantsTime && found.count < ofSource.count {
+        let without = ofSource.first { index in !found.contains { $0.store == index } } ?? 0
+        throw JigsawError(
+          stores[without].store.store.location, "lacks the variable '\(name)' that other files of the source have",
+          remedy: "complete the file or narrow data.sources.path")
+      }
+      return found
+    }
+    // It may be there, but of the other kind.
+    for (source, store) in stores {
+      guard let binding = try store.bind(name, rename: sources[source].names, asStatic: !wantsTime) else { continue }
+      throw JigsawError(
+        "\(store.store.location): \(binding.array.name)",
+        wantsTime ? "has no times, but is among data.variables" : "varies in time, but is among data.static",
+        expected: wantsTime ? "dimensions time, latitude, longitude" : "dimensions latitude, longitude",
+        found: binding.array.dimensionNames.joined(separator: ", "),
+        remedy: wantsTime ? "move it to data.static" : "move it to data.variables, or select one time of it before")
+    }
+    let names = Set(stores.flatMap { $0.store.store.arrays.keys }).sorted()
+    let aliases = Lexicon.variable(name).aliases
+    let kind = wantsTime ? "variable" : "static field"
+    throw JigsawError(
+      sources.map(\.path).joined(separator: ", "), "no \(kind) '\(name)' in this data",
+      expected: "an array called \(([name] + aliases).map { "'\($0)'" }.joined(separator: " or "))",
+      found: names.joined(separator: ", "),
+      remedy: "correct \(wantsTime ? "data.variables" : "data.static"), or map the name under data.sources.names")
+  }
+
+  /// Times that all sources have.
+  private static func align(_ parts: [Part]) throws -> ([Timestamp], [Place]) {
+    var perSource: [Int: [Timestamp: (part: Int, index: Int)]] = [:]
+    for (number, part) in parts.enumerated() {
+      for (index, time) in part.store.times.enumerated() {
+        if let other = perSource[part.source]?[time] {
+          throw JigsawError(
+            part.store.store.location,
+            "has the time \(time.display) that is also in "
+              + parts[other.part].store.store.location, remedy: "remove the overlap")
+        }
+        perSource[part.source, default: [:]][time] = (number, index)
+      }
+    }
+    let sources = perSource.keys.sorted()
+    guard let first = sources.first else { return ([], []) }
+    let common = perSource[first]!.keys.filter { time in sources.allSatisfy { perSource[$0]![time] != nil } }.sorted()
+    let places = common.map { time in Place(entries: sources.map { perSource[$0]![time]! }) }
+    return (common, places)
+  }
+
+  // MARK: Times
+
+  public func index(of time: Timestamp) -> Int? { indexOfTime[time] }
+
+  /// Indices of the times within a period, both ends included.
+  public func indices(from start: Timestamp, through end: Timestamp) -> [Int] {
+    times.indices.filter { times[$0] >= start && times[$0] <= end }
+  }
+
+  /// Where a channel's data are, for messages: store and array.
+  public func place(of channel: Int, time: Int) -> String {
+    for entry in places[time].entries {
+      for field in parts[entry.part].fields where field.channel == channel {
+        return "\(parts[entry.part].store.store.location): \(field.binding.array.name)"
+      }
+    }
+    return channels[channel].name
+  }
+
+  // MARK: Reading
+
+  /// All channels at one time into [channel, row, column], north to south, in our units.
+  /// - Throws: also when values are missing (NaN), naming file, variable, time.
+  public func read(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
+    if cache.read(time, into: planes) { return }
+    // The times stored in the same chunks come with little more effort; keep them if there is room.
+    let chunk = chunkBlock(around: time)
+    let block = chunk.count <= cache.room ? chunk : time..<time + 1
+    let fieldSize = grid.count
+    let size = channels.count * fieldSize
+    let buffer = UnsafeMutablePointer<Float>.allocate(capacity: size * block.count)
+    defer { buffer.deallocate() }
+    for (number, part) in parts.enumerated() {
+      for run in runs(of: number, in: block) {
+        for field in part.fields {
+          try part.store.read(field.binding, times: run.stored, level: field.level) {
+            buffer + (run.first - block.lowerBound + $0) * size + field.channel * fieldSize
+          }
+        }
+      }
+    }
+    for index in block {
+      let planesOfTime = buffer + (index - block.lowerBound) * size
+      cache.store(index, planesOfTime)
+      if index == time { planes.update(from: planesOfTime, count: size) }
+    }
+  }
+
+  /// As `read`, and every value must be a number.
+  public func readChecked(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
+    try read(time: time, into: planes)
+    let size = channels.count * grid.count
+    if UnsafeBufferPointer(start: planes, count: size).contains(where: { !$0.isFinite }) {
+      let index = (0..<size).first { !planes[$0].isFinite } ?? 0
+      let missing = (0..<grid.count).filter { !planes[index / grid.count * grid.count + $0].isFinite }.count
+      throw JigsawError(
+        place(of: index / grid.count, time: time),
+        "has \(missing) missing values (NaN) in \(channels[index / grid.count].name) at \(times[time].display)",
+        expected: "a number at every grid point",
+        remedy: "leave out this variable or these dates, or fill the gaps")
+    }
+  }
+
+  /// Static fields [field, row, column].
+  public func readStatics() throws -> [Float] {
+    var fields = [Float](repeating: 0, count: statics.count * grid.count)
+    try fields.withUnsafeMutableBufferPointer { fields in
+      for (index, entry) in statics.enumerated() {
+        let target = fields.baseAddress! + index * grid.count
+        try entry.store.read(entry.binding, times: 0..<1, level: nil) { _ in target }
+        if UnsafeBufferPointer(start: target, count: grid.count).contains(where: { !$0.isFinite }) {
+          throw JigsawError(
+            "\(entry.store.store.location): \(entry.binding.array.name)", "has missing values (NaN)",
+            expected: "a number at every grid point", remedy: "fill them or leave this static field out")
+        }
+      }
+    }
+    return fields
+  }
+
+  /// The run of times around `time` that lie in one chunk of all arrays of its parts.
+  private func chunkBlock(around time: Int) -> Range<Int> {
+    var lower = time
+    var upper = time + 1
+    for entry in places[time].entries {
+      let part = parts[entry.part]
+      let chunk = part.fields.map { part.store.timesPerChunk($0.binding) }.max() ?? 1
+      let start = entry.index / chunk * chunk
+      let end = min(start + chunk, part.store.times.count)
+      while lower > 0, isIn(lower - 1, entry.part, start..<end) { lower -= 1 }
+      while upper < times.count, isIn(upper, entry.part, start..<end) { upper += 1 }
+    }
+    return lower..<upper
+  }
+
+  private func isIn(_ time: Int, _ part: Int, _ range: Range<Int>) -> Bool {
+    places[time].entries.contains { $0.part == part && range.contains($0.index) }
+  }
+
+  /// The pieces of a block of times that are consecutive in a part: first index here, indices there.
+  private func runs(of part: Int, in block: Range<Int>) -> [(first: Int, stored: Range<Int>)] {
+    var runs: [(first: Int, stored: Range<Int>)] = []
+    for time in block {
+      guard let index = places[time].entries.first(where: { $0.part == part })?.index else { continue }
+      if let last = runs.last, last.stored.upperBound == index, last.first + last.stored.count == time {
+        runs[runs.count - 1].stored = last.stored.lowerBound..<index + 1
+      } else {
+        runs.append((time, index..<index + 1))
+      }
+    }
+    return runs
+  }
+}
+
+/// Decoded fields kept in memory up to a limit.
+private final class FieldCache: Sendable {
+  private let entryLimit: Int
+  private let floats: Int
+  private let entries = Mutex<[Int: [Float]]>([:])
+
+  init(byteLimit: Int, fieldBytes: Int) {
+    entryLimit = fieldBytes > 0 ? byteLimit / fieldBytes : 0
+    floats = fieldBytes / MemoryLayout<Float>.size
+  }
+
+  /// Entries that still fit.
+  var room: Int { entries.withLock { max(0, entryLimit - $0.count) } }
+
+  func read(_ time: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
+    guard let entry = entries.withLock({ $0[time] }) else { return false }
+    entry.withUnsafeBufferPointer { out.update(from: $0.baseAddress!, count: floats) }
+    return true
+  }
+
+  func store(_ time: Int, _ planes: UnsafePointer<Float>) {
+    let copy = Array(UnsafeBufferPointer(start: planes, count: floats))
+    entries.withLock { if $0.count < entryLimit && $0[time] == nil { $0[time] = copy } }
+  }
+}

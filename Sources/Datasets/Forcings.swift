@@ -1,0 +1,137 @@
+import Basics
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Fields that are known for any time and place, given to the model besides the state. Names and formulas as in Anemoi.
+public enum Forcing: String, Sendable, CaseIterable, Codable, Hashable {
+  case cosLatitude = "cos_latitude"
+  case sinLatitude = "sin_latitude"
+  case cosLongitude = "cos_longitude"
+  case sinLongitude = "sin_longitude"
+  /// Position in the year, period 365.25 days.
+  case cosJulianDay = "cos_julian_day"
+  case sinJulianDay = "sin_julian_day"
+  /// Local solar time, period 24 hours.
+  case cosLocalTime = "cos_local_time"
+  case sinLocalTime = "sin_local_time"
+  /// Cosine of the solar zenith angle, zero at night.
+  case insolation
+
+  /// Fills a plane [rows, columns].
+  public func fill(_ plane: UnsafeMutablePointer<Float>, grid: LatLonGrid, time: Timestamp) {
+    let radians = Double.pi / 180
+    func rows(_ value: (Double) -> Double) {
+      for row in 0..<grid.rows {
+        let v = Float(value(grid.latitudes[row] * radians))
+        for column in 0..<grid.columns { plane[row * grid.columns + column] = v }
+      }
+    }
+    func columns(_ value: (Double) -> Double) {
+      let line = grid.longitudes.map { Float(value($0)) }
+      for row in 0..<grid.rows {
+        for column in 0..<grid.columns { plane[row * grid.columns + column] = line[column] }
+      }
+    }
+    let sun = SolarPosition(time)
+    switch self {
+    case .cosLatitude: rows { cos($0) }
+    case .sinLatitude: rows { sin($0) }
+    case .cosLongitude: columns { cos($0 * radians) }
+    case .sinLongitude: columns { sin($0 * radians) }
+    case .cosJulianDay: rows { _ in cos(sun.yearAngle) }
+    case .sinJulianDay: rows { _ in sin(sun.yearAngle) }
+    case .cosLocalTime: columns { cos(sun.localTimeAngle(longitude: $0)) }
+    case .sinLocalTime: columns { sin(sun.localTimeAngle(longitude: $0)) }
+    case .insolation:
+      let hourCosines = grid.longitudes.map { cos(sun.hourAngle(longitude: $0)) }
+      for row in 0..<grid.rows {
+        let latitude = grid.latitudes[row] * radians
+        let a = sin(sun.declination) * sin(latitude)
+        let b = cos(sun.declination) * cos(latitude)
+        for column in 0..<grid.columns {
+          plane[row * grid.columns + column] = Float(max(0, a + b * hourCosines[column]))
+        }
+      }
+    }
+  }
+}
+
+/// Where the sun stands (Spencer 1971, as in earthkit-meteo's cos_solar_zenith_angle).
+struct SolarPosition {
+  /// Radians.
+  let yearAngle, declination: Double
+  /// Degrees.
+  private let timeCorrection: Double
+  private let hours: Double
+
+  init(_ time: Timestamp) {
+    let c = time.components
+    let start = Timestamp(year: c.year, month: 1, day: 1)
+    let days = Double(time.seconds - start.seconds) / 86_400
+    let angle = days / 365.25 * 2 * .pi
+    yearAngle = angle
+    let degrees =
+      0.396372 - 22.91327 * cos(angle) + 4.025430 * sin(angle) - 0.387205 * cos(2 * angle) + 0.051967 * sin(2 * angle)
+      - 0.154527 * cos(3 * angle) + 0.084798 * sin(3 * angle)
+    declination = degrees * .pi / 180
+    timeCorrection =
+      0.004297 + 0.107029 * cos(angle) - 1.837877 * sin(angle) - 0.837378 * cos(2 * angle) - 2.340475 * sin(2 * angle)
+    hours = Double(c.hour) + Double(c.minute) / 60 + Double(c.second) / 3_600
+  }
+
+  func localTimeAngle(longitude: Double) -> Double {
+    let local = (hours + longitude / 15).truncatingRemainder(dividingBy: 24)
+    return local / 24 * 2 * .pi
+  }
+
+  func hourAngle(longitude: Double) -> Double { ((hours - 12) * 15 + longitude + timeCorrection) * .pi / 180 }
+}
+
+/// Static fields and forcings of a model, in the training layout.
+public struct AuxiliaryFields: Sendable {
+  public let grid: LatLonGrid
+  public let forcings: [Forcing]
+  /// [static field, row, column], z-scored over the grid (a constant field becomes zero).
+  private let statics: [Float]
+  private let staticCount: Int
+
+  /// - Parameter statics: already normalised, [static field, row, column].
+  public init(grid: LatLonGrid, statics: [Float], forcings: [Forcing]) {
+    self.grid = grid
+    self.forcings = forcings
+    self.statics = statics
+    staticCount = statics.count / grid.count
+  }
+
+  public init(_ dataset: FieldDataset, forcings: [Forcing]) throws {
+    grid = dataset.grid
+    self.forcings = forcings
+    staticCount = dataset.staticChannels.count
+    var fields = try dataset.readStatics()
+    for index in 0..<staticCount {
+      let range = index * grid.count..<(index + 1) * grid.count
+      let moments = fields.withUnsafeBufferPointer { Moments(UnsafeBufferPointer(rebasing: $0[range])) }
+      let factor = moments.deviation > 0 ? 1 / moments.deviation : 0
+      for i in range { fields[i] = Float((Double(fields[i]) - moments.mean) * factor) }
+    }
+    statics = fields
+  }
+
+  public var count: Int { staticCount + forcings.count }
+
+  /// The planes for one time, [field, row, column]: static fields, then forcings.
+  public func planes(at time: Timestamp) -> [Float] {
+    var planes = [Float](repeating: 0, count: count * grid.count)
+    planes.withUnsafeMutableBufferPointer { planes in
+      statics.withUnsafeBufferPointer { statics in
+        if let base = statics.baseAddress { planes.baseAddress?.update(from: base, count: statics.count) }
+      }
+      for (index, forcing) in forcings.enumerated() {
+        forcing.fill(planes.baseAddress! + (staticCount + index) * grid.count, grid: grid, time: time)
+      }
+    }
+    return planes
+  }
+}

@@ -1,0 +1,281 @@
+import Basics
+import Stores
+
+/// One store seen as fields on a regular latitude–longitude grid: finds coordinates by CF attributes or by name, brings
+/// latitudes into north-to-south order and longitudes into ascending order from 0 (when they go around the globe).
+public struct GriddedStore: Sendable {
+  public let store: any ArrayStore
+  public let grid: LatLonGrid
+  /// Empty for a store of static fields only.
+  public let times: [Timestamp]
+  /// hPa, in stored order; empty when there are no levels.
+  public let levelsHPa: [Double]
+  /// What was changed on the way in, for `data inspect`.
+  public let normalizations: [String]
+
+  private let axes: Axes
+  private let flipsLatitude: Bool
+  private let storedRows: Int
+  /// Stored column of the first column here.
+  private let firstColumn: Int
+
+  /// Names of the dimensions that play the four roles.
+  struct Axes: Sendable {
+    var time, level: String?
+    var latitude, longitude: String
+  }
+
+  /// - Parameter rows: how many rows from the north to use; nil: all.
+  public init(_ store: any ArrayStore, rows: Int? = nil) throws {
+    self.store = store
+    axes = try GriddedStore.findAxes(store)
+    let latitudes = try GriddedStore.coordinate(store, axes.latitude).doubles
+    var longitudes = try GriddedStore.coordinate(store, axes.longitude).doubles
+    var notes: [String] = []
+
+    guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes), latitudes.allSatisfy({ abs($0) <= 90.001 }) else {
+      throw JigsawError("\(store.location): \(axes.latitude)", "is not a list of ascending or descending latitudes")
+    }
+    flipsLatitude = latitudes[0] < latitudes[1]
+    if flipsLatitude { notes.append("latitude flipped to north-to-south") }
+
+    // Ascending from 0 when the circle is closed, else as stored.
+    var first = 0
+    let stored = longitudes
+    guard GriddedStore.isMonotonic(longitudes) || longitudes.contains(where: { $0 < 0 }) || longitudes.count == 1 else {
+      throw JigsawError("\(store.location): \(axes.longitude)", "is not a list of ascending longitudes")
+    }
+    let spacing = longitudes.count > 1 ? longitudes[1] - longitudes[0] : 360
+    if spacing > 0, abs(spacing * Double(longitudes.count) - 360) < 0.01 * spacing {
+      longitudes = longitudes.map { $0 < -1e-6 ? $0 + 360 : ($0 > 360 - 1e-6 ? $0 - 360 : $0) }
+      first = longitudes.indices.min { longitudes[$0] < longitudes[$1] } ?? 0
+      longitudes = Array(longitudes[first...] + longitudes[..<first])
+      if first != 0 { notes.append("longitudes rolled from \(stored[0])° to start at \(longitudes[0])°") }
+    }
+    guard zip(longitudes, longitudes.dropFirst()).allSatisfy({ $0 < $1 }) else {
+      throw JigsawError("\(store.location): \(axes.longitude)", "is not a list of ascending longitudes")
+    }
+    firstColumn = first
+    storedRows = latitudes.count
+    if let rows, rows > storedRows {
+      throw JigsawError(
+        "data.rows", "is more than \(store.location) has", expected: "at most \(storedRows)", found: "\(rows)")
+    }
+    let southwards = flipsLatitude ? latitudes.reversed() : latitudes
+    grid = LatLonGrid(latitudes: Array(southwards.prefix(rows ?? storedRows)), longitudes: longitudes)
+    if grid.rows < storedRows { notes.append("only the northern \(grid.rows) of \(storedRows) rows are used") }
+    times = try axes.time.map { try GriddedStore.readTimes(store, $0) } ?? []
+    levelsHPa = try axes.level.map { try GriddedStore.readLevels(store, $0, &notes) } ?? []
+    normalizations = notes
+  }
+
+  // MARK: Binding
+
+  /// A variable of ours found in this store.
+  public struct Binding: Sendable {
+    public let variable: Variable
+    public let array: ArrayInfo
+    public let conversion: UnitConversion
+    public let storedUnits: String?
+    let packing: CFPacking
+    /// Dimension numbers.
+    let time, level: Int?
+    let latitude, longitude: Int
+
+    public var isStatic: Bool { time == nil }
+    public var hasLevels: Bool { level != nil }
+  }
+
+  /// Finds `name` by `rename` (the user's word), by our name, by known aliases. Nil when it isn't here.
+  ///
+  /// - Parameter asStatic: takes a field with a single time, as archives deliver masks and orography, for a static one.
+  public func bind(_ name: String, rename: [String: String] = [:], asStatic: Bool = false) throws -> Binding? {
+    let variable = Lexicon.variable(name)
+    let candidates = rename[name].map { [$0] } ?? [name] + variable.aliases
+    guard let array = candidates.lazy.compactMap({ store.arrays[$0] }).first else {
+      if let wanted = rename[name] { _ = try store.info(wanted) }
+      return nil
+    }
+    let place = "\(store.location): \(array.name)"
+    let names = array.dimensionNames
+    guard let latitude = names.firstIndex(of: axes.latitude), let longitude = names.firstIndex(of: axes.longitude)
+    else {
+      throw JigsawError(
+        place, "is not a field on the grid", expected: "dimensions \(axes.latitude) and \(axes.longitude)",
+        found: names.joined(separator: ", "))
+    }
+    var time = axes.time.flatMap { names.firstIndex(of: $0) }
+    if asStatic, let dimension = time, array.shape[dimension] == 1 { time = nil }
+    let level = axes.level.flatMap { names.firstIndex(of: $0) }
+    let known = [latitude, longitude, time, level].compactMap { $0 }
+    for index in names.indices where !known.contains(index) && array.shape[index] != 1 {
+      throw JigsawError(
+        place, "has a dimension '\(names[index])' of \(array.shape[index]) that is not understood",
+        expected: "time, level, latitude, longitude", remedy: "select one entry of it before")
+    }
+    let units = array.attributes["units"]?.text
+    var conversion = UnitConversion.none
+    if let units, Lexicon[name] != nil {
+      guard let found = UnitConversion(from: units, to: variable.units) else {
+        throw JigsawError(
+          place, "has units that don't fit \(name) (\(variable.longName))", expected: "'\(variable.units)'",
+          found: "'\(units)'", remedy: "correct the units, or name the right variable under data.sources.names")
+      }
+      conversion = found
+    }
+    return Binding(
+      variable: variable, array: array, conversion: conversion, storedUnits: units,
+      packing: CFPacking(array.attributes), time: time, level: level, latitude: latitude, longitude: longitude)
+  }
+
+  /// The stored index of a level.
+  public func levelIndex(_ levelHPa: Double, of binding: Binding) throws -> Int {
+    if let index = levelsHPa.firstIndex(where: { abs($0 - levelHPa) < 1e-3 }) { return index }
+    throw JigsawError(
+      "\(store.location): \(binding.array.name)", "has no level \(Channel.text(levelHPa)) hPa",
+      found: levelsHPa.map { Channel.text($0) }.joined(separator: ", "), remedy: "choose data.levels among these")
+  }
+
+  /// How many consecutive times are stored together, and so are best read together.
+  public func timesPerChunk(_ binding: Binding) -> Int {
+    guard let time = binding.time else { return 1 }
+    return max(1, binding.array.chunks?[time] ?? 1)
+  }
+
+  // MARK: Reading
+
+  /// Reads fields of one array at consecutive times (ignored for static fields) and one level (ignored without levels):
+  /// `out(i)` is where the field of the i-th time goes, [rows, columns], in our order and units. Missing values are NaN.
+  public func read(
+    _ binding: Binding, times: Range<Int>, level: Int?, into out: (Int) -> UnsafeMutablePointer<Float>
+  ) throws {
+    let shape = binding.array.shape
+    var box = shape.map { 0..<$0 }
+    if let dimension = binding.time { box[dimension] = times }
+    if let dimension = binding.level {
+      guard let level else { preconditionFailure("a level is needed for \(binding.array.name)") }
+      box[dimension] = level..<level + 1
+    }
+    let raw = try store.read(binding.array.name, box)
+    let unpacked = UnsafeMutableBufferPointer<Float>.allocate(capacity: raw.count)
+    defer { unpacked.deallocate() }
+    binding.packing.unpack(raw, into: unpacked)
+    if binding.conversion != .none {
+      for i in unpacked.indices {
+        unpacked[i] = Float(Double(unpacked[i]) * binding.conversion.factor + binding.conversion.offset)
+      }
+    }
+    let extent = box.map(\.count)
+    var strides = extent
+    var stride = 1
+    for dimension in extent.indices.reversed() {
+      strides[dimension] = stride
+      stride *= extent[dimension]
+    }
+    let (rowStride, columnStride) = (strides[binding.latitude], strides[binding.longitude])
+    let timeStride = binding.time.map { strides[$0] } ?? 0
+    for index in 0..<(binding.time == nil ? 1 : times.count) {
+      let target = out(index)
+      for row in 0..<grid.rows {
+        let storedRow = flipsLatitude ? storedRows - 1 - row : row
+        let source = unpacked.baseAddress! + index * timeStride + storedRow * rowStride
+        let line = target + row * grid.columns
+        if columnStride == 1 && firstColumn == 0 {
+          line.update(from: source, count: grid.columns)
+        } else {
+          for column in 0..<grid.columns {
+            line[column] = source[(column + firstColumn) % grid.columns * columnStride]
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: Coordinates
+
+  private static func findAxes(_ store: any ArrayStore) throws -> Axes {
+    func axis(_ role: String, names: [String], standardNames: [String], letter: String, units: [String]) -> String? {
+      let coordinates = store.arrays.values.filter { $0.dimensions.count == 1 && $0.dimensionNames == [$0.name] }
+      let byAttribute = coordinates.filter {
+        let unit = $0.attributes["units"]?.text ?? ""
+        // Other vertical axes than pressure (a height of 2 m) are dimensions like any other.
+        let isOfAxis =
+          $0.attributes["axis"]?.text == letter && (letter != "Z" || UnitConversion(from: unit, to: "hPa") != nil)
+        return standardNames.contains($0.attributes["standard_name"]?.text ?? "") || isOfAxis || units.contains(unit)
+      }
+      if let found = byAttribute.map(\.name).sorted().first(where: { names.contains($0) }) { return found }
+      if let found = byAttribute.map(\.name).sorted().first { return found }
+      return names.first { name in coordinates.contains { $0.name == name } }
+    }
+    guard
+      let latitude = axis(
+        "latitude", names: ["latitude", "lat"], standardNames: ["latitude"], letter: "Y",
+        units: ["degrees_north", "degree_north"]),
+      let longitude = axis(
+        "longitude", names: ["longitude", "lon"], standardNames: ["longitude"], letter: "X",
+        units: ["degrees_east", "degree_east"])
+    else {
+      throw JigsawError(
+        store.location, "has no coordinate variables for latitude and longitude",
+        expected: "one-dimensional 'latitude' and 'longitude' (a regular grid)",
+        found: store.arrays.values.map { "\($0.name)(\($0.dimensionNames.joined(separator: ", ")))" }.sorted()
+          .joined(separator: ", "))
+    }
+    let time = axis(
+      "time", names: ["time", "valid_time"], standardNames: ["time"], letter: "T", units: [])
+    let level = axis(
+      "level", names: ["level", "isobaricInhPa", "pressure_level", "plev"],
+      standardNames: ["air_pressure"], letter: "Z", units: ["hPa", "millibars", "millibar", "mbar"])
+    return Axes(time: time, level: level, latitude: latitude, longitude: longitude)
+  }
+
+  /// No axis has more points; a longer one comes from damaged metadata.
+  private static let coordinateLimit = 1 << 26
+
+  private static func coordinate(_ store: any ArrayStore, _ name: String) throws -> RawArray {
+    let count = try store.info(name).count
+    guard count <= coordinateLimit else {
+      throw JigsawError("\(store.location): \(name)", "is too long for a coordinate", found: "\(count) values")
+    }
+    let raw = try store.read(name)
+    if raw.doubles.contains(where: { !$0.isFinite }) {
+      throw JigsawError("\(store.location): \(name)", "has coordinates that are not numbers")
+    }
+    return raw
+  }
+
+  private static func isMonotonic(_ values: [Double]) -> Bool {
+    let steps = zip(values, values.dropFirst()).map { $1 - $0 }
+    return steps.allSatisfy { $0 > 0 } || steps.allSatisfy { $0 < 0 }
+  }
+
+  private static func readTimes(_ store: any ArrayStore, _ name: String) throws -> [Timestamp] {
+    let place = "\(store.location): \(name)"
+    let info = try store.info(name)
+    guard let units = info.attributes["units"]?.text else {
+      throw JigsawError(place, "has no units", expected: "for example 'hours since 2000-01-01'")
+    }
+    let cf = try CFTime(units: units, calendar: info.attributes["calendar"]?.text, place: place)
+    let raw = try coordinate(store, name)
+    let times =
+      try raw.type == .int64 || raw.type == .uint64
+      ? raw.integers.map { try cf.timestamp($0) } : raw.doubles.map { try cf.timestamp($0) }
+    if let (earlier, later) = zip(times, times.dropFirst()).first(where: { $0 >= $1 }) {
+      throw JigsawError(
+        place, "is not ascending", found: "\(later.display) after \(earlier.display)", remedy: "sort the store by time")
+    }
+    return times
+  }
+
+  private static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
+    let units = try store.info(name).attributes["units"]?.text ?? "hPa"
+    guard let conversion = UnitConversion(from: units, to: "hPa") else {
+      throw JigsawError(
+        "\(store.location): \(name)", "has units that don't fit pressure levels", expected: "hPa or Pa",
+        found: "'\(units)'")
+    }
+    if conversion != .none { notes.append("levels converted from \(units) to hPa") }
+    // Rounded, so that 1e-2 times Pa gives hPa as people write them.
+    return try coordinate(store, name).doubles.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 }
+  }
+}

@@ -1,0 +1,63 @@
+import Basics
+import Tensors
+
+/// The order in which samples are visited: a permutation per epoch, from the seed and the epoch alone.
+///
+/// A sample is an initial time whose state and whose states up to `leadSteps` steps later all lie in the period.
+public struct Sampler: Sendable, Equatable {
+  /// Indices of the initial times in the dataset.
+  public let starts: [Int]
+  public let seed: UInt64
+  public let isShuffled: Bool
+
+  public init(
+    _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int, leadSteps: Int,
+    seed: UInt64, isShuffled: Bool, place: String
+  ) throws {
+    let indices = dataset.indices(from: start, through: end)
+    starts = indices.filter { index in
+      (1...max(1, leadSteps)).allSatisfy { step in
+        let time = dataset.times[index].adding(hours: step * stepHours)
+        return time <= end && dataset.index(of: time) != nil
+      }
+    }
+    self.seed = seed
+    self.isShuffled = isShuffled
+    if starts.isEmpty {
+      let problem =
+        "holds no sample of \(leadSteps) steps of \(stepHours) h between \(start.display) and \(end.display)"
+      if indices.count > 1 {
+        let spacing = dataset.times[indices[1]].hours(since: dataset.times[indices[0]])
+        throw JigsawError(
+          place, problem, found: "\(indices.count) times, the first two \(spacing) h apart",
+          remedy: "set data.stepHours to a multiple of that, or choose a longer period")
+      }
+      let span =
+        dataset.times.isEmpty
+        ? "no times" : "times from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)"
+      throw JigsawError(place, problem, found: span, remedy: "choose a period within the data")
+    }
+  }
+
+  public var count: Int { starts.count }
+
+  /// Dataset indices of the samples of batch `batch`, counted since the first epoch. Batches run across epoch ends.
+  public func batch(_ batch: Int, size: Int) -> [Int] {
+    let first = batch * size
+    var order: (epoch: Int, indices: [Int])?
+    return (first..<first + size).map { position in
+      let (epoch, index) = position.quotientAndRemainder(dividingBy: count)
+      guard isShuffled else { return starts[index] }
+      if order?.epoch != epoch { order = (epoch, permutation(epoch: epoch)) }
+      return starts[order!.indices[index]]
+    }
+  }
+
+  /// Fisher–Yates with counter-based numbers.
+  func permutation(epoch: Int) -> [Int] {
+    let stream = RandomStream(seed: seed, name: "sampler", step: UInt64(epoch))
+    var order = Array(0..<count)
+    for i in stride(from: count - 1, to: 0, by: -1) { order.swapAt(i, stream.integer(below: i + 1, index: i)) }
+    return order
+  }
+}

@@ -1,0 +1,186 @@
+import Basics
+import FoundationEssentials
+
+/// Count, mean, deviation and extremes of many numbers, mergeable (Chan, Golub and LeVeque 1983).
+public struct Moments: Sendable, Equatable, Codable {
+  public private(set) var count = 0
+  public private(set) var mean = 0.0
+  /// Sum of squared deviations from the mean.
+  private var squares = 0.0
+  public private(set) var minimum = Double.infinity
+  public private(set) var maximum = -Double.infinity
+
+  public init() {}
+
+  /// Of one field: two passes over it, sums in double.
+  public init(_ values: UnsafeBufferPointer<Float>) {
+    count = values.count
+    guard count > 0 else { return }
+    var sum = 0.0
+    for value in values {
+      sum += Double(value)
+      minimum = min(minimum, Double(value))
+      maximum = max(maximum, Double(value))
+    }
+    mean = sum / Double(count)
+    for value in values { squares += (Double(value) - mean) * (Double(value) - mean) }
+  }
+
+  public mutating func merge(_ other: Moments) {
+    guard other.count > 0 else { return }
+    let total = count + other.count
+    let shift = other.mean - mean
+    squares += other.squares + shift * shift * Double(count) * Double(other.count) / Double(total)
+    mean += shift * Double(other.count) / Double(total)
+    count = total
+    minimum = min(minimum, other.minimum)
+    maximum = max(maximum, other.maximum)
+  }
+
+  /// Population standard deviation.
+  public var deviation: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
+}
+
+/// What one channel is normalised with.
+public struct ChannelStatistics: Sendable, Equatable, Codable {
+  public let mean, deviation, minimum, maximum: Double
+  /// Of the change over one step.
+  public let tendencyMean, tendencyDeviation: Double
+
+  public init(
+    mean: Double, deviation: Double, minimum: Double, maximum: Double, tendencyMean: Double, tendencyDeviation: Double
+  ) {
+    self.mean = mean
+    self.deviation = deviation
+    self.minimum = minimum
+    self.maximum = maximum
+    self.tendencyMean = tendencyMean
+    self.tendencyDeviation = tendencyDeviation
+  }
+
+  /// Whether fields can be normalised with these numbers.
+  public var isUsable: Bool {
+    [mean, deviation, tendencyMean, tendencyDeviation].allSatisfy(\.isFinite) && deviation > 0
+      && tendencyDeviation >= 0
+  }
+
+  /// The same within what is lost by computing anew on another machine.
+  public func isNear(_ other: ChannelStatistics) -> Bool {
+    abs(mean - other.mean) <= 1e-6 * deviation && abs(deviation - other.deviation) <= 1e-6 * deviation
+  }
+}
+
+/// Statistics of all channels over a period, in one pass through the data.
+public struct DatasetStatistics: Sendable, Equatable, Codable {
+  public let start, end: String
+  public let stepHours: Int
+  /// Times that went in.
+  public let timeCount: Int
+  public let channels: [String: ChannelStatistics]
+  /// The dataset's `origin`; nil when not known.
+  public let origin: String?
+
+  public init(
+    start: String, end: String, stepHours: Int, timeCount: Int, channels: [String: ChannelStatistics],
+    origin: String? = nil
+  ) {
+    self.origin = origin
+    self.start = start
+    self.end = end
+    self.stepHours = stepHours
+    self.timeCount = timeCount
+    self.channels = channels
+  }
+
+  /// Reads every time in a period once. `progress` is told (done, all).
+  public static func compute(
+    _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int,
+    progress: (Int, Int) -> Void = { _, _ in }
+  ) throws -> DatasetStatistics {
+    let indices = dataset.indices(from: start, through: end)
+    guard indices.count > 1 else {
+      throw JigsawError(
+        "data.train", "holds \(indices.count) times of this data", expected: "at least 2",
+        found: dataset.times.isEmpty
+          ? "no times at all"
+          : "data from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
+        remedy: "choose a period within the data")
+    }
+    let size = dataset.grid.count
+    let channels = dataset.channels.count
+    var values = [Moments](repeating: Moments(), count: channels)
+    var tendencies = [Moments](repeating: Moments(), count: channels)
+    // Fields of the last `stepHours`, to difference against.
+    var recent: [(time: Timestamp, planes: [Float])] = []
+    for (done, index) in indices.enumerated() {
+      var planes = [Float](repeating: 0, count: channels * size)
+      try planes.withUnsafeMutableBufferPointer { try dataset.readChecked(time: index, into: $0.baseAddress!) }
+      let time = dataset.times[index]
+      recent.removeAll { time.hours(since: $0.time) > stepHours }
+      let earlier = recent.first { $0.time.adding(hours: stepHours) == time }?.planes
+      for channel in 0..<channels {
+        let range = channel * size..<(channel + 1) * size
+        planes.withUnsafeBufferPointer { values[channel].merge(Moments(UnsafeBufferPointer(rebasing: $0[range]))) }
+        if let earlier {
+          let change = range.map { planes[$0] - earlier[$0] }
+          change.withUnsafeBufferPointer { tendencies[channel].merge(Moments($0)) }
+        }
+      }
+      recent.append((time, planes))
+      progress(done + 1, indices.count)
+    }
+    var result: [String: ChannelStatistics] = [:]
+    for (channel, moments) in values.enumerated() {
+      let name = dataset.channels[channel].name
+      guard moments.deviation > 0 else {
+        throw JigsawError(
+          dataset.place(of: channel, time: indices[0]), "is constant over \(start.display) … \(end.display) (\(name))",
+          expected: "a field that varies", remedy: "move it to data.static or leave it out")
+      }
+      guard tendencies[channel].count > 0 else {
+        throw JigsawError(
+          "data.stepHours", "no two times lie \(stepHours) h apart in the training period",
+          found: "times every \(dataset.times[indices[1]].hours(since: dataset.times[indices[0]])) h",
+          remedy: "set data.stepHours to a multiple of that")
+      }
+      guard tendencies[channel].deviation > 0 else {
+        throw JigsawError(
+          dataset.place(of: channel, time: indices[0]),
+          "doesn't change in \(stepHours) h anywhere between \(start.display) and \(end.display) (\(name))",
+          expected: "a field that varies in time", remedy: "move it to data.static or leave it out")
+      }
+      result[name] = ChannelStatistics(
+        mean: moments.mean, deviation: moments.deviation, minimum: moments.minimum, maximum: moments.maximum,
+        tendencyMean: tendencies[channel].mean, tendencyDeviation: tendencies[channel].deviation)
+    }
+    return DatasetStatistics(
+      start: start.description, end: end.description, stepHours: stepHours, timeCount: indices.count, channels: result,
+      origin: dataset.origin)
+  }
+}
+
+/// z-scores of a list of channels: normalised = (value − mean)/deviation.
+public struct Normalization: Sendable, Equatable {
+  public let mean: [Float]
+  public let deviation: [Float]
+  /// Deviation of the change over one step, in normalised units.
+  public let tendencyScale: [Float]
+
+  public init(_ statistics: DatasetStatistics, channels: [Channel], place: String) throws {
+    var rows: [ChannelStatistics] = []
+    for channel in channels {
+      guard let row = statistics.channels[channel.name] else {
+        throw JigsawError(
+          place, "has no statistics for \(channel.name)",
+          found: statistics.channels.keys.sorted().joined(separator: ", "),
+          remedy: "compute them anew with 'jigsaw data stats'")
+      }
+      rows.append(row)
+    }
+    mean = rows.map { Float($0.mean) }
+    deviation = rows.map { Float($0.deviation) }
+    tendencyScale = rows.map { Float($0.tendencyDeviation / $0.deviation) }
+  }
+
+  public var inverseDeviation: [Float] { deviation.map { 1 / $0 } }
+}

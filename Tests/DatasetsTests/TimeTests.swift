@@ -1,0 +1,90 @@
+import Basics
+import Datasets
+import TestSupport
+import Testing
+
+@Suite struct TimeTests {
+  /// Random instants through eleven centuries, written by NumPy.
+  @Test func timestampsAreThoseOfNumPy() throws {
+    let cases = try #require(try Goldens.document()["timestamps"]?.array)
+    #expect(cases.count > 300)
+    for pair in cases {
+      let seconds = try #require(pair.array?[0].integer)
+      let text = try #require(pair.array?[1].string)
+      let time = Timestamp(seconds: Int64(seconds))
+      #expect(time.description == text)
+      #expect(Timestamp(text) == time)
+      let c = time.components
+      #expect(
+        Timestamp(year: c.year, month: c.month, day: c.day, hour: c.hour, minute: c.minute, second: c.second) == time)
+      #expect((0..<1).contains(time.yearFraction))
+      #expect((1...366).contains(time.dayOfLeapYear))
+    }
+  }
+
+  @Test func daysFollowEachOther() {
+    var day = Timestamp(year: 1899, month: 12, day: 31)
+    var previous = day.components
+    for _ in 0..<60_000 {
+      day = day.adding(hours: 24)
+      let c = day.components
+      let isNext =
+        (c.year == previous.year && c.month == previous.month && c.day == previous.day + 1)
+        || (c.day == 1
+          && (c.month == previous.month + 1 && c.year == previous.year
+            || c.month == 1 && previous.month == 12 && c.year == previous.year + 1 && previous.day == 31))
+      #expect(isNext && c.hour == 0)
+      previous = c
+    }
+    #expect(previous.year == 2064)
+    #expect(Timestamp("2001-03-01")?.dayOfLeapYear == 61 && Timestamp("2000-03-01")?.dayOfLeapYear == 61)
+    #expect(Timestamp("2000-02-29")?.dayOfLeapYear == 60 && Timestamp("2001-12-31")?.dayOfLeapYear == 366)
+  }
+
+  @Test func spellingsOfTimesAreRead() {
+    let time = Timestamp(year: 2001, month: 1, day: 31, hour: 6)
+    for text in [
+      "2001-01-31T06", "2001-01-31T06:00", "2001-01-31 06:00:00", "2001-01-31T06:00:00Z", "2001-1-31 6:0:0.0",
+      "2001-01-31T06:00:00+00:00", "2001-01-31 06:00:00 UTC",
+    ] { #expect(Timestamp(text) == time, "\(text)") }
+    #expect(Timestamp("2001-01-31")?.display == "2001-01-31 00:00")
+    for text in [
+      "", "2001", "2001-13-01", "2001-02-29", "2001-00-10", "2001-01-31T24", "2001-01-31T06:60", "31.01.2001",
+      "2001-01-31T06:00:00.5", "2001-01-31T06:00+02:00", "tomorrow", "2001-01-31Tx",
+      "-5-01-01", "9223372036854775807-01-01", "99999999999-01-01", "2001-01-31T06:00:00:00",
+    ] { #expect(Timestamp(text) == nil, "\(text)") }
+  }
+
+  @Test func timesOfCFAreThoseOfCftime() throws {
+    for entry in try #require(try Goldens.document()["cfTimes"]?.array) {
+      let row = try #require(entry.array)
+      let (units, calendar) = (try #require(row[0].string), try #require(row[1].string))
+      let value = try #require(row[2].double)
+      let clock = try CFTime(units: units, calendar: calendar, place: "test")
+      #expect(try clock.timestamp(value).description == row[3].string, "\(value) \(units)")
+      if let whole = row[2].integer { #expect(try clock.timestamp(Int64(whole)).description == row[3].string) }
+    }
+    let nanoseconds = try CFTime(units: "nanoseconds since 1970-01-01", calendar: nil, place: "test")
+    #expect(try nanoseconds.timestamp(Int64(983_404_800_000_000_001)).description == "2001-03-01T00:00:00")
+    #expect(try nanoseconds.timestamp(Int64(-1)).seconds == 0)
+    #expect(try nanoseconds.timestamp(Int64(-1_500_000_001)).seconds == -2)
+  }
+
+  @Test func timesThatCannotBeAreRefused() throws {
+    func problem(_ units: String, _ calendar: String?) -> String? {
+      #expect(throws: JigsawError.self) { try CFTime(units: units, calendar: calendar, place: "f.nc: time") }?
+        .description
+    }
+    for calendar in ["360_day", "noleap", "365_day", "all_leap", "julian", "none"] {
+      #expect(problem("days since 2000-01-01", calendar)?.contains("found \(calendar)") == true)
+    }
+    for units in ["months since 2000-01-01", "days", "days since", "days since yesterday", "since 2000-01-01", ""] {
+      #expect(problem(units, nil)?.contains("'\(units)'") == true, "\(units)")
+    }
+    let hours = try CFTime(units: "hours since 2000-01-01", calendar: nil, place: "f.nc: time")
+    for value in [9.96921e36, -1e300, .infinity, .nan] {
+      #expect(throws: JigsawError.self) { try hours.timestamp(value) }
+    }
+    for value in [Int64.min, .max, 1 << 55] { #expect(throws: JigsawError.self) { try hours.timestamp(value) } }
+  }
+}
