@@ -1,0 +1,295 @@
+import Basics
+import Datasets
+import Execution
+import FoundationEssentials
+import Models
+import Stores
+import Tensors
+
+/// What a checkpoint says of itself: everything needed to run the model on data, and to go on training it.
+public struct CheckpointManifest: Sendable, Codable, Equatable {
+  /// One channel of the model with its unit and what it is normalised with.
+  public struct ChannelEntry: Sendable, Codable, Equatable {
+    public let variable: String
+    public let levelHPa: Double?
+    public let units: String
+    public let statistics: ChannelStatistics
+
+    public var channel: Channel { Channel(variable: variable, levelHPa: levelHPa) }
+
+    public init(channel: Channel, statistics: ChannelStatistics) {
+      variable = channel.variable
+      levelHPa = channel.levelHPa
+      units = Lexicon.variable(channel.variable).units
+      self.statistics = statistics
+    }
+  }
+
+  /// Where training stands. All random numbers are functions of the seed and these counts.
+  public struct Progress: Sendable, Codable, Equatable {
+    public var update: Int
+    /// Visited so far; with `samplesPerEpoch` this is the sampler's epoch and place in it.
+    public var samples: Int
+    public var samplesPerEpoch: Int
+    public var seed: UInt64
+    /// The counter-based generator that all random numbers come from.
+    public var generator = "philox-4x32-10"
+    public var bestValidationLoss: Double?
+    public var bestUpdate: Int?
+
+    public init(update: Int, samples: Int, samplesPerEpoch: Int, seed: UInt64) {
+      self.update = update
+      self.samples = samples
+      self.samplesPerEpoch = samplesPerEpoch
+      self.seed = seed
+    }
+  }
+
+  public static let currentFormat = "jigsaw-checkpoint-1"
+
+  public var format = CheckpointManifest.currentFormat
+  /// Version of the program that wrote it.
+  public let version: String
+  public let model: ModelDescription
+  public let parameterCount: Int
+  public let grid: LatLonGrid
+  public let stepHours: Int
+  /// Predicted variables, in the order of the model.
+  public let channels: [ChannelEntry]
+  /// Static fields, then forcings, in the order of the model.
+  public let staticFields: [String]
+  public let forcings: [Forcing]
+  /// Period of the statistics (and of training).
+  public let trainingStart, trainingEnd: String
+  public let optimizer: Optimizer.Options
+  public var progress: Progress
+
+  public init(
+    version: String, model: ModelDescription, parameterCount: Int, grid: LatLonGrid, stepHours: Int,
+    channels: [ChannelEntry], staticFields: [String], forcings: [Forcing], trainingStart: String, trainingEnd: String,
+    optimizer: Optimizer.Options, progress: Progress
+  ) {
+    self.version = version
+    self.model = model
+    self.parameterCount = parameterCount
+    self.grid = grid
+    self.stepHours = stepHours
+    self.channels = channels
+    self.staticFields = staticFields
+    self.forcings = forcings
+    self.trainingStart = trainingStart
+    self.trainingEnd = trainingEnd
+    self.optimizer = optimizer
+    self.progress = progress
+  }
+
+  /// What doesn't fit together, if anything: a damaged manifest must not be computed with.
+  var contradiction: String? {
+    let sizes = [model.channels, model.tokenWidth, model.channelWidth, model.variables]
+    guard sizes.allSatisfy({ (1...1_000_000).contains($0) }) else { return "model" }
+    guard (1...1_000).contains(model.blocks) else { return "model.blocks" }
+    guard grid.rows > 1, grid.columns > 0, model.gridRows == grid.rows, model.gridColumns == grid.columns else {
+      return "grid"
+    }
+    guard (try? model.tiling()) != nil else { return "model.patch" }
+    guard channels.count == model.variables, Set(channels.map(\.channel)).count == channels.count,
+      channels.allSatisfy({ $0.statistics.isUsable })
+    else { return "channels" }
+    guard staticFields.count + forcings.count == model.auxiliaries else { return "staticFields" }
+    guard model.residualScale.count == (model.output == .residual ? model.variables : 0) else {
+      return "model.residualScale"
+    }
+    guard (0..<1).contains(model.dropout) else { return "model.dropout" }
+    guard (1...8_760).contains(stepHours) else { return "stepHours" }
+    guard progress.update >= 0, progress.samples >= 0 else { return "progress" }
+    return nil
+  }
+
+  public var normalization: Normalization {
+    get throws {
+      try Normalization(
+        DatasetStatistics(
+          start: trainingStart, end: trainingEnd, stepHours: stepHours, timeCount: 0,
+          channels: Dictionary(uniqueKeysWithValues: channels.map { ($0.channel.name, $0.statistics) })),
+        channels: channels.map(\.channel), place: "checkpoint")
+    }
+  }
+}
+
+/// A checkpoint: a folder with a manifest and the numbers as safetensors.
+///
+/// ```
+/// update-0001000/
+///   manifest.json            what the model is, reads and writes; where training stands
+///   model.safetensors        the parameters by name
+///   average.safetensors      their moving average, if there is one (what forecasts use)
+///   optimizer.safetensors    moment1.NAME, moment2.NAME
+/// ```
+public struct Checkpoint: Sendable {
+  public let path: String
+  public let manifest: CheckpointManifest
+
+  static let manifestName = "manifest.json"
+  static let modelName = "model.safetensors"
+  static let averageName = "average.safetensors"
+  static let optimizerName = "optimizer.safetensors"
+
+  /// Opens a checkpoint folder and reads its manifest.
+  public init(_ path: String) throws {
+    self.path = path
+    let file = "\(path)/\(Checkpoint.manifestName)"
+    guard Files.isDirectory(path), Files.exists(file) else {
+      throw JigsawError(
+        path, "is not a checkpoint", expected: "a folder with \(Checkpoint.manifestName)",
+        remedy: "name a folder such as RUN/checkpoints/update-0001000")
+    }
+    let bytes = try Files.read(file)
+    // The format first: another one may differ in everything else.
+    if let format = try? JSONDecoder().decode(Format.self, from: Data(bytes)),
+      format.format != CheckpointManifest.currentFormat
+    {
+      throw JigsawError(
+        file, "has another format", expected: CheckpointManifest.currentFormat, found: format.format,
+        remedy: "load it with the version of jigsaw that wrote it\(format.version.map { " (\($0))" } ?? "")")
+    }
+    do {
+      manifest = try JSONDecoder().decode(CheckpointManifest.self, from: Data(bytes))
+    } catch {
+      throw JigsawError(
+        file, "can't be read as the manifest of a checkpoint",
+        remedy: "it is damaged or from another version; use another")
+    }
+    if let key = manifest.contradiction {
+      throw JigsawError(file, "contradicts itself (\(key))", remedy: "it is damaged; use another checkpoint")
+    }
+  }
+
+  private struct Format: Decodable {
+    let format: String
+    let version: String?
+  }
+
+  /// Writes a checkpoint under a temporary name, syncs it, and renames it to `path`.
+  ///
+  /// - Parameter withMoments: whether training can go on from it; a checkpoint for forecasts needs only the weights.
+  public static func write(
+    _ manifest: CheckpointManifest, parameters: ParameterStore, optimizer: Optimizer, withMoments: Bool = true,
+    to path: String
+  ) throws {
+    let temporary = "\(path).tmp"
+    try Files.remove(temporary)
+    try Files.createDirectory(temporary)
+    do {
+      let metadata = ["format": "pt", "jigsaw": manifest.version]
+      try Safetensors.write(
+        items(parameters, parameters.values), metadata: metadata, to: "\(temporary)/\(modelName)")
+      if let average = optimizer.average {
+        try Safetensors.write(items(parameters, average), metadata: metadata, to: "\(temporary)/\(averageName)")
+      }
+      if withMoments {
+        let moments =
+          items(parameters, optimizer.moment1, prefix: "moment1.")
+          + items(parameters, optimizer.moment2, prefix: "moment2.")
+        try Safetensors.write(moments, metadata: metadata, to: "\(temporary)/\(optimizerName)")
+      }
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      try Files.writeAtomically(Array(try encoder.encode(manifest)), to: "\(temporary)/\(manifestName)")
+      Files.syncDirectory(temporary)
+      try Files.remove(path)
+      try Files.rename(temporary, to: path)
+    } catch {
+      try? Files.remove(temporary)
+      throw error
+    }
+  }
+
+  private static func items(
+    _ parameters: ParameterStore, _ piece: Tensor, prefix: String = ""
+  ) -> [Safetensors.Item] {
+    parameters.named(in: piece).map { spec, tensor in
+      Safetensors.Item(name: prefix + spec.name, shape: spec.shape, floats: UnsafeBufferPointer(tensor.floats))
+    }
+  }
+
+  /// Which weights to load.
+  public enum Weights {
+    /// As trained.
+    case current
+    /// The moving average where there is one, else as trained: what forecasts use.
+    case averaged
+  }
+
+  /// Fills the parameters of a model built from this checkpoint's description.
+  public func load(_ weights: Weights, into parameters: ParameterStore) throws {
+    let name = weights == .averaged && hasAverage ? Checkpoint.averageName : Checkpoint.modelName
+    try Checkpoint.load("\(path)/\(name)", into: parameters, parameters.values)
+  }
+
+  /// By the manifest, not by the files: one that is missing must not go unnoticed.
+  private var hasAverage: Bool { manifest.optimizer.averageDecay > 0 }
+
+  /// Fills the optimiser's moments and average.
+  public func load(into optimizer: Optimizer, _ parameters: ParameterStore) throws {
+    let moments = "\(path)/\(Checkpoint.optimizerName)"
+    try Checkpoint.load(moments, into: parameters, optimizer.moment1, prefix: "moment1.")
+    try Checkpoint.load(moments, into: parameters, optimizer.moment2, prefix: "moment2.")
+    if let average = optimizer.average {
+      let name = hasAverage ? Checkpoint.averageName : Checkpoint.modelName
+      try Checkpoint.load("\(path)/\(name)", into: parameters, average)
+    }
+  }
+
+  static func load(_ file: String, into parameters: ParameterStore, _ piece: Tensor, prefix: String = "") throws {
+    let source = try Safetensors.File(file)
+    for (spec, tensor) in parameters.named(in: piece) {
+      try source.read(prefix + spec.name, shape: spec.shape, into: tensor.floats)
+    }
+  }
+}
+
+/// The checkpoints of a run: numbered ones, of which the newest few are kept, and the best by validation.
+public struct CheckpointFolder: Sendable {
+  public let path: String
+  public let keep: Int
+
+  public init(_ path: String, keep: Int = 2) {
+    self.path = path
+    self.keep = max(1, keep)
+  }
+
+  public static func name(update: Int) -> String { "update-\(padded(update, 7))" }
+
+  /// Complete numbered checkpoints, oldest first.
+  public func numbered() throws -> [String] {
+    guard Files.isDirectory(path) else { return [] }
+    return try Files.list(path).filter { $0.hasPrefix("update-") && !$0.hasSuffix(".tmp") }
+  }
+
+  public func newest() throws -> Checkpoint? {
+    try numbered().last.map { try Checkpoint("\(path)/\($0)") }
+  }
+
+  public func best() throws -> Checkpoint? {
+    Files.isDirectory("\(path)/best") ? try Checkpoint("\(path)/best") : nil
+  }
+
+  /// Writes the checkpoint of an update; afterwards removes those beyond the number to keep.
+  public func write(_ manifest: CheckpointManifest, parameters: ParameterStore, optimizer: Optimizer) throws {
+    let name = CheckpointFolder.name(update: manifest.progress.update)
+    try Checkpoint.write(manifest, parameters: parameters, optimizer: optimizer, to: "\(path)/\(name)")
+    for old in try numbered().dropLast(keep) { try Files.remove("\(path)/\(old)") }
+  }
+
+  /// Writes the weights of the best update so far, without optimiser state.
+  public func writeBest(_ manifest: CheckpointManifest, parameters: ParameterStore, optimizer: Optimizer) throws {
+    try Checkpoint.write(
+      manifest, parameters: parameters, optimizer: optimizer, withMoments: false, to: "\(path)/best")
+  }
+
+  /// Removes what a killed process left half written.
+  public func removeTemporaries() throws {
+    guard Files.isDirectory(path) else { return }
+    for name in try Files.list(path) where name.hasSuffix(".tmp") { try Files.remove("\(path)/\(name)") }
+  }
+}

@@ -1,0 +1,35 @@
+import Basics
+
+/// A CSV file that grows by one row at a time and can go on after a restart.
+public final class MetricsFile {
+  private let file: OutputFile
+  private let columns: [String]
+
+  /// - Parameter lastUpdate: when resuming, rows of later updates (first column) are removed: they will come again.
+  public init(_ path: String, columns: [String], lastUpdate: Int?) throws {
+    self.columns = columns
+    let header = columns.joined(separator: ",") + "\n"
+    if let lastUpdate, Files.exists(path) {
+      let lines = try Files.readText(path).split(separator: "\n").dropFirst()
+      let kept = lines.filter { line in
+        guard let update = line.split(separator: ",").first.flatMap({ Int($0) }) else { return false }
+        return update <= lastUpdate
+      }
+      try Files.writeAtomically(header + kept.map { $0 + "\n" }.joined(), to: path)
+    } else {
+      try Files.writeAtomically(header, to: path)
+    }
+    file = try OutputFile(path, appending: true)
+  }
+
+  public func append(_ values: [Double]) throws {
+    precondition(values.count == columns.count)
+    try file.write(values.map(MetricsFile.text).joined(separator: ",") + "\n")
+  }
+
+  /// Whole numbers without fraction; empty when not a number.
+  static func text(_ value: Double) -> String {
+    if value.isNaN { return "" }
+    return Int(exactly: value).map(String.init) ?? String(Float(value))
+  }
+}

@@ -1,0 +1,105 @@
+import CKernels
+import Execution
+import Tensors
+
+/// Adam with parameter groups (Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019), global-norm clipping and
+/// an exponential moving average of the weights.
+public final class Optimizer {
+  public enum DecayKind: String, Sendable, CaseIterable, Codable {
+    /// Added to the gradient, as in the published runs ("Adam with weight decay").
+    case coupled
+    /// Apart from the gradient (AdamW).
+    case decoupled
+  }
+
+  public struct Options: Sendable, Equatable, Codable {
+    public var beta1 = 0.9
+    public var beta2 = 0.999
+    public var epsilon = 1e-8
+    public var weightDecay = 0.0
+    public var decayKind = DecayKind.decoupled
+    /// Largest global gradient norm; 0 switches clipping off.
+    public var clipNorm = 1.0
+    /// Of the moving average per update; 0 switches it off.
+    public var averageDecay = 0.0
+    /// Learning rates of groups (`ParameterGroup`) as multiples of the schedule's.
+    public var groupRates: [String: Double] = [:]
+
+    public init() {}
+  }
+
+  public let options: Options
+  public let moment1, moment2: Tensor
+  public let average: Tensor?
+  private let parameters: ParameterStore
+  private let compute: Compute
+
+  public init(_ parameters: ParameterStore, _ compute: Compute, _ options: Options) {
+    self.parameters = parameters
+    self.compute = compute
+    self.options = options
+    moment1 = parameters.makePiece()
+    moment2 = parameters.makePiece()
+    average = options.averageDecay > 0 ? parameters.makePiece() : nil
+  }
+
+  /// The average starts at the initial weights.
+  public func startAverage() { average?.copy(from: parameters.values) }
+
+  /// Exchanges weights and average, to evaluate the average and to come back.
+  public func swapAverage() {
+    guard let average else { return }
+    let values = parameters.values
+    compute.team.split(values.count, grain: 4_096) { range in
+      for i in range {
+        let value = values.pointer[i]
+        values.pointer[i] = average.pointer[i]
+        average.pointer[i] = value
+      }
+    }
+  }
+
+  /// The norm of all gradients together.
+  public func gradientNorm() -> Double { compute.sumOfSquares(parameters.gradients).squareRoot() }
+
+  /// One update with the gradients at hand, whose norm the caller has taken; clears them.
+  ///
+  /// - Parameter update: counted from 0.
+  public func step(update: Int, learningRate: Double, gradientNorm: Double) {
+    let scale =
+      options.clipNorm > 0 && gradientNorm > options.clipNorm ? options.clipNorm / (gradientNorm + 1e-6) : 1
+    let n = Double(update + 1)
+    // The average follows faster in the beginning, so that it forgets the initial weights.
+    let averageDecay = min(options.averageDecay, (1 + n) / (10 + n))
+    for (index, spec) in parameters.table.specs.enumerated() {
+      let id = ParameterID(index: index)
+      let decay = spec.decays ? options.weightDecay : 0
+      let coefficients = jk_adam(
+        learning_rate: Float(learningRate * (options.groupRates[spec.group.rawValue] ?? 1)),
+        beta1: Float(options.beta1),
+        beta2: Float(options.beta2), epsilon: Float(options.epsilon),
+        bias_correction1: Float(1 - power(options.beta1, update + 1)),
+        bias_correction2: Float(1 - power(options.beta2, update + 1)),
+        coupled_decay: Float(options.decayKind == .coupled ? decay : 0),
+        decoupled_decay: Float(options.decayKind == .decoupled ? decay : 0), gradient_scale: Float(scale),
+        average_decay: Float(averageDecay))
+      compute.adam(
+        coefficients, parameter: parameters.value(id), gradient: parameters.gradient(id),
+        moment1: parameters.view(id, in: moment1), moment2: parameters.view(id, in: moment2),
+        average: average.map { parameters.view(id, in: $0) })
+    }
+    parameters.clearGradients()
+  }
+
+  private func power(_ base: Double, _ exponent: Int) -> Double {
+    var result = 1.0
+    var factor = base
+    var n = exponent
+    while n > 0 {
+      if n & 1 == 1 { result *= factor }
+      factor *= factor
+      n >>= 1
+    }
+    return result
+  }
+}

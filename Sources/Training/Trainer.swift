@@ -1,0 +1,248 @@
+import Basics
+import Datasets
+import Execution
+import Tensors
+
+/// What one update was like.
+public struct UpdateReport: Sendable {
+  /// Counted from 1.
+  public let update: Int
+  public let totalUpdates: Int
+  public let samples: Int
+  /// Samples visited over samples in the training period.
+  public let epoch: Double
+  public let rolloutSteps: Int
+  public let loss, gradientNorm, learningRate: Double
+  public let seconds: Double
+  /// Seconds of these spent waiting for data.
+  public let waitSeconds: Double
+  public let samplesPerSecond: Double
+  /// Useful operations only: three forward passes per step and sample, none for what is computed again.
+  public let teraFLOPPerSecond: Double
+}
+
+/// What validation found.
+public struct ValidationReport: Sendable {
+  public let update: Int
+  public let samples: Int
+  /// Mean over the steps of the rollout.
+  public let loss: Double
+  /// Per channel, physical units, area-weighted root mean square of the one-step error.
+  public let rmse: [Double]
+  public let isBest: Bool
+}
+
+/// The training loop: frames in, updates, reports and checkpoints out.
+public final class Trainer {
+  public struct Options: Sendable {
+    public var totalUpdates: Int
+    public var batchSize: Int
+    public var accumulation: Int
+    public var seed: UInt64
+    public var rollout: RolloutPlan
+    public var schedule: LearningRateSchedule
+    /// Updates between validations and between checkpoints; 0: only at the end.
+    public var validateEvery: Int
+    public var checkpointEvery: Int
+    /// Validation samples, spread evenly over the period, and the steps that each is rolled out.
+    public var validationSamples: Int
+    public var validationSteps: Int
+    public var prefetch: Int
+    /// Turns samples around the globe's axis by random multiples of a tile.
+    public var rollsLongitudes: Bool
+
+    public init(
+      totalUpdates: Int, batchSize: Int, accumulation: Int, seed: UInt64, rollout: RolloutPlan,
+      schedule: LearningRateSchedule, validateEvery: Int, checkpointEvery: Int, validationSamples: Int,
+      validationSteps: Int = 1,
+      prefetch: Int,
+      rollsLongitudes: Bool = false
+    ) {
+      self.totalUpdates = totalUpdates
+      self.batchSize = batchSize
+      self.accumulation = accumulation
+      self.seed = seed
+      self.rollout = rollout
+      self.schedule = schedule
+      self.validateEvery = validateEvery
+      self.checkpointEvery = checkpointEvery
+      self.validationSamples = validationSamples
+      self.validationSteps = validationSteps
+      self.prefetch = prefetch
+      self.rollsLongitudes = rollsLongitudes
+    }
+  }
+
+  /// What the loop calls out to.
+  public struct Hooks {
+    public var updated: (UpdateReport) throws -> Void = { _ in }
+    public var validated: (ValidationReport) throws -> Void = { _ in }
+    /// Write a checkpoint of this progress; `isBest`: the best so far by validation.
+    public var checkpoint: (CheckpointManifest.Progress, _ isBest: Bool) throws -> Void = { _, _ in }
+    /// Asked after each update: stop here (after a checkpoint)?
+    public var shouldStop: (_ update: Int) -> Bool = { _ in false }
+
+    public init() {}
+  }
+
+  private let runner: StepRunner
+  private let optimizer: Optimizer
+  private let reader: FrameReader
+  private let trainSampler: Sampler
+  private let validationSampler: Sampler?
+  private let options: Options
+  private let forwardFLOPsPerSample: Int
+  private var progress: CheckpointManifest.Progress
+  private var parameters: ParameterStore { runner.operations.parameters }
+
+  public init(
+    runner: StepRunner, optimizer: Optimizer, reader: FrameReader, trainSampler: Sampler, validationSampler: Sampler?,
+    options: Options, forwardFLOPsPerSample: Int, progress: CheckpointManifest.Progress
+  ) {
+    self.runner = runner
+    self.optimizer = optimizer
+    self.reader = reader
+    self.trainSampler = trainSampler
+    self.validationSampler = validationSampler
+    self.options = options
+    self.forwardFLOPsPerSample = forwardFLOPsPerSample
+    self.progress = progress
+  }
+
+  /// Trains from where progress stands to the end, or until a hook stops it.
+  /// - Throws: also when loss or gradients stop being numbers, naming update and variable.
+  public func run(_ hooks: Hooks) throws {
+    let loader = try FrameLoader(
+      reader, depth: options.prefetch,
+      sequence: TrainingSequence(
+        sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepHours, batchSize: options.batchSize,
+        accumulation: options.accumulation, rollout: options.rollout, seed: options.seed,
+        totalUpdates: options.totalUpdates,
+        rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, firstUpdate: progress.update))
+    parameters.clearGradients()
+    while progress.update < options.totalUpdates {
+      let report = try update(loader)
+      try hooks.updated(report)
+      let isLast = progress.update == options.totalUpdates
+      let stops = hooks.shouldStop(progress.update)
+      if let sampler = validationSampler, isLast || isDue(options.validateEvery) {
+        let validation = try validate(sampler)
+        try hooks.validated(validation)
+        if validation.isBest {
+          progress.bestValidationLoss = validation.loss
+          progress.bestUpdate = progress.update
+          try hooks.checkpoint(progress, true)
+        }
+      }
+      if isLast || stops || isDue(options.checkpointEvery) { try hooks.checkpoint(progress, false) }
+      if stops { break }
+    }
+  }
+
+  private func isDue(_ interval: Int) -> Bool { interval > 0 && progress.update % interval == 0 }
+
+  // MARK: One update
+
+  private func update(_ loader: FrameLoader) throws -> UpdateReport {
+    let start = monotonicSeconds()
+    let waitedBefore = loader.waitedSeconds
+    let update = progress.update
+    let steps = options.rollout.steps(update: update, of: options.totalUpdates, seed: options.seed)
+    let scale = 1 / Double(options.accumulation)
+    var loss = 0.0
+    for micro in 0..<options.accumulation {
+      runner.operations.step = UInt64(update) << 8 | UInt64(micro)
+      let frame = try loader.next()
+      switch options.rollout.kind {
+      case .autoregressive:
+        loss += try scale * runner.autoregressive(frame, steps: steps, scale: scale) { try loader.next() }
+      case .latent:
+        loss += try scale * runner.latent(frame, steps: steps, scale: scale, target: loader.next())
+      }
+    }
+    let norm = optimizer.gradientNorm()
+    guard loss.isFinite, norm.isFinite else { throw divergence(update: update + 1, loss: loss) }
+    let rate = options.schedule.rate(update)
+    optimizer.step(update: update, learningRate: rate, gradientNorm: norm)
+    let samples = options.batchSize * options.accumulation
+    progress.update += 1
+    progress.samples += samples
+    let seconds = monotonicSeconds() - start
+    let forwards = options.rollout.kind == .latent ? 1 : steps
+    return UpdateReport(
+      update: progress.update, totalUpdates: options.totalUpdates, samples: progress.samples,
+      epoch: Double(progress.samples) / Double(trainSampler.count), rolloutSteps: steps, loss: loss,
+      gradientNorm: norm, learningRate: rate, seconds: seconds, waitSeconds: loader.waitedSeconds - waitedBefore,
+      samplesPerSecond: Double(samples) / seconds,
+      teraFLOPPerSecond: Double(3 * forwardFLOPsPerSample * samples * forwards) / seconds * 1e-12)
+  }
+
+  /// Says where numbers stopped being numbers: the first parameter with a bad gradient, and the channels of a prediction
+  /// from the weights at hand.
+  private func divergence(update: Int, loss: Double) -> JigsawError {
+    var details: [String] = []
+    if let frame = try? reader.read([trainSampler.starts[0]]) {
+      let prediction = runner.advance(Value(frame.state), from: frame, step: 0).tensor
+      let channels = reader.dataset.channels
+      let bad = channels.indices.filter { channel in
+        // Squares, since the loss is made of them.
+        stride(from: channel, to: prediction.count, by: channels.count).contains {
+          !(prediction.pointer[$0] * prediction.pointer[$0]).isFinite
+        }
+      }
+      if !bad.isEmpty { details.append("the prediction of \(bad.map { channels[$0].name }.joined(separator: ", "))") }
+    }
+    let gradients = parameters.named(in: parameters.gradients).first { _, tensor in
+      tensor.floats.contains { !$0.isFinite }
+    }
+    if let gradients { details.append("the gradient of \(gradients.spec.name)") }
+    if details.isEmpty { details.append(loss.isFinite ? "the norm of the gradients" : "the loss") }
+    return JigsawError(
+      "training",
+      "stopped at update \(update): \(details.joined(separator: " and ")) is no longer a number (loss \(loss))",
+      remedy: "lower training.learningRate or check the data; the last checkpoint is kept")
+  }
+
+  // MARK: Validation
+
+  /// Errors of the averaged weights over samples spread evenly through the validation period.
+  private func validate(_ sampler: Sampler) throws -> ValidationReport {
+    optimizer.swapAverage()
+    defer { optimizer.swapAverage() }
+    let count = min(options.validationSamples, sampler.count)
+    let starts = (0..<count).map { sampler.starts[$0 * sampler.count / count] }
+    let dataset = reader.dataset
+    let channels = dataset.channels.count
+    let areaWeights = runner.tiling.spread(rowValues: dataset.grid.areaWeights.map(Float.init))
+    var loss = 0.0
+    var squares = [Double](repeating: 0, count: channels)
+    for start in starts {
+      let frame = try reader.read([start])
+      var state = Value(frame.state)
+      for step in 0..<options.validationSteps {
+        let time = dataset.times[start].adding(hours: (step + 1) * runner.stepHours)
+        guard let index = dataset.index(of: time) else {
+          preconditionFailure("the sampler chose a start without its target")
+        }
+        let target = try reader.read([index]).state
+        state = runner.advance(state, from: frame, step: step)
+        loss += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
+        guard step == 0 else { continue }
+        for point in 0..<areaWeights.count {
+          for channel in 0..<channels {
+            let error = state.tensor.pointer[point * channels + channel] - target.pointer[point * channels + channel]
+            squares[channel] += Double(areaWeights[point] * error * error)
+          }
+        }
+      }
+    }
+    let points = Double(areaWeights.count * count)
+    let rmse = squares.enumerated().map {
+      ($0.element / points).squareRoot() * Double(reader.normalization.deviation[$0.offset])
+    }
+    loss /= Double(count * options.validationSteps)
+    return ValidationReport(
+      update: progress.update, samples: count, loss: loss, rmse: rmse,
+      isBest: loss < progress.bestValidationLoss ?? .infinity)
+  }
+}
