@@ -1,0 +1,133 @@
+import Basics
+import Datasets
+import Stores
+
+/// Forecasts being written: dimensions time (initial), prediction_timedelta, level, latitude, longitude, as WeatherBench 2
+/// has them, with CF metadata. Each lead of each forecast is written as soon as it is there.
+public final class ForecastWriter {
+  private let writer: any ArrayWriter
+  private let grid: LatLonGrid
+  /// Channels of each variable, in order.
+  private let groups: [(variable: String, channels: Range<Int>, hasLevels: Bool)]
+  private let path: String
+
+  /// - Parameter source: for the file's `source` attribute.
+  public init(
+    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String
+  ) throws {
+    self.path = path
+    self.grid = grid
+    var groups: [(variable: String, channels: Range<Int>, hasLevels: Bool)] = []
+    for (index, channel) in channels.enumerated() {
+      if let last = groups.last, last.variable == channel.variable {
+        groups[groups.count - 1].channels = last.channels.lowerBound..<index + 1
+      } else {
+        groups.append((channel.variable, index..<index + 1, channel.levelHPa != nil))
+      }
+    }
+    self.groups = groups
+    let levels = groups.first(where: \.hasLevels).map { channels[$0.channels].compactMap(\.levelHPa) } ?? []
+    writer = try createStore(
+      path,
+      ForecastWriter.definition(
+        grid, groups.map { ($0.variable, $0.hasLevels) }, initialTimes, leadHours, levels, source))
+    let unit = ForecastWriter.clockUnit(initialTimes).seconds
+    try writer.write("time", initialTimes.map { Double($0.seconds / unit) })
+    try writer.write("prediction_timedelta", leadHours.map(Double.init))
+    try writer.write(
+      "valid_time",
+      initialTimes.flatMap { time in leadHours.map { Double(time.adding(hours: $0).seconds / unit) } })
+    if !levels.isEmpty { try writer.write("level", levels) }
+    try writer.write("latitude", grid.latitudes)
+    try writer.write("longitude", grid.longitudes)
+  }
+
+  /// Writes all channels of one lead of one forecast: planes [channel, latitude, longitude] in our units.
+  public func write(_ planes: UnsafeBufferPointer<Float>, initial: Int, lead: Int) throws {
+    for group in groups {
+      let values = UnsafeBufferPointer(
+        rebasing: planes[group.channels.lowerBound * grid.count..<group.channels.upperBound * grid.count])
+      let levels = group.hasLevels ? [0..<group.channels.count] : []
+      try writer.write(
+        group.variable, [initial..<initial + 1, lead..<lead + 1] + levels + [0..<grid.rows, 0..<grid.columns], values)
+    }
+  }
+
+  public func finish() throws { try writer.finish() }
+  public func abandon() { writer.abandon() }
+
+  /// Hours, unless that would cut times off.
+  private static func clockUnit(_ times: [Timestamp]) -> (name: String, seconds: Int64) {
+    times.allSatisfy { $0.seconds % 3_600 == 0 } ? ("hours", 3_600) : ("seconds", 1)
+  }
+
+  private static func definition(
+    _ grid: LatLonGrid, _ variables: [(name: String, hasLevels: Bool)], _ initialTimes: [Timestamp], _ leadHours: [Int],
+    _ levels: [Double], _ source: String
+  ) -> StoreDefinition {
+    func text(_ pairs: [String: String]) -> [String: AttributeValue] { pairs.mapValues { .text($0) } }
+    // Names and attributes of the three times as cfgrib gives them. CF 1.8 knows no 64-bit integers.
+    let clock = ["units": "\(clockUnit(initialTimes).name) since 1970-01-01", "calendar": "proleptic_gregorian"]
+    var dimensions = [
+      ArrayInfo.Dimension(name: "time", size: initialTimes.count),
+      ArrayInfo.Dimension(name: "prediction_timedelta", size: leadHours.count),
+    ]
+    var arrays = [
+      ArrayDefinition(
+        name: "time", type: .int32, dimensions: ["time"],
+        attributes: text(
+          clock.merging([
+            "standard_name": "time", "long_name": "initial time of forecast", "axis": "T",
+          ]) { $1 })),
+      ArrayDefinition(
+        name: "prediction_timedelta", type: .int32, dimensions: ["prediction_timedelta"],
+        attributes: text([
+          "standard_name": "forecast_period", "long_name": "lead time", "units": "hours",
+          // xarray reads this as a time difference.
+          "dtype": "timedelta64[ns]",
+        ])),
+      ArrayDefinition(
+        name: "valid_time", type: .int32, dimensions: ["time", "prediction_timedelta"],
+        attributes: text(clock.merging(["standard_name": "time", "long_name": "time of validity"]) { $1 })),
+    ]
+    if !levels.isEmpty {
+      dimensions.append(ArrayInfo.Dimension(name: "level", size: levels.count))
+      arrays.append(
+        ArrayDefinition(
+          name: "level", type: levels.allSatisfy { $0 == $0.rounded() } ? .int32 : .float64, dimensions: ["level"],
+          attributes: text([
+            "standard_name": "air_pressure", "long_name": "pressure", "units": "hPa", "positive": "down", "axis": "Z",
+          ])))
+    }
+    dimensions.append(ArrayInfo.Dimension(name: "latitude", size: grid.rows))
+    dimensions.append(ArrayInfo.Dimension(name: "longitude", size: grid.columns))
+    arrays.append(
+      ArrayDefinition(
+        name: "latitude", type: .float64, dimensions: ["latitude"],
+        attributes: text(["standard_name": "latitude", "long_name": "latitude", "units": "degrees_north", "axis": "Y"]))
+    )
+    arrays.append(
+      ArrayDefinition(
+        name: "longitude", type: .float64, dimensions: ["longitude"],
+        attributes: text([
+          "standard_name": "longitude", "long_name": "longitude", "units": "degrees_east", "axis": "X",
+        ])))
+    for (name, hasLevels) in variables {
+      let variable = Lexicon.variable(name)
+      var attributes = ["long_name": variable.longName, "units": variable.units, "coordinates": "valid_time"]
+      attributes["standard_name"] = variable.standardName
+      arrays.append(
+        ArrayDefinition(
+          name: name, type: .float32,
+          dimensions: ["time", "prediction_timedelta"] + (hasLevels ? ["level"] : []) + ["latitude", "longitude"],
+          chunks: [1, 1] + (hasLevels ? [levels.count] : []) + [grid.rows, grid.columns],
+          attributes: text(attributes), fill: .nan))
+    }
+    return StoreDefinition(
+      dimensions: dimensions, arrays: arrays,
+      attributes: text([
+        "Conventions": "CF-1.8", "title": "Forecasts of an AI weather model", "source": source,
+        "history": "written by jigsaw forecast",
+      ]))
+  }
+}
