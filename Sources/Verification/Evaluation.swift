@@ -1,0 +1,166 @@
+import Basics
+import Datasets
+
+/// Scores of a forecast store against the truth, with baselines beside.
+public struct Evaluation: Sendable {
+  /// Statistics of every system, channel, lead and region, averaged over initial times.
+  public private(set) var statistics: [ScoreKey: ScoreStatistics] = [:]
+  /// Mean power by wavenumber of the model's and the true fields: [channel][lead] → S_k.
+  public private(set) var spectra: [SpectrumKey: [Double]] = [:]
+  public let channels: [Channel]
+  public let leadHours: [Int]
+  public let regions: [String]
+  public let initialTimes: [Timestamp]
+
+  public struct SpectrumKey: Hashable, Sendable {
+    public let channel: String
+    public let leadHours: Int
+    public let isTruth: Bool
+    public init(channel: String, leadHours: Int, isTruth: Bool) {
+      self.channel = channel
+      self.leadHours = leadHours
+      self.isTruth = isTruth
+    }
+  }
+
+  public struct Options: Sendable {
+    /// Leads to verify; empty: all.
+    public var leadHours: [Int] = []
+    public var trainingStart, trainingEnd: Timestamp
+    public var stepHours: Int
+    public var climatologyWindowDays = 61
+    public var usesSpectra = true
+    /// Also verifies AR(1)-damped persistence.
+    public var usesDampedPersistence = false
+
+    public init(trainingStart: Timestamp, trainingEnd: Timestamp, stepHours: Int) {
+      self.trainingStart = trainingStart
+      self.trainingEnd = trainingEnd
+      self.stepHours = stepHours
+    }
+  }
+
+  /// Verifies all forecasts whose valid times the truth has.
+  public init(
+    _ forecasts: ForecastReader, truth: FieldDataset, options: Options, progress: (Int, Int) -> Void = { _, _ in }
+  ) throws {
+    guard forecasts.grid.matches(truth.grid) else {
+      throw JigsawError(
+        forecasts.path, "has another grid than the truth", expected: truth.grid.summary, found: forecasts.grid.summary,
+        remedy: "verify against data on the grid of the forecast")
+    }
+    channels = truth.channels
+    for channel in channels where !forecasts.channels.contains(channel) {
+      throw JigsawError(
+        forecasts.path, "has no \(channel.name)", found: forecasts.channels.map(\.name).joined(separator: ", "),
+        remedy: "take it out of data.variables or forecast it")
+    }
+    let leads = forecasts.leadHours.indices.filter {
+      options.leadHours.isEmpty || options.leadHours.contains(forecasts.leadHours[$0])
+    }
+    guard !leads.isEmpty else {
+      throw JigsawError(
+        "evaluation.leadHours", "names no lead of the forecast",
+        expected: forecasts.leadHours.map(String.init).joined(separator: ", "),
+        found: options.leadHours.map(String.init).joined(separator: ", "))
+    }
+    leadHours = leads.map { forecasts.leadHours[$0] }
+    let standard = Region.standard(for: truth.grid)
+    regions = standard.map(\.name)
+
+    // Forecasts with truth at all leads: every score is over the same dates.
+    let usable = forecasts.initialTimes.indices.filter { initial in
+      let time = forecasts.initialTimes[initial]
+      return truth.index(of: time) != nil
+        && leads.allSatisfy {
+          truth.index(of: time.adding(hours: forecasts.leadHours[$0])) != nil
+        }
+    }
+    guard !usable.isEmpty else {
+      throw JigsawError(
+        forecasts.path, "has no forecast whose valid times are all in the truth",
+        found: "truth to \(truth.times.last?.display ?? "none")",
+        remedy: "shorten evaluation.leadHours or add data for the valid times")
+    }
+    initialTimes = usable.map { forecasts.initialTimes[$0] }
+
+    var climatologyTimes = initialTimes.flatMap { time in [time] + leadHours.map { time.adding(hours: $0) } }
+    if options.usesDampedPersistence {
+      climatologyTimes += truth.indices(from: options.trainingStart, through: options.trainingEnd).map {
+        truth.times[$0]
+      }
+    }
+    let climatology = try Climatology(
+      truth, from: options.trainingStart, through: options.trainingEnd, for: climatologyTimes,
+      windowDays: options.climatologyWindowDays)
+    let damped =
+      options.usesDampedPersistence
+      ? try DampedPersistence(
+        truth, from: options.trainingStart, through: options.trainingEnd, stepHours: options.stepHours,
+        climatology: climatology) : nil
+
+    let size = truth.grid.count
+    let spectrum = options.usesSpectra ? ZonalSpectrum(truth.grid) : nil
+    var initialPlanes = [Float](repeating: 0, count: channels.count * size)
+    var truthPlanes = initialPlanes
+    for (done, initial) in usable.enumerated() {
+      let time = forecasts.initialTimes[initial]
+      try initialPlanes.withUnsafeMutableBufferPointer {
+        try truth.readChecked(time: truth.index(of: time)!, into: $0.baseAddress!)
+      }
+      let initialMean = climatology.field(time)
+      for (position, lead) in leads.enumerated() {
+        let valid = time.adding(hours: leadHours[position])
+        try truthPlanes.withUnsafeMutableBufferPointer {
+          try truth.readChecked(time: truth.index(of: valid)!, into: $0.baseAddress!)
+        }
+        let mean = climatology.field(valid)
+        let dampedPlanes = damped?.forecast(
+          initial: initialPlanes, initialClimatology: initialMean, validClimatology: mean,
+          leadHours: leadHours[position])
+        for (index, channel) in channels.enumerated() {
+          let range = index * size..<(index + 1) * size
+          let forecast = try forecasts.read(channel, initial: initial, lead: lead)
+          let truthField = Array(truthPlanes[range])
+          let meanField = Array(mean[range])
+          var systems: [(System, [Float])] = [
+            (.model, forecast), (.persistence, Array(initialPlanes[range])), (.climatology, meanField),
+          ]
+          if let dampedPlanes { systems.append((.dampedPersistence, Array(dampedPlanes[range]))) }
+          for (system, field) in systems {
+            for region in standard {
+              let key = ScoreKey(
+                system: system, channel: channel.name, leadHours: leadHours[position], region: region.name)
+              statistics[key, default: ScoreStatistics()].merge(
+                ScoreStatistics(
+                  forecast: field, truth: truthField, climatology: meanField, rowWeights: region.rowWeights,
+                  columns: truth.grid.columns))
+            }
+          }
+          if let spectrum {
+            add(spectrum.power(forecast), channel, leadHours[position], isTruth: false, of: usable.count)
+            add(spectrum.power(truthField), channel, leadHours[position], isTruth: true, of: usable.count)
+          }
+        }
+      }
+      progress(done + 1, usable.count)
+    }
+  }
+
+  private mutating func add(_ power: [Double], _ channel: Channel, _ lead: Int, isTruth: Bool, of count: Int) {
+    let key = SpectrumKey(channel: channel.name, leadHours: lead, isTruth: isTruth)
+    let sum = spectra[key] ?? [Double](repeating: 0, count: power.count)
+    spectra[key] = zip(sum, power).map { $0 + $1 / Double(count) }
+  }
+
+  /// Systems that were verified, in a fixed order.
+  public var systems: [System] {
+    let present = Set(statistics.keys.map(\.system))
+    return System.allCases.filter { present.contains($0) }
+  }
+
+  /// The scores of one key.
+  public subscript(system: System, channel: String, leadHours: Int, region: String) -> ScoreStatistics? {
+    statistics[ScoreKey(system: system, channel: channel, leadHours: leadHours, region: region)]
+  }
+}

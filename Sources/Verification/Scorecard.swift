@@ -1,0 +1,160 @@
+import Basics
+import Datasets
+
+/// Scores as tables and as a picture.
+public struct Scorecard {
+  private let evaluation: Evaluation
+  /// The first region: the globe, or the domain of a limited area.
+  private let region: String
+
+  public init(_ evaluation: Evaluation) {
+    self.evaluation = evaluation
+    region = evaluation.regions[0]
+  }
+
+  // MARK: CSV
+
+  /// One row per system, channel, lead and region.
+  public static func csv(_ evaluation: Evaluation) -> String {
+    var lines = ["system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity"]
+    for system in evaluation.systems {
+      for channel in evaluation.channels {
+        for lead in evaluation.leadHours {
+          for region in evaluation.regions {
+            guard let s = evaluation[system, channel.name, lead, region] else { continue }
+            let acc = s.acc.isFinite ? String(s.acc) : ""
+            lines.append(
+              "\(system.rawValue),\(channel.name),\(Lexicon.variable(channel.variable).units),\(lead),\(region),"
+                + "\(s.count),\(s.rmse),\(s.mae),\(s.bias),\(acc),\(s.activity)")
+          }
+        }
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// One row per channel, lead and wavenumber.
+  public static func spectraCSV(_ evaluation: Evaluation) -> String {
+    var lines = ["channel,lead_hours,wavenumber,model,truth"]
+    for channel in evaluation.channels {
+      for lead in evaluation.leadHours {
+        guard let model = evaluation.spectra[.init(channel: channel.name, leadHours: lead, isTruth: false)],
+          let truth = evaluation.spectra[.init(channel: channel.name, leadHours: lead, isTruth: true)]
+        else { continue }
+        for k in model.indices { lines.append("\(channel.name),\(lead),\(k),\(model[k]),\(truth[k])") }
+      }
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  // MARK: Markdown
+
+  /// RMSE of the model with its ratio to persistence, climatology beside; a selection of leads.
+  public func markdown() -> String {
+    let leads = selectedLeads(6)
+    let first = evaluation.initialTimes[0].display
+    let last = evaluation.initialTimes[evaluation.initialTimes.count - 1].display
+    var lines = [
+      "Area-weighted RMSE (\(region)), \(evaluation.initialTimes.count) forecasts from \(first) to \(last).",
+      "In brackets: relative to persistence; below 1 is better than no forecast. `*`: worse than climatology.", "",
+      "| field | unit |" + leads.map { " +\($0) h |" }.joined() + " climatology |",
+      "|---|---|" + leads.map { _ in "---:|" }.joined() + "---:|",
+    ]
+    for channel in evaluation.channels {
+      var row = "| \(channel.name) | \(Lexicon.variable(channel.variable).units) |"
+      for lead in leads {
+        guard let model = evaluation[.model, channel.name, lead, region],
+          let persistence = evaluation[.persistence, channel.name, lead, region],
+          let climatology = evaluation[.climatology, channel.name, lead, region]
+        else { continue }
+        row +=
+          " \(short(model.rmse)) (\(ratio(model.rmse / persistence.rmse)))\(model.rmse > climatology.rmse ? "*" : "") |"
+      }
+      let climatology = evaluation[.climatology, channel.name, leads[leads.count - 1], region]
+      lines.append(row + " \(short(climatology?.rmse ?? .nan)) |")
+    }
+    var mean = "| mean ratio | |"
+    for lead in leads { mean += " \(ratio(meanRatio(lead))) |" }
+    lines.append(mean + " |")
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Mean over channels of RMSE relative to persistence.
+  public func meanRatio(_ lead: Int) -> Double {
+    let ratios = evaluation.channels.compactMap { channel -> Double? in
+      guard let model = evaluation[.model, channel.name, lead, region],
+        let persistence = evaluation[.persistence, channel.name, lead, region]
+      else { return nil }
+      return model.rmse / persistence.rmse
+    }
+    return ratios.reduce(0, +) / Double(ratios.count)
+  }
+
+  /// At most `count` leads: the first, whole days where possible, the last.
+  private func selectedLeads(_ count: Int) -> [Int] {
+    let leads = evaluation.leadHours
+    if leads.count <= count { return leads }
+    let days = leads.filter { $0 % 24 == 0 && $0 != leads[leads.count - 1] }
+    let step = max(1, (days.count + count - 3) / (count - 2))
+    let middle = days.enumerated().filter { $0.offset % step == 0 }.map(\.element)
+    return Array(Set([leads[0]] + middle.prefix(count - 2) + [leads[leads.count - 1]])).sorted()
+  }
+
+  // MARK: Picture
+
+  /// RMSE relative to persistence, channels against leads: blue is better, red is worse.
+  public func svg() -> String {
+    let leads = evaluation.leadHours.count > 20 ? selectedLeads(12) : evaluation.leadHours
+    let (left, top, width, height) = (90, 64, 46, 22)
+    let columns = leads.count
+    let rows = evaluation.channels.count
+    let totalWidth = left + columns * width + 20
+    let totalHeight = top + rows * height + 30
+    var parts = [
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(totalWidth) \(totalHeight)\" "
+        + "width=\"\(totalWidth)\" height=\"\(totalHeight)\" font-family=\"system-ui, sans-serif\" font-size=\"11\">",
+      "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
+      "<text x=\"12\" y=\"20\" font-size=\"14\" font-weight=\"600\" fill=\"#1b2733\">RMSE relative to persistence "
+        + "(\(region))</text>",
+      "<text x=\"12\" y=\"36\" fill=\"#5b6b7b\">\(evaluation.initialTimes.count) forecasts from "
+        + "\(evaluation.initialTimes[0].display); dot: worse than climatology</text>",
+    ]
+    for (column, lead) in leads.enumerated() {
+      parts.append(
+        "<text x=\"\(left + column * width + width / 2)\" y=\"\(top - 6)\" text-anchor=\"middle\" fill=\"#5b6b7b\">"
+          + "+\(lead) h</text>")
+    }
+    for (row, channel) in evaluation.channels.enumerated() {
+      let y = top + row * height
+      parts.append(
+        "<text x=\"\(left - 8)\" y=\"\(y + 15)\" text-anchor=\"end\" fill=\"#1b2733\">\(channel.name)</text>")
+      for (column, lead) in leads.enumerated() {
+        guard let model = evaluation[.model, channel.name, lead, region],
+          let persistence = evaluation[.persistence, channel.name, lead, region],
+          let climatology = evaluation[.climatology, channel.name, lead, region]
+        else { continue }
+        let value = model.rmse / persistence.rmse
+        let x = left + column * width
+        parts.append(
+          "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width - 2)\" height=\"\(height - 2)\" rx=\"2\" fill=\"\(color(value))\"/>"
+            + "<text x=\"\(x + width / 2 - 1)\" y=\"\(y + 14)\" text-anchor=\"middle\" "
+            + "fill=\"\(value < 0.55 || value > 1.45 ? "#ffffff" : "#1b2733")\">\(ratio(value))</text>")
+        if model.rmse > climatology.rmse {
+          parts.append("<circle cx=\"\(x + width - 7)\" cy=\"\(y + 5)\" r=\"2\" fill=\"#1b2733\"/>")
+        }
+      }
+    }
+    return parts.joined(separator: "\n") + "\n</svg>\n"
+  }
+
+  /// White at 1, blue to 0.3, red to 1.7.
+  private func color(_ ratio: Double) -> String {
+    let t = max(-1, min(1, (ratio - 1) / 0.7))
+    let end = t < 0 ? (r: 33.0, g: 102.0, b: 172.0) : (r: 178.0, g: 24.0, b: 43.0)
+    func mix(_ channel: Double) -> Int { Int((247 + (channel - 247) * abs(t)).rounded()) }
+    return "rgb(\(mix(end.r)),\(mix(end.g)),\(mix(end.b)))"
+  }
+
+  private func ratio(_ value: Double) -> String { value.isFinite ? fixed(value, 2) : "–" }
+  private func short(_ value: Double) -> String { significant(value, 3) }
+}
