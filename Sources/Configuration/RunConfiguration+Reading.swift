@@ -1,0 +1,91 @@
+import Basics
+import Yams
+
+extension RunConfiguration {
+  /// Reads a YAML file and applies `settings`, each `key=value` with a dotted key.
+  /// - Throws: for what is not YAML, unknown settings (naming the nearest known one), values that don't fit.
+  public static func load(_ path: String, settings: [String] = []) throws -> RunConfiguration {
+    guard Files.exists(path) else {
+      throw JigsawError(path, "no such file", remedy: "write one with 'jigsaw init \(path)'")
+    }
+    return try parse(try Files.readText(path), file: path, settings: settings)
+  }
+
+  public static func parse(_ text: String, file: String, settings: [String] = []) throws -> RunConfiguration {
+    let root: Node
+    do {
+      root = try Yams.compose(yaml: text) ?? Node.mapping(Node.Mapping([]))
+    } catch let error as YamlError {
+      throw notYAML(error, file)
+    }
+    var configuration = RunConfiguration()
+    try readSection(&configuration, root, "", file)
+    for setting in settings { try configuration.apply(setting) }
+    return configuration
+  }
+
+  /// Applies one `key=value`; the value is YAML, so lists and groups work too.
+  public mutating func apply(_ setting: String) throws {
+    guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else {
+      throw JigsawError(
+        "--set \(setting)", "is not understood", expected: "key=value, for example training.updates=100")
+    }
+    let keys = setting[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    let value = String(setting[setting.index(after: equals)...])
+    let node: Node
+    do {
+      node = try Yams.compose(yaml: value) ?? Node("null")
+    } catch {
+      throw JigsawError("--set \(setting)", "has a value that is not YAML")
+    }
+    let nested = keys.reversed().reduce(node) { inner, key in Node.mapping(Node.Mapping([(Node(key), inner)])) }
+    try readSection(&self, nested, "", commandLine)
+  }
+
+  /// The whole configuration as YAML, every setting with its value; with `comments` each explained.
+  public func yaml(comments: Bool) -> String { sectionLines(self, comments: comments).joined(separator: "\n") + "\n" }
+
+  /// JSON Schema (draft 2020-12) of the configuration file, for editors.
+  public static func schema() throws -> String {
+    var schema = SectionType<RunConfiguration>().schema().object ?? [:]
+    schema["$schema"] = .string("https://json-schema.org/draft/2020-12/schema")
+    schema["title"] = .string("Jigsaw run configuration")
+    return try JSONValue.object(schema).text() + "\n"
+  }
+}
+
+private func notYAML(_ error: YamlError, _ file: String) -> JigsawError {
+  switch error {
+  case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+    .composer(_, let problem, let mark, _):
+    JigsawError(
+      "\(file):\(mark.line)", "is not YAML (\(problem))",
+      remedy: "look at quotes, colons, brackets and indentation in this line and the one before")
+  case .duplicatedKeysInMapping(let duplicates, let context):
+    JigsawError(
+      "\(file):\(context.mark.line)", "gives the setting '\(duplicates.joined(separator: ", "))' twice",
+      remedy: "remove one of them")
+  default: JigsawError(file, "is not YAML")
+  }
+}
+
+extension RunConfiguration {
+  /// What `init` writes: ERA5 as WeatherBench 2 has it, a small model.
+  public static var example: RunConfiguration {
+    var configuration = RunConfiguration()
+    var source = SourceSection()
+    source.path = "data/era5.zarr"
+    configuration.data.sources = [source]
+    configuration.data.variables = ["z", "t", "u", "v", "q", "msl", "t2m", "u10", "v10"]
+    configuration.data.levels = [850, 500, 250]
+    configuration.data.train.start = Timestamp(year: 1979, month: 1, day: 1)
+    configuration.data.train.end = Timestamp(year: 2015, month: 12, day: 31, hour: 18)
+    configuration.data.validation.start = Timestamp(year: 2016, month: 1, day: 1)
+    configuration.data.validation.end = Timestamp(year: 2016, month: 12, day: 31, hour: 18)
+    configuration.data.test.start = Timestamp(year: 2020, month: 1, day: 1)
+    configuration.data.test.end = Timestamp(year: 2020, month: 12, day: 31, hour: 18)
+    configuration.training.updates = 10_000
+    configuration.training.warmUpUpdates = 500
+    return configuration
+  }
+}

@@ -1,0 +1,302 @@
+import Basics
+import Datasets
+import Models
+import Training
+
+/// Everything about a run, as one YAML file says it.
+public struct RunConfiguration: Section {
+  public var run = "runs/experiment"
+  public var seed = 0
+  public var threads = 0
+  public var data = DataSection()
+  public var model = ModelSection()
+  public var training = TrainingSection()
+  public var forecast = ForecastSection()
+  public var evaluation = EvaluationSection()
+
+  public init() {}
+
+  public static let fields: [Field<RunConfiguration>] = [
+    .text("run", \.run, "Folder that receives everything a run produces."),
+    .integer(
+      "seed", \.seed, 0...9_007_199_254_740_991,
+      "Initial weights, sample order, dropout and drawn rollouts follow from it."),
+    .integer("threads", \.threads, 0...1_024, "Compute threads; 0: as many as CPUs this process may use."),
+    .section("data", \.data, "Where samples come from and what a sample is."),
+    .section("model", \.model, "WeatherMixer: an MLP-Mixer on patches of the grid (docs/model.md)."),
+    .section("training", \.training, "How the model is trained (docs/training.md)."),
+    .section("forecast", \.forecast, "What 'jigsaw forecast' does unless told otherwise."),
+    .section("evaluation", \.evaluation, "What 'jigsaw evaluate' computes."),
+  ]
+}
+
+/// A span of time, both ends included.
+public struct PeriodSection: Section {
+  public var start: Timestamp?
+  public var end: Timestamp?
+
+  public init() {}
+
+  public static let fields: [Field<PeriodSection>] = [
+    .date("start", \.start, "First time, UTC, for example 2001-01-01 or 2001-01-01T06:00."),
+    .date("end", \.end, "Last time, included."),
+  ]
+
+  /// Both ends, or an error that names the missing one.
+  public func range(_ key: String) throws -> (start: Timestamp, end: Timestamp) {
+    guard let start, let end else {
+      throw JigsawError(key, "needs a start and an end", remedy: "set \(key).start and \(key).end")
+    }
+    guard start <= end else {
+      throw JigsawError(key, "ends before it starts", found: "\(start.display) … \(end.display)")
+    }
+    return (start, end)
+  }
+}
+
+public struct SourceSection: Section {
+  public var path = ""
+  public var names: [String: String] = [:]
+
+  public init() {}
+
+  public static let fields: [Field<SourceSection>] = [
+    .text(
+      "path", \.path, "A NetCDF file, a Zarr folder, or a pattern such as data/era5-*.nc (files in order of time)."),
+    .textMap(
+      "names", \.names, "Our name: the name in this store, where it isn't a common one, for example {msl: slp}."),
+  ]
+}
+
+public struct DataSection: Section {
+  public var sources: [SourceSection] = []
+  public var variables: [String] = []
+  public var levels: [Double] = []
+  public var rows: Int?
+  public var staticFields: [String] = []
+  public var forcings: [Forcing] = []
+  public var stepHours = 6
+  public var train = PeriodSection()
+  public var validation = PeriodSection()
+  public var test = PeriodSection()
+  public var statistics: String?
+  public var cacheGiB: Double?
+  public var notice: String?
+
+  public init() {}
+
+  public static let fields: [Field<DataSection>] = [
+    .sections("sources", \.sources, "Stores of fields on one regular latitude-longitude grid; several add variables."),
+    .texts(
+      "variables", \.variables, "Predicted variables (z, t, u, v, q, msl, t2m, u10, v10, …), in the model's order."),
+    .numbers("levels", \.levels, minimum: 0, "Pressure levels in hPa for those variables that have levels."),
+    .integer(
+      "rows", \.rows, 2...100_000, "Use only so many grid rows from the north, for example 720 of 721; null: all."),
+    .texts("static", \.staticFields, "Input fields without time, for example [lsm, orog]."),
+    .choices(
+      "forcings", \.forcings,
+      "Input fields known for any time, computed: cos_julian_day, sin_julian_day, cos_local_time, sin_local_time, "
+        + "insolation, cos_latitude, sin_latitude, cos_longitude, sin_longitude."),
+    .integer("stepHours", \.stepHours, 1...8_760, "Hours that one step of the model covers."),
+    .section("train", \.train, "Period to train on; statistics and climatology come from it too."),
+    .section("validation", \.validation, "Period watched during training; leave empty for none."),
+    .section("test", \.test, "Period that forecasts start from by default."),
+    .text(
+      "statistics", \.statistics, "File with statistics from 'jigsaw data stats'; null: computed when training starts."),
+    .number(
+      "cacheGiB", \.cacheGiB, 0...1_000_000,
+      "Memory for decoded fields, so that each is read from disk once; null: a quarter of the machine's free memory."),
+    .text(
+      "notice", \.notice,
+      "What readers of a report must know of these data, for example \"simulated, not observed\"; null: nothing."),
+  ]
+}
+
+public struct ModelSection: Section {
+  public var patch = [2, 4]
+  public var channels = 384
+  public var tokenWidth = 512
+  public var channelWidth = 384
+  public var blocks = 3
+  public var output = ModelDescription.OutputKind.residual
+  public var dropout = 0.0
+
+  public init() {}
+
+  public static let fields: [Field<ModelSection>] = [
+    .integers("patch", \.patch, count: 2, "Rows and columns of grid points in one token; must divide the grid."),
+    .integer("channels", \.channels, 1...1_000_000, "D, the length of a token's latent vector."),
+    .integer("tokenWidth", \.tokenWidth, 1...1_000_000, "H_t, the hidden width of the MLPs that mix tokens."),
+    .integer("channelWidth", \.channelWidth, 1...1_000_000, "H_c, the hidden width of the MLPs that mix channels."),
+    .integer("blocks", \.blocks, 1...1_000, "Mixer blocks in the processor, which is applied once per step."),
+    .choice("output", \.output, "blend: as published; residual: predict the change, scaled by its typical size."),
+    .number("dropout", \.dropout, 0...0.9, "Probability of zeroing in the MLPs during training."),
+  ]
+}
+
+public struct LossSection: Section {
+  public var latitudeWeights = LossWeights.Latitude.area
+  public var perTendency = false
+  public var variableWeights: [String: Double] = [:]
+  public var levelWeights: [String: Double] = [:]
+
+  public init() {}
+
+  public static let fields: [Field<LossSection>] = [
+    .choice(
+      "latitudeWeights", \.latitudeWeights,
+      "area: squared errors count by area; published: the cosine inside the square, as in the paper; none."),
+    .flag("perTendency", \.perTendency, "Measure errors in units of each channel's typical change over one step."),
+    .numberMap("variableWeights", \.variableWeights, "Weights by variable, inside the square; 1 where not given."),
+    .numberMap("levelWeights", \.levelWeights, "Weights by level in hPa, multiplied; 1 where not given."),
+  ]
+}
+
+public struct StageSection: Section {
+  public var fraction = 0.0
+  public var steps = 1
+
+  public init() {}
+
+  public static let fields: [Field<StageSection>] = [
+    .number("fraction", \.fraction, 0...1, "Share of the training after which this stage begins."),
+    .integer("steps", \.steps, 1...1_000, "Steps of rollout from there on (the most, when randomized)."),
+  ]
+}
+
+public struct RolloutSection: Section {
+  public var kind = RolloutPlan.Kind.autoregressive
+  public var randomized = false
+  public var stages: [StageSection] = []
+  public var storedStates = 3
+
+  public init() {}
+
+  public static let fields: [Field<RolloutSection>] = [
+    .choice(
+      "kind", \.kind,
+      "autoregressive: feed predictions back, loss on every step; latent: apply the processor k times, loss on the last."
+    ),
+    .flag("randomized", \.randomized, "Draw the number of steps anew for each update, from 1 to the stage's steps."),
+    .sections("stages", \.stages, "When to look how far ahead; empty: always one step."),
+    .integer(
+      "storedStates", \.storedStates, 1...1_000, "States kept for back-propagation, whatever the number of steps."),
+  ]
+}
+
+public struct ValidationSection: Section {
+  public var every = 0
+  public var samples = 32
+  public var steps = 1
+
+  public init() {}
+
+  public static let fields: [Field<ValidationSection>] = [
+    .integer("every", \.every, 0...1_000_000_000, "Updates between validations; 0: only at the end."),
+    .integer("samples", \.samples, 1...1_000_000, "Samples used, spread evenly over the validation period."),
+    .integer(
+      "steps", \.steps, 1...1_000, "Steps that each is rolled out; the loss, and what is best, is the mean over them."),
+  ]
+}
+
+public struct CheckpointSection: Section {
+  public var every = 1000
+  public var keep = 2
+
+  public init() {}
+
+  public static let fields: [Field<CheckpointSection>] = [
+    .integer("every", \.every, 0...1_000_000_000, "Updates between checkpoints; 0: only at the end."),
+    .integer("keep", \.keep, 1...1_000_000, "Checkpoints kept besides the best."),
+  ]
+}
+
+public struct TrainingSection: Section {
+  public var updates: Int?
+  public var epochs: Double?
+  public var batchSize = 16
+  public var accumulation = 1
+  public var learningRate = 1e-3
+  public var finalLearningRate = 1e-5
+  public var warmUpUpdates: Int?
+  public var warmUpEpochs: Double?
+  public var groupRates: [String: Double] = [:]
+  public var beta1 = 0.9
+  public var beta2 = 0.999
+  public var weightDecay = 0.0
+  public var decayKind = Optimizer.DecayKind.decoupled
+  public var clipNorm = 1.0
+  public var averageDecay = 0.0
+  public var loss = LossSection()
+  public var rollout = RolloutSection()
+  public var validation = ValidationSection()
+  public var checkpoint = CheckpointSection()
+  public var prefetch = 4
+  public var rollLongitudes = false
+
+  public init() {}
+
+  public static let fields: [Field<TrainingSection>] = [
+    .integer("updates", \.updates, 1...1_000_000_000, "Length of the training in optimiser updates; or give epochs."),
+    .number("epochs", \.epochs, 0...1_000_000, "Length in passes through the training period; or give updates."),
+    .integer("batchSize", \.batchSize, 1...100_000, "Samples computed at once."),
+    .integer("accumulation", \.accumulation, 1...256, "Batches whose gradients are added up for one update."),
+    .number("learningRate", \.learningRate, 0...1, "Peak learning rate of Adam."),
+    .number("finalLearningRate", \.finalLearningRate, 0...1, "Where the cosine schedule ends."),
+    .integer("warmUpUpdates", \.warmUpUpdates, 0...1_000_000_000, "Updates of linear warm-up; or give warmUpEpochs."),
+    .number("warmUpEpochs", \.warmUpEpochs, 0...1_000_000, "Epochs of linear warm-up; or give warmUpUpdates."),
+    .numberMap(
+      "groupRates", \.groupRates, "Learning rate of encoder, processor, decoder as multiples of the schedule's."),
+    .number("beta1", \.beta1, 0...0.9999, "Adam: decay of the first moment."),
+    .number("beta2", \.beta2, 0...0.999999, "Adam: decay of the second moment."),
+    .number("weightDecay", \.weightDecay, 0...1, "Applied to weight matrices, not to biases and normalisation."),
+    .choice("decayKind", \.decayKind, "coupled: added to the gradient (Adam); decoupled: apart from it (AdamW)."),
+    .number("clipNorm", \.clipNorm, 0...1_000_000, "Largest global gradient norm; 0: no clipping."),
+    .number("averageDecay", \.averageDecay, 0...0.999999, "Moving average of the weights, used in forecasts; 0: none."),
+    .section("loss", \.loss, "Mean of (w_lat · w_variable · w_level · error)², errors in standard deviations."),
+    .section("rollout", \.rollout, "Training on more than one step."),
+    .section("validation", \.validation, "Watching errors on the validation period; the best weights are kept."),
+    .section("checkpoint", \.checkpoint, "Saving the state of the training."),
+    .flag(
+      "rollLongitudes", \.rollLongitudes,
+      "Turn each sample around the globe's axis by a random multiple of a patch, statics included: more from little data."
+    ),
+    .integer("prefetch", \.prefetch, 1...1_000, "Batches of fields read ahead."),
+  ]
+}
+
+public struct ForecastSection: Section {
+  public var leadHours = 120
+  public var everyHours = 24
+  public var batchSize = 8
+  public var format = Format.zarr
+
+  public enum Format: String, CaseIterable, Sendable { case zarr, netcdf }
+
+  public init() {}
+
+  public static let fields: [Field<ForecastSection>] = [
+    .integer("leadHours", \.leadHours, 1...87_600, "How far to forecast."),
+    .integer("everyHours", \.everyHours, 1...87_600, "Hours between initial times within data.test."),
+    .integer("batchSize", \.batchSize, 1...100_000, "Forecasts computed at once."),
+    .choice("format", \.format, "zarr: a Zarr folder as WeatherBench 2 has them; netcdf: one CF NetCDF-4 file."),
+  ]
+}
+
+public struct EvaluationSection: Section {
+  public var leadHours: [Int] = []
+  public var climatologyWindowDays = 61
+  public var spectra = true
+  public var dampedPersistence = false
+
+  public init() {}
+
+  public static let fields: [Field<EvaluationSection>] = [
+    .integers("leadHours", \.leadHours, count: nil, "Leads to verify; empty: all in the forecast."),
+    .integer(
+      "climatologyWindowDays", \.climatologyWindowDays, 1...366,
+      "Days over which the climatology of a day of the year is smoothed (triangular weights)."),
+    .flag("spectra", \.spectra, "Zonal power spectra (global grids only)."),
+    .flag("dampedPersistence", \.dampedPersistence, "Also verify persistence damped by AR(1) coefficients."),
+  ]
+}
