@@ -1,0 +1,158 @@
+import Basics
+import Configuration
+import Datasets
+import Execution
+import Forecasting
+import Models
+import Tensors
+import Training
+
+/// `jigsaw forecast`: from a checkpoint and initial states to a forecast store.
+public struct ForecastWorkflow {
+  public struct Request {
+    /// Initial times; both nil: the test period of the configuration.
+    public var from, through: Timestamp?
+    public var everyHours: Int?
+    public var leadHours: Int?
+    public var output: String?
+    public var overwrites = false
+
+    public init() {}
+  }
+
+  /// Which checkpoint of a run.
+  public enum Choice: Equatable {
+    /// The best by validation if there is one, else the newest.
+    case automatic
+    case newest
+    case best
+    case path(String)
+  }
+
+  private let configuration: RunConfiguration
+  private let folder: RunFolder
+  private let choice: Choice
+  private let console: Console
+
+  public init(_ configuration: RunConfiguration, checkpoint: Choice, console: Console = Console()) {
+    self.configuration = configuration
+    self.console = console
+    choice = checkpoint
+    folder = RunFolder(configuration.run)
+  }
+
+  /// Returns the path of the store.
+  @discardableResult
+  public func run(_ request: Request) throws -> String {
+    let checkpoint = try openCheckpoint()
+    let manifest = checkpoint.manifest
+    let output = request.output ?? folder.forecast(configuration.forecast.format == .zarr)
+    if Files.exists(output) && !request.overwrites {
+      throw JigsawError(output, "already exists", remedy: "pass --overwrite or another --output")
+    }
+    for source in configuration.data.sources {
+      if let input = try expand(source.path).first(where: { Files.isSame($0, output) }) {
+        throw JigsawError(output, "is where the data come from (\(input))", remedy: "name another --output")
+      }
+    }
+    let leadHours = request.leadHours ?? configuration.forecast.leadHours
+    guard leadHours % manifest.stepHours == 0 else {
+      throw JigsawError(
+        "forecast.leadHours", "is not a whole number of steps", expected: "a multiple of \(manifest.stepHours)",
+        found: "\(leadHours)")
+    }
+    let compute = Ingredients.compute(configuration)
+    let dataset = try Ingredients.dataset(for: manifest, configuration.data)
+    let initialTimes = try initialTimes(request, manifest, dataset, leadHours: leadHours)
+    let normalization = try manifest.normalization
+    let model = try manifest.model.makeModel()
+    let tiling = try manifest.model.tiling()
+    let parameters = ParameterStore(model.parameters)
+    try checkpoint.load(.averaged, into: parameters)
+    let runner = StepRunner(
+      model: model, operations: LocalOperations(compute: compute, parameters: parameters),
+      weights: LossWeights(
+        grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
+        latitude: .none, variables: [:], levelsHPa: [:], perTendency: false),
+      auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
+      stepHours: manifest.stepHours)
+    let steps = leadHours / manifest.stepHours
+    let leads = (1...steps).map { $0 * manifest.stepHours }
+    console.say(
+      "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
+        + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
+    )
+    let writer = try ForecastWriter(
+      output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
+      source:
+        "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)"
+    )
+    do {
+      let start = monotonicSeconds()
+      try Forecaster(
+        runner: runner, reader: FrameReader(dataset, normalization, tiling, pool: compute.pool)
+      ).run(initialTimes, keep: Array(1...steps), batchSize: configuration.forecast.batchSize) {
+        planes, initial, lead in
+        try writer.write(planes, initial: initial, lead: lead)
+      } progress: { done, total in
+        console.progress("forecast", done: done, of: total, since: start, detail: "steps")
+      }
+      try writer.finish()
+    } catch {
+      writer.abandon()
+      throw error
+    }
+    console.say("wrote \(output)")
+    return output
+  }
+
+  private func openCheckpoint() throws -> Checkpoint {
+    let checkpoints = folder.checkpoints()
+    let missing = JigsawError(
+      folder.path, "holds no checkpoint", remedy: "train first with 'jigsaw train', or pass --checkpoint")
+    switch choice {
+    case .path(let path): return try Checkpoint(path)
+    case .newest:
+      guard let checkpoint = try checkpoints.newest() else { throw missing }
+      return checkpoint
+    case .best:
+      guard let checkpoint = try checkpoints.best() else { throw missing }
+      return checkpoint
+    case .automatic:
+      guard let checkpoint = try checkpoints.best() ?? checkpoints.newest() else { throw missing }
+      return checkpoint
+    }
+  }
+
+  private func initialTimes(
+    _ request: Request, _ manifest: CheckpointManifest, _ dataset: FieldDataset, leadHours: Int
+  ) throws -> [Timestamp] {
+    let everyHours = request.everyHours ?? configuration.forecast.everyHours
+    if let from = request.from {
+      let through = request.through ?? from
+      guard from <= through else {
+        throw JigsawError("--from", "is later than --to", found: "\(from.display) … \(through.display)")
+      }
+      let times = stride(from: from.seconds, through: through.seconds, by: everyHours * 3_600).map(
+        Timestamp.init(seconds:))
+      if let missing = times.first(where: { dataset.index(of: $0) == nil }) {
+        throw JigsawError(
+          "--from", "no data at the initial time \(missing.display)",
+          found: "times from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
+          remedy: "choose initial times within the data")
+      }
+      return times
+    }
+    // The test period: as many initial times as leave room for the whole forecast to be verified.
+    let (start, end) = try configuration.data.test.range("data.test")
+    let last = end.adding(hours: -leadHours)
+    let times = dataset.indices(from: start, through: last).map { dataset.times[$0] }
+      .filter { $0.hours(since: start) % everyHours == 0 }
+    guard !times.isEmpty else {
+      throw JigsawError(
+        "data.test", "leaves no room for a forecast of \(leadHours) h", found: "\(start.display) … \(end.display)",
+        remedy: "shorten --lead, or name initial times with --from and --to")
+    }
+    return times
+  }
+}

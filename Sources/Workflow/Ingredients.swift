@@ -1,0 +1,166 @@
+import Basics
+import Configuration
+import Datasets
+import Execution
+import FoundationEssentials
+import Models
+import Tensors
+import Training
+
+/// Pieces that several verbs put together from a configuration or a checkpoint.
+enum Ingredients {
+  static func compute(_ configuration: RunConfiguration) -> Compute {
+    Compute(threads: configuration.threads > 0 ? configuration.threads : ThreadTeam.availableCPUs)
+  }
+
+  static func dataset(_ data: DataSection) throws -> FieldDataset {
+    if data.sources.isEmpty {
+      throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
+    }
+    if data.variables.isEmpty {
+      throw JigsawError(
+        "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
+    }
+    let quarter = (Machine.availableMemory ?? 4 << 30) / 4
+    let cacheBytes = data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? quarter
+    return try FieldDataset(
+      sources: data.sources.map { SourceDescription(path: $0.path, names: $0.names) }, variables: data.variables,
+      levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes)
+  }
+
+  /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
+  /// missing.
+  static func dataset(for manifest: CheckpointManifest, _ data: DataSection) throws -> FieldDataset {
+    var data = data
+    var variables: [String] = []
+    var levels: [Double] = []
+    for channel in manifest.channels {
+      if !variables.contains(channel.variable) { variables.append(channel.variable) }
+      if let level = channel.levelHPa, !levels.contains(level) { levels.append(level) }
+    }
+    data.variables = variables
+    data.levels = levels
+    data.staticFields = manifest.staticFields
+    let dataset = try dataset(data)
+    let expected = manifest.channels.map(\.channel)
+    guard dataset.channels == expected else {
+      let missing = expected.filter { !dataset.channels.contains($0) }
+      throw JigsawError(
+        data.sources.map(\.path).joined(separator: ", "), "doesn't give the checkpoint's inputs",
+        expected: expected.map(\.name).joined(separator: ", "),
+        found: dataset.channels.map(\.name).joined(separator: ", "),
+        remedy: missing.isEmpty
+          ? "the order or levels differ" : "missing: \(missing.map(\.name).joined(separator: ", "))")
+    }
+    guard dataset.grid.matches(manifest.grid) else {
+      throw JigsawError(
+        data.sources.map(\.path).joined(separator: ", "), "is on another grid than the checkpoint's model",
+        expected: manifest.grid.summary, found: dataset.grid.summary, remedy: "regrid the data")
+    }
+    return dataset
+  }
+
+  /// Statistics from the file named in the configuration, if one is.
+  static func givenStatistics(_ data: DataSection, _ dataset: FieldDataset) throws -> DatasetStatistics? {
+    guard let path = data.statistics else { return nil }
+    let statistics = try loadStatistics(path)
+    guard statistics.stepHours == data.stepHours else {
+      throw JigsawError(
+        path, "is for another step", expected: "\(data.stepHours) h", found: "\(statistics.stepHours) h",
+        remedy: "compute them anew with 'jigsaw data stats'")
+    }
+    _ = try Normalization(statistics, channels: dataset.channels, place: path)
+    return statistics
+  }
+
+  /// The run's own statistics if they are for the same data, period and step, or computed now. A training that goes on
+  /// may find its data at another place.
+  static func ownStatistics(
+    _ configuration: RunConfiguration, _ dataset: FieldDataset, isResuming: Bool, _ console: Console
+  ) throws -> DatasetStatistics {
+    let data = configuration.data
+    let (start, end) = try data.train.range("data.train")
+    let own = RunFolder(configuration.run).statistics
+    if Files.exists(own) {
+      let statistics = try loadStatistics(own)
+      if statistics.start == start.description, statistics.end == end.description,
+        statistics.stepHours == data.stepHours, isResuming || statistics.origin == dataset.origin,
+        dataset.channels.allSatisfy({ statistics.channels[$0.name] != nil })
+      {
+        return statistics
+      }
+    }
+    let began = monotonicSeconds()
+    return try DatasetStatistics.compute(dataset, from: start, through: end, stepHours: data.stepHours) {
+      console.progress("statistics", done: $0, of: $1, since: began)
+    }
+  }
+
+  static func loadStatistics(_ path: String) throws -> DatasetStatistics {
+    let bytes = Data(try Files.read(path))
+    guard let statistics = try? JSONDecoder().decode(DatasetStatistics.self, from: bytes) else {
+      throw JigsawError(path, "is not a statistics file", remedy: "compute it with 'jigsaw data stats'")
+    }
+    if let bad = statistics.channels.sorted(by: { $0.key < $1.key }).first(where: { !$0.value.isUsable }) {
+      throw JigsawError(
+        "\(path): \(bad.key)", "can't be used to normalise", expected: "a stdev above 0",
+        remedy: "compute it anew with 'jigsaw data stats'")
+    }
+    return statistics
+  }
+
+  static func save(_ statistics: DatasetStatistics, to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    try Files.createDirectory(Files.parent(of: path))
+    try Files.writeAtomically(Array(try encoder.encode(statistics)), to: path)
+  }
+
+  static func description(
+    _ configuration: RunConfiguration, _ dataset: FieldDataset, tendencyScale: [Float]
+  ) throws -> ModelDescription {
+    let model = configuration.model
+    let description = ModelDescription(
+      gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, patchRows: model.patch[0],
+      patchColumns: model.patch[1], variables: dataset.channels.count,
+      auxiliaries: dataset.staticChannels.count + configuration.data.forcings.count, channels: model.channels,
+      tokenWidth: model.tokenWidth, channelWidth: model.channelWidth, blocks: model.blocks, output: model.output,
+      residualScale: model.output == .residual ? tendencyScale : [], dropout: Float(model.dropout))
+    _ = try description.tiling()
+    return description
+  }
+
+  /// The weights of levels, in hPa. Checks those of variables, too.
+  static func levelWeights(_ loss: LossSection, _ dataset: FieldDataset) throws -> [Double: Double] {
+    let variables = Set(dataset.channels.map(\.variable))
+    for name in loss.variableWeights.keys.sorted() where !variables.contains(name) {
+      throw JigsawError(
+        "training.loss.variableWeights.\(name)", "is not a predicted variable",
+        expected: "one of \(variables.sorted().joined(separator: ", "))",
+        remedy: nearest(to: name, among: variables.sorted()).map { "did you mean '\($0)'?" })
+    }
+    let levels = dataset.channels.compactMap(\.levelHPa)
+    var weights: [Double: Double] = [:]
+    for (text, weight) in loss.levelWeights.sorted(by: { $0.key < $1.key }) {
+      guard let level = Double(text), levels.contains(level) else {
+        let known = Set(levels).sorted(by: >)
+        throw JigsawError(
+          "training.loss.levelWeights.\(text)", "is not a predicted level",
+          expected: "one of \(known.map { Channel.text($0) }.joined(separator: ", "))")
+      }
+      weights[level] = weight
+    }
+    return weights
+  }
+
+  static func lossWeights(
+    _ configuration: RunConfiguration, _ dataset: FieldDataset, _ tiling: Tiling, _ normalization: Normalization
+  ) throws -> LossWeights {
+    let loss = configuration.training.loss
+    let levels = try levelWeights(loss, dataset)
+    return LossWeights(
+      grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
+      latitude: loss.latitudeWeights, variables: loss.variableWeights, levelsHPa: levels,
+      perTendency: loss.perTendency)
+  }
+}

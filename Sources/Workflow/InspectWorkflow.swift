@@ -1,0 +1,164 @@
+import Basics
+import Configuration
+import Datasets
+import Execution
+import Models
+import Stores
+import Training
+
+/// `jigsaw data inspect`, `data stats`, `checkpoint inspect`: text about what is in a file.
+public enum InspectWorkflow {
+  /// A tree of a store: dimensions, variables, chunks, codecs, and what was understood of it.
+  public static func store(_ path: String) throws -> String {
+    var lines: [String] = []
+    for file in try expand(path) {
+      let store = try openStore(file)
+      lines.append("\(file)  \(store.format)")
+      for (name, value) in store.attributes.sorted(by: { $0.key < $1.key }) {
+        lines.append("  :\(name) = \(text(value))")
+      }
+      for array in store.arrays.values.sorted(by: { $0.name < $1.name }) {
+        let dimensions = array.dimensions.map { "\($0.name) \($0.size)" }.joined(separator: ", ")
+        let bytes = array.count * array.type.byteCount
+        lines.append(
+          "  \(array.name)(\(dimensions))  \(array.type.rawValue)  \(size(bytes))"
+            + (array.chunks.map { "  chunks \($0)" } ?? "  contiguous") + "  \(array.codec)")
+        for name in ["standard_name", "units", "scale_factor", "add_offset", "calendar"] {
+          if let value = array.attributes[name] { lines.append("    \(name) = \(text(value))") }
+        }
+      }
+      do {
+        let gridded = try GriddedStore(store)
+        lines.append("  grid: \(gridded.grid.summary)\(gridded.grid.isGlobal ? ", global" : ", limited area")")
+        if let first = gridded.times.first, let last = gridded.times.last {
+          let steps = Set(zip(gridded.times, gridded.times.dropFirst()).map { $1.hours(since: $0) }).sorted()
+          lines.append(
+            "  times: \(gridded.times.count) from \(first.display) to \(last.display), "
+              + (steps.count <= 1
+                ? "every \(steps.first ?? 0) h" : "steps of \(steps.map(String.init).joined(separator: ", ")) h (gaps)")
+          )
+        }
+        if !gridded.levelsHPa.isEmpty {
+          lines.append("  levels: \(gridded.levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa")
+        }
+        let known = try Lexicon.variables.compactMap { try gridded.bind($0.name) }
+        for binding in known {
+          let conversion = binding.conversion == .none ? "" : ", converted from \(binding.storedUnits ?? "?")"
+          lines.append(
+            "  \(binding.variable.name) = \(binding.array.name): \(binding.variable.longName), "
+              + "\(binding.variable.units)\(conversion)\(binding.storedUnits == nil ? " (assumed: the store gives no units)" : "")"
+              + (binding.isStatic ? ", static" : ""))
+        }
+        for note in gridded.normalizations { lines.append("  note: \(note)") }
+      } catch let error as JigsawError {
+        lines.append("  not usable as fields: \(error)")
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Statistics of a configuration's training period, computed and saved; a table of them.
+  public static func statistics(_ configuration: RunConfiguration, output: String?, console: Console) throws -> String {
+    let dataset = try Ingredients.dataset(configuration.data)
+    let (start, end) = try configuration.data.train.range("data.train")
+    let path = output ?? RunFolder(configuration.run).statistics
+    // A path given by hand may be a slip: nothing but earlier statistics is replaced there.
+    if let output, Files.exists(output) { _ = try Ingredients.loadStatistics(output) }
+    let began = monotonicSeconds()
+    let statistics = try DatasetStatistics.compute(
+      dataset, from: start, through: end, stepHours: configuration.data.stepHours
+    ) { console.progress("statistics", done: $0, of: $1, since: began) }
+    try Ingredients.save(statistics, to: path)
+    var rows = [["channel", "unit", "mean", "stdev", "minimum", "maximum", "\(configuration.data.stepHours) h change"]]
+    for channel in dataset.channels {
+      guard let row = statistics.channels[channel.name] else { continue }
+      rows.append(
+        [channel.name, Lexicon.variable(channel.variable).units]
+          + [row.mean, row.deviation, row.minimum, row.maximum, row.tendencyDeviation].map { significant($0) })
+    }
+    return table(rows) + "\n\(statistics.timeCount) times, \(start.display) … \(end.display); saved \(path)"
+  }
+
+  /// Checks that a configuration fits its data, and says what the run would be.
+  public static func validate(_ configuration: RunConfiguration, file: String) throws -> String {
+    let dataset = try Ingredients.dataset(configuration.data)
+    let plan = try TrainWorkflow(configuration).plan(dataset)
+    var lines = [
+      "\(file): fine",
+      "  fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
+      "  grid: \(dataset.grid.summary)",
+      "  times: \(dataset.times.count) from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
+      "  samples: \(plan.sampler.count) to train on, \(plan.validationSampler?.count ?? 0) to validate; "
+        + "\(plan.totalUpdates) updates",
+    ]
+    lines.append(
+      "  model: \(plan.model.parameters.elementCount) parameters, \(plan.model.sizes.tokens) tokens, "
+        + "\(significant(Double(plan.model.forwardFLOPs) / 1e9)) GFLOP forward per sample")
+    lines += dataset.normalizations.map { "  note: \($0)" }
+    return lines.joined(separator: "\n")
+  }
+
+  /// What a checkpoint says of itself.
+  public static func checkpoint(_ path: String) throws -> String {
+    let checkpoint = try Checkpoint(path)
+    let m = checkpoint.manifest
+    var lines = [
+      "\(path)  \(m.format), written by jigsaw \(m.version)",
+      "  model: WeatherMixer, \(m.parameterCount) parameters, patch \(m.model.patchRows) × \(m.model.patchColumns), "
+        + "D \(m.model.channels), H_t \(m.model.tokenWidth), H_c \(m.model.channelWidth), \(m.model.blocks) blocks, "
+        + "output \(m.model.output.rawValue)",
+      "  grid: \(m.grid.summary)",
+      "  step: \(m.stepHours) h; trained on \(m.trainingStart) … \(m.trainingEnd)",
+      "  progress: update \(m.progress.update), \(m.progress.samples) samples (epoch "
+        + "\(fixed(Double(m.progress.samples) / Double(m.progress.samplesPerEpoch), 2))), seed \(m.progress.seed)"
+        + (m.progress.bestUpdate.map { ", best validation at \($0)" } ?? ""),
+      "  static fields: \(m.staticFields.isEmpty ? "none" : m.staticFields.joined(separator: ", "))",
+      "  forcings: \(m.forcings.isEmpty ? "none" : m.forcings.map(\.rawValue).joined(separator: ", "))",
+    ]
+    for entry in m.channels {
+      lines.append(
+        "  \(entry.channel.name)  \(entry.units)  mean \(significant(entry.statistics.mean))  "
+          + "stdev \(significant(entry.statistics.deviation))")
+    }
+    for file in try Files.list(path) where file.hasSuffix(".safetensors") {
+      let tensors = try Safetensors.File("\(path)/\(file)")
+      lines.append("  \(file): \(tensors.entries.count) tensors, \(size(Files.size("\(path)/\(file)") ?? 0))")
+      if file == "model.safetensors" {
+        for (name, entry) in tensors.entries.sorted(by: { $0.value.range.lowerBound < $1.value.range.lowerBound }) {
+          lines.append("    \(name)  \(entry.type) \(entry.shape)")
+        }
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func text(_ value: AttributeValue) -> String {
+    switch value {
+    case .text(let text): text
+    case .texts(let texts): texts.joined(separator: ", ")
+    case .numbers(let numbers): numbers.map { Int(exactly: $0).map(String.init) ?? String($0) }.joined(separator: ", ")
+    }
+  }
+
+  static func size(_ bytes: Int) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 1_000 && unit < units.count - 1 {
+      value /= 1_000
+      unit += 1
+    }
+    return "\(fixed(value, unit == 0 ? 0 : 1)) \(units[unit])"
+  }
+
+  /// Columns padded to their widest entry.
+  static func table(_ rows: [[String]]) -> String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      row.enumerated().map { column, cell in
+        let padding = String(repeating: " ", count: widths[column] - cell.count)
+        return column == 0 ? cell + padding : padding + cell
+      }.joined(separator: "  ")
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,30 @@
+import Basics
+import Stores
+import Tensors
+
+/// What ran where: version, machine, kernels chosen, libraries.
+public struct Provenance: Sendable {
+  public let entries: [(key: String, value: String)]
+
+  public init(threads: Int) {
+    entries = [
+      ("version", jigsawVersion),
+      ("host", Machine.hostName),
+      ("processor", Machine.processorName),
+      ("cpusAvailable", String(ThreadTeam.availableCPUs)),
+      ("threads", String(threads)),
+      ("kernels", Compute.kernelSet),
+      ("products", "oneDNN \(OneDNNProducts.version) with \(OneDNNProducts.instructionSet)"),
+      ("netcdf", netCDFVersion),
+      ("blosc", bloscVersion),
+      ("zlib", zlibVersionText),
+      ("zstd", zstdVersion),
+    ]
+  }
+
+  public func json(started: Timestamp) throws -> String {
+    var object = Dictionary(uniqueKeysWithValues: entries.map { ($0.key, JSONValue.string($0.value)) })
+    object["started"] = .string(started.description)
+    return try JSONValue.object(object).text() + "\n"
+  }
+}

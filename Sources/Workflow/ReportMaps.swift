@@ -1,0 +1,86 @@
+import Basics
+import Datasets
+import Reporting
+import Verification
+
+/// Reads what the maps of a report show: some fields, dates and leads of a forecast store, and the truth for them.
+struct ReportMaps {
+  static let largestFieldCount = 8
+
+  private let forecasts: ForecastReader
+  private let truth: FieldDataset?
+  private let console: Console
+
+  /// - Parameter truth: nil if there is none; then maps show forecasts only.
+  init(_ forecasts: ForecastReader, truth: FieldDataset?, console: Console) {
+    self.forecasts = forecasts
+    self.truth = truth
+    self.console = console
+  }
+
+  func contents() throws -> MapContents {
+    let grid = forecasts.grid
+    let channels = ReportMaps.selection(
+      from: truth.map { $0.channels.filter(forecasts.channels.contains) } ?? forecasts.channels)
+    let verified = verifiedInitialTimes()
+    let candidates = verified.isEmpty ? Array(forecasts.initialTimes.indices) : verified
+    let plan = MapPlan(
+      rows: grid.rows, columns: grid.columns, channels: channels.count, initialTimes: candidates.count,
+      leads: forecasts.leadHours.count)
+    let initialTimes = plan.initialTimes.map { candidates[$0] }
+    let displays = channels.map { ChannelDisplay($0) }
+    var forecastFields = [[Float]](repeating: [], count: channels.count)
+    var truthFields = forecastFields
+    let start = monotonicSeconds()
+    for (number, initial) in initialTimes.enumerated() {
+      for lead in plan.leads {
+        for (index, channel) in channels.enumerated() {
+          let field = try forecasts.read(channel, initial: initial, lead: lead)
+          forecastFields[index] += plan.average(field, rows: grid.rows, columns: grid.columns, displays[index])
+        }
+        if let truth, !verified.isEmpty {
+          let planes = try planes(
+            of: truth, at: forecasts.initialTimes[initial].adding(hours: forecasts.leadHours[lead]))
+          for (index, channel) in channels.enumerated() {
+            guard let position = truth.channels.firstIndex(of: channel) else { continue }
+            let field = Array(planes[position * grid.count..<(position + 1) * grid.count])
+            truthFields[index] += plan.average(field, rows: grid.rows, columns: grid.columns, displays[index])
+          }
+        }
+      }
+      console.progress("maps", done: number + 1, of: initialTimes.count, since: start, detail: "dates")
+    }
+    return MapContents(
+      grid: plan.grid(grid), isPeriodic: grid.isPeriodic, block: plan.block,
+      initialTimes: initialTimes.map { forecasts.initialTimes[$0] },
+      leadHours: plan.leads.map { forecasts.leadHours[$0] },
+      fields: channels.indices.map { index in
+        MapContents.Field(
+          displays[index], forecast: forecastFields[index], truth: truthFields[index], leads: plan.leads.count,
+          initialTimes: initialTimes.count)
+      })
+  }
+
+  /// Forecasts whose valid times are all in the truth.
+  private func verifiedInitialTimes() -> [Int] {
+    guard let truth else { return [] }
+    return forecasts.initialTimes.indices.filter { initial in
+      forecasts.leadHours.allSatisfy { truth.index(of: forecasts.initialTimes[initial].adding(hours: $0)) != nil }
+    }
+  }
+
+  private func planes(of truth: FieldDataset, at time: Timestamp) throws -> [Float] {
+    var planes = [Float](repeating: 0, count: truth.channels.count * truth.grid.count)
+    if let index = truth.index(of: time) {
+      try planes.withUnsafeMutableBufferPointer { try truth.readChecked(time: index, into: $0.baseAddress!) }
+    }
+    return planes
+  }
+
+  /// What forecasters look at first, as far as it is there; then the rest in its order.
+  static func selection(from channels: [Channel]) -> [Channel] {
+    let wanted = ["z_500", "t_850", "t2m", "msl", "u_250", "q_850", "u10", "v_500", "q_700", "tp"]
+    let first = wanted.compactMap { name in channels.first { $0.name == name } }
+    return Array((first + channels.filter { !first.contains($0) }).prefix(largestFieldCount))
+  }
+}

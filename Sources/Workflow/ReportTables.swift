@@ -1,0 +1,92 @@
+import Basics
+import Datasets
+import Reporting
+import Verification
+
+/// The CSV files of a run as the values a report is made of.
+struct ReportTables {
+  /// Channels that names in the files may stand for; other names are taken as variables without a level.
+  let channels: [Channel]
+
+  private func channel(_ name: Substring) -> Channel {
+    channels.first { $0.name == name } ?? Channel(variable: String(name))
+  }
+
+  /// metrics.csv and, if it is there, validation.csv; nil before the first update.
+  func training(metrics: String, validation: String) throws -> TrainingCurves? {
+    guard Files.exists(metrics) else { return nil }
+    let table = try CSVTable(metrics)
+    if table.rows.isEmpty { return nil }
+    var updates = TrainingCurves.Updates()
+    updates.update = try table.integers("update")
+    updates.loss = try table.numbers("loss")
+    updates.learningRate = try table.numbers("learning_rate")
+    updates.gradientNorm = try table.numbers("gradient_norm")
+    updates.samplesPerSecond = try table.numbers("samples_per_second")
+    updates.seconds = try table.numbers("seconds")
+    updates.steps = try table.integers("rollout_steps")
+    var validations = TrainingCurves.Validations()
+    if Files.exists(validation) {
+      let table = try CSVTable(validation)
+      validations.update = try table.integers("update")
+      validations.loss = try table.numbers("loss")
+      validations.rmse = try table.columns.filter { $0.hasPrefix("rmse_") && !table.rows.isEmpty }.map {
+        (channel($0.dropFirst(5)), try table.numbers($0))
+      }
+    }
+    return TrainingCurves(updates: updates, validations: validations)
+  }
+
+  /// scores.csv.
+  func scores(_ path: String) throws -> ScoreTable {
+    let table = try CSVTable(path)
+    let names = try table.texts("channel")
+    let leads = try table.integers("lead_hours")
+    let regions = try table.texts("region")
+    let counts = try table.integers("forecasts")
+    let systems = try table.texts("system").enumerated().map { row, text in
+      guard let system = System(rawValue: String(text)) else {
+        throw JigsawError(
+          "\(path):\(row + 2): system", "is not known",
+          expected: System.allCases.map(\.rawValue).joined(separator: ", "),
+          found: "'\(text)'", remedy: "evaluate again")
+      }
+      return system
+    }
+    let (rmse, mae, bias) = (try table.numbers("rmse"), try table.numbers("mae"), try table.numbers("bias"))
+    let (acc, activity) = (try table.numbers("acc"), try table.numbers("activity"))
+    var values: [ScoreKey: ScoreTable.Scores] = [:]
+    for row in table.rows.indices {
+      values[
+        ScoreKey(
+          system: systems[row], channel: String(names[row]), leadHours: leads[row], region: String(regions[row]))] =
+        ScoreTable.Scores(rmse: rmse[row], mae: mae[row], bias: bias[row], acc: acc[row], activity: activity[row])
+    }
+    return ScoreTable(
+      channels: ordered(names).map(channel), leadHours: Set(leads).sorted(), regions: ordered(regions).map(String.init),
+      systems: System.allCases.filter(systems.contains), forecastCount: counts.max() ?? 0, values: values)
+  }
+
+  /// spectra.csv, whose rows come with rising wavenumbers.
+  func spectra(_ path: String) throws -> SpectraTable {
+    let table = try CSVTable(path)
+    let names = try table.texts("channel")
+    let leads = try table.integers("lead_hours")
+    let (modelPower, truthPower) = (try table.numbers("model"), try table.numbers("truth"))
+    var model: [SpectraTable.Key: [Double]] = [:]
+    var truth: [SpectraTable.Key: [Double]] = [:]
+    for row in table.rows.indices {
+      let key = SpectraTable.Key(channel: String(names[row]), leadHours: leads[row])
+      model[key, default: []].append(modelPower[row])
+      truth[key, default: []].append(truthPower[row])
+    }
+    return SpectraTable(
+      channels: ordered(names).map(channel), leadHours: Set(leads).sorted(), model: model, truth: truth)
+  }
+
+  /// Each text once, in the order of first appearance.
+  private func ordered(_ texts: [Substring]) -> [Substring] {
+    var seen: Set<Substring> = []
+    return texts.filter { seen.insert($0).inserted }
+  }
+}

@@ -1,0 +1,101 @@
+import Basics
+import Configuration
+import Datasets
+import Reporting
+import Training
+import Verification
+
+/// `jigsaw report`: everything a run folder holds, on one HTML page. What is not there yet is left out, and the page says
+/// which command makes it.
+public struct ReportWorkflow {
+  private let configuration: RunConfiguration
+  private let folder: RunFolder
+  private let console: Console
+
+  public init(_ configuration: RunConfiguration, console: Console = Console()) {
+    self.configuration = configuration
+    self.console = console
+    folder = RunFolder(configuration.run)
+  }
+
+  /// Writes the report of the run and returns its path.
+  /// - Parameters:
+  ///   - forecast: the store that maps are made of; by default the run's own, if there is one.
+  ///   - output: by default report.html in the run folder.
+  @discardableResult
+  public func run(forecast: String? = nil, output: String? = nil) throws -> String {
+    let path = output ?? folder.report
+    try Files.createDirectory(Files.parent(of: path))
+    let contents = try contents(forecast: forecast)
+    try Files.writeAtomically(try ReportPage(contents).html(), to: path)
+    for hint in contents.hints { console.say("report: \(hint.text)\(hint.command.map { " \($0)" } ?? "")") }
+    console.say("wrote \(path) (\(InspectWorkflow.size(Files.size(path) ?? 0)))")
+    return path
+  }
+
+  func contents(forecast: String? = nil) throws -> ReportContents {
+    let now = Timestamp(seconds: Int64(Machine.unixSeconds))
+    var contents = ReportContents(
+      title: folder.path.split(separator: "/").last.map(String.init) ?? folder.path,
+      origin: "Made by jigsaw \(jigsawVersion) on \(now.display) UTC.")
+    contents.notice = configuration.data.notice
+    let tables = ReportTables(channels: channels)
+    let checkpoints = folder.checkpoints()
+    let manifest = try (checkpoints.best() ?? checkpoints.newest())?.manifest
+
+    contents.training = try tables.training(metrics: folder.metrics, validation: folder.validation)
+    if contents.training == nil {
+      contents.hints.append(
+        .init("Nothing is trained yet. Train with", command: "jigsaw train \(folder.configuration)"))
+    }
+    let store = forecast ?? folder.existingForecast
+    if let store {
+      let (truth, problem) = truthDataset(store)
+      if let problem { contents.hints.append(.init("Maps are without truth: \(problem)")) }
+      contents.maps = try ReportMaps(try ForecastReader(store), truth: truth, console: console).contents()
+    } else {
+      contents.hints.append(
+        .init("No forecast yet, so no maps. Make one with", command: "jigsaw forecast \(folder.path)"))
+    }
+    if Files.exists(folder.scores) {
+      contents.scores = try tables.scores(folder.scores)
+    } else {
+      contents.hints.append(
+        .init(
+          "No scores yet. \(store == nil ? "After the forecast, make" : "Make") them with",
+          command: "jigsaw evaluate \(folder.path)"))
+    }
+    if Files.exists(folder.spectra) { contents.spectra = try tables.spectra(folder.spectra) }
+
+    let facts = ReportFacts(configuration: configuration, manifest: manifest)
+    contents.summary = facts.summary(contents)
+    contents.keyFigures = facts.keyFigures(contents)
+    contents.facts = try facts.facts(contents, provenance: folder.provenance)
+    contents.documents = [.init(title: "Configuration (config.yaml)", text: try Files.readText(folder.configuration))]
+    if Files.exists(folder.provenance) {
+      contents.documents.append(
+        .init(title: "Provenance (provenance.json)", text: try Files.readText(folder.provenance)))
+    }
+    return contents
+  }
+
+  /// All that names in the run's files can stand for.
+  private var channels: [Channel] {
+    configuration.data.variables.flatMap { variable in
+      [Channel(variable: variable)] + configuration.data.levels.map { Channel(variable: variable, levelHPa: $0) }
+    }
+  }
+
+  /// The run's data if they are there and fit the forecast, else why not: a report of what was forecast is still useful
+  /// where the data have gone.
+  private func truthDataset(_ store: String) -> (FieldDataset?, problem: String?) {
+    do {
+      let truth = try Ingredients.dataset(configuration.data)
+      let forecasts = try ForecastReader(store)
+      guard truth.grid.matches(forecasts.grid) else { return (nil, "the data are on another grid than the forecast.") }
+      return (truth, nil)
+    } catch {
+      return (nil, "\(error)")
+    }
+  }
+}

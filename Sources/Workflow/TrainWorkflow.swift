@@ -1,0 +1,346 @@
+import Basics
+import Configuration
+import Datasets
+import Execution
+import Models
+import Tensors
+import Training
+
+/// `jigsaw train` and `jigsaw resume`: from a configuration to a run folder with checkpoints and metrics.
+public struct TrainWorkflow {
+  private let configuration: RunConfiguration
+  private let console: Console
+  private let folder: RunFolder
+  /// Ends after this many updates in all, as if interrupted; for staged runs and tests.
+  private let stopAfter: Int?
+
+  public init(_ configuration: RunConfiguration, stopAfter: Int? = nil, console: Console = Console()) {
+    self.configuration = configuration
+    self.console = console
+    self.stopAfter = stopAfter
+    folder = RunFolder(configuration.run)
+  }
+
+  /// Starts a new run. A folder that already holds checkpoints is refused unless `overwrites`.
+  public func start(overwrites: Bool = false) throws {
+    let checkpoints = folder.checkpoints()
+    let isThere = try !checkpoints.numbered().isEmpty || checkpoints.best() != nil
+    if isThere && !overwrites {
+      throw JigsawError(
+        folder.path, "already holds a trained run",
+        remedy: "go on with 'jigsaw resume \(folder.path)', choose another folder with --set run=…, or pass --overwrite"
+      )
+    }
+    try run(from: nil, replacing: isThere)
+  }
+
+  /// Goes on from the newest checkpoint, bit by bit as if never stopped.
+  public func resume() throws {
+    guard let checkpoint = try folder.checkpoints().newest() else {
+      throw JigsawError(
+        folder.path, "holds no checkpoint to go on from", remedy: "start with 'jigsaw train'")
+    }
+    try run(from: checkpoint)
+  }
+
+  /// - Parameter replacing: whether an earlier run goes, once everything has been checked that can be.
+  private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
+    let settings = configuration.training
+    let compute = Ingredients.compute(configuration)
+    let dataset = try Ingredients.dataset(configuration.data)
+    let plan = try plan(dataset)
+    let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
+    let seed = UInt64(configuration.seed)
+    let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.forcings)
+    let given = try Ingredients.givenStatistics(configuration.data, dataset)
+    if let checkpoint { try checkInputs(checkpoint, dataset, samples: plan.sampler.count) }
+
+    // From here on the run folder is written to.
+    try Files.createDirectory(folder.path)
+    let lock = try FolderLock(folder.path)
+    defer { withExtendedLifetime(lock) {} }
+    if replacing {
+      for path in [folder.checkpoints().path, folder.tensorBoard, folder.log, folder.statistics] {
+        try Files.remove(path)
+      }
+    }
+    try console.attachLog(folder.log)
+    let statistics =
+      try given
+      ?? Ingredients.ownStatistics(configuration, dataset, isResuming: checkpoint != nil, console)
+    try Ingredients.save(statistics, to: folder.statistics)
+    let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
+    let description = try Ingredients.description(
+      configuration, dataset, tendencyScale: normalization.tendencyScale)
+    let tiling = try description.tiling()
+    let model = try description.makeModel()
+    let parameters = ParameterStore(model.parameters)
+    let optimizer = Optimizer(parameters, compute, plan.optimizer)
+    var manifest = CheckpointManifest(
+      version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: dataset.grid,
+      stepHours: configuration.data.stepHours,
+      channels: dataset.channels.map {
+        CheckpointManifest.ChannelEntry(channel: $0, statistics: statistics.channels[$0.name]!)
+      }, staticFields: configuration.data.staticFields, forcings: configuration.data.forcings,
+      trainingStart: trainStart.description, trainingEnd: trainEnd.description, optimizer: plan.optimizer,
+      progress: CheckpointManifest.Progress(
+        update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
+
+    let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
+    try checkpoints.removeTemporaries()
+    if let checkpoint {
+      try checkStatistics(checkpoint, manifest)
+      try checkpoint.load(.current, into: parameters)
+      try checkpoint.load(into: optimizer, parameters)
+      manifest.progress = checkpoint.manifest.progress
+    } else {
+      parameters.initialize(seed: seed)
+      optimizer.startAverage()
+      try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
+    }
+    let began = Machine.unixSeconds
+    try Files.writeAtomically(
+      try Provenance(threads: compute.team.count).json(started: Timestamp(seconds: Int64(began))), to: folder.provenance
+    )
+
+    let operations = LocalOperations(compute: compute, parameters: parameters)
+    operations.seed = seed
+    let runner = StepRunner(
+      model: model, operations: operations,
+      weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
+      auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
+      slots: settings.rollout.storedStates)
+    let flops = model.forwardFLOPs
+    let peak = Compute.measuredMultiplyAddRate() * Double(compute.team.count)
+    let trainer = Trainer(
+      runner: runner, optimizer: optimizer,
+      reader: FrameReader(dataset, normalization, tiling, pool: compute.pool), trainSampler: plan.sampler,
+      validationSampler: plan.validationSampler,
+      options: Trainer.Options(
+        totalUpdates: plan.totalUpdates, batchSize: settings.batchSize, accumulation: settings.accumulation, seed: seed,
+        rollout: plan.rollout, schedule: plan.schedule,
+        validateEvery: settings.validation.every, checkpointEvery: settings.checkpoint.every,
+        validationSamples: settings.validation.samples,
+        validationSteps: settings.validation.steps, prefetch: settings.prefetch,
+        rollsLongitudes: settings.rollLongitudes),
+      forwardFLOPsPerSample: flops, progress: manifest.progress)
+
+    introduce(model, dataset, compute, flops: flops, peak: peak, samples: plan.sampler.count, checkpoint)
+    StopSignal.install()
+    let firstUpdate = manifest.progress.update
+    if firstUpdate >= plan.totalUpdates {
+      console.say(
+        "nothing to do: update \(firstUpdate) of \(plan.totalUpdates) is reached; raise training.updates or epochs to go on"
+      )
+    }
+    let display = try TrainingDisplay(
+      folder, console, channels: dataset.channels, firstUpdate: firstUpdate, totalUpdates: plan.totalUpdates,
+      peakFLOPPerSecond: peak, unixSeconds: began)
+    var hooks = Trainer.Hooks()
+    hooks.updated = display.updated
+    hooks.validated = display.validated
+    hooks.checkpoint = { progress, isBest in
+      manifest.progress = progress
+      if isBest {
+        try checkpoints.writeBest(manifest, parameters: parameters, optimizer: optimizer)
+      } else {
+        try checkpoints.write(manifest, parameters: parameters, optimizer: optimizer)
+        console.say("saved \(checkpoints.path)/\(CheckpointFolder.name(update: progress.update))")
+      }
+    }
+    hooks.shouldStop = { update in update == stopAfter || StopSignal.current != nil }
+    try trainer.run(hooks)
+    if let signal = StopSignal.current {
+      console.say("stopped by signal \(signal); go on with 'jigsaw resume \(folder.path)'")
+    }
+    let counters = compute.pool.counters
+    console.say(
+      "peak memory \(fixed(Double(Machine.peakResidentMemory) / 1e9, 2)) GB, of it activations and buffers "
+        + "\(fixed(Double(counters.peakBytesInUse) / 1e9, 2)) GB")
+  }
+
+  // MARK: Settings
+
+  /// What follows from configuration and data without reading fields.
+  struct Plan {
+    let sampler: Sampler
+    let validationSampler: Sampler?
+    let totalUpdates: Int
+    let rollout: RolloutPlan
+    let schedule: LearningRateSchedule
+    let optimizer: Optimizer.Options
+    /// Of the right sizes; what depends on statistics is left at 1.
+    let model: WeatherMixer
+  }
+
+  func plan(_ dataset: FieldDataset) throws -> Plan {
+    let (start, end) = try configuration.data.train.range("data.train")
+    let rollout = rolloutPlan()
+    let sampler = try Sampler(
+      dataset, from: start, through: end, stepHours: configuration.data.stepHours, leadSteps: rollout.largestSteps,
+      seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
+    let totalUpdates = try totalUpdates(samples: sampler.count)
+    if configuration.training.rollLongitudes && !dataset.grid.isPeriodic {
+      throw JigsawError(
+        "training.rollLongitudes", "needs longitudes that go around the globe", found: dataset.grid.summary,
+        remedy: "set it to false")
+    }
+    _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
+    let ones = [Float](repeating: 1, count: dataset.channels.count)
+    let model = try Ingredients.description(configuration, dataset, tendencyScale: ones).makeModel()
+    try checkMemory(model)
+    return Plan(
+      sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,
+      schedule: try schedule(samples: sampler.count, totalUpdates: totalUpdates), optimizer: try optimizerOptions(),
+      model: model)
+  }
+
+  /// Parameters, gradients and the optimiser's two moments, and the moving average, must at least fit.
+  private func checkMemory(_ model: WeatherMixer) throws {
+    let copies = configuration.training.averageDecay > 0 ? 5 : 4
+    let needed = Double(model.parameters.elementCount * copies * MemoryLayout<Float>.size)
+    if let available = Machine.availableMemory, needed > Double(available) {
+      throw JigsawError(
+        "model", "needs at least \(fixed(needed / 1e9, 1)) GB of memory for its parameters and their training",
+        found: "\(fixed(Double(available) / 1e9, 1)) GB free", remedy: "make it smaller")
+    }
+  }
+
+  private func rolloutPlan() -> RolloutPlan {
+    let settings = configuration.training.rollout
+    let stages =
+      settings.stages.isEmpty
+      ? [RolloutPlan.Stage(fraction: 0, steps: 1)]
+      : settings.stages.map { RolloutPlan.Stage(fraction: $0.fraction, steps: $0.steps) }
+        .sorted { $0.fraction < $1.fraction }
+    return RolloutPlan(kind: settings.kind, stages: stages, isRandomized: settings.randomized)
+  }
+
+  private func validationSampler(_ dataset: FieldDataset) throws -> Sampler? {
+    let period = configuration.data.validation
+    if period.start == nil && period.end == nil { return nil }
+    let (start, end) = try period.range("data.validation")
+    return try Sampler(
+      dataset, from: start, through: end, stepHours: configuration.data.stepHours,
+      leadSteps: configuration.training.validation.steps, seed: 0,
+      isShuffled: false, place: "data.validation")
+  }
+
+  private func totalUpdates(samples: Int) throws -> Int {
+    let settings = configuration.training
+    switch (settings.updates, settings.epochs) {
+    case (let updates?, nil): return updates
+    case (nil, let epochs?):
+      return max(1, Int((epochs * Double(samples) / Double(settings.batchSize * settings.accumulation)).rounded()))
+    default:
+      throw JigsawError(
+        "training", "needs a length", expected: "either training.updates or training.epochs",
+        found: settings.updates == nil ? "neither" : "both")
+    }
+  }
+
+  private func schedule(samples: Int, totalUpdates: Int) throws -> LearningRateSchedule {
+    let settings = configuration.training
+    if settings.warmUpUpdates != nil && settings.warmUpEpochs != nil {
+      throw JigsawError("training", "has both warmUpUpdates and warmUpEpochs", remedy: "give one of them")
+    }
+    let perEpoch = Double(samples) / Double(settings.batchSize * settings.accumulation)
+    let warmUp = settings.warmUpUpdates ?? settings.warmUpEpochs.map { Int(($0 * perEpoch).rounded()) } ?? 0
+    return LearningRateSchedule(
+      peak: settings.learningRate, final: settings.finalLearningRate, warmUpUpdates: min(warmUp, totalUpdates),
+      totalUpdates: totalUpdates)
+  }
+
+  private func optimizerOptions() throws -> Optimizer.Options {
+    let settings = configuration.training
+    var options = Optimizer.Options()
+    options.beta1 = settings.beta1
+    options.beta2 = settings.beta2
+    options.weightDecay = settings.weightDecay
+    options.decayKind = settings.decayKind
+    options.clipNorm = settings.clipNorm
+    options.averageDecay = settings.averageDecay
+    for (name, rate) in settings.groupRates.sorted(by: { $0.key < $1.key }) {
+      guard ParameterGroup(rawValue: name) != nil else {
+        throw JigsawError(
+          "training.groupRates.\(name)", "is not a group of parameters",
+          expected: ParameterGroup.allCases.map(\.rawValue).joined(separator: ", "))
+      }
+      options.groupRates[name] = rate
+    }
+    return options
+  }
+
+  /// A checkpoint can only be gone on from with the same model on the same kind of data.
+  private func checkInputs(_ checkpoint: Checkpoint, _ dataset: FieldDataset, samples: Int) throws {
+    let found = checkpoint.manifest
+    func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+    let data = configuration.data
+    try checkpoint.requireSame(
+      "variables", list(dataset.channels.map(\.name)), list(found.channels.map(\.channel.name)))
+    try checkpoint.requireSame("static fields", list(data.staticFields), list(found.staticFields))
+    try checkpoint.requireSame(
+      "forcings", list(data.forcings.map(\.rawValue)), list(found.forcings.map(\.rawValue)))
+    try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
+    if !found.grid.matches(dataset.grid) {
+      try checkpoint.requireSame("grid", dataset.grid.summary, found.grid.summary, article: "another")
+    }
+    let model = try Ingredients.description(configuration, dataset, tendencyScale: found.model.residualScale)
+    let sizes = zip(TrainWorkflow.sizes(model), TrainWorkflow.sizes(found.model)).filter { $0 != $1 }
+    try checkpoint.requireSame(
+      "model", list(sizes.map(\.0)), list(sizes.map(\.1)), article: "another")
+    try checkpoint.requireSame(
+      "set of training samples", "\(samples) samples", "\(found.progress.samplesPerEpoch) samples", article: "another")
+    try checkpoint.requireSame("seed", "\(configuration.seed)", "\(found.progress.seed)", article: "another")
+  }
+
+  private static func sizes(_ model: ModelDescription) -> [String] {
+    [
+      "patch \(model.patchRows) × \(model.patchColumns)", "channels \(model.channels)",
+      "tokenWidth \(model.tokenWidth)", "channelWidth \(model.channelWidth)", "blocks \(model.blocks)",
+      "output \(model.output.rawValue)", "dropout \(model.dropout)",
+    ]
+  }
+
+  private func checkStatistics(_ checkpoint: Checkpoint, _ expected: CheckpointManifest) throws {
+    for (own, found) in zip(expected.channels, checkpoint.manifest.channels)
+    where !own.statistics.isNear(found.statistics) {
+      func text(_ row: ChannelStatistics) -> String {
+        "mean \(significant(row.mean)), stdev \(significant(row.deviation))"
+      }
+      try checkpoint.requireSame(
+        "statistics of \(own.channel.name)", text(own.statistics), text(found.statistics))
+    }
+  }
+
+  private func introduce(
+    _ model: WeatherMixer, _ dataset: FieldDataset, _ compute: Compute, flops: Int, peak: Double, samples: Int,
+    _ checkpoint: Checkpoint?
+  ) {
+    let sizes = model.sizes
+    console.say(
+      "model: WeatherMixer, \(fixed(Double(model.parameters.elementCount) / 1e6, 2)) M parameters, \(sizes.tokens) tokens "
+        + "of \(sizes.pointsPerToken) points, D \(sizes.channels), \(sizes.blocks) blocks, "
+        + "\(significant(Double(flops) / 1e9)) GFLOP forward")
+    console.say(
+      "data: \(dataset.channels.count) fields on \(dataset.grid.summary), \(samples) training samples; "
+        + "\(dataset.staticChannels.count) static fields, \(configuration.data.forcings.count) forcings")
+    for note in dataset.normalizations { console.say("data: \(note)") }
+    console.say(
+      "machine: \(compute.team.count) threads, \(Compute.kernelSet) kernels, \(compute.backend.name) "
+        + "(\(OneDNNProducts.instructionSet)), peak \(fixed(peak * 1e-12, 3)) TFLOP/s")
+    if let checkpoint { console.say("resumed from \(checkpoint.path)") }
+  }
+}
+
+extension Checkpoint {
+  /// - Throws: when what a configuration says differs from what the checkpoint was made with.
+  fileprivate func requireSame(
+    _ what: String, _ expected: String, _ found: String, article: String = "other"
+  ) throws {
+    if expected == found { return }
+    throw JigsawError(
+      path, "was made with \(article) \(what)", expected: expected, found: found,
+      remedy: "resume with the configuration of the run, or start a new run")
+  }
+}

@@ -1,0 +1,75 @@
+import Basics
+import Datasets
+import Training
+
+/// Shows a training on the console and writes it to metrics files.
+final class TrainingDisplay {
+  private let console: Console
+  private let metrics: MetricsFile
+  private let validations: MetricsFile
+  private let tensorBoard: TensorBoardFile
+  private let channels: [Channel]
+  private let peakFLOPPerSecond: Double
+  private let start = monotonicSeconds()
+  private let firstUpdate: Int
+  private var recentSeconds = 0.0
+  private var lastValidation = ""
+
+  init(
+    _ folder: RunFolder, _ console: Console, channels: [Channel], firstUpdate: Int, totalUpdates: Int,
+    peakFLOPPerSecond: Double, unixSeconds: Double
+  ) throws {
+    self.console = console
+    self.channels = channels
+    self.peakFLOPPerSecond = peakFLOPPerSecond
+    self.firstUpdate = firstUpdate
+    let resumed = firstUpdate > 0 ? firstUpdate : nil
+    metrics = try MetricsFile(
+      folder.metrics,
+      columns: [
+        "update", "epoch", "samples", "rollout_steps", "loss", "gradient_norm", "learning_rate", "seconds",
+        "wait_seconds", "samples_per_second", "tflops_per_second", "peak_share",
+      ], lastUpdate: resumed)
+    validations = try MetricsFile(
+      folder.validation, columns: ["update", "loss"] + channels.map { "rmse_\($0.name)" }, lastUpdate: resumed)
+    tensorBoard = try TensorBoardFile(folder: folder.tensorBoard, unixSeconds: unixSeconds, firstUpdate: firstUpdate)
+  }
+
+  func updated(_ r: UpdateReport) throws {
+    let share = r.teraFLOPPerSecond * 1e12 / peakFLOPPerSecond
+    try metrics.append([
+      Double(r.update), r.epoch, Double(r.samples), Double(r.rolloutSteps), r.loss, r.gradientNorm, r.learningRate,
+      r.seconds, r.waitSeconds, r.samplesPerSecond, r.teraFLOPPerSecond, share,
+    ])
+    try tensorBoard.add(
+      [
+        ("train/loss", r.loss), ("train/gradient_norm", r.gradientNorm), ("train/learning_rate", r.learningRate),
+        ("speed/samples_per_second", r.samplesPerSecond), ("speed/tflops_per_second", r.teraFLOPPerSecond),
+        ("speed/wait_share", r.waitSeconds / r.seconds),
+      ], step: r.update, unixSeconds: Machine.unixSeconds)
+    let done = r.update - firstUpdate
+    let perUpdate = (monotonicSeconds() - start) / Double(done)
+    let eta = perUpdate * Double(r.totalUpdates - r.update)
+    console.update(
+      "\(console.bar(Double(r.update) / Double(r.totalUpdates), width: 12)) \(r.update)/\(r.totalUpdates)  "
+        + "epoch \(fixed(r.epoch, 1))  loss \(significant(r.loss))  |g| \(significant(r.gradientNorm, 3))  "
+        + "lr \(significant(r.learningRate, 3))  \(significant(r.samplesPerSecond, 3)) samples/s  "
+        + "\(significant(r.teraFLOPPerSecond, 3)) TFLOP/s (\(fixed(100 * share, 0)) % of peak)  "
+        + "wait \(fixed(100 * r.waitSeconds / r.seconds, 0)) %  ETA \(duration(eta))",
+      isFinal: r.update == r.totalUpdates)
+  }
+
+  func validated(_ r: ValidationReport) throws {
+    try validations.append([Double(r.update), r.loss] + r.rmse)
+    try tensorBoard.add(
+      [("validation/loss", r.loss)] + zip(channels, r.rmse).map { ("validation_rmse/\($0.name)", $1) },
+      step: r.update, unixSeconds: Machine.unixSeconds)
+    let shown = ["z_500", "t_850", "t2m", "msl"].compactMap { name -> String? in
+      guard let index = channels.firstIndex(where: { $0.name == name }) else { return nil }
+      return "\(name) \(significant(r.rmse[index], 3)) \(Lexicon.variable(channels[index].variable).units)"
+    }
+    console.say(
+      "validation at \(r.update): loss \(significant(r.loss))\(r.isBest ? " (best)" : "")  "
+        + (shown.isEmpty ? "" : "one-step RMSE " + shown.joined(separator: ", ")))
+  }
+}

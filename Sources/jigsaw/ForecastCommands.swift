@@ -1,0 +1,77 @@
+import ArgumentParser
+import Basics
+import Configuration
+import Workflow
+
+extension Timestamp: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+struct Forecast: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Roll a trained model out from initial states.",
+    discussion: """
+      Without --from, forecasts start throughout the run's test period. Initial states come from data.sources of the run's
+      configuration; other data can be named with --set. The output is a Zarr folder if its name ends in .zarr, else CF
+      NetCDF; dimensions time, prediction_timedelta, level, latitude, longitude.
+      """)
+
+  @Argument(help: "The run folder.") var runFolder: String
+  @Option(help: "First initial time, for example 2002-06-01T00.") var from: Timestamp?
+  @Option(help: "Last initial time.") var to: Timestamp?
+  @Option(help: ArgumentHelp("Hours between initial times.", valueName: "hours")) var every: Int?
+  @Option(help: ArgumentHelp("How far to forecast.", valueName: "hours")) var lead: Int?
+  @Option(
+    help: ArgumentHelp("Where to write; default: forecast.zarr or forecast.nc in the run folder.", valueName: "path"))
+  var output: String?
+  @Option(
+    help: ArgumentHelp(
+      "'best', 'newest', or a checkpoint folder; default: best if there is one, else newest.", valueName: "which"))
+  var checkpoint: String?
+  @Flag(help: "Replace an existing output.") var overwrite = false
+  @OptionGroup var settings: Settings
+
+  func validate() throws {
+    for (name, hours) in [("--every", every), ("--lead", lead)] {
+      if let hours, !(1...87_600).contains(hours) {
+        throw ValidationError("\(name) must be between 1 and 87600 hours, not \(hours).")
+      }
+    }
+    if to != nil && from == nil { throw ValidationError("--to needs --from.") }
+  }
+
+  func run() throws {
+    var request = ForecastWorkflow.Request()
+    request.from = from
+    request.through = to
+    request.everyHours = every
+    request.leadHours = lead
+    request.output = output
+    request.overwrites = overwrite
+    let choice: ForecastWorkflow.Choice =
+      switch checkpoint {
+      case nil: .automatic
+      case "best": .best
+      case "newest": .newest
+      case let path?: .path(path)
+      }
+    try ForecastWorkflow(settings.load(run: runFolder), checkpoint: choice).run(request)
+  }
+}
+
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Score forecasts against the truth, persistence and climatology.",
+    discussion: """
+      Writes scores.csv, spectra.csv, scorecard.md and scorecard.svg into the run's evaluation folder and prints the
+      scorecard.
+      """)
+
+  @Argument(help: "The run folder.") var runFolder: String
+  @Option(help: ArgumentHelp("The forecast store; default: the run's own.", valueName: "path")) var forecast: String?
+  @OptionGroup var settings: Settings
+
+  func run() throws {
+    print(try EvaluateWorkflow(settings.load(run: runFolder)).run(forecast: forecast), terminator: "")
+  }
+}

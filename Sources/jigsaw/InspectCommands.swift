@@ -1,0 +1,105 @@
+import ArgumentParser
+import Basics
+import Configuration
+import Workflow
+
+struct Data: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Look into stores and compute statistics.", subcommands: [Inspect.self, Stats.self])
+
+  struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show what is in a NetCDF file or Zarr folder and how it is understood.")
+
+    @Argument(help: "A path, or a quoted pattern such as 'data/*.nc'.") var path: String
+
+    func run() throws { print(try InspectWorkflow.store(path)) }
+  }
+
+  struct Stats: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Compute mean, deviation, extremes and typical change of every field over the training period.")
+
+    @Argument(help: "The configuration (YAML).") var config: String
+    @Option(help: ArgumentHelp("Where to save; default: statistics.json in the run folder.", valueName: "path"))
+    var output: String?
+    @OptionGroup var settings: Settings
+
+    func run() throws {
+      print(try InspectWorkflow.statistics(settings.load(config), output: output, console: Console()))
+    }
+  }
+}
+
+struct CheckpointCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "checkpoint", abstract: "Look into checkpoints.", subcommands: [Inspect.self])
+
+  struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show a checkpoint's model, inputs, progress and tensors.")
+
+    @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
+
+    func run() throws { print(try InspectWorkflow.checkpoint(path)) }
+  }
+}
+
+struct Config: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show, check and describe configurations.", subcommands: [Show.self, Validate.self, Schema.self])
+
+  struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print a configuration with all settings resolved.")
+
+    @Argument(help: "The configuration (YAML).") var config: String
+    @Flag(help: "Explain every setting.") var comments = false
+    @OptionGroup var settings: Settings
+
+    func run() throws { print(try settings.load(config).yaml(comments: comments), terminator: "") }
+  }
+
+  struct Validate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Check a configuration and the data it names, without training.")
+
+    @Argument(help: "The configuration (YAML).") var config: String
+    @OptionGroup var settings: Settings
+
+    func run() throws { print(try InspectWorkflow.validate(settings.load(config), file: config)) }
+  }
+
+  struct Schema: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print the JSON Schema of configurations, for editors.")
+
+    func run() throws { print(try RunConfiguration.schema(), terminator: "") }
+  }
+}
+
+struct Init: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a configuration to start from, every setting explained.")
+
+  @Argument(help: "The file to write.") var path: String = "jigsaw.yaml"
+
+  func run() throws {
+    if Files.exists(path) { throw JigsawError(path, "already exists", remedy: "name another file") }
+    try Files.writeAtomically(RunConfiguration.example.yaml(comments: true), to: path)
+    print("wrote \(path); name your data under data.sources, then 'jigsaw config validate \(path)'")
+  }
+}
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Show the machine, the libraries and the kernels that were chosen.")
+
+  func run() throws { print(Doctor.report()) }
+}
+
+struct Version: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+  func run() throws { print("jigsaw \(jigsawVersion)") }
+}

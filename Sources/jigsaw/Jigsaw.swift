@@ -1,0 +1,69 @@
+import ArgumentParser
+import Basics
+import Configuration
+import Workflow
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+@main
+struct Jigsaw: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "jigsaw",
+    abstract: "Trains and runs AI weather models: from stored fields to verified forecasts.",
+    discussion: """
+      A run is described by one YAML file and lives in one folder:
+
+        jigsaw init my.yaml              write a commented configuration
+        jigsaw data inspect era5.zarr    see what is in a store
+        jigsaw train my.yaml             statistics, training, checkpoints
+        jigsaw forecast runs/my          roll the trained model out
+        jigsaw evaluate runs/my          scores against persistence and climatology
+        jigsaw report runs/my            one HTML page with curves, scores and maps
+      """,
+    version: jigsawVersion,
+    subcommands: [
+      Train.self, Resume.self, Forecast.self, Evaluate.self, Report.self, Data.self, CheckpointCommand.self,
+      Config.self, Init.self, DoctorCommand.self, Version.self,
+    ])
+
+  /// Errors meant for people go out as one sentence; exit status 1, or 64 for wrong usage.
+  static func main() {
+    // A limit on file sizes then shows as an error of the write, with the path, like a full disk.
+    signal(SIGXFSZ, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as JigsawError {
+      Console().say("error: \(error)")
+      exit(withError: ExitCode.failure)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// Settings that every verb with a configuration takes.
+struct Settings: ParsableArguments {
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("Change one setting, for example --set training.updates=100.", valueName: "key=value"))
+  var settings: [String] = []
+
+  func load(_ path: String) throws -> RunConfiguration { try RunConfiguration.load(path, settings: settings) }
+
+  /// The configuration that a run was made with; its folder is where it lies now.
+  func load(run: String) throws -> RunConfiguration {
+    let folder = RunFolder(run)
+    guard Files.exists(folder.configuration) else {
+      throw JigsawError(
+        run, "is not the folder of a run", expected: "a folder with config.yaml",
+        remedy: "start one with 'jigsaw train'")
+    }
+    var configuration = try RunConfiguration.load(folder.configuration)
+    configuration.run = folder.path
+    for setting in settings { try configuration.apply(setting) }
+    return configuration
+  }
+}

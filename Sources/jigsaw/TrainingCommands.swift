@@ -1,0 +1,47 @@
+import ArgumentParser
+import Basics
+import Configuration
+import Workflow
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a model as a configuration says.",
+    discussion: """
+      Writes to the configuration's run folder: resolved configuration, provenance, statistics, metrics.csv, TensorBoard
+      events, log, checkpoints. SIGINT or SIGTERM saves a checkpoint and ends; 'jigsaw resume' goes on.
+      """)
+
+  @Argument(help: "The configuration (YAML).") var config: String
+  @OptionGroup var settings: Settings
+  @Flag(help: "Replace the checkpoints of an earlier run in the same folder.") var overwrite = false
+  @Option(
+    help: ArgumentHelp(
+      "Save and end after this many updates; the schedule stays that of the full length.", valueName: "updates"))
+  var stopAfter: Int?
+
+  func validate() throws { try checkStop(stopAfter) }
+
+  func run() throws {
+    try TrainWorkflow(settings.load(config), stopAfter: stopAfter).start(overwrites: overwrite)
+  }
+}
+
+struct Resume: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Go on with a training from its newest checkpoint.",
+    discussion: "The result is the same, byte by byte, as if the training had never stopped.")
+
+  @Argument(help: "The run folder.") var runFolder: String
+  @OptionGroup var settings: Settings
+  @Option(help: ArgumentHelp("Save and end after this many updates in all.", valueName: "updates")) var stopAfter: Int?
+
+  func validate() throws { try checkStop(stopAfter) }
+
+  func run() throws {
+    try TrainWorkflow(settings.load(run: runFolder), stopAfter: stopAfter).resume()
+  }
+}
+
+private func checkStop(_ updates: Int?) throws {
+  if let updates, updates < 1 { throw ValidationError("--stop-after must be at least 1 update.") }
+}
