@@ -1,0 +1,35 @@
+"""A tiny run on the demo's data, made once for all interoperability tests."""
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+JIGSAW = ROOT / ".build/release/jigsaw"
+SMALL = [
+    "data.train.end=2001-12-31T18", "data.validation.start=2002-03-09", "model.channels=32", "model.tokenWidth=32",
+    "model.channelWidth=32", "training.updates=6", "training.warmUpUpdates=2", "training.validation.every=3",
+    "training.checkpoint.every=3", "training.averageDecay=0.9", "forecast.leadHours=24", "forecast.everyHours=72",
+]
+
+
+def jigsaw(*arguments, check=True, **options):
+    result = subprocess.run([JIGSAW, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, **options)
+    if check and result.returncode != 0:
+        raise AssertionError(f"jigsaw {' '.join(map(str, arguments))} failed:\n{result.stderr}")
+    return result
+
+
+def settings(*pairs):
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("interop") / "run"
+    jigsaw("train", "configs/demo.yaml", *settings(f"run={folder}", *SMALL))
+    jigsaw("forecast", folder)
+    jigsaw("forecast", folder, *settings("forecast.format=netcdf"))
+    jigsaw("evaluate", folder)
+    return SimpleNamespace(folder=folder, zarr=folder / "forecast.zarr", netcdf=folder / "forecast.nc")

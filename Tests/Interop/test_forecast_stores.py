@@ -1,0 +1,57 @@
+"""Forecast stores as xarray and a CF checker see them."""
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+DIMENSIONS = ("time", "prediction_timedelta", "level", "latitude", "longitude")
+
+
+def open_both(run):
+    return xr.open_zarr(run.zarr), xr.open_dataset(run.netcdf)
+
+
+def test_xarray_opens_both_and_they_agree(run):
+    for ds in open_both(run):
+        assert ds.z.dims == DIMENSIONS
+        assert ds.t2m.dims == DIMENSIONS[:2] + DIMENSIONS[3:]
+        assert np.issubdtype(ds.time.dtype, np.datetime64)
+        assert ds.prediction_timedelta.values.tolist() == (np.arange(6, 25, 6) * np.timedelta64(1, "h")).astype(
+            "timedelta64[ns]").tolist()
+        np.testing.assert_array_equal(ds.valid_time, ds.time.values[:, None] + ds.prediction_timedelta.values[None, :])
+        assert ds.latitude.values[0] > ds.latitude.values[-1]
+        assert ds.z.attrs["standard_name"] == "geopotential" and ds.z.attrs["units"] == "m2 s-2"
+        assert ds.level.values.tolist() == [850, 500]
+        for field in ds.data_vars.values():
+            assert np.isfinite(field).all(), field.name
+    a, b = open_both(run)
+    xr.testing.assert_equal(a.load(), b.load())
+
+
+def test_values_are_plausible(run):
+    ds = xr.open_zarr(run.zarr)
+    assert 45_000 < float(ds.z.sel(level=500).mean()) < 60_000
+    assert 250 < float(ds.t2m.mean()) < 310
+
+
+def test_zarr_chunks_are_one_step_of_one_forecast(run):
+    group = zarr.open_group(run.zarr, mode="r", zarr_format=2)
+    assert group["z"].chunks == (1, 1, 2, 32, 64)
+    assert group["msl"].chunks == (1, 1, 32, 64)
+    assert (run.zarr / ".zmetadata").exists()
+
+
+def test_cf_checker_finds_no_error(run):
+    checker = Path(sys.executable).with_name("compliance-checker")
+    result = subprocess.run([checker, "--test=cf:1.8", "--criteria=lenient", run.netcdf], capture_output=True, text=True)
+    assert "Errors" not in result.stdout, result.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", ["forecast.zarr", "forecast.nc"])
+def test_nothing_temporary_stays(run, name):
+    assert not list(run.folder.glob(f"{name}.*"))

@@ -1,0 +1,50 @@
+"""A training killed at random moments while it saves after every update: its newest checkpoint always loads."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+from conftest import JIGSAW, ROOT, SMALL, jigsaw, settings
+
+KILLS = 50
+
+
+def newest_update(folder):
+    names = [p.name for p in (folder / "checkpoints").glob("update-*") if not p.name.endswith(".tmp")]
+    assert names, "no checkpoint is left"
+    return max(int(name.split("-")[1]) for name in names)
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing was saved in time"
+        time.sleep(0.005)
+
+
+def test_newest_checkpoint_loads_after_any_kill(tmp_path):
+    random.seed(1)
+    folder = tmp_path / "run"
+    options = settings(
+        *SMALL, f"run={folder}", "training.updates=100000", "training.checkpoint.every=1", "training.validation.every=2")
+    base = ["train", "configs/demo.yaml", *options]
+    jigsaw(*base, "--stop-after", "1")
+    updates = []
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            [JIGSAW, "resume", str(folder)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Once it is saving, the kill comes at a random moment within several saves.
+        wait_for(lambda: newest_update(folder) > (updates[-1] if updates else 0) or process.poll() is not None)
+        time.sleep(random.uniform(0, 0.2))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.returncode == -signal.SIGKILL, "the training ended by itself"
+        update = newest_update(folder)
+        shown = jigsaw("checkpoint", "inspect", folder / f"checkpoints/update-{update:07d}").stdout
+        assert f"update {update}," in shown
+        updates.append(update)
+    # Nothing that was saved is ever lost, and the training goes on.
+    assert updates == sorted(set(updates))
+    jigsaw("resume", folder, "--stop-after", str(updates[-1] + 2))
+    jigsaw("forecast", folder, "--lead", "6", "--every", "240")
