@@ -1,0 +1,55 @@
+# make demo: set up, build, run the main job on the project's sample data.
+# make test: set up, build, run all tests. Both work on a fresh Debian machine that has Swift.
+
+.PHONY: help setup build demo test unit-test interop-test readme-test lint format docs clean
+
+PYTHON_ENVIRONMENT := .venv
+SWIFT_FLAGS :=
+JIGSAW := .build/release/jigsaw
+
+help:
+	@echo "make demo   set up, build, and run the main job: statistics, training, forecast, verification, report"
+	@echo "make test   set up, build, and run all tests"
+	@echo "make build  build .build/release/jigsaw"
+	@echo "make lint   check formatting"
+	@echo "make docs   build the API documentation into .build/docs"
+	@echo "make clean  remove what was built (not runs/)"
+
+setup:
+	@Scripts/setup.sh build
+
+build: setup
+	swift build -c release $(SWIFT_FLAGS)
+
+demo: build
+	@Scripts/demo.sh $(JIGSAW)
+
+test: lint unit-test interop-test readme-test
+	@echo "all tests passed"
+
+unit-test: setup
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build
+
+# The program's files opened, checked and recomputed by the reference tools of its users.
+interop-test: build $(PYTHON_ENVIRONMENT)/ready
+	$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q Tests/Interop
+
+# Every command of README.md, the demo among them.
+readme-test: build
+	@Scripts/run-readme.sh
+
+$(PYTHON_ENVIRONMENT)/ready: Tests/Interop/requirements.txt
+	@Scripts/setup.sh test
+	python3 -m venv $(PYTHON_ENVIRONMENT)
+	$(PYTHON_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements.txt
+	@touch $@
+
+lint:
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+format:
+	swift format --in-place --recursive Sources Tests Package.swift
+
+clean:
+	rm -rf .build $(PYTHON_ENVIRONMENT)

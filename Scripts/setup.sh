@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs the system packages that are missing, through apt as root or with sudo; otherwise prints them and stops.
+# Usage: setup.sh build | test
+set -eu
+
+packages="libdnnl-dev libnetcdf-dev libblosc-dev libzstd-dev zlib1g-dev pkg-config"
+if [ "${1:-build}" = test ]; then packages="$packages python3 python3-venv"; fi
+
+if ! command -v swift >/dev/null 2>&1; then
+  echo "error: swift is not on the PATH; install Swift 6.2 or later from https://www.swift.org/install" >&2
+  exit 1
+fi
+if ! command -v dpkg-query >/dev/null 2>&1; then
+  echo "note: not a Debian system; these packages are needed under whatever names it has: $packages" >&2
+  exit 0
+fi
+
+missing=""
+for package in $packages; do
+  case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
+    *" installed") ;;
+    *)
+      # A Python that came another way, and a pkg-config under its newer name, serve as well.
+      case "$package" in
+        python3) command -v python3 >/dev/null 2>&1 && continue ;;
+        python3-venv) python3 -c 'import ensurepip' >/dev/null 2>&1 && continue ;;
+        pkg-config) command -v pkg-config >/dev/null 2>&1 && continue ;;
+      esac
+      missing="$missing $package"
+      ;;
+  esac
+done
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ]; then
+  run=""
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+  run="sudo"
+else
+  echo "error: these packages are missing and there is no right to install them:$missing" >&2
+  echo "       ask an administrator to run: apt-get install$missing" >&2
+  exit 1
+fi
+echo "installing:$missing"
+$run apt-get update -qq
+# shellcheck disable=SC2086 # one word per package is meant
+DEBIAN_FRONTEND=noninteractive $run apt-get install -y -qq --no-install-recommends $missing >/dev/null
