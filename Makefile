@@ -1,25 +1,30 @@
 # make demo: set up, build, run the main job on the project's sample data.
 # make test: set up, build, run all tests. Both work on a fresh Debian machine that has Swift.
 
-.PHONY: help setup build demo test unit-test interop-test readme-test lint format docs clean
+.PHONY: help setup build demo test unit-test interop-test readme-test lint format install clean
 
 PYTHON_ENVIRONMENT := .venv
 SWIFT_FLAGS :=
 JIGSAW := .build/release/jigsaw
+PREFIX := /usr/local
 
 help:
-	@echo "make demo   set up, build, and run the main job: statistics, training, forecast, verification, report"
-	@echo "make test   set up, build, and run all tests"
-	@echo "make build  build .build/release/jigsaw"
-	@echo "make lint   check formatting"
-	@echo "make docs   build the API documentation into .build/docs"
-	@echo "make clean  remove what was built (not runs/)"
+	@echo "make demo     set up, build, and run the main job: statistics, training, forecast, verification, report"
+	@echo "make test     set up, build, and run all tests"
+	@echo "make build    build .build/release/jigsaw"
+	@echo "make install  copy it to PREFIX/bin (default /usr/local); it needs no Swift where it runs"
+	@echo "make lint     check formatting"
+	@echo "make clean    remove what was built (not runs/)"
 
 setup:
 	@Scripts/setup.sh build
 
+# Swift's own libraries are linked in, so that the program runs on machines without Swift.
 build: setup
-	swift build -c release $(SWIFT_FLAGS)
+	swift build -c release --static-swift-stdlib $(SWIFT_FLAGS)
+
+install: build
+	install -D -m 755 $(JIGSAW) $(DESTDIR)$(PREFIX)/bin/jigsaw
 
 demo: build
 	@Scripts/demo.sh $(JIGSAW)
