@@ -6,7 +6,7 @@ set -eu
 jigsaw="$1"
 run=runs/demo
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+step() { if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi; }
 
 rm -rf "$run"
 step "1/5  Statistics of the training period (data/demo: simulated, not observed)"
