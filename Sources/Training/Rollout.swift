@@ -44,6 +44,10 @@ public struct RolloutPlan: Sendable, Hashable {
     guard isRandomized else { return limit }
     return 1 + RandomStream(seed: seed, name: "rollout", step: UInt64(update)).integer(below: limit, index: 0)
   }
+
+  /// About how long an update with k = `steps` takes, in forward passes of the model: a backward pass counts two; in a
+  /// chain of predictions all steps but the last run twice.
+  public func work(steps: Int) -> Double { Double(kind == .latent ? 3 * steps : 4 * steps - 1) }
 }
 
 /// Back-propagation through a chain of equal steps with bounded memory.

@@ -135,7 +135,7 @@ public struct TrainWorkflow {
     }
     let display = try TrainingDisplay(
       folder, console, channels: dataset.channels, firstUpdate: firstUpdate, totalUpdates: plan.totalUpdates,
-      peakFLOPPerSecond: peak, unixSeconds: began)
+      rollout: plan.rollout, seed: seed, peakFLOPPerSecond: peak, unixSeconds: began)
     var hooks = Trainer.Hooks()
     hooks.updated = display.updated
     hooks.validated = display.validated

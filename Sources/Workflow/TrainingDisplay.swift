@@ -11,18 +11,21 @@ final class TrainingDisplay {
   private let channels: [Channel]
   private let peakFLOPPerSecond: Double
   private let start = monotonicSeconds()
-  private let firstUpdate: Int
-  private var recentSeconds = 0.0
-  private var lastValidation = ""
+  private let rollout: RolloutPlan
+  private var workDone = 0.0
+  private var workLeft: Double
 
   init(
     _ folder: RunFolder, _ console: Console, channels: [Channel], firstUpdate: Int, totalUpdates: Int,
-    peakFLOPPerSecond: Double, unixSeconds: Double
+    rollout: RolloutPlan, seed: UInt64, peakFLOPPerSecond: Double, unixSeconds: Double
   ) throws {
     self.console = console
     self.channels = channels
     self.peakFLOPPerSecond = peakFLOPPerSecond
-    self.firstUpdate = firstUpdate
+    self.rollout = rollout
+    workLeft = (firstUpdate..<max(firstUpdate, totalUpdates)).reduce(0.0) {
+      $0 + rollout.work(steps: rollout.steps(update: $1, of: totalUpdates, seed: seed))
+    }
     let resumed = firstUpdate > 0 ? firstUpdate : nil
     metrics = try MetricsFile(
       folder.metrics,
@@ -47,9 +50,10 @@ final class TrainingDisplay {
         ("speed/samples_per_second", r.samplesPerSecond), ("speed/tflops_per_second", r.teraFLOPPerSecond),
         ("speed/wait_share", r.waitSeconds / r.seconds),
       ], step: r.update, unixSeconds: Machine.unixSeconds)
-    let done = r.update - firstUpdate
-    let perUpdate = (monotonicSeconds() - start) / Double(done)
-    let eta = perUpdate * Double(r.totalUpdates - r.update)
+    let work = rollout.work(steps: r.rolloutSteps)
+    workDone += work
+    workLeft -= work
+    let eta = (monotonicSeconds() - start) * max(0, workLeft) / workDone
     console.update(
       "\(console.bar(Double(r.update) / Double(r.totalUpdates), width: 12)) \(r.update)/\(r.totalUpdates)  "
         + "epoch \(fixed(r.epoch, 1))  loss \(significant(r.loss))  |g| \(significant(r.gradientNorm, 3))  "
