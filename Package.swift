@@ -39,9 +39,18 @@ let package = Package(
       linkerSettings: [.linkedLibrary("dnnl")]),
     .target(name: "CKernels", cSettings: [.treatAllWarnings(as: .error)]),
 
+    .systemLibrary(
+      name: "CMPILibrary", path: "Sources/System/CMPILibrary", pkgConfig: "mpi-c",
+      providers: [.apt(["libopenmpi-dev"])]),
+    .target(
+      name: "CMPI", dependencies: ["CMPILibrary"], path: "Sources/System/CMPI",
+      cSettings: [.treatAllWarnings(as: .error)]),
+
     room("Basics"),
     room("Tensors", ["Basics", "CKernels", "COneDNN"]),
+    room("Communication", ["Basics", "Tensors", "CMPI"]),
     room("Execution", ["Basics", "Tensors", "CKernels"]),
+    room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
     room("Stores", ["Basics", "CNetCDF", "CBlosc", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "Tensors", "Stores"]),
@@ -72,6 +81,8 @@ let package = Package(
     // Tests, and what several of them share.
     .target(name: "TestSupport", dependencies: ["Basics", "Stores"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("TensorsTests", ["Tensors", "CKernels"]),
+    tests("CommunicationTests", ["Basics", "Tensors", "Communication"]),
+    tests("DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution"]),
     tests("ExecutionTests", ["Tensors", "Execution"]),
     tests("ModelsTests", ["Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training"]),
     tests("TrainingTests", ["Basics", "Tensors", "Execution", "Models", "Datasets", "Training", "TestSupport"]),

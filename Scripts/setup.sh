@@ -3,7 +3,7 @@
 # Usage: setup.sh build | test
 set -eu
 
-packages="libdnnl-dev libnetcdf-dev libblosc-dev libzstd-dev zlib1g-dev pkg-config"
+packages="libdnnl-dev libnetcdf-dev libblosc-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
 if [ "${1:-build}" = test ]; then packages="$packages python3 python3-venv"; fi
 
 if ! command -v swift >/dev/null 2>&1; then
@@ -20,10 +20,11 @@ for package in $packages; do
   case "$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)" in
     *" installed") ;;
     *)
-      # A Python that came another way, and a pkg-config under its newer name, serve as well.
+      # A Python that came another way, another MPI, and a pkg-config under its newer name serve as well.
       case "$package" in
         python3) command -v python3 >/dev/null 2>&1 && continue ;;
         python3-venv) python3 -c 'import ensurepip' >/dev/null 2>&1 && continue ;;
+        libopenmpi-dev) pkg-config --exists mpi-c 2>/dev/null && continue ;;
         pkg-config) command -v pkg-config >/dev/null 2>&1 && continue ;;
       esac
       missing="$missing $package"

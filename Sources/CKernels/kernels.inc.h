@@ -275,6 +275,60 @@ static void layer_norm_backward(const float *x, size_t x_stride, const float *sc
   }
 }
 
+// The same in steps, for rows whose columns lie in several places.
+
+static void row_moments(const float *x, float *moments, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, moments += 2) {
+    const float m = columns ? (float)(sum(x, columns) / (double)columns) : 0;
+    moments[0] = m;
+    moments[1] = (float)centred_squares(x, m, columns);
+  }
+}
+
+static void normalize(const float *x, const float *scale, const float *shift, const float *mean, const float *rstd,
+                      float *y, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+    const float m = mean[r], s = rstd[r];
+#define BODY(LOAD, STORE, _) STORE(y + i, (LOAD(x + i) - m) * s * LOAD(scale + i) + LOAD(shift + i));
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void normalize_sums(const float *x, const float *scale, const float *mean, const float *rstd, const float *dy,
+                           float *sums, float *dscale, float *dshift, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, dy += columns, sums += 2) {
+    const float m = mean[r], s = rstd[r];
+    vf sum_g = {0}, sum_gn = {0};
+#define BODY(LOAD, STORE, _)                        \
+  const vf d = LOAD(dy + i), n = (LOAD(x + i) - m) * s; \
+  const vf g = d * LOAD(scale + i);                 \
+  sum_g += g;                                       \
+  sum_gn += g * n;                                  \
+  STORE(dscale + i, LOAD(dscale + i) + d * n);      \
+  STORE(dshift + i, LOAD(dshift + i) + d);
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+    sums[0] = horizontal(sum_g);
+    sums[1] = horizontal(sum_gn);
+  }
+}
+
+static void normalize_backward(const float *x, const float *scale, const float *mean, const float *rstd,
+                               const float *dy, const float *sums, float count, float *dx, bool accumulate,
+                               size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += columns, dy += columns, dx += columns, sums += 2) {
+    const float m = mean[r], s = rstd[r], mean_g = sums[0] / count, mean_gn = sums[1] / count;
+#define BODY(LOAD, STORE, _)                                                    \
+  const vf n = (LOAD(x + i) - m) * s;                                           \
+  vf g = s * (LOAD(dy + i) * LOAD(scale + i) - mean_g - n * mean_gn);           \
+  if (accumulate) g += LOAD(dx + i);                                            \
+  STORE(dx + i, g);
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
 static void add(float *y, const float *x, size_t n) {
 #define BODY(LOAD, STORE, _) STORE(y + i, LOAD(y + i) + LOAD(x + i));
   FOR_VECTORS(n, BODY);
@@ -467,6 +521,10 @@ const jk_kernels JK_TABLE = {
     .row_sums = row_sums,
     .layer_norm_forward = layer_norm_forward,
     .layer_norm_backward = layer_norm_backward,
+    .row_moments = row_moments,
+    .normalize = normalize,
+    .normalize_sums = normalize_sums,
+    .normalize_backward = normalize_backward,
     .add = add,
     .scale = scale,
     .add_scaled_columns = add_scaled_columns,

@@ -144,6 +144,59 @@ extension Compute {
     }
   }
 
+  // MARK: LayerNorm in steps, for rows whose columns lie on several ranks
+
+  /// moments [rows, 2]: mean and sum of squared deviations of each row of x [rows, columns].
+  public func rowMoments(_ x: Tensor, rows: Int, into moments: Tensor) {
+    let columns = rows == 0 ? 0 : x.count / rows
+    precondition(moments.count == 2 * rows)
+    team.split(rows, grain: rowGrain(columns)) {
+      kernels.row_moments(x.pointer + $0.lowerBound * columns, moments.pointer + 2 * $0.lowerBound, $0.count, columns)
+    }
+  }
+
+  /// y = (x − mean)·rstd·scale + shift with given mean and rstd [rows].
+  public func normalize(_ x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, rstd: Tensor, into y: Tensor) {
+    let (rows, columns) = (mean.count, scale.count)
+    precondition(x.count == rows * columns && y.count == x.count && shift.count == columns && rstd.count == rows)
+    team.split(rows, grain: rowGrain(columns)) {
+      let i = $0.lowerBound * columns
+      kernels.normalize(
+        x.pointer + i, scale.pointer, shift.pointer, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound,
+        y.pointer + i, $0.count, columns)
+    }
+  }
+
+  /// sums [rows, 2]: this block's part of what `normalizeBackward` needs; dscale and dshift are added to.
+  public func normalizeSums(
+    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, into sums: Tensor, dscale: Tensor,
+    dshift: Tensor
+  ) {
+    let (rows, columns) = (mean.count, scale.count)
+    precondition(x.count == rows * columns && dy.count == x.count && sums.count == 2 * rows)
+    sumOverMembers(into: [dscale, dshift], work: rows, grain: rowGrain(columns)) { range, totals in
+      let i = range.lowerBound * columns
+      kernels.normalize_sums(
+        x.pointer + i, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,
+        dy.pointer + i, sums.pointer + 2 * range.lowerBound, totals[0], totals[1], range.count, columns)
+    }
+  }
+
+  /// dx = (or +=, with `accumulate`) the gradient with respect to x, from sums over all `count` columns of a row.
+  public func normalizeBackward(
+    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, sums: Tensor, count: Int, into dx: Tensor,
+    accumulate: Bool
+  ) {
+    let (rows, columns) = (mean.count, scale.count)
+    precondition(x.count == rows * columns && dy.count == x.count && dx.count == x.count && sums.count == 2 * rows)
+    team.split(rows, grain: rowGrain(columns)) {
+      let i = $0.lowerBound * columns
+      kernels.normalize_backward(
+        x.pointer + i, scale.pointer, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound, dy.pointer + i,
+        sums.pointer + 2 * $0.lowerBound, Float(count), dx.pointer + i, accumulate, $0.count, columns)
+    }
+  }
+
   // MARK: Sums and scalings
 
   /// y += x.

@@ -13,11 +13,11 @@ public struct Operand: Sendable {
   public var rows: Int { isTransposed ? matrix.columns : matrix.rows }
   public var columns: Int { isTransposed ? matrix.rows : matrix.columns }
 
-  func rows(_ range: Range<Int>) -> Operand {
+  public func rows(_ range: Range<Int>) -> Operand {
     Operand(isTransposed ? matrix.columns(range) : matrix.rows(range), transposed: isTransposed)
   }
 
-  func columns(_ range: Range<Int>) -> Operand {
+  public func columns(_ range: Range<Int>) -> Operand {
     Operand(isTransposed ? matrix.rows(range) : matrix.columns(range), transposed: isTransposed)
   }
 }

@@ -57,6 +57,12 @@ public struct Tensor: @unchecked Sendable {
     return Matrix(buffer: buffer, offset: offset, rows: rows, columns: columns, stride: columns)
   }
 
+  /// A tensor of two dimensions as a matrix.
+  public var matrix: Matrix {
+    precondition(shape.count == 2)
+    return Matrix(buffer: buffer, offset: offset, rows: shape[0], columns: shape[1], stride: shape[1])
+  }
+
   public func fill(zero: Void = ()) { memset(pointer, 0, byteCount) }
 
   public func copy(from other: Tensor) {

@@ -5,7 +5,9 @@ import Testing
 @Suite struct ImportTests {
   /// From the ground up.
   static let floors = [
-    "CKernels", "COneDNN", "CNetCDF", "CBlosc", "CZlib", "CZstd", "Basics", "Tensors", "Execution", "Models", "Stores",
+    "CKernels", "COneDNN", "CNetCDF", "CBlosc", "CZlib", "CZstd", "CMPI", "Basics", "Tensors", "Communication",
+    "Execution",
+    "Distribution", "Models", "Stores",
     "Datasets", "Training", "Forecasting", "Verification", "Reporting", "Configuration", "Workflow", "jigsaw",
   ]
 
@@ -39,7 +41,10 @@ import Testing
 
   /// What has one door: netCDF-C and the codecs only from Stores, oneDNN only from Tensors.
   @Test func librariesHaveOneDoor() throws {
-    let doors = ["CNetCDF": "Stores", "CBlosc": "Stores", "CZlib": "Stores", "CZstd": "Stores", "COneDNN": "Tensors"]
+    let doors = [
+      "CNetCDF": "Stores", "CBlosc": "Stores", "CZlib": "Stores", "CZstd": "Stores", "COneDNN": "Tensors",
+      "CMPI": "Communication",
+    ]
     for room in try Files.list("\(Self.root)/Sources") where room != "System" {
       for file in try Self.swiftFiles("\(Self.root)/Sources/\(room)") {
         let text = try Files.readText(file)

@@ -112,6 +112,63 @@ import Testing
     #expect(Self.kernels(set).sum_of_squares(x, x.count) == .infinity)
   }
 
+  /// LayerNorm in steps over columns in two places equals the one over whole rows.
+  @Test(arguments: sets, lengths) func layerNormInSteps(set: String, columns: Int) {
+    let kernels = Self.kernels(set)
+    let rows = 3
+    let x = Self.numbers(rows * columns).map { $0 + 30 }
+    let (scale, shift) = (Self.numbers(columns, 2).map { $0 + 2 }, Self.numbers(columns, 3))
+    let dy = Self.numbers(rows * columns, 4)
+    var (y, mean, rstd) = (x, [Float](repeating: 0, count: rows), [Float](repeating: 0, count: rows))
+    kernels.layer_norm_forward(x, columns, scale, shift, 1e-5, &y, columns, &mean, &rstd, rows, columns)
+    let before = Self.numbers(rows * columns, 5)
+    var (dx, dscale, dshift) = (before, scale, shift)
+    kernels.layer_norm_backward(
+      x, columns, scale, mean, rstd, dy, columns, &dx, columns, true, &dscale, &dshift, rows, columns)
+
+    let cut = columns / 3
+    let parts = [0..<cut, cut..<columns]
+    func part(_ values: [Float], _ range: Range<Int>, of rows: Int) -> [Float] {
+      (0..<rows).flatMap { r in values[(r * values.count / rows + range.lowerBound)...].prefix(range.count) }
+    }
+    var sums = [Float](repeating: 0, count: 2 * rows)
+    var stepScale: [Float] = []
+    var stepShift: [Float] = []
+    for range in parts {
+      var moments = [Float](repeating: 0, count: 2 * rows)
+      kernels.row_moments(part(x, range, of: rows), &moments, rows, range.count)
+      for r in 0..<rows where !range.isEmpty {
+        let line = part(x, range, of: rows)[(r * range.count)...].prefix(range.count).map(Double.init)
+        let m = line.reduce(0, +) / Double(line.count)
+        let squares = line.reduce(0) { $0 + ($1 - m) * ($1 - m) }
+        #expect(abs(Double(moments[2 * r]) - m) < 1e-5)
+        #expect(abs(Double(moments[2 * r + 1]) - squares) < 1e-4 * max(1, squares))
+      }
+      var piece = [Float](repeating: 0, count: rows * range.count)
+      kernels.normalize(
+        part(x, range, of: rows), part(scale, range, of: 1), part(shift, range, of: 1), mean, rstd, &piece, rows,
+        range.count)
+      #expect(Self.close(piece, part(y, range, of: rows).map(Double.init), 1e-6))
+      var partial = [Float](repeating: 0, count: 2 * rows)
+      var (a, b) = (part(scale, range, of: 1), part(shift, range, of: 1))
+      kernels.normalize_sums(
+        part(x, range, of: rows), part(scale, range, of: 1), mean, rstd, part(dy, range, of: rows), &partial, &a, &b,
+        rows, range.count)
+      stepScale += a
+      stepShift += b
+      for i in sums.indices { sums[i] += partial[i] }
+    }
+    #expect(Self.close(stepScale, dscale.map(Double.init), 1e-5))
+    #expect(Self.close(stepShift, dshift.map(Double.init), 1e-5))
+    for range in parts {
+      var piece = part(before, range, of: rows)
+      kernels.normalize_backward(
+        part(x, range, of: rows), part(scale, range, of: 1), mean, rstd, part(dy, range, of: rows), sums,
+        Float(columns), &piece, true, rows, range.count)
+      #expect(Self.close(piece, part(dx, range, of: rows).map(Double.init), 1e-4))
+    }
+  }
+
   @Test(arguments: sets, lengths) func layerNormAndItsBackward(set: String, columns: Int) {
     let kernels = Self.kernels(set)
     let (rows, stride, epsilon) = (4, columns + 3, 1e-5)

@@ -67,6 +67,19 @@ typedef struct {
                               const float *dy, size_t dy_stride, float *dx, size_t dx_stride, bool accumulate,
                               float *dscale, float *dshift, size_t rows, size_t columns);
 
+  /// LayerNorm in steps, for rows whose columns lie on several ranks. moments [rows, 2]: mean and sum of squared
+  /// deviations of the columns at hand.
+  void (*row_moments)(const float *x, float *moments, size_t rows, size_t columns);
+  /// y = (x - mean)·rstd·scale + shift with mean and rstd [rows] of whole rows.
+  void (*normalize)(const float *x, const float *scale, const float *shift, const float *mean, const float *rstd,
+                    float *y, size_t rows, size_t columns);
+  /// sums [rows, 2]: of g = dy·scale and g·n, n = (x - mean)·rstd, over the columns at hand; dscale, dshift are added to.
+  void (*normalize_sums)(const float *x, const float *scale, const float *mean, const float *rstd, const float *dy,
+                         float *sums, float *dscale, float *dshift, size_t rows, size_t columns);
+  /// dx (+)= rstd·(g - sums[0]/count - n·sums[1]/count) with sums over all `count` columns of a row.
+  void (*normalize_backward)(const float *x, const float *scale, const float *mean, const float *rstd, const float *dy,
+                             const float *sums, float count, float *dx, bool accumulate, size_t rows, size_t columns);
+
   /// y += x.
   void (*add)(float *y, const float *x, size_t n);
   /// y = a·x (y may be x).

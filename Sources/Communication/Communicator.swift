@@ -1,0 +1,169 @@
+import Basics
+import Tensors
+
+/// A transfer under way. Its memory must not be touched (received into) or changed (sent from) until it is done.
+public protocol Transfer: AnyObject {
+  /// Whether it is done. Asking moves transfers on.
+  func isDone() throws -> Bool
+
+  /// Returns when it is done.
+  func wait() throws
+}
+
+/// Bytes and messages that one rank sent through one communicator. Collectives count what their bandwidth-optimal form
+/// sends: an all-reduce of n bytes over S ranks 2·n·(S − 1)/S, a broadcast n at its root.
+public struct Traffic: Sendable, Equatable {
+  public var bytesSent = 0
+  public var messagesSent = 0
+  /// Time spent waiting in `wait`, and in collectives that return when they are done.
+  public var waitSeconds = 0.0
+
+  public init() {}
+}
+
+/// Ranks 0 ..< size that exchange memory. A rank calls it from one thread; all ranks call the collectives in the same
+/// order. Communicators are passed on as arguments, never global.
+///
+/// Failures of the library or of a peer throw an error that names the rank, the operation and the peer.
+public protocol Communicator: AnyObject {
+  var rank: Int { get }
+  var size: Int { get }
+  var traffic: Traffic { get set }
+  /// What carries the messages, for people: "Open MPI v4.1.4", "threads".
+  var name: String { get }
+
+  /// Starts to send. Messages between two ranks with one tag arrive in the order in which they were sent.
+  func send(_ region: Region, to peer: Int, tag: Int) throws -> any Transfer
+
+  /// Starts to receive exactly `region.byteCount` bytes.
+  func receive(_ region: Region, from peer: Int, tag: Int) throws -> any Transfer
+
+  /// Starts to replace the numbers in `region` by their sum (or …) over all ranks, the same bits on every rank.
+  func allReduce(_ region: Region, of type: NumberType, _ operation: ReductionOperation) throws -> any Transfer
+
+  /// Replaces `region` on every rank by that of `root`.
+  func broadcast(_ region: Region, from root: Int) throws
+
+  /// Returns when all ranks have called it.
+  func barrier() throws
+
+  /// The ranks with the same color, ordered by key, as a communicator of their own.
+  func split(color: Int, key: Int) throws -> any Communicator
+
+  /// Moves transfers on; to be called now and then during long computations.
+  func progress() throws
+}
+
+/// Tags below this are for whoever calls; collectives use the ones above (MPI grants 32 767).
+let collectiveTag = 32_000
+
+extension Communicator {
+  /// Starts to collect the parts of all ranks, of any sizes: part i of `parts` is received from rank i; this rank's own
+  /// part is sent.
+  public func allGather(_ parts: [Region]) throws -> any Transfer {
+    precondition(parts.count == size)
+    var transfers: [any Transfer] = []
+    for step in 1..<max(size, 1) {
+      let source = (rank + step) % size
+      transfers.append(try receive(parts[source], from: source, tag: collectiveTag))
+    }
+    for step in 1..<max(size, 1) {
+      transfers.append(try send(parts[rank], to: (rank + size - step) % size, tag: collectiveTag))
+    }
+    return TransferGroup(transfers)
+  }
+
+  /// Starts to exchange: `outgoing[i]` goes to rank i, whose part for this rank arrives in `incoming[i]`. The part that
+  /// stays is copied.
+  public func allToAll(_ outgoing: [Region], into incoming: [Region]) throws -> any Transfer {
+    precondition(outgoing.count == size && incoming.count == size)
+    var transfers: [any Transfer] = []
+    for step in 1..<max(size, 1) {
+      let source = (rank + step) % size
+      transfers.append(try receive(incoming[source], from: source, tag: collectiveTag + 1))
+    }
+    for step in 1..<max(size, 1) {
+      let peer = (rank + size - step) % size
+      transfers.append(try send(outgoing[peer], to: peer, tag: collectiveTag + 1))
+    }
+    incoming[rank].copy(from: outgoing[rank])
+    return TransferGroup(transfers)
+  }
+
+  /// Sums FP32 parts over all ranks: part i of `parts` summed over the ranks, in rank order, ends in `result` on rank i.
+  /// `scratch` holds size − 1 parts of this rank's size.
+  public func reduceScatter(_ parts: [Tensor], into result: Tensor, scratch: Tensor) throws {
+    precondition(parts.count == size && result.count == parts[rank].count)
+    precondition(scratch.count >= (size - 1) * result.count)
+    func received(_ peer: Int) -> Tensor {
+      let slot = peer < rank ? peer : peer - 1
+      return Tensor(shape: [result.count], buffer: scratch.buffer, offset: scratch.offset + slot * result.count)
+    }
+    var transfers: [any Transfer] = []
+    for step in 1..<max(size, 1) {
+      let source = (rank + step) % size
+      transfers.append(try receive(Region(received(source)), from: source, tag: collectiveTag + 2))
+    }
+    for step in 1..<max(size, 1) {
+      let peer = (rank + size - step) % size
+      transfers.append(try send(Region(parts[peer]), to: peer, tag: collectiveTag + 2))
+    }
+    for transfer in transfers { try transfer.wait() }
+    for i in 0..<result.count {
+      var sum: Float = 0
+      for peer in 0..<size { sum += peer == rank ? parts[rank].pointer[i] : received(peer).pointer[i] }
+      result.pointer[i] = sum
+    }
+  }
+
+  /// Sums (or …) over all ranks, of a few numbers at a time.
+  public func allReduce(_ values: [Double], _ operation: ReductionOperation = .sum) throws -> [Double] {
+    if size == 1 || values.isEmpty { return values }
+    let buffer = Buffer(zeroed: values.count * 8)
+    let numbers = UnsafeMutableBufferPointer(
+      start: buffer.pointer.assumingMemoryBound(to: Double.self), count: values.count)
+    _ = numbers.update(fromContentsOf: values)
+    try allReduce(Region(buffer, byteCount: values.count * 8), of: .float64, operation).wait()
+    return Array(numbers)
+  }
+
+  /// Whether it is so on all ranks.
+  public func all(_ condition: Bool) throws -> Bool { try allReduce([condition ? 1 : 0], .minimum)[0] == 1 }
+
+  /// The bytes that `root` has, on every rank.
+  public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
+    if size == 1 { return bytes }
+    let count = Buffer(zeroed: 8)
+    count.pointer.storeBytes(of: Int64(bytes.count), as: Int64.self)
+    try broadcast(Region(count, byteCount: 8), from: root)
+    let length = Int(count.pointer.load(as: Int64.self))
+    let buffer = Buffer(zeroed: max(length, 1))
+    if rank == root { buffer.pointer.copyMemory(from: bytes, byteCount: bytes.count) }
+    try broadcast(Region(buffer, byteCount: length), from: root)
+    return Array(UnsafeRawBufferPointer(start: buffer.pointer, count: length))
+  }
+}
+
+extension Region {
+  func copy(from other: Region) {
+    precondition(byteCount == other.byteCount)
+    if pointer != other.pointer { pointer.copyMemory(from: other.pointer, byteCount: byteCount) }
+  }
+}
+
+/// Several transfers as one.
+public final class TransferGroup: Transfer {
+  private var transfers: [any Transfer]
+
+  public init(_ transfers: [any Transfer]) { self.transfers = transfers }
+
+  public func isDone() throws -> Bool {
+    try transfers.removeAll { try $0.isDone() }
+    return transfers.isEmpty
+  }
+
+  public func wait() throws {
+    for transfer in transfers { try transfer.wait() }
+    transfers = []
+  }
+}

@@ -1,0 +1,100 @@
+import Communication
+import Tensors
+
+/// A linear layer's products, along channels (Y = X·Wᵀ) or along tokens (Y = W·X).
+extension DistributedProducts {
+  public func linear(
+    _ x: DistributedMatrix, _ w: DistributedMatrix, alongTokens: Bool, into y: DistributedMatrix, accumulate: Bool
+  ) throws {
+    if alongTokens {
+      try multiply(w.plain, x.plain, into: y, accumulate: accumulate)
+    } else {
+      try multiply(x.plain, w.transposed, into: y, accumulate: accumulate)
+    }
+  }
+
+  /// dW += and, if wanted, dX = (or +=) the gradients. Where both need the blocks of dY from other ranks, these travel
+  /// once.
+  public func linearBackward(
+    _ dy: DistributedMatrix, _ x: DistributedMatrix, _ w: DistributedMatrix, alongTokens: Bool,
+    dx: DistributedMatrix?, accumulate: Bool, dw: DistributedMatrix
+  ) throws {
+    if let dx, LinearLayout(alongTokens: alongTokens, x: x.layout, w: w.layout, y: dy.layout).sharesOutputGradient {
+      return try linearBackwardTogether(
+        dy, x, w, alongTokens: alongTokens, dx: dx, accumulate: accumulate, dw: dw)
+    }
+    if alongTokens {
+      try multiply(dy.plain, x.transposed, into: dw, accumulate: true)
+      if let dx { try multiply(w.transposed, dy.plain, into: dx, accumulate: accumulate) }
+    } else {
+      try multiply(dy.transposed, x.plain, into: dw, accumulate: true)
+      if let dx { try multiply(dy.plain, w.plain, into: dx, accumulate: accumulate) }
+    }
+  }
+
+  /// Blocks of dY come by along one axis. With each, W's rows for its outputs come along the other and give a part of dX;
+  /// the parts of dW leave along the other to the ranks that hold these rows.
+  private func linearBackwardTogether(
+    _ dy: DistributedMatrix, _ x: DistributedMatrix, _ w: DistributedMatrix, alongTokens: Bool,
+    dx: DistributedMatrix, accumulate: Bool, dw: DistributedMatrix
+  ) throws {
+    let outputs = w.rows
+    let weightAxis = w.rowAxis
+    let axis = weightAxis.other
+    let ring = BlockRing(
+      dy.block,
+      shape: { index in
+        let part = outputs.range(axis, index).count
+        return alongTokens ? (part, dy.block.columns) : (dy.block.rows, part)
+      }, context.communicator(axis), compute, tag: 5)
+    let pieces = InnerPieces(outputs, weightAxis, axis, context)
+    let order = pieces.order(context.index(weightAxis), context.index(axis))
+    let weights = PieceStream(
+      w.plain, pieces, context.communicator(weightAxis), compute, isRows: true, tag: 6, owner: { $0.rowIndex },
+      order: { pieces.order($0, self.context.index(axis)) })
+    let sums = TravellingSums(context.communicator(weightAxis), compute, lines: dw.block.columns, areRows: true)
+    let own = outputs.range(weightAxis, context.index(weightAxis))
+    try weights.start(0)
+    var step = 0
+    for _ in 0..<ring.count {
+      let (index, block) = try ring.next()
+      let range = outputs.range(axis, index)
+      func part(_ outputs: Range<Int>) -> Matrix {
+        let local = outputs.lowerBound - range.lowerBound..<outputs.upperBound - range.lowerBound
+        return alongTokens ? block.rows(local) : block.columns(local)
+      }
+      let ownPart = range.clamped(to: own)
+      let inW = ownPart.lowerBound - own.lowerBound..<ownPart.upperBound - own.lowerBound
+      try sums.exchange(
+        into: ownPart.isEmpty ? nil : dw.block.rows(inW), accumulate: true,
+        part: { range.clamped(to: outputs.range(weightAxis, $0)) }
+      ) { outputs, target, accumulate in
+        let gradient = part(outputs)
+        if alongTokens {
+          try multiplyHere(gradient.plain, x.block.transposed, into: target, accumulate: accumulate)
+        } else {
+          try multiplyHere(gradient.transposed, x.block.plain, into: target, accumulate: accumulate)
+        }
+      }
+      while step < order.count, order[step].columnIndex == index {
+        try weights.start(step + 1)
+        let weight = try weights.take(step)
+        let gradient = part(order[step].range).plain
+        if alongTokens {
+          try multiplyHere(
+            Operand(weight.matrix, transposed: true), gradient, into: dx.block, accumulate: accumulate || step > 0)
+        } else {
+          try multiplyHere(gradient, weight, into: dx.block, accumulate: accumulate || step > 0)
+        }
+        step += 1
+      }
+    }
+    try sums.finish()
+    try weights.finish()
+    try ring.finish()
+  }
+}
+
+extension DistributedMatrix {
+  public var layout: MatrixLayout { MatrixLayout(rows: rows, columns: columns, rowAxis: rowAxis) }
+}

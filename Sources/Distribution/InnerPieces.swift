@@ -1,0 +1,123 @@
+import Communication
+import Tensors
+
+/// The inner dimension of a product whose operands both travel, cut wherever either of them is.
+struct InnerPieces {
+  struct Piece: Hashable {
+    /// The rank on the axis of C's rows that holds it of B, and the one on the axis of C's columns that holds it of A.
+    let rowIndex, columnIndex: Int
+    let range: Range<Int>
+  }
+
+  private let pieces: [Piece]
+  private let rowCount, columnCount: Int
+
+  init(_ inner: Cuts, _ rowAxis: SplitAxis, _ columnAxis: SplitAxis, _ context: RankContext) {
+    rowCount = context.size(rowAxis)
+    columnCount = context.size(columnAxis)
+    var pieces: [Piece] = []
+    for column in 0..<columnCount {
+      for row in 0..<rowCount {
+        let range = inner.range(rowAxis, row).clamped(to: inner.range(columnAxis, column))
+        if !range.isEmpty { pieces.append(Piece(rowIndex: row, columnIndex: column, range: range)) }
+      }
+    }
+    self.pieces = pieces
+  }
+
+  /// The order in which the rank at (row, column) uses them: those of its own block of A first, among them those of its
+  /// own block of B; every rank starts elsewhere, so that no block is in demand by all at once.
+  func order(_ row: Int, _ column: Int) -> [Piece] {
+    func distance(_ piece: Piece) -> (Int, Int) {
+      (
+        (piece.columnIndex - column + columnCount) % columnCount, (piece.rowIndex - row + rowCount) % rowCount
+      )
+    }
+    return pieces.sorted { distance($0) < distance($1) }
+  }
+}
+
+/// One operand of such a product: gives this rank the pieces it needs, step by step, and the others theirs.
+final class PieceStream {
+  private let operand: DistributedOperand
+  private let communicator: any Communicator
+  private let compute: Compute
+  /// Whether the inner dimension is the operand's rows.
+  private let isRows: Bool
+  private let tag: Int
+  private let owner: (InnerPieces.Piece) -> Int
+  private let orders: [[InnerPieces.Piece]]
+  private var arriving: [Int: (part: Tensor, transfer: any Transfer)] = [:]
+  private var sends: [any Transfer] = []
+
+  /// - Parameters:
+  ///   - owner: index on the axis of the rank that holds a piece.
+  ///   - order: in which the rank at an index of the axis needs them.
+  init(
+    _ operand: DistributedOperand, _ pieces: InnerPieces, _ communicator: any Communicator, _ compute: Compute,
+    isRows: Bool, tag: Int, owner: @escaping (InnerPieces.Piece) -> Int, order: (Int) -> [InnerPieces.Piece]
+  ) {
+    self.operand = operand
+    self.communicator = communicator
+    self.compute = compute
+    self.isRows = isRows
+    self.tag = tag
+    self.owner = owner
+    orders = (0..<communicator.size).map(order)
+  }
+
+  private var own: [InnerPieces.Piece] { orders[communicator.rank] }
+
+  /// The stored block holds the inner dimension in its rows.
+  private var isStoredInRows: Bool { isRows != operand.isTransposed }
+
+  private func firstPosition(_ piece: InnerPieces.Piece) -> Int {
+    let cuts = isRows ? operand.rows : operand.columns
+    return cuts.range(isRows ? operand.rowAxis : operand.columnAxis, owner(piece)).lowerBound
+  }
+
+  /// The piece within this rank's stored block.
+  private func stored(_ piece: InnerPieces.Piece) -> Matrix {
+    let first = firstPosition(piece)
+    let range = piece.range.lowerBound - first..<piece.range.upperBound - first
+    return isStoredInRows ? operand.matrix.block.rows(range) : operand.matrix.block.columns(range)
+  }
+
+  /// Starts the transfers of a step: what this rank needs, and what the others need of it.
+  func start(_ step: Int) throws {
+    let rank = communicator.rank
+    if step < own.count, owner(own[step]) != rank {
+      let length = own[step].range.count
+      let across = isStoredInRows ? operand.matrix.block.columns : operand.matrix.block.rows
+      let part = compute.tensor(isStoredInRows ? [length, across] : [across, length])
+      arriving[step] = (part, try communicator.receive(Region(part), from: owner(own[step]), tag: tag))
+    }
+    for distance in 1..<max(1, communicator.size) {
+      let peer = (rank + communicator.size - distance) % communicator.size
+      guard step < orders[peer].count, owner(orders[peer][step]) == rank else { continue }
+      var part = stored(orders[peer][step])
+      if part.stride != part.columns && part.rows > 1 {
+        let packed = compute.tensor([part.rows, part.columns]).matrix
+        packed.take(part, accumulate: false, compute)
+        part = packed
+      }
+      sends.append(try communicator.send(part.region, to: peer, tag: tag))
+    }
+    // What has arrived at its receiver needs no memory any more.
+    try sends.removeAll { try $0.isDone() }
+  }
+
+  /// This rank's operand for a step.
+  func take(_ step: Int) throws -> Operand {
+    if let (part, transfer) = arriving.removeValue(forKey: step) {
+      try transfer.wait()
+      return Operand(part.matrix, transposed: operand.isTransposed)
+    }
+    return Operand(stored(own[step]), transposed: operand.isTransposed)
+  }
+
+  func finish() throws {
+    for send in sends { try send.wait() }
+    sends = []
+  }
+}

@@ -1,0 +1,82 @@
+import Basics
+import Communication
+
+/// An axis of the mesh of ranks: model instances, parts of the domain (tokens), parts of the channels.
+public enum MeshAxis: String, Sendable, CaseIterable {
+  case replica, domain, tensor
+}
+
+/// Bounds of part `index` of `count` nearly equal parts of 0 ..< n. Everything that is split is split by this function;
+/// the first n mod count parts are longer by one.
+public func chunk(_ n: Int, into count: Int, _ index: Int) -> Range<Int> {
+  let (size, longer) = n.quotientAndRemainder(dividingBy: count)
+  let lower = index * size + min(index, longer)
+  return lower..<lower + size + (index < longer ? 1 : 0)
+}
+
+/// Ranks ordered replica × domain × tensor, the tensor axis fastest, so that the ranks of one instance are neighbours.
+public struct Mesh: Sendable, Hashable, CustomStringConvertible {
+  public let replica, domain, tensor: Int
+
+  public init(replica: Int = 1, domain: Int = 1, tensor: Int = 1) {
+    precondition(replica >= 1 && domain >= 1 && tensor >= 1)
+    self.replica = replica
+    self.domain = domain
+    self.tensor = tensor
+  }
+
+  public var count: Int { replica * domain * tensor }
+  public var instance: Int { domain * tensor }
+  public var description: String { "\(replica) × \(domain) × \(tensor)" }
+
+  public struct Position: Sendable, Hashable {
+    public let replica, domain, tensor: Int
+  }
+
+  public func position(of rank: Int) -> Position {
+    Position(replica: rank / (domain * tensor), domain: rank / tensor % domain, tensor: rank % tensor)
+  }
+}
+
+/// One rank's place in the mesh, and the communicators along its axes. One rank's property, on one thread.
+public final class RankContext {
+  public let mesh: Mesh
+  public let position: Mesh.Position
+  public let world: any Communicator
+  /// The ranks of the same model instance, domain × tensor.
+  public let instance: any Communicator
+  /// Same replica and tensor part; same replica and domain part; same parts of all instances.
+  public let domain, tensor, replica: any Communicator
+
+  public init(_ mesh: Mesh, _ world: any Communicator) throws {
+    precondition(mesh.count == world.size)
+    self.mesh = mesh
+    self.world = world
+    let p = mesh.position(of: world.rank)
+    position = p
+    instance = try world.split(color: p.replica, key: world.rank)
+    domain = try world.split(color: p.replica * mesh.tensor + p.tensor, key: p.domain)
+    tensor = try world.split(color: p.replica * mesh.domain + p.domain, key: p.tensor)
+    replica = try world.split(color: p.domain * mesh.tensor + p.tensor, key: p.replica)
+  }
+
+  /// Alone.
+  public static func single() throws -> RankContext { try RankContext(Mesh(), SingleRank()) }
+
+  /// Sent by this rank, within the model instance and between instances.
+  public var instanceTraffic: Traffic { instance.traffic + domain.traffic + tensor.traffic }
+
+  func communicator(_ axis: SplitAxis) -> any Communicator { axis == .domain ? domain : tensor }
+  func index(_ axis: SplitAxis) -> Int { axis == .domain ? position.domain : position.tensor }
+  func size(_ axis: SplitAxis) -> Int { axis == .domain ? mesh.domain : mesh.tensor }
+}
+
+extension Traffic {
+  static func + (a: Traffic, b: Traffic) -> Traffic {
+    var sum = a
+    sum.bytesSent += b.bytesSent
+    sum.messagesSent += b.messagesSent
+    sum.waitSeconds += b.waitSeconds
+    return sum
+  }
+}

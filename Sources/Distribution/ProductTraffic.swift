@@ -1,0 +1,88 @@
+/// A distributed matrix without its numbers.
+public struct MatrixLayout: Sendable, Hashable {
+  public let rows, columns: Cuts
+  public let rowAxis: SplitAxis
+
+  public init(rows: Cuts, columns: Cuts, rowAxis: SplitAxis) {
+    self.rows = rows
+    self.columns = columns
+    self.rowAxis = rowAxis
+  }
+
+  public var transposed: MatrixLayout { MatrixLayout(rows: columns, columns: rows, rowAxis: rowAxis.other) }
+
+  func rowCount(_ place: Mesh.Position) -> Int { rows.range(rowAxis, place.index(rowAxis)).count }
+  func columnCount(_ place: Mesh.Position) -> Int { columns.range(rowAxis.other, place.index(rowAxis.other)).count }
+  func count(_ place: Mesh.Position) -> Int { rowCount(place) * columnCount(place) }
+}
+
+extension Mesh.Position {
+  func index(_ axis: SplitAxis) -> Int { axis == .domain ? domain : tensor }
+}
+
+/// Elements that a rank sends for a product C = A·B: the formulas of docs/parallel.md, equal to what is counted.
+public struct ProductTraffic {
+  let mesh: Mesh
+  let place: Mesh.Position
+
+  public init(_ mesh: Mesh, _ place: Mesh.Position) {
+    self.mesh = mesh
+    self.place = place
+  }
+
+  private func others(_ axis: SplitAxis) -> Int { (axis == .domain ? mesh.domain : mesh.tensor) - 1 }
+
+  public func elements(_ a: MatrixLayout, _ b: MatrixLayout, into c: MatrixLayout) -> Int {
+    let (alpha, beta) = (c.rowAxis, c.rowAxis.other)
+    switch ProductSchedule.of(a.rowAxis, b.rowAxis, c.rowAxis) {
+    case .stationaryC: return a.count(place) * others(beta) + b.count(place) * others(alpha)
+    case .stationaryA:
+      return b.count(place) * others(alpha) + c.rowCount(place) * (c.columns.extent - c.columnCount(place))
+    case .stationaryB:
+      return a.count(place) * others(beta) + c.columnCount(place) * (c.rows.extent - c.rowCount(place))
+    case nil: preconditionFailure("neither operand lies as the product does")
+    }
+  }
+
+  /// Of a linear layer: forward, and backward with the gradient of the output travelling once if it is needed twice.
+  public func linear(_ layer: LinearLayout, needsInputGradient: Bool) -> Int {
+    var sum = elements(layer.forward.0, layer.forward.1, into: layer.y)
+    sum += elements(layer.weightGradient.0, layer.weightGradient.1, into: layer.w)
+    if needsInputGradient {
+      sum += elements(layer.inputGradient.0, layer.inputGradient.1, into: layer.x)
+      if layer.sharesOutputGradient { sum -= layer.y.count(place) * others(layer.outputAxis) }
+    }
+    return sum
+  }
+}
+
+/// How input, weight and output of a linear layer lie: Y = X·Wᵀ along channels, Y = W·X along tokens.
+public struct LinearLayout: Sendable, Hashable {
+  public let alongTokens: Bool
+  public let x, w, y: MatrixLayout
+
+  public init(alongTokens: Bool, x: MatrixLayout, w: MatrixLayout, y: MatrixLayout) {
+    self.alongTokens = alongTokens
+    self.x = x
+    self.w = w
+    self.y = y
+  }
+
+  var forward: (MatrixLayout, MatrixLayout) { alongTokens ? (w, x) : (x, w.transposed) }
+  var inputGradient: (MatrixLayout, MatrixLayout) { alongTokens ? (w.transposed, y) : (y, w) }
+  var weightGradient: (MatrixLayout, MatrixLayout) { alongTokens ? (y, x.transposed) : (y.transposed, x) }
+
+  /// The axis that the layer's outputs lie on within Y.
+  var outputAxis: SplitAxis { alongTokens ? y.rowAxis : y.rowAxis.other }
+
+  var isPossible: Bool {
+    [(forward, y), (inputGradient, x), (weightGradient, w)].allSatisfy {
+      ProductSchedule.of($0.0.rowAxis, $0.1.rowAxis, $1.rowAxis) != nil
+    }
+  }
+
+  /// Both products of backward need the blocks of Y's gradient along the same axis.
+  var sharesOutputGradient: Bool {
+    ProductSchedule.of(inputGradient.0.rowAxis, inputGradient.1.rowAxis, x.rowAxis) == .stationaryC
+  }
+}

@@ -1,0 +1,101 @@
+import Communication
+import Tensors
+
+/// Partial sums on their way to the ranks they belong to. In each round every rank computes a part for every other rank of
+/// the axis, sends it while it computes the next, and its own part last; what comes in is added as it arrives.
+final class TravellingSums {
+  private let communicator: any Communicator
+  private let compute: Compute
+  /// Extent of the parts across the dimension they are cut along, and whether they are cut by rows.
+  private let lines: Int
+  private let areRows: Bool
+  private var sends: [any Transfer] = []
+
+  init(_ communicator: any Communicator, _ compute: Compute, lines: Int, areRows: Bool) {
+    self.communicator = communicator
+    self.compute = compute
+    self.lines = lines
+    self.areRows = areRows
+  }
+
+  private func makePart(_ length: Int) -> Tensor {
+    compute.tensor(areRows ? [length, lines] : [lines, length])
+  }
+
+  /// One round.
+  ///
+  /// - Parameters:
+  ///   - target: where this rank's part goes; nil when it is empty.
+  ///   - accumulate: whether to add to what `target` holds.
+  ///   - part: the positions that belong to a rank of the axis.
+  ///   - product: computes the part for some positions.
+  func exchange(
+    into target: Matrix?, accumulate: Bool, part: (Int) -> Range<Int>,
+    compute product: (Range<Int>, Matrix, Bool) throws -> Void
+  ) throws {
+    let (rank, size) = (communicator.rank, communicator.size)
+    let own = part(rank)
+    var isFilled = accumulate
+    var arriving: (part: Tensor, transfer: any Transfer)?
+    func add(_ part: Tensor) {
+      guard let target else { return }
+      target.take(part.matrix, accumulate: isFilled, compute)
+      isFilled = true
+    }
+    for step in 1..<max(size, 1) {
+      let (destination, source) = ((rank + step) % size, (rank + size - step) % size)
+      let previous = arriving
+      arriving = nil
+      if !own.isEmpty {
+        let incoming = makePart(own.count)
+        arriving = (incoming, try communicator.receive(Region(incoming), from: source, tag: 4))
+      }
+      let theirs = part(destination)
+      if !theirs.isEmpty {
+        let outgoing = makePart(theirs.count)
+        try product(theirs, outgoing.matrix, false)
+        // At most two parts are on their way out.
+        if sends.count > 1 { try sends.removeFirst().wait() }
+        sends.append(try communicator.send(Region(outgoing), to: destination, tag: 4))
+      }
+      if let previous {
+        try previous.transfer.wait()
+        add(previous.part)
+      }
+    }
+    if let target {
+      try product(own, target, isFilled)
+      isFilled = true
+    }
+    if let arriving {
+      try arriving.transfer.wait()
+      add(arriving.part)
+    }
+  }
+
+  func finish() throws {
+    for send in sends { try send.wait() }
+    sends = []
+  }
+}
+
+extension Matrix {
+  /// self = other, or self += other when `accumulate`.
+  func take(_ other: Matrix, accumulate: Bool, _ compute: Compute) {
+    precondition(rows == other.rows && columns == other.columns)
+    compute.team.split(rows) { range in
+      for row in range {
+        let (target, source) = (pointer + row * stride, other.pointer + row * other.stride)
+        if accumulate {
+          for i in 0..<columns { target[i] += source[i] }
+        } else {
+          target.update(from: source, count: columns)
+        }
+      }
+    }
+  }
+
+  func clear(_ compute: Compute) {
+    for row in 0..<rows { (pointer + row * stride).update(repeating: 0, count: columns) }
+  }
+}
