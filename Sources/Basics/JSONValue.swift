@@ -15,7 +15,8 @@ public enum JSONValue: Equatable, Sendable, Codable {
     let decoder = JSONDecoder()
     decoder.allowsJSON5 = true
     do {
-      self = try decoder.decode(JSONValue.self, from: Data(bytes))
+      // In JSON5 mode the decoder reads past a number at the very end of the bytes (swift-foundation pull request 1625).
+      self = try decoder.decode(JSONValue.self, from: Data(bytes + [0x0A]))
     } catch {
       throw JigsawError(place, "is not a JSON document", remedy: "the file is damaged or of another kind")
     }
