@@ -229,53 +229,7 @@ static double centred_squares(const float *x, float mean, size_t n) {
   return total;
 }
 
-static void layer_norm_forward(const float *x, size_t x_stride, const float *scale, const float *shift, float epsilon,
-                               float *y, size_t y_stride, float *mean, float *rstd, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
-    const float m = (float)(sum(x, columns) / (double)columns);
-    const float s = (float)(1.0 / sqrt(centred_squares(x, m, columns) / (double)columns + epsilon));
-    mean[r] = m;
-    rstd[r] = s;
-#define BODY(LOAD, STORE, _) STORE(y + i, (LOAD(x + i) - m) * s * LOAD(scale + i) + LOAD(shift + i));
-    FOR_VECTORS(columns, BODY);
-#undef BODY
-  }
-}
-
-static void layer_norm_backward(const float *x, size_t x_stride, const float *scale, const float *mean,
-                                const float *rstd, const float *dy, size_t dy_stride, float *dx, size_t dx_stride,
-                                bool accumulate, float *dscale, float *dshift, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++, x += x_stride, dy += dy_stride, dx += dx_stride) {
-    const float m = mean[r], s = rstd[r];
-    // With g = dy·scale and n = (x - mean)·rstd: dx = rstd·(g - mean(g) - n·mean(g·n)).
-    vf sum_g = {0}, sum_gn = {0};
-#define BODY(LOAD, STORE, _)                        \
-  const vf d = LOAD(dy + i), n = (LOAD(x + i) - m) * s; \
-  const vf g = d * LOAD(scale + i);                 \
-  sum_g += g;                                       \
-  sum_gn += g * n;                                  \
-  STORE(dscale + i, LOAD(dscale + i) + d * n);      \
-  STORE(dshift + i, LOAD(dshift + i) + d);
-    FOR_VECTORS(columns, BODY);
-#undef BODY
-    const float mean_g = horizontal(sum_g) / (float)columns, mean_gn = horizontal(sum_gn) / (float)columns;
-    if (accumulate) {
-#define BODY(LOAD, STORE, _)               \
-  const vf n = (LOAD(x + i) - m) * s;      \
-  STORE(dx + i, LOAD(dx + i) + s * (LOAD(dy + i) * LOAD(scale + i) - mean_g - n * mean_gn));
-      FOR_VECTORS(columns, BODY);
-#undef BODY
-    } else {
-#define BODY(LOAD, STORE, _)               \
-  const vf n = (LOAD(x + i) - m) * s;      \
-  STORE(dx + i, s * (LOAD(dy + i) * LOAD(scale + i) - mean_g - n * mean_gn));
-      FOR_VECTORS(columns, BODY);
-#undef BODY
-    }
-  }
-}
-
-// The same in steps, for rows whose columns lie in several places.
+// LayerNorm in steps, for rows whose columns lie in several places; over whole rows below.
 
 static void row_moments(const float *x, float *moments, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++, x += columns, moments += 2) {
@@ -326,6 +280,28 @@ static void normalize_backward(const float *x, const float *scale, const float *
   STORE(dx + i, g);
     FOR_VECTORS(columns, BODY);
 #undef BODY
+  }
+}
+
+static void layer_norm_forward(const float *x, size_t x_stride, const float *scale, const float *shift, float epsilon,
+                               float *y, size_t y_stride, float *mean, float *rstd, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
+    float moments[2];
+    row_moments(x, moments, 1, columns);
+    mean[r] = moments[0];
+    rstd[r] = (float)(1.0 / sqrt((double)moments[1] / (double)columns + epsilon));
+    normalize(x, scale, shift, mean + r, rstd + r, y, 1, columns);
+  }
+}
+
+// With g = dy·scale and n = (x - mean)·rstd: dx = rstd·(g - mean(g) - n·mean(g·n)).
+static void layer_norm_backward(const float *x, size_t x_stride, const float *scale, const float *mean,
+                                const float *rstd, const float *dy, size_t dy_stride, float *dx, size_t dx_stride,
+                                bool accumulate, float *dscale, float *dshift, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, x += x_stride, dy += dy_stride, dx += dx_stride) {
+    float sums[2];
+    normalize_sums(x, scale, mean + r, rstd + r, dy, sums, dscale, dshift, 1, columns);
+    normalize_backward(x, scale, mean + r, rstd + r, dy, sums, (float)columns, dx, accumulate, 1, columns);
   }
 }
 
