@@ -82,7 +82,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Basics", "Stores"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication"]),
-    tests("DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution"]),
+    tests("DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models"]),
     tests("ExecutionTests", ["Tensors", "Execution"]),
     tests("ModelsTests", ["Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training"]),
     tests("TrainingTests", ["Basics", "Tensors", "Execution", "Models", "Datasets", "Training", "TestSupport"]),

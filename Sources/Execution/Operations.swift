@@ -21,31 +21,32 @@ public struct Dropout: Sendable, Hashable {
 ///
 /// One model file runs on one process, distributed over ranks, or dry (to count), by the implementation it is given.
 /// Shapes are global: a distributed implementation holds only its block of each value. When `tape` is set, operations
-/// record their backward; when it is nil (inference) they keep nothing.
+/// record their backward; when it is nil (inference) they keep nothing. Only communication can fail: `LocalOperations` and
+/// `CountingOperations` throw nothing.
 public protocol Operations: AnyObject {
   var tape: Tape? { get set }
 
   /// Y [R, B, out] = X·Wᵀ + b, with X the inputs [R, B, inᵢ] side by side and W [out, Σ inᵢ].
-  func linear(_ inputs: [Value], _ parameters: LinearParameters) -> Value
+  func linear(_ inputs: [Value], _ parameters: LinearParameters) throws -> Value
 
   /// Normalises every row over all its columns: [R, B, C] → [R, B, C].
-  func layerNorm(_ x: Value, _ parameters: NormParameters) -> Value
+  func layerNorm(_ x: Value, _ parameters: NormParameters) throws -> Value
 
   /// x + second(gelu(first(norm(x)))) with both linear layers along tokens (W·X, W₁ [H, R], W₂ [R, H]) or along channels
   /// (X·Wᵀ, W₁ [H, C], W₂ [C, H]). Dropout follows gelu and the second layer.
   func residualMLP(_ x: Value, along dimension: MixingDimension, _ parameters: MLPParameters, dropout: Dropout?)
-    -> Value
+    throws -> Value
 
   /// The learned blend of decoded field and input, per grid point: linear(norm₂(concat(norm₁(y), x))), y and x [R, B, V].
   func blend(
     _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
-  ) -> Value
+  ) throws -> Value
 
   /// x + factor ⊙ y, with one factor per column.
-  func addScaled(_ y: Value, factor: [Float], to x: Value) -> Value
+  func addScaled(_ y: Value, factor: [Float], to x: Value) throws -> Value
 
   /// The same memory seen with rows of `columns` elements: [R, B, s·V] → [R, B·s, V] and back.
-  func reshape(_ x: Value, batch: Int, columns: Int) -> Value
+  func reshape(_ x: Value, batch: Int, columns: Int) throws -> Value
 }
 
 /// ε of every LayerNorm.

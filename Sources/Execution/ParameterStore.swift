@@ -4,6 +4,8 @@ import Tensors
 /// gradients, moments of the optimiser, moving averages.
 public final class ParameterStore {
   public let table: ParameterTable
+  /// Of the parts at hand: the parameters' own shapes, unless they are distributed.
+  private let shapes: [[Int]]
   /// Elements from one piece's start to each parameter; starts are aligned for vectors.
   private let offsets: [Int]
   public let length: Int
@@ -11,13 +13,15 @@ public final class ParameterStore {
   public let values: Tensor
   public let gradients: Tensor
 
-  public init(_ table: ParameterTable) {
+  /// - Parameter shapes: of the parts of the parameters that are held here; all of them by default.
+  public init(_ table: ParameterTable, shapes: [[Int]]? = nil) {
     self.table = table
+    self.shapes = shapes ?? table.specs.map(\.shape)
     var offsets: [Int] = []
     var end = 0
-    for spec in table.specs {
+    for shape in self.shapes {
       offsets.append(end)
-      end += (spec.count + 15) / 16 * 16
+      end += (shape.reduce(1, *) + 15) / 16 * 16
     }
     self.offsets = offsets
     length = end
@@ -30,7 +34,7 @@ public final class ParameterStore {
 
   /// Parameter `id` within a piece.
   public func view(_ id: ParameterID, in piece: Tensor) -> Tensor {
-    Tensor(shape: table[id].shape, buffer: piece.buffer, offset: piece.offset + offsets[id.index])
+    Tensor(shape: shapes[id.index], buffer: piece.buffer, offset: piece.offset + offsets[id.index])
   }
 
   public func value(_ id: ParameterID) -> Tensor { view(id, in: values) }
@@ -38,8 +42,28 @@ public final class ParameterStore {
 
   public func clearGradients() { gradients.fill() }
 
+  /// Neighbouring elements of one row of a parameter, and where the first lies in the part at hand.
+  public struct Run {
+    public let offset, row: Int
+    public let columns: Range<Int>
+
+    public init(offset: Int, row: Int, columns: Range<Int>) {
+      self.offset = offset
+      self.row = row
+      self.columns = columns
+    }
+  }
+
   /// Draws all parameters anew.
   public func initialize(seed: UInt64) {
+    initialize(seed: seed) { id, body in
+      let spec = table[id]
+      for row in 0..<spec.rows { body(Run(offset: row * spec.columns, row: row, columns: 0..<spec.columns)) }
+    }
+  }
+
+  /// Draws the parts at hand anew; `forEachRun` tells of which elements they consist.
+  public func initialize(seed: UInt64, forEachRun: (ParameterID, (Run) -> Void) -> Void) {
     for (index, spec) in table.specs.enumerated() {
       let tensor = value(ParameterID(index: index))
       switch spec.initialization {
@@ -47,9 +71,8 @@ public final class ParameterStore {
         for i in 0..<tensor.count { tensor.pointer[i] = constant }
       case .uniform(let bound):
         let stream = RandomStream(seed: seed, name: spec.name)
-        for row in 0..<spec.rows {
-          stream.fillUniform(
-            tensor.pointer + row * spec.columns, bound: bound, row: row, columns: 0..<spec.columns)
+        forEachRun(ParameterID(index: index)) { run in
+          stream.fillUniform(tensor.pointer + run.offset, bound: bound, row: run.row, columns: run.columns)
         }
       }
     }

@@ -70,7 +70,7 @@ public struct ParameterTable: Sendable {
 
   /// Weight [outputs, sum of inputs] and bias [outputs], uniform in ± 1/sqrt(inputs), or zero.
   public mutating func linear(
-    _ name: String, inputs: [Int], outputs: Int, group: ParameterGroup, zero: Bool = false
+    _ name: String, inputs: [Int], outputs: Int, outputGroups: Int = 1, group: ParameterGroup, zero: Bool = false
   ) -> LinearParameters {
     let bound = 1 / Float(inputs.reduce(0, +)).squareRoot()
     let start: Initialization = zero ? .constant(0) : .uniform(bound: bound)
@@ -79,7 +79,7 @@ public struct ParameterTable: Sendable {
         name: "\(name).weight", shape: [outputs, inputs.reduce(0, +)], columnSegments: inputs, initialization: start,
         group: group))
     let bias = add(ParameterSpec(name: "\(name).bias", shape: [outputs], initialization: start, group: group))
-    return LinearParameters(weight: weight, bias: bias)
+    return LinearParameters(weight: weight, bias: bias, outputGroups: outputGroups)
   }
 
   /// Scale (ones) and shift (zeros) over `length` columns, possibly of several concatenated values.
@@ -97,6 +97,8 @@ public struct ParameterTable: Sendable {
 
 public struct LinearParameters: Sendable, Hashable {
   public let weight, bias: ParameterID
+  /// Groups of the outputs, see `Value.groups`.
+  public let outputGroups: Int
 }
 
 public struct NormParameters: Sendable, Hashable {

@@ -19,16 +19,20 @@ public struct ValueShape: Hashable, Sendable, CustomStringConvertible {
 
 /// An activation in a computation, with a place for its gradient. In dry runs it has a shape but no data.
 public final class Value {
+  /// Global: a distributed value holds only this rank's block of it in `data`.
   public let shape: ValueShape
+  /// Groups that the columns consist of, each with a column for every variable: the points of a patch. One otherwise.
+  public let groups: Int
   public let data: Tensor?
   /// Of the loss with respect to this value, summed over its uses during a backward pass.
   public var gradient: Tensor?
   /// Whether backward has to reach this value.
   public let requiresGradient: Bool
 
-  public init(shape: ValueShape, data: Tensor?, requiresGradient: Bool) {
-    precondition(data == nil || data?.count == shape.count)
+  public init(shape: ValueShape, groups: Int = 1, data: Tensor?, requiresGradient: Bool) {
+    precondition(shape.columns % groups == 0)
     self.shape = shape
+    self.groups = groups
     self.data = data
     self.requiresGradient = requiresGradient
   }

@@ -46,7 +46,7 @@ public final class Forecaster {
       let frame = try reader.read(batch)
       var state = Value(frame.state)
       for step in 0..<steps {
-        state = runner.advance(state, from: frame, step: step)
+        state = try runner.advance(state, from: frame, step: step)
         if let lead = keep.firstIndex(of: step + 1) {
           for sample in batch.indices {
             runner.tiling.untile(

@@ -21,14 +21,14 @@ public protocol ForecastModel: Sendable {
   var parameters: ParameterTable { get }
 
   /// Into the latent space: [T, B, D].
-  func encode(_ input: ModelInput, _ operations: any Operations) -> Value
+  func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value
 
   /// One application of the processor, one step of time. `application` counts them within a rollout;
   /// `isTraining` switches dropout on.
-  func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) -> Value
+  func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) throws -> Value
 
   /// Back to fields: [T, B, s·V_out]. `encoded` is what `encode` returned.
-  func decode(_ latent: Value, encoded: Value, input: ModelInput, _ operations: any Operations) -> Value
+  func decode(_ latent: Value, encoded: Value, input: ModelInput, _ operations: any Operations) throws -> Value
 }
 
 extension ForecastModel {
@@ -37,12 +37,12 @@ extension ForecastModel {
   public func step(
     _ input: ModelInput, applications: Int = 1, firstApplication: Int = 0, isTraining: Bool = false,
     _ operations: any Operations
-  ) -> Value {
-    let encoded = encode(input, operations)
+  ) throws -> Value {
+    let encoded = try encode(input, operations)
     var latent = encoded
     for application in 0..<applications {
-      latent = process(latent, application: firstApplication + application, isTraining: isTraining, operations)
+      latent = try process(latent, application: firstApplication + application, isTraining: isTraining, operations)
     }
-    return decode(latent, encoded: encoded, input: input, operations)
+    return try decode(latent, encoded: encoded, input: input, operations)
   }
 }

@@ -82,7 +82,8 @@ public struct WeatherMixer: ForecastModel {
     decoderNorm = table.norm("decoder.norm", lengths: [d], group: .decoder)
     // Residual output starts as persistence: no change.
     let startsAtZero = if case .residual = output { true } else { false }
-    decoder = table.linear("decoder", inputs: [d, d], outputs: s * v, group: .decoder, zero: startsAtZero)
+    decoder = table.linear(
+      "decoder", inputs: [d, d], outputs: s * v, outputGroups: s, group: .decoder, zero: startsAtZero)
     switch output {
     case .residual(let scale):
       precondition(scale.count == v)
@@ -96,48 +97,52 @@ public struct WeatherMixer: ForecastModel {
     parameters = table
   }
 
-  public func encode(_ input: ModelInput, _ operations: any Operations) -> Value {
-    operations.linear([input.state] + (input.auxiliary.map { [$0] } ?? []), encoder)
+  public func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value {
+    try operations.linear([input.state] + (input.auxiliary.map { [$0] } ?? []), encoder)
   }
 
-  public func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) -> Value {
+  public func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) throws
+    -> Value
+  {
     let dropout =
       isTraining && dropoutProbability > 0
       ? Dropout(probability: dropoutProbability, application: application) : nil
     var x = latent
     for block in blocks {
-      x = operations.residualMLP(x, along: .tokens, block.tokens, dropout: dropout)
-      x = operations.residualMLP(x, along: .channels, block.channels, dropout: dropout)
+      x = try operations.residualMLP(x, along: .tokens, block.tokens, dropout: dropout)
+      x = try operations.residualMLP(x, along: .channels, block.channels, dropout: dropout)
     }
     return x
   }
 
   public func decode(
     _ latent: Value, encoded: Value, input: ModelInput, _ operations: any Operations
-  ) -> Value {
-    let decoded = operations.linear([operations.layerNorm(latent, decoderNorm), encoded], decoder)
+  ) throws -> Value {
+    let decoded = try operations.linear([operations.layerNorm(latent, decoderNorm), encoded], decoder)
     // From here on per grid point: [T, B·s, V].
     let points = decoded.shape.batch * sizes.pointsPerToken
-    let y = operations.reshape(decoded, batch: points, columns: sizes.variables)
-    let x = operations.reshape(input.state, batch: points, columns: sizes.variables)
+    let y = try operations.reshape(decoded, batch: points, columns: sizes.variables)
+    let x = try operations.reshape(input.state, batch: points, columns: sizes.variables)
     let prediction =
       switch head {
-      case .residual(let scale): operations.addScaled(y, factor: scale, to: x)
+      case .residual(let scale): try operations.addScaled(y, factor: scale, to: x)
       case .blend(let inner, let outer, let linear):
-        operations.blend(y, with: x, inner: inner, outer: outer, linear)
+        try operations.blend(y, with: x, inner: inner, outer: outer, linear)
       }
-    return operations.reshape(prediction, batch: decoded.shape.batch, columns: decoded.shape.columns)
+    return try operations.reshape(prediction, batch: decoded.shape.batch, columns: decoded.shape.columns)
   }
 
   /// Floating-point operations of all matrix products in one step of one sample, counted by a dry run.
   public var forwardFLOPs: Int {
-    func dry(_ fields: Int) -> Value {
-      let shape = ValueShape(rows: sizes.tokens, batch: 1, columns: sizes.pointsPerToken * fields)
-      return Value(shape: shape, data: nil, requiresGradient: false)
+    get throws {
+      func dry(_ fields: Int) -> Value {
+        let shape = ValueShape(rows: sizes.tokens, batch: 1, columns: sizes.pointsPerToken * fields)
+        return Value(shape: shape, data: nil, requiresGradient: false)
+      }
+      let counting = CountingOperations(parameters)
+      let auxiliary = sizes.auxiliaries > 0 ? dry(sizes.auxiliaries) : nil
+      _ = try step(ModelInput(state: dry(sizes.variables), auxiliary: auxiliary), counting)
+      return counting.productFLOPs
     }
-    let counting = CountingOperations(parameters)
-    let auxiliary = sizes.auxiliaries > 0 ? dry(sizes.auxiliaries) : nil
-    _ = step(ModelInput(state: dry(sizes.variables), auxiliary: auxiliary), counting)
-    return counting.productFLOPs
   }
 }

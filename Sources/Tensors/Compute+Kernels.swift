@@ -263,9 +263,10 @@ extension Compute {
   // MARK: Dropout
 
   /// y = keep(x)/(1 − probability). The mask is a function of the stream and each element's place alone: row
-  /// `rowIndex(r)` and its column. Forward and backward are the same operation. y may be x.
+  /// `rowIndex(r)` and its column, counted from `firstColumn`. Forward and backward are the same operation. y may be x.
   public func dropout(
-    _ x: Tensor, rows: Int, probability: Float, stream: RandomStream, rowIndex: (Int) -> UInt64, into y: Tensor
+    _ x: Tensor, rows: Int, probability: Float, stream: RandomStream, rowIndex: (Int) -> UInt64,
+    firstColumn: Int = 0, into y: Tensor
   ) {
     let columns = x.count / max(rows, 1)
     precondition(y.count == x.count && rows * columns == x.count)
@@ -273,7 +274,8 @@ extension Compute {
       stream.withStream { stream in
         for row in range {
           kernels.dropout(
-            stream, rowIndex(row), 0, probability, x.pointer + row * columns, y.pointer + row * columns, columns)
+            stream, rowIndex(row), UInt64(firstColumn), probability, x.pointer + row * columns,
+            y.pointer + row * columns, columns)
         }
       }
     }

@@ -56,7 +56,7 @@ public struct RolloutPlan: Sendable, Hashable {
 /// 2000). Up to slots + 1 steps each step runs at most twice, once plainly and once recorded.
 public struct CheckpointedChain {
   /// State after step `index` from the state before it, without recording.
-  let advance: (_ index: Int, _ state: Value) -> Value
+  let advance: (_ index: Int, _ state: Value) throws -> Value
   /// Runs step `index` recorded and back: from the state before it and the gradient of the state after it (nil if none)
   /// to the gradient of the state before it (nil when not needed).
   let reverse: (_ index: Int, _ state: Tensor, _ gradient: Tensor?) throws -> Tensor?
@@ -76,7 +76,7 @@ public struct CheckpointedChain {
       // With slots, split so that the right part needs one slot fewer; without, advance to the last step each time.
       let split = slots > 0 ? lower + max(1, (upper - lower) / (slots + 1)) : upper - 1
       var middle = state
-      for index in lower..<split { middle = advance(index, middle) }
+      for index in lower..<split { middle = try advance(index, middle) }
       try run(split, upper, from: middle, gradient: &gradient, slots: max(0, slots - 1))
       upper = split
     }

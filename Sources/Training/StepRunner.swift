@@ -47,8 +47,10 @@ public final class StepRunner {
   }
 
   /// The state after step `step` (counted from 0) of a rollout that started with `start`, without recording.
-  public func advance(_ state: Value, from start: Frame, step: Int, isTraining: Bool = false) -> Value {
-    model.step(input(state, start, step), firstApplication: step, isTraining: isTraining, operations)
+  public func advance(_ state: Value, from start: Frame, step: Int, isTraining: Bool = false) throws
+    -> Value
+  {
+    try model.step(input(state, start, step), firstApplication: step, isTraining: isTraining, operations)
   }
 
   private func input(_ state: Value, _ start: Frame, _ step: Int) -> ModelInput {
@@ -72,14 +74,14 @@ public final class StepRunner {
   {
     var total = 0.0
     let chain = CheckpointedChain(
-      advance: { [self] index, state in advance(state, from: start, step: index, isTraining: true) },
+      advance: { [self] index, state in try advance(state, from: start, step: index, isTraining: true) },
       reverse: { [self] index, state, gradient in
         let state = Value(state, requiresGradient: index > 0)
-        let (prediction, tape) = record {
-          model.step(input(state, start, index), firstApplication: index, isTraining: true, operations)
+        let (prediction, tape) = try record {
+          try model.step(input(state, start, index), firstApplication: index, isTraining: true, operations)
         }
         total += try addLoss(prediction, target: nextTarget(), gradient: gradient, scale: scale / Double(steps))
-        tape.backward()
+        try tape.backward()
         return index > 0 ? state.takeGradient() : nil
       })
     _ = try chain.run(steps, from: Value(start.state), slots: slots)
@@ -89,41 +91,41 @@ public final class StepRunner {
   /// Back-propagates through one encoding, k applications of the processor, and one decoding.
   public func latent(_ start: Frame, steps: Int, scale: Double, target: Frame) throws -> Double {
     let input = self.input(Value(start.state), start, 0)
-    let (encoded, encodeTape) = record { model.encode(input, operations) }
+    let (encoded, encodeTape) = try record { try model.encode(input, operations) }
     var total = 0.0
     // The last link of the chain is the decoder; its gradient with respect to the encoding goes to `encoded` directly.
     let chain = CheckpointedChain(
       advance: { [self] index, state in
-        model.process(state, application: index, isTraining: true, operations)
+        try model.process(state, application: index, isTraining: true, operations)
       },
       reverse: { [self] index, state, gradient in
         let latent = Value(state, requiresGradient: true)
-        let (output, tape) = record {
+        let (output, tape) = try record {
           index < steps
-            ? model.process(latent, application: index, isTraining: true, operations)
-            : model.decode(latent, encoded: encoded, input: input, operations)
+            ? try model.process(latent, application: index, isTraining: true, operations)
+            : try model.decode(latent, encoded: encoded, input: input, operations)
         }
         if index < steps {
           output.gradient = gradient
         } else {
           total = try addLoss(output, target: target, gradient: nil, scale: scale)
         }
-        tape.backward()
+        try tape.backward()
         return latent.takeGradient()
       })
     let gradient = try chain.run(steps + 1, from: Value(encoded.tensor), slots: slots)
     if let gradient {
       if let sum = encoded.gradient { compute.add(gradient, to: sum) } else { encoded.gradient = gradient }
     }
-    encodeTape.backward()
+    try encodeTape.backward()
     return total
   }
 
-  private func record(_ body: () -> Value) -> (Value, Tape) {
+  private func record(_ body: () throws -> Value) rethrows -> (Value, Tape) {
     let tape = Tape()
     operations.tape = tape
     defer { operations.tape = nil }
-    return (body(), tape)
+    return (try body(), tape)
   }
 
   /// The loss of a recorded prediction, with its gradient set for the backward pass.

@@ -181,8 +181,9 @@ public final class Trainer {
   /// from the weights at hand.
   private func divergence(update: Int, loss: Double) -> JigsawError {
     var details: [String] = []
-    if let frame = try? reader.read([trainSampler.starts[0]]) {
-      let prediction = runner.advance(Value(frame.state), from: frame, step: 0).tensor
+    if let frame = try? reader.read([trainSampler.starts[0]]),
+      let prediction = try? runner.advance(Value(frame.state), from: frame, step: 0).tensor
+    {
       let channels = reader.dataset.channels
       let bad = channels.indices.filter { channel in
         // Squares, since the loss is made of them.
@@ -225,7 +226,7 @@ public final class Trainer {
           preconditionFailure("the sampler chose a start without its target")
         }
         let target = try reader.read([index]).state
-        state = runner.advance(state, from: frame, step: step)
+        state = try runner.advance(state, from: frame, step: step)
         loss += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
         guard step == 0 else { continue }
         for point in 0..<areaWeights.count {

@@ -93,7 +93,7 @@ public enum InspectWorkflow {
     ]
     lines.append(
       "  model: \(plan.model.parameters.elementCount) parameters, \(plan.model.sizes.tokens) tokens, "
-        + "\(significant(Double(plan.model.forwardFLOPs) / 1e9)) GFLOP forward per sample")
+        + "\(significant(Double(try plan.model.forwardFLOPs) / 1e9)) GFLOP forward per sample")
     lines += dataset.normalizations.map { "  note: \($0)" }
     return lines.joined(separator: "\n")
   }

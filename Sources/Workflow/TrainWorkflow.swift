@@ -110,7 +110,7 @@ public struct TrainWorkflow {
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates)
-    let flops = model.forwardFLOPs
+    let flops = try model.forwardFLOPs
     let peak = Compute.measuredMultiplyAddRate() * Double(compute.team.count)
     let trainer = Trainer(
       runner: runner, optimizer: optimizer,

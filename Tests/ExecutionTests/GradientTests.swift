@@ -19,7 +19,7 @@ import Testing
   private func check(
     _ table: ParameterTable, inputs: [Tensor], dropoutSeed: UInt64 = 0,
     _ operation: (LocalOperations, [Value]) -> Value
-  ) {
+  ) throws {
     let compute = Compute(threads: 2)
     let parameters = ParameterStore(table)
     parameters.initialize(seed: 1)
@@ -45,7 +45,7 @@ import Testing
     let seed = compute.tensor(y.shape.dimensions)
     seed.copy(from: weights!)
     y.gradient = seed
-    tape.backward()
+    try tape.backward()
 
     var variables = zip(inputs, values).enumerated().map { ("input \($0)", $1.0, $1.1.takeGradient().values) }
     for ((spec, value), (_, gradient)) in zip(
@@ -70,46 +70,46 @@ import Testing
     }
   }
 
-  @Test func linearWithTwoInputs() {
+  @Test func linearWithTwoInputs() throws {
     var table = ParameterTable()
     let p = table.linear("linear", inputs: [5, 3], outputs: 7, group: .encoder)
-    check(table, inputs: [tensor([rows, batch, 5], "a"), tensor([rows, batch, 3], "b")]) { $0.linear($1, p) }
+    try check(table, inputs: [tensor([rows, batch, 5], "a"), tensor([rows, batch, 3], "b")]) { $0.linear($1, p) }
   }
 
-  @Test func layerNorm() {
+  @Test func layerNorm() throws {
     var table = ParameterTable()
     let p = table.norm("norm", lengths: [columns], group: .processor)
-    check(table, inputs: [tensor([rows, batch, columns], "a", scale: 3)]) { $0.layerNorm($1[0], p) }
+    try check(table, inputs: [tensor([rows, batch, columns], "a", scale: 3)]) { $0.layerNorm($1[0], p) }
   }
 
   @Test(arguments: [MixingDimension.tokens, .channels], [nil, Dropout(probability: 0.3, application: 1)])
-  func residualMLP(dimension: MixingDimension, dropout: Dropout?) {
+  func residualMLP(dimension: MixingDimension, dropout: Dropout?) throws {
     var table = ParameterTable()
     let inputs = dimension == .tokens ? rows : columns
     let p = MLPParameters(
       name: "mlp", norm: table.norm("norm", lengths: [columns], group: .processor),
       first: table.linear("first", inputs: [inputs], outputs: 11, group: .processor),
       second: table.linear("second", inputs: [11], outputs: inputs, group: .processor))
-    check(table, inputs: [tensor([rows, batch, columns], "a")], dropoutSeed: 5) {
+    try check(table, inputs: [tensor([rows, batch, columns], "a")], dropoutSeed: 5) {
       $0.residualMLP($1[0], along: dimension, p, dropout: dropout)
     }
   }
 
-  @Test func blend() {
+  @Test func blend() throws {
     var table = ParameterTable()
     let inner = table.norm("inner", lengths: [3], group: .decoder)
     let outer = table.norm("outer", lengths: [3, 3], group: .decoder)
     let p = table.linear("blend", inputs: [3, 3], outputs: 3, group: .decoder)
     // More points than fit one piece, so that threads share them.
     let shape = [700, 2, 3]
-    check(table, inputs: [tensor(shape, "y"), tensor(shape, "x")]) {
+    try check(table, inputs: [tensor(shape, "y"), tensor(shape, "x")]) {
       $0.blend($1[0], with: $1[1], inner: inner, outer: outer, p)
     }
   }
 
-  @Test func scaledSumAndReshape() {
+  @Test func scaledSumAndReshape() throws {
     let factor: [Float] = [0.5, 2]
-    check(ParameterTable(), inputs: [tensor([rows, batch, 4], "y"), tensor([rows, batch, 4], "x")]) {
+    try check(ParameterTable(), inputs: [tensor([rows, batch, 4], "y"), tensor([rows, batch, 4], "x")]) {
       operations, inputs in
       let y = operations.reshape(inputs[0], batch: 2 * batch, columns: 2)
       let x = operations.reshape(inputs[1], batch: 2 * batch, columns: 2)
@@ -118,16 +118,16 @@ import Testing
   }
 
   /// A value used twice receives both contributions.
-  @Test func gradientsOfSeveralUsesAddUp() {
+  @Test func gradientsOfSeveralUsesAddUp() throws {
     var table = ParameterTable()
     let a = table.linear("a", inputs: [4], outputs: 4, group: .encoder)
     let b = table.linear("b", inputs: [4, 4], outputs: 4, group: .encoder)
-    check(table, inputs: [tensor([rows, batch, 4], "x")]) { operations, inputs in
+    try check(table, inputs: [tensor([rows, batch, 4], "x")]) { operations, inputs in
       operations.linear([operations.linear([inputs[0]], a), inputs[0]], b)
     }
   }
 
-  @Test func dropoutIsTheSameForEqualKeysAndChangesWithThem() {
+  @Test func dropoutIsTheSameForEqualKeysAndChangesWithThem() throws {
     var table = ParameterTable()
     let p = MLPParameters(
       name: "mlp", norm: table.norm("norm", lengths: [columns], group: .processor),
@@ -152,7 +152,7 @@ import Testing
 }
 
 @Suite struct ParameterTests {
-  @Test func piecesShareALayout() {
+  @Test func piecesShareALayout() throws {
     var table = ParameterTable()
     let p = table.linear("layer", inputs: [3, 2], outputs: 4, group: .encoder)
     let store = ParameterStore(table)

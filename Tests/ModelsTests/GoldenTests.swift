@@ -120,7 +120,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     let state = Value(start.state, requiresGradient: true)
     let tape = Tape()
     golden.runner.operations.tape = tape
-    let prediction = golden.model.step(
+    let prediction = try golden.model.step(
       ModelInput(state: state, auxiliary: golden.runner.auxiliaryInput(start)), golden.runner.operations)
     golden.runner.operations.tape = nil
     #expect(try golden.difference(golden.planes(prediction.tensor), "step.prediction") < Self.tolerance)
@@ -130,7 +130,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
       prediction.tensor, try golden.frame("target.0").state, gradient: gradient, accumulate: false, scale: 1)
     #expect(try golden.difference([Float(loss)], "step.loss") < Self.tolerance)
     prediction.gradient = gradient
-    tape.backward()
+    try tape.backward()
     #expect(try golden.parameterDifference(golden.parameters.gradients, "step.gradient.") < Self.tolerance)
     #expect(try golden.difference(golden.planes(state.takeGradient()), "step.gradient.state") < Self.tolerance)
   }

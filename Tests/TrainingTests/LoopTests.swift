@@ -49,7 +49,7 @@ final class Setup {
       dataset, from: start, through: end, stepHours: 6, leadSteps: leadSteps, seed: 1, isShuffled: true, place: "test")
   }
 
-  func trainer(updates: Int, learningRate: Double = 3e-3, rollout: RolloutPlan = .singleStep) -> Trainer {
+  func trainer(updates: Int, learningRate: Double = 3e-3, rollout: RolloutPlan = .singleStep) throws -> Trainer {
     var options = Optimizer.Options()
     options.averageDecay = 0.9
     return Trainer(
@@ -60,7 +60,7 @@ final class Setup {
         schedule: LearningRateSchedule(
           peak: learningRate, final: learningRate, warmUpUpdates: 0, totalUpdates: updates),
         validateEvery: 0, checkpointEvery: 0, validationSamples: 1, prefetch: 2),
-      forwardFLOPsPerSample: model.forwardFLOPs,
+      forwardFLOPsPerSample: try model.forwardFLOPs,
       progress: CheckpointManifest.Progress(update: 0, samples: 0, samplesPerEpoch: sampler.count, seed: 1))
   }
 }
