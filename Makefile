@@ -1,7 +1,7 @@
 # make demo: set up, build, run the main job on the project's sample data.
 # make test: set up, build, run all tests. Both work on a fresh Debian machine that has Swift.
 
-.PHONY: help setup build demo test unit-test interop-test readme-test lint format install clean
+.PHONY: help setup build demo test unit-test rank-test interop-test readme-test lint format install clean
 
 PYTHON_ENVIRONMENT := .venv
 SWIFT_FLAGS :=
@@ -21,7 +21,7 @@ setup:
 
 # Swift's own libraries are linked in, so that the program runs on machines without Swift.
 build: setup
-	swift build -c release --static-swift-stdlib $(SWIFT_FLAGS)
+	swift build -c release --static-swift-stdlib --product jigsaw $(SWIFT_FLAGS)
 
 install: build
 	install -D -m 755 $(JIGSAW) $(DESTDIR)$(PREFIX)/bin/jigsaw
@@ -29,12 +29,17 @@ install: build
 demo: build
 	@Scripts/demo.sh $(JIGSAW)
 
-test: lint unit-test interop-test readme-test
+test: lint unit-test rank-test interop-test readme-test
 	@echo "all tests passed"
 
 unit-test: setup
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build
+
+# Ranks as processes, over the MPI at hand.
+rank-test: unit-test
+	@Scripts/setup.sh test
+	@Scripts/rank-test.sh .build/debug/rank-checks
 
 # The program's files opened, checked and recomputed by the reference tools of its users.
 interop-test: build $(PYTHON_ENVIRONMENT)/ready

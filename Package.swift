@@ -81,8 +81,16 @@ let package = Package(
     // Tests, and what several of them share.
     .target(name: "TestSupport", dependencies: ["Basics", "Stores"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("TensorsTests", ["Tensors", "CKernels"]),
-    tests("CommunicationTests", ["Basics", "Tensors", "Communication"]),
-    tests("DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models"]),
+    // Checks of ranks, run by the tests on threads and by rank-checks under mpirun.
+    .target(
+      name: "RankChecks", dependencies: ["Tensors", "Communication", "Execution", "Distribution", "Models"],
+      path: "Tests/RankChecks", swiftSettings: strict),
+    .executableTarget(
+      name: "rank-checks", dependencies: ["Communication", "Distribution", "RankChecks"], path: "Tests/RankChecksMain",
+      swiftSettings: strict),
+    tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
+    tests(
+      "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
     tests("ExecutionTests", ["Tensors", "Execution"]),
     tests("ModelsTests", ["Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training"]),
     tests("TrainingTests", ["Basics", "Tensors", "Execution", "Models", "Datasets", "Training", "TestSupport"]),

@@ -4,7 +4,7 @@
 set -eu
 
 packages="libdnnl-dev libnetcdf-dev libblosc-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
-if [ "${1:-build}" = test ]; then packages="$packages python3 python3-venv"; fi
+if [ "${1:-build}" = test ]; then packages="$packages openmpi-bin python3 python3-venv"; fi
 
 if ! command -v swift >/dev/null 2>&1; then
   echo "error: swift is not on the PATH; install Swift 6.2 or later from https://www.swift.org/install" >&2
@@ -25,6 +25,7 @@ for package in $packages; do
         python3) command -v python3 >/dev/null 2>&1 && continue ;;
         python3-venv) python3 -c 'import ensurepip' >/dev/null 2>&1 && continue ;;
         libopenmpi-dev) pkg-config --exists mpi-c 2>/dev/null && continue ;;
+        openmpi-bin) command -v mpirun >/dev/null 2>&1 && continue ;;
         pkg-config) command -v pkg-config >/dev/null 2>&1 && continue ;;
       esac
       missing="$missing $package"

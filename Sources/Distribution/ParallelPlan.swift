@@ -25,7 +25,7 @@ public struct ParallelPlan: Sendable {
     return planning.plan
   }
 
-  func placement(_ id: ParameterID) -> Placement {
+  public func placement(_ id: ParameterID) -> Placement {
     guard let placement = placements[id] else { preconditionFailure("\(table[id].name) is not placed") }
     return placement
   }

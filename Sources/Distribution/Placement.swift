@@ -27,7 +27,9 @@ extension Placement {
   }
 
   /// All elements of the part at a position.
-  func forEachRun(_ spec: ParameterSpec, _ mesh: Mesh, _ place: Mesh.Position, _ body: (ParameterStore.Run) -> Void) {
+  public func forEachRun(
+    _ spec: ParameterSpec, _ mesh: Mesh, _ place: Mesh.Position, _ body: (ParameterStore.Run) -> Void
+  ) {
     switch self {
     case .whole:
       for row in 0..<spec.rows {

@@ -1,4 +1,5 @@
 import Basics
+import RankChecks
 import Tensors
 import Testing
 
@@ -10,39 +11,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 5]) func collectivesDoWhatTheySay(ranks: Int) throws {
-    _ = try ThreadRanks.run(ranks) { world in
-      let rank = world.rank
-      // All-reduce, more and fewer numbers than ranks.
-      for count in [1, 3, 17] {
-        let x = Self.tensor(count) { Float(rank * 100 + $0) }
-        try world.allReduce(Region(x), of: .float32, .sum).wait()
-        let offset = Float((0..<ranks).reduce(0, +) * 100)
-        #expect(x.values == (0..<count).map { offset + Float(ranks * $0) })
-      }
-      #expect(try world.allReduce([Double(rank), 1], .maximum) == [Double(ranks - 1), 1])
-      #expect(try world.allReduce([Double(rank)], .minimum) == [0])
-      #expect(try world.all(true) && !world.all(rank > 0))
-      // Gather parts of unlike sizes.
-      let parts = (0..<ranks).map { peer in Self.tensor(peer + 1) { peer == rank ? Float(10 * peer + $0) : -1 } }
-      try world.allGather(parts.map { Region($0) }).wait()
-      for peer in 0..<ranks { #expect(parts[peer].values == (0...peer).map { Float(10 * peer + $0) }) }
-      // Exchange.
-      let outgoing = (0..<ranks).map { peer in Self.tensor(2) { Float(100 * rank + 10 * peer + $0) } }
-      let incoming = (0..<ranks).map { _ in Self.tensor(2) { _ in -1 } }
-      try world.allToAll(outgoing.map { Region($0) }, into: incoming.map { Region($0) }).wait()
-      for peer in 0..<ranks { #expect(incoming[peer].values == (0..<2).map { Float(100 * peer + 10 * rank + $0) }) }
-      // Broadcast.
-      for root in 0..<ranks {
-        let bytes = try world.broadcast(rank == root ? [7, UInt8(root)] : [], from: root)
-        #expect(bytes == [7, UInt8(root)])
-      }
-      try world.barrier()
-      // Halves, in reverse order.
-      let half = try world.split(color: rank % 2, key: -rank)
-      let members = (0..<ranks).filter { $0 % 2 == rank % 2 }.reversed() as [Int]
-      #expect(half.size == members.count && members[half.rank] == rank)
-      #expect(try half.allReduce([Double(rank)]) == [Double(members.reduce(0, +))])
-    }
+    #expect(try ThreadRanks.run(ranks) { try CollectiveChecks.failures($0) }.flatMap { $0 } == [])
   }
 
   @Test func messagesKeepTheirOrderAndAreCounted() throws {
