@@ -56,6 +56,9 @@ public enum ModelChecks {
     public var flops = 0
     public var matrixCount = 0
     public var gradientSquares = 0.0
+    /// Sent by this rank within the instance, as counted and as planned.
+    public var bytesSent = 0
+    public var bytesPlanned = 0
   }
 
   private static func numbers(_ shape: [Int], _ name: String) -> Tensor {
@@ -120,6 +123,10 @@ public enum ModelChecks {
     }
   }
 
+  private static func sent(_ context: RankContext) -> Int {
+    context.domain.traffic.bytesSent + context.tensor.traffic.bytesSent
+  }
+
   /// One rank of a mesh; its blocks put where they belong.
   public static func distributed(_ setting: Setting, _ context: RankContext) throws -> Outcome {
     let s = setting
@@ -159,6 +166,7 @@ public enum ModelChecks {
         shape: dry(fields).shape, groups: s.points,
         data: block(numbers([s.tokens, s.batch, s.points * fields], name), fields), requiresGradient: needsGradient)
     }
+    let sentBefore = sent(context)
     let tape = Tape()
     operations.tape = tape
     let state = input("state", s.variables, true)
@@ -168,6 +176,11 @@ public enum ModelChecks {
     try operations.sumSharedGradients()
 
     var outcome = Outcome()
+    outcome.bytesSent = sent(context) - sentBefore
+    let planned = PlannedTraffic(plan, place)
+    let start = Value(shape: state.shape, groups: s.points, data: nil, requiresGradient: true)
+    _ = try s.model.step(ModelInput(state: start, auxiliary: dry(s.auxiliaries)), isTraining: true, planned)
+    outcome.bytesPlanned = planned.bytes
     func put(_ name: String, _ count: Int, _ indices: [Int], _ values: [Float]) {
       outcome.values[name] = Array(repeating: 0, count: count)
       outcome.holds[name] = Array(repeating: false, count: count)
@@ -219,6 +232,10 @@ public enum ModelChecks {
           break
         }
       }
+    }
+    // The share of an all-reduce is rounded in one way or another.
+    if abs(found.bytesSent - found.bytesPlanned) > 64 {
+      failures.append("\(setting.name): \(found.bytesSent) bytes were sent, \(found.bytesPlanned) planned")
     }
     if abs(found.gradientSquares / expected.gradientSquares - 1) > 1e-5 {
       failures.append("\(setting.name): the gradients' squares sum to \(found.gradientSquares)")
