@@ -10,8 +10,6 @@ public final class MPICommunicator: Communicator {
   public var name: String { MPICommunicator.library }
   private let handle: jk_mpi_comm
   private let isWorld: Bool
-  /// Transfers that `progress` moves on: testing one lets the library work on all.
-  private weak var latest: MPITransfer?
 
   private init(_ handle: jk_mpi_comm, isWorld: Bool) throws {
     self.handle = handle
@@ -76,7 +74,6 @@ public final class MPICommunicator: Communicator {
       let part = region.bytes(offset..<min(region.byteCount, offset + MPICommunicator.largestPiece))
       let transfer = MPITransfer(self, part, what, peer)
       try check(start(part, &transfer.request), what, peer: peer, rank: rank)
-      latest = transfer
       transfers.append(transfer)
       offset += part.byteCount
     } while offset < region.byteCount
@@ -118,7 +115,7 @@ public final class MPICommunicator: Communicator {
     return try MPICommunicator(part, isWorld: false)
   }
 
-  public func progress() throws { _ = try latest?.isDone() }
+  public func progress() throws { try check(jk_mpi_progress(handle), "moving transfers on", rank: rank) }
 }
 
 /// A request of MPI's.

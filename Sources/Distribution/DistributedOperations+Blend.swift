@@ -21,7 +21,7 @@ extension DistributedOperations {
     let blended = local.blend(yPoints, with: xPoints, inner: inner, outer: outer, p)
     let output = result(try exchange.toColumns(blended.tensor), y.shape, groups: 1)
     guard let tape, let pointTape else { return output }
-    tape.record { [self] in
+    tape.record([inner.scale, inner.shift, outer.scale, outer.shift, p.weight, p.bias]) { [self] in
       blended.gradient = try exchange.toPoints(output.takeGradient())
       try pointTape.backward()
       contribute(try exchange.toColumns(yPoints.takeGradient()), to: y)

@@ -43,7 +43,7 @@ extension DistributedOperations {
     let output = result(y, x.shape, groups: 1)
     guard let tape else { return output }
 
-    tape.record { [self] in
+    tape.record(p.all) { [self] in
       let dy = output.takeGradient()
       var dbranch = dy
       if dropout != nil {
@@ -110,10 +110,10 @@ extension DistributedOperations {
     _ x: Tensor, _ name: String, rows: Range<Int>, batch: Int, columns: Range<Int>, _ dropout: Dropout?
   ) {
     guard let dropout, x.count > 0 else { return }
-    let stream = RandomStream(seed: seed, name: name, step: step << 16 | UInt64(dropout.application))
+    let first = randomKey.firstSample
     compute.dropout(
-      x, rows: rows.count * batch, probability: dropout.probability, stream: stream,
-      rowIndex: { UInt64(rows.lowerBound + $0 / batch) << 24 | UInt64($0 % batch) }, firstColumn: columns.lowerBound,
-      into: x)
+      x, rows: rows.count * batch, probability: dropout.probability, stream: randomKey.stream(name, dropout),
+      rowIndex: { UInt64(rows.lowerBound + $0 / batch) << 24 | UInt64(first + $0 % batch) },
+      firstColumn: columns.lowerBound, into: x)
   }
 }

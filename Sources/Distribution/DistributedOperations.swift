@@ -14,9 +14,7 @@ public final class DistributedOperations: Operations {
   public let products: DistributedProducts
   public var tape: Tape?
 
-  /// As for `LocalOperations`.
-  public var seed: UInt64 = 0
-  public var step: UInt64 = 0
+  public var randomKey = RandomKey()
 
   public init(_ context: RankContext, _ compute: Compute, _ plan: ParallelPlan, _ parameters: ParameterStore) {
     precondition(plan.mesh == context.mesh)
@@ -103,7 +101,7 @@ public final class DistributedOperations: Operations {
     let n = rowRange(rows).count * batch
     compute.addBias(value(p.bias), to: y, rows: n, .perColumn)
     guard let tape else { return output }
-    tape.record { [self] in
+    tape.record([p.weight, p.bias]) { [self] in
       let dy = output.takeGradient()
       compute.addBiasGradient(of: dy, rows: n, .perColumn, to: gradient(p.bias))
       for (i, x) in inputs.enumerated() {
@@ -123,7 +121,7 @@ public final class DistributedOperations: Operations {
     let statistics = try normalize(x, p, into: y)
     let output = result(y, x.shape, groups: x.groups)
     guard let tape else { return output }
-    tape.record { [self] in
+    tape.record([p.scale, p.shift]) { [self] in
       let dy = output.takeGradient()
       let target = gradientTarget(x)
       try normalizeBackward(x, p, statistics, dy, into: target.tensor, accumulate: target.accumulate)

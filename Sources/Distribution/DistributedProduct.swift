@@ -147,15 +147,12 @@ public final class DistributedProducts {
   func multiplyHere(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) throws {
     let work = 2 * c.rows * c.columns * a.columns
     flops += work
-    let isAlone = context.mesh.instance == 1
+    let isAlone = context.mesh.count == 1
     let slices = isAlone ? 1 : max(1, min(c.rows / 64, work / DistributedProducts.flopsBetweenProgress))
     for slice in 0..<slices {
       let rows = chunk(c.rows, into: slices, slice)
       compute.multiply(a.rows(rows), b, into: c.rows(rows), accumulate: accumulate)
-      if !isAlone {
-        try context.domain.progress()
-        try context.tensor.progress()
-      }
+      if !isAlone { try context.progress() }
     }
   }
 }

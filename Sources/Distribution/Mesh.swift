@@ -25,6 +25,32 @@ public struct Mesh: Sendable, Hashable, CustomStringConvertible {
     self.tensor = tensor
   }
 
+  /// The mesh of `ranks` ranks whose model instances are domain × tensor; the replicas follow.
+  ///
+  /// - Parameters:
+  ///   - tokens: which the domain axis splits.
+  ///   - fields: predicted fields, which the tensor axis splits.
+  /// - Throws: when there is none, listing those that there are.
+  public init(ranks: Int, domain: Int, tensor: Int, tokens: Int, fields: Int) throws {
+    let isPossible = ranks % (domain * tensor) == 0 && domain <= tokens && tensor <= fields
+    guard isPossible else {
+      var possible: [String] = []
+      for p in 1...min(ranks, tokens) where ranks % p == 0 {
+        for q in 1...min(ranks, fields) where ranks / p % q == 0 {
+          possible.append("\(p) × \(q) (replicas: \(ranks / p / q))")
+        }
+      }
+      throw JigsawError(
+        "parallel", "asks for model instances of \(domain) × \(tensor) (domain × tensor) ranks",
+        expected: "a mesh for \(ranks) \(ranks == 1 ? "rank" : "ranks"), \(tokens) tokens and \(fields) fields: "
+          + possible.joined(separator: ", "),
+        remedy: ranks == 1
+          ? "start it on \(domain * tensor) ranks, for example with mpirun -n \(domain * tensor)"
+          : "set parallel.domain and parallel.tensor to one of these, or start another number of ranks")
+    }
+    self.init(replica: ranks / (domain * tensor), domain: domain, tensor: tensor)
+  }
+
   public var count: Int { replica * domain * tensor }
   public var instance: Int { domain * tensor }
   public var description: String { "\(replica) × \(domain) × \(tensor)" }
@@ -63,8 +89,19 @@ public final class RankContext {
   /// Alone.
   public static func single() throws -> RankContext { try RankContext(Mesh(), SingleRank()) }
 
-  /// Sent by this rank, within the model instance and between instances.
-  public var instanceTraffic: Traffic { instance.traffic + domain.traffic + tensor.traffic }
+  /// Sent by this rank in all.
+  public var traffic: Traffic {
+    [world, instance, domain, tensor, replica].reduce(Traffic()) { $0 + $1.traffic }
+  }
+
+  /// Work that goes on beside the products, such as gradients on their way to other replicas.
+  public var background: (() throws -> Void)?
+
+  /// Moves transfers on; called between slices of products.
+  func progress() throws {
+    try instance.progress()
+    try background?()
+  }
 
   func communicator(_ axis: SplitAxis) -> any Communicator { axis == .domain ? domain : tensor }
   func index(_ axis: SplitAxis) -> Int { axis == .domain ? position.domain : position.tensor }

@@ -30,12 +30,12 @@ public struct ParallelPlan: Sendable {
     return placement
   }
 
-  /// Memory for the parts of all parameters at a position, values drawn from `seed` as on one rank.
-  public func makeParameters(_ place: Mesh.Position, seed: UInt64) -> ParameterStore {
+  /// Memory for the parts of all parameters at a position.
+  public func makeParameters(_ place: Mesh.Position) -> ParameterStore {
     let ids = table.specs.indices.map(ParameterID.init)
-    let store = ParameterStore(table, shapes: ids.map { placement($0).shape(table[$0], mesh, place) })
-    store.initialize(seed: seed) { id, body in placement(id).forEachRun(table[id], mesh, place, body) }
-    return store
+    return ParameterStore(
+      table, shapes: ids.map { placement($0).shape(table[$0], mesh, place) },
+      shared: Set(ids.filter { !placement($0).sharedAxes.isEmpty }))
   }
 }
 

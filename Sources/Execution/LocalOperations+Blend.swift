@@ -25,7 +25,7 @@ extension LocalOperations {
     let output = result(out, y.shape)
     guard let tape else { return output }
 
-    tape.record { [self] in
+    tape.record([inner.scale, inner.shift, outer.scale, outer.shift, p.weight, p.bias]) { [self] in
       let dout = output.takeGradient()
       let dy = newTensor(y.shape)
       let dx = x.requiresGradient ? gradientTarget(x) : nil

@@ -32,7 +32,7 @@ extension LocalOperations {
     let output = result(y, x.shape)
     guard let tape else { return output }
 
-    tape.record { [self] in
+    tape.record(p.all) { [self] in
       let dy = output.takeGradient()
       var dbranch = dy
       if dropout != nil {
@@ -145,9 +145,9 @@ extension LocalOperations {
   /// Masks a tensor [rows, batch, columns] in place, keyed by row, sample and column.
   private func mask(_ x: Tensor, _ name: String, rows: Int, batch: Int, _ dropout: Dropout?) {
     guard let dropout else { return }
-    let stream = RandomStream(seed: seed, name: name, step: step << 16 | UInt64(dropout.application))
+    let first = randomKey.firstSample
     compute.dropout(
-      x, rows: rows * batch, probability: dropout.probability, stream: stream,
-      rowIndex: { UInt64($0 / batch) << 24 | UInt64($0 % batch) }, into: x)
+      x, rows: rows * batch, probability: dropout.probability, stream: randomKey.stream(name, dropout),
+      rowIndex: { UInt64($0 / batch) << 24 | UInt64(first + $0 % batch) }, into: x)
   }
 }

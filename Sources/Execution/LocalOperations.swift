@@ -6,9 +6,7 @@ public final class LocalOperations: Operations {
   public let parameters: ParameterStore
   public var tape: Tape?
 
-  /// What dropout masks are keyed by besides layer and index: the run's seed, and update and micro-batch as one number.
-  public var seed: UInt64 = 0
-  public var step: UInt64 = 0
+  public var randomKey = RandomKey()
 
   public init(compute: Compute, parameters: ParameterStore) {
     self.compute = compute
@@ -62,7 +60,7 @@ public final class LocalOperations: Operations {
     compute.addBias(value(p.bias), to: y, rows: n, .perColumn)
     let output = result(y, shape)
     guard let tape else { return output }
-    tape.record { [self] in
+    tape.record([p.weight, p.bias]) { [self] in
       let dy = output.takeGradient()
       compute.addBiasGradient(of: dy, rows: n, .perColumn, to: gradient(p.bias))
       let dw = gradient(p.weight).matrix(rows: outputs)
@@ -89,7 +87,7 @@ public final class LocalOperations: Operations {
     let statistics = normalize(x.tensor, p, rows: n, into: y)
     let output = result(y, x.shape)
     guard let tape else { return output }
-    tape.record { [self] in
+    tape.record([p.scale, p.shift]) { [self] in
       let dy = output.takeGradient()
       let target = gradientTarget(x)
       compute.layerNormBackward(

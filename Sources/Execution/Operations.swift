@@ -17,6 +17,22 @@ public struct Dropout: Sendable, Hashable {
   }
 }
 
+/// What random masks are keyed by besides layer and index, so that no layout of ranks changes them.
+public struct RandomKey: Sendable, Hashable {
+  /// Of the run.
+  public var seed: UInt64 = 0
+  /// Update and micro-batch as one number.
+  public var step: UInt64 = 0
+  /// Of this batch within the micro-batch of all model instances.
+  public var firstSample = 0
+
+  public init() {}
+
+  public func stream(_ name: String, _ dropout: Dropout) -> RandomStream {
+    RandomStream(seed: seed, name: name, step: step << 16 | UInt64(dropout.application))
+  }
+}
+
 /// The operations that models are written in.
 ///
 /// One model file runs on one process, distributed over ranks, or dry (to count), by the implementation it is given.

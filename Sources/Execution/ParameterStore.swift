@@ -9,20 +9,30 @@ public final class ParameterStore {
   /// Elements from one piece's start to each parameter; starts are aligned for vectors.
   private let offsets: [Int]
   public let length: Int
+  /// Parameters that one rank alone holds come first in a piece; behind this those that several hold.
+  public let unsharedLength: Int
 
   public let values: Tensor
   public let gradients: Tensor
 
-  /// - Parameter shapes: of the parts of the parameters that are held here; all of them by default.
-  public init(_ table: ParameterTable, shapes: [[Int]]? = nil) {
+  /// - Parameters:
+  ///   - shapes: of the parts of the parameters that are held here; all of them by default.
+  ///   - shared: parameters that other ranks hold as well.
+  public init(_ table: ParameterTable, shapes: [[Int]]? = nil, shared: Set<ParameterID> = []) {
     self.table = table
-    self.shapes = shapes ?? table.specs.map(\.shape)
-    var offsets: [Int] = []
+    let shapes = shapes ?? table.specs.map(\.shape)
+    self.shapes = shapes
+    var offsets = [Int](repeating: 0, count: table.specs.count)
     var end = 0
-    for shape in self.shapes {
-      offsets.append(end)
-      end += (shape.reduce(1, *) + 15) / 16 * 16
+    func place(_ areShared: Bool) {
+      for index in table.specs.indices where shared.contains(ParameterID(index: index)) == areShared {
+        offsets[index] = end
+        end += (shapes[index].reduce(1, *) + 15) / 16 * 16
+      }
     }
+    place(false)
+    unsharedLength = end
+    place(true)
     self.offsets = offsets
     length = end
     values = Tensor(zeros: [end])
@@ -31,6 +41,11 @@ public final class ParameterStore {
 
   /// Another piece of memory of this layout, zeroed.
   public func makePiece() -> Tensor { Tensor(zeros: [length]) }
+
+  /// Where parameter `id` lies in a piece.
+  public func range(_ id: ParameterID) -> Range<Int> {
+    offsets[id.index]..<offsets[id.index] + shapes[id.index].reduce(1, *)
+  }
 
   /// Parameter `id` within a piece.
   public func view(_ id: ParameterID, in piece: Tensor) -> Tensor {
@@ -54,13 +69,14 @@ public final class ParameterStore {
     }
   }
 
-  /// Draws all parameters anew.
-  public func initialize(seed: UInt64) {
-    initialize(seed: seed) { id, body in
-      let spec = table[id]
-      for row in 0..<spec.rows { body(Run(offset: row * spec.columns, row: row, columns: 0..<spec.columns)) }
-    }
+  /// Calls `body` for all rows of a parameter that is held whole.
+  public func forEachRun(_ id: ParameterID, _ body: (Run) -> Void) {
+    let spec = table[id]
+    for row in 0..<spec.rows { body(Run(offset: row * spec.columns, row: row, columns: 0..<spec.columns)) }
   }
+
+  /// Draws all parameters anew.
+  public func initialize(seed: UInt64) { initialize(seed: seed) { forEachRun($0, $1) } }
 
   /// Draws the parts at hand anew; `forEachRun` tells of which elements they consist.
   public func initialize(seed: UInt64, forEachRun: (ParameterID, (Run) -> Void) -> Void) {

@@ -117,4 +117,8 @@ public struct MLPParameters: Sendable, Hashable {
     self.first = first
     self.second = second
   }
+
+  public var all: [ParameterID] {
+    [norm.scale, norm.shift, first.weight, first.bias, second.weight, second.bias]
+  }
 }

@@ -26,6 +26,12 @@ public final class Compute: Sendable {
       a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
       "product of [\(a.rows), \(a.columns)] and [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
     if c.rows == 0 || c.columns == 0 { return }
+    if a.columns == 0 {
+      // A sum of nothing: libraries of products want at least one term.
+      guard !accumulate else { return }
+      for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: 0, count: c.columns) }
+      return
+    }
     let parts = team.count
     if parts == 1 { return backend.multiply(a, b, into: c, accumulate: accumulate) }
     // Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.

@@ -64,6 +64,13 @@ public final class ThreadTeam: Sendable {
   /// CPUs this process may run on.
   public static var availableCPUs: Int { Int(jk_available_cpus()) }
 
+  /// A bit for each of them, by their number; all zero when the system does not say.
+  public static var availableCPUMask: [UInt8] {
+    var mask = [UInt8](repeating: 0, count: 128)
+    _ = jk_cpu_mask(&mask, mask.count)
+    return mask
+  }
+
   private final class Member {
     let shared: Shared
     let index: Int

@@ -25,47 +25,59 @@ public struct Tiling: Sendable, Hashable {
     jk_tiling(rows: rows, columns: columns, tile_rows: tileRows, tile_columns: tileColumns)
   }
 
+  /// The rows that tokens lie in.
+  public func rows(_ tokens: Range<Int>) -> Range<Int> {
+    if tokens.isEmpty { return 0..<0 }
+    let across = columns / tileColumns
+    return tokens.lowerBound / across * tileRows..<((tokens.upperBound - 1) / across + 1) * tileRows
+  }
+
   /// Fields as planes [V, rows, columns] into sample `sample` of a tensor [T, B, s·V]:
-  /// out = (plane − mean[field])·factor[field]. With `fieldOffset` and `fieldCount` the planes fill only some of the
-  /// tensor's fields. Column x of the tiled field is column x + `columnShift` of the planes, around the globe. Runs on the
-  /// calling thread.
+  /// out = (plane − mean[field])·factor[field]. Column x of the tiled field is column x + `columnShift` of the planes,
+  /// around the globe. Runs on the calling thread.
+  ///
+  /// - Parameter tokens: those that the tensor holds; the planes then hold just their rows. All by default.
   public func tile(
     _ planes: UnsafePointer<Float>, fields: Int, mean: [Float], factor: [Float], into out: Tensor, sample: Int,
-    columnShift: Int = 0, fieldOffset: Int = 0, fieldCount: Int? = nil
+    columnShift: Int = 0, tokens: Range<Int>? = nil
   ) {
-    let layout = Layout(self, out, fieldCount ?? fields)
-    precondition(mean.count == fields && factor.count == fields && fieldOffset + fields <= layout.fields)
-    precondition((0..<columns).contains(columnShift))
+    let part = Part(self, out, fields, tokens)
+    precondition(mean.count == fields && factor.count == fields && (0..<columns).contains(columnShift))
     withUnsafePointer(to: geometry) {
       jk_current().pointee.tile(
-        planes, fieldSize, fields, mean, factor, $0, 0, tokens, columnShift,
-        out.pointer + sample * layout.sampleStride + fieldOffset, layout.tokenStride, layout.fields)
+        planes, part.planeSize, fields, mean, factor, $0, part.first, part.last, columnShift,
+        out.pointer + sample * part.sampleStride, part.tokenStride, fields)
     }
   }
 
-  /// The inverse of `tile`: plane = value·factor[field] + mean[field].
+  /// The inverse of `tile`, without a shift: plane = value·factor[field] + mean[field].
   public func untile(
     _ values: Tensor, sample: Int, fields: Int, mean: [Float], factor: [Float],
-    into planes: UnsafeMutablePointer<Float>
+    into planes: UnsafeMutablePointer<Float>, tokens: Range<Int>? = nil
   ) {
-    let layout = Layout(self, values, fields)
+    let part = Part(self, values, fields, tokens)
     precondition(mean.count == fields && factor.count == fields)
     withUnsafePointer(to: geometry) {
       jk_current().pointee.untile(
-        values.pointer + sample * layout.sampleStride, layout.tokenStride, layout.fields, fields, mean, factor, $0, 0,
-        tokens, planes, fieldSize)
+        values.pointer + sample * part.sampleStride, part.tokenStride, fields, fields, mean, factor, $0, part.first,
+        part.last, planes, part.planeSize)
     }
   }
 
-  private struct Layout {
-    let fields, sampleStride, tokenStride: Int
+  /// Some tokens of a tensor, counted from the first row of the planes at hand.
+  private struct Part {
+    let first, last, planeSize, sampleStride, tokenStride: Int
 
-    init(_ tiling: Tiling, _ tensor: Tensor, _ fields: Int) {
+    init(_ tiling: Tiling, _ tensor: Tensor, _ fields: Int, _ tokens: Range<Int>?) {
+      let tokens = tokens ?? 0..<tiling.tokens
       precondition(
-        tensor.shape.count == 3 && tensor.shape[0] == tiling.tokens
+        tensor.shape.count == 3 && tensor.shape[0] == tokens.count
           && tensor.shape[2] == tiling.pointsPerToken * fields,
         "tensor \(tensor.shape) is not a tiling of \(fields) fields")
-      self.fields = fields
+      let rows = tiling.rows(tokens)
+      first = tokens.lowerBound - rows.lowerBound / tiling.tileRows * (tiling.columns / tiling.tileColumns)
+      last = first + tokens.count
+      planeSize = rows.count * tiling.columns
       sampleStride = tensor.shape[2]
       tokenStride = tensor.shape[1] * tensor.shape[2]
     }

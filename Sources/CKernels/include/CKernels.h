@@ -128,6 +128,8 @@ const jk_kernels *jk_named(const char *name);
 
 /// CPUs that this process may run on (its affinity, not the machine's count).
 int jk_available_cpus(void);
+/// Sets a bit for each of them; returns 0, or -1 when the system does not say.
+int jk_cpu_mask(unsigned char *mask, size_t bytes);
 
 /// Four 32-bit random numbers of `stream` at (row, block).
 void jk_philox(const jk_stream *stream, uint64_t row, uint64_t block, uint32_t out[4]);

@@ -134,6 +134,12 @@ int jk_mpi_wait(jk_mpi_request *request) {
   return status;
 }
 
+int jk_mpi_progress(jk_mpi_comm comm) {
+  // Any call lets the library work on all transfers; this one asks for nothing else.
+  int flag;
+  return MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm_of(comm), &flag, MPI_STATUS_IGNORE);
+}
+
 void jk_mpi_error_text(int code, char *text) {
   int length = 0;
   if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) length = 0;

@@ -39,6 +39,9 @@ int jk_mpi_barrier(jk_mpi_comm comm, jk_mpi_request *request);
 int jk_mpi_test(jk_mpi_request *request, bool *done);
 int jk_mpi_wait(jk_mpi_request *request);
 
+/// Lets the library move all transfers on.
+int jk_mpi_progress(jk_mpi_comm comm);
+
 /// The library's words for a code; `text` has room for 1024 characters.
 void jk_mpi_error_text(int code, char *text);
 /// Name and version of the library, in the same room.

@@ -1,0 +1,142 @@
+import Basics
+import Communication
+import Execution
+import Tensors
+
+/// One rank's share of a model: its place in the mesh, its parts of the parameters, and the operations that it computes
+/// with. Whoever trains or runs a model does so through this, on one rank as on many.
+public final class ModelRank {
+  public let context: RankContext
+  public let compute: Compute
+  public let parameters: ParameterStore
+  public let operations: any Operations
+  /// Nil on a single rank, which needs none.
+  public let plan: ParallelPlan?
+  private let local: LocalOperations?
+  private let distributed: DistributedOperations?
+
+  /// - Parameters:
+  ///   - table: of the model's parameters, zero until `initialize` or a checkpoint fills them.
+  ///   - dryRun: one recorded forward pass of the model, without data.
+  public init(
+    _ context: RankContext, _ compute: Compute, _ table: ParameterTable, dryRun: (any Operations) throws -> Void
+  ) rethrows {
+    self.context = context
+    self.compute = compute
+    if context.mesh.count == 1 {
+      plan = nil
+      distributed = nil
+      parameters = ParameterStore(table)
+      let operations = LocalOperations(compute: compute, parameters: parameters)
+      local = operations
+      self.operations = operations
+    } else {
+      let plan = try ParallelPlan.make(context.mesh, table, dryRun: dryRun)
+      self.plan = plan
+      local = nil
+      parameters = plan.makeParameters(context.position)
+      let operations = DistributedOperations(context, compute, plan, parameters)
+      distributed = operations
+      self.operations = operations
+    }
+  }
+
+  public var randomKey = RandomKey() {
+    didSet {
+      local?.randomKey = randomKey
+      distributed?.randomKey = randomKey
+    }
+  }
+
+  /// Floating-point operations of this rank's products so far; nil on a single rank, where nobody counts.
+  public var productFLOPs: Int? { distributed?.products.flops }
+
+  // MARK: Blocks of values
+
+  /// Tokens at hand of `count`.
+  public func tokens(_ count: Int) -> Range<Int> { chunk(count, into: context.mesh.domain, context.position.domain) }
+
+  /// Fields at hand of `count`, at every point of a token.
+  public func fields(_ count: Int) -> Range<Int> { chunk(count, into: context.mesh.tensor, context.position.tensor) }
+
+  /// A patch matrix [T, B, s·V] from this rank's block of it.
+  public func patches(_ block: Tensor, tokens: Int, points: Int, fields: Int, requiresGradient: Bool = false) -> Value {
+    precondition(
+      block.shape == [self.tokens(tokens).count, block.shape[1], points * self.fields(fields).count],
+      "a block of \(block.shape) is not this rank's part of [\(tokens), B, \(points) · \(fields)]")
+    return Value(
+      shape: ValueShape(rows: tokens, batch: block.shape[1], columns: points * fields), groups: points, data: block,
+      requiresGradient: requiresGradient)
+  }
+
+  // MARK: Parts of parameters
+
+  /// Calls `body` for all elements of the part of a parameter at hand.
+  public func forEachRun(_ id: ParameterID, _ body: (ParameterStore.Run) -> Void) {
+    if let plan {
+      plan.placement(id).forEachRun(plan.table[id], plan.mesh, context.position, body)
+    } else {
+      parameters.forEachRun(id, body)
+    }
+  }
+
+  /// Whether this rank is the first of those of its instance that hold the same part.
+  public func isFirstHolder(_ id: ParameterID) -> Bool {
+    plan?.placement(id).sharedAxes.allSatisfy { context.index($0) == 0 } ?? true
+  }
+
+  /// Draws all parameters anew, the same numbers on every mesh.
+  public func initialize(seed: UInt64) { parameters.initialize(seed: seed) { forEachRun($0, $1) } }
+
+  // MARK: Sums
+
+  /// Sums the gradients of parameters that several ranks of the instance hold.
+  func sumSharedGradients() throws { try distributed?.sumSharedGradients() }
+
+  /// Sum of squares over the owned parts of all gradients at hand, each element of the instance on one rank only.
+  func gradientSquares(owned: OwnedParts) -> Double {
+    var sum = 0.0
+    for index in parameters.table.specs.indices {
+      let id = ParameterID(index: index)
+      guard isFirstHolder(id) else { continue }
+      for part in owned.overlaps(parameters.range(id)) {
+        sum += compute.sumOfSquares(parameters.gradients.elements(part.piece))
+      }
+    }
+    return sum
+  }
+}
+
+extension Tensor {
+  /// Elements of a tensor as a vector.
+  public func elements(_ range: Range<Int>) -> Tensor {
+    precondition(range.upperBound <= count)
+    return Tensor(shape: [range.count], buffer: buffer, offset: offset + range.lowerBound)
+  }
+}
+
+/// Ranges of a parameter piece that a rank updates, and a compact memory that holds just these.
+public struct OwnedParts: Sendable, Hashable {
+  /// Ascending.
+  public let ranges: [Range<Int>]
+  private let starts: [Int]
+  public let count: Int
+
+  public init(_ ranges: [Range<Int>]) {
+    var end = 0
+    self.ranges = ranges.filter { !$0.isEmpty }.sorted { $0.lowerBound < $1.lowerBound }
+    starts = self.ranges.map { range in
+      defer { end += range.count }
+      return end
+    }
+    count = end
+  }
+
+  /// The owned parts of a range: where they lie in the piece, and from where in the compact memory.
+  public func overlaps(_ range: Range<Int>) -> [(piece: Range<Int>, compact: Int)] {
+    zip(ranges, starts).compactMap { owned, start in
+      let shared = owned.clamped(to: range)
+      return shared.isEmpty ? nil : (shared, start + shared.lowerBound - owned.lowerBound)
+    }
+  }
+}
