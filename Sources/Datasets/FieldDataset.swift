@@ -33,7 +33,19 @@ public final class FieldDataset: Sendable {
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
   private let places: [Place]
-  private let cache: FieldCache
+  /// Of all fields, on one rank.
+  private var wholeReader: RecordReader {
+    whole.withLock { reader in
+      if let reader { return reader }
+      let made = RecordReader(
+        self, tiling: nil, blocks: [FieldBlock(fields: channels.indices, tokens: 0..<0)], rank: 0,
+        cacheBytes: cacheBytes)
+      reader = made
+      return made
+    }
+  }
+  private let whole = Mutex<RecordReader?>(nil)
+  private let cacheBytes: Int
 
   /// One store of a source, with the channels it gives.
   private struct Part: Sendable {
@@ -142,8 +154,8 @@ public final class FieldDataset: Sendable {
             ?? "none"
         }.joined(separator: " and "), remedy: "choose sources for the same period")
     }
+    self.cacheBytes = cacheBytes
     indexOfTime = Dictionary(uniqueKeysWithValues: times.enumerated().map { ($1, $0) })
-    cache = FieldCache(byteLimit: cacheBytes, fieldBytes: channels.count * grid.count * MemoryLayout<Float>.size)
     var notes = stores.flatMap(\.store.normalizations)
     for part in parts {
       for field in part.fields {
@@ -243,46 +255,80 @@ public final class FieldDataset: Sendable {
 
   // MARK: Reading
 
-  /// All channels at one time into [channel, row, column], north to south, in our units.
-  /// - Throws: also when values are missing (NaN), naming file, variable, time.
+  /// All channels at one time into [channel, row, column], north to south, in our units. Missing values are NaN.
   public func read(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
-    if cache.read(time, into: planes) { return }
-    // The times stored in the same chunks come with little more effort; keep them if there is room.
-    let chunk = chunkBlock(around: time)
-    let block = chunk.count <= cache.room ? chunk : time..<time + 1
-    let fieldSize = grid.count
-    let size = channels.count * fieldSize
-    let buffer = UnsafeMutablePointer<Float>.allocate(capacity: size * block.count)
-    defer { buffer.deallocate() }
-    for (number, part) in parts.enumerated() {
-      for run in runs(of: number, in: block) {
-        for field in part.fields {
-          try part.store.read(field.binding, times: run.stored, level: field.level) {
-            buffer + (run.first - block.lowerBound + $0) * size + field.channel * fieldSize
-          }
-        }
-      }
-    }
-    for index in block {
-      let planesOfTime = buffer + (index - block.lowerBound) * size
-      cache.store(index, planesOfTime)
-      if index == time { planes.update(from: planesOfTime, count: size) }
-    }
+    try read(time, isChecked: false, into: planes)
   }
 
   /// As `read`, and every value must be a number.
+  /// - Throws: also when values are missing (NaN), naming file, variable, time.
   public func readChecked(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
-    try read(time: time, into: planes)
-    let size = channels.count * grid.count
-    if UnsafeBufferPointer(start: planes, count: size).contains(where: { !$0.isFinite }) {
-      let index = (0..<size).first { !planes[$0].isFinite } ?? 0
-      let missing = (0..<grid.count).filter { !planes[index / grid.count * grid.count + $0].isFinite }.count
-      throw JigsawError(
-        place(of: index / grid.count, time: time),
-        "has \(missing) missing values (NaN) in \(channels[index / grid.count].name) at \(times[time].display)",
-        expected: "a number at every grid point",
-        remedy: "leave out this variable or these dates, or fill the gaps")
+    try read(time, isChecked: true, into: planes)
+  }
+
+  private func read(_ time: Int, isChecked: Bool, into planes: UnsafeMutablePointer<Float>) throws {
+    let plan = wholeReader.plan(time)
+    let record = UnsafeMutablePointer<Float>.allocate(capacity: plan.recordCounts[0])
+    defer { record.deallocate() }
+    try wholeReader.read(time, isChecked: isChecked, into: record)
+    for piece in plan.pieces[0] {
+      let corner =
+        piece.channel * grid.count + piece.part.rows.lowerBound * grid.columns + piece.part.columns.lowerBound
+      let width = piece.part.columns.count
+      for line in 0..<piece.part.rows.count {
+        (planes + corner + line * grid.columns).update(from: record + piece.offset + line * width, count: width)
+      }
     }
+  }
+
+  // MARK: Chunks
+
+  /// Stored chunks that were read and decoded so far, and their bytes as stored.
+  public var reads: (chunks: Int, bytes: Int) {
+    parts.reduce((0, 0)) { ($0.0 + $1.store.store.reads.chunks, $0.1 + $1.store.store.reads.bytes) }
+  }
+
+  /// A chunk of one array (all times of it), as far as it is wanted.
+  struct StoredChunk: Sendable {
+    let part: Int
+    let binding: GriddedStore.Binding
+    let box: GriddedStore.Box
+    /// The channels in it and their levels' indices in the store.
+    let fields: [(channel: Int, level: Int)]
+    /// Where it lies on the grid.
+    let parts: [Rectangle]
+
+    /// Wanted numbers at one time.
+    var count: Int { fields.count * parts.reduce(0) { $0 + $1.count } }
+  }
+
+  /// The parts that hold a time.
+  func parts(of time: Int) -> [Int] { places[time].entries.map(\.part) }
+
+  /// The chunks of a part in which wanted fields are stored.
+  func storedChunks(part number: Int, bands: Int) -> [StoredChunk] {
+    let part = parts[number]
+    var chunks: [StoredChunk] = []
+    var names: [String] = []
+    for field in part.fields where !names.contains(field.binding.array.name) { names.append(field.binding.array.name) }
+    for name in names {
+      let fields = part.fields.filter { $0.binding.array.name == name }
+      let binding = fields[0].binding
+      for box in part.store.boxes(binding, levels: Set(fields.map { $0.level ?? 0 }), bands: bands) {
+        let inside = fields.map { (channel: $0.channel, level: $0.level ?? 0) }.filter { box.levels.contains($0.level) }
+        chunks.append(
+          StoredChunk(part: number, binding: binding, box: box, fields: inside, parts: part.store.rectangles(box)))
+      }
+    }
+    return chunks
+  }
+
+  func read(
+    _ chunk: StoredChunk, times: Range<Int>,
+    into target: (_ time: Int, _ level: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+  ) throws {
+    try parts[chunk.part].store.read(
+      chunk.binding, times: times, box: chunk.box, levels: chunk.fields.map(\.level), into: target)
   }
 
   /// Static fields [field, row, column].
@@ -303,7 +349,7 @@ public final class FieldDataset: Sendable {
   }
 
   /// The run of times around `time` that lie in one chunk of all arrays of its parts.
-  private func chunkBlock(around time: Int) -> Range<Int> {
+  func chunkBlock(around time: Int) -> Range<Int> {
     var lower = time
     var upper = time + 1
     for entry in places[time].entries {
@@ -322,7 +368,7 @@ public final class FieldDataset: Sendable {
   }
 
   /// The pieces of a block of times that are consecutive in a part: first index here, indices there.
-  private func runs(of part: Int, in block: Range<Int>) -> [(first: Int, stored: Range<Int>)] {
+  func runs(of part: Int, in block: Range<Int>) -> [(first: Int, stored: Range<Int>)] {
     var runs: [(first: Int, stored: Range<Int>)] = []
     for time in block {
       guard let index = places[time].entries.first(where: { $0.part == part })?.index else { continue }
@@ -333,31 +379,5 @@ public final class FieldDataset: Sendable {
       }
     }
     return runs
-  }
-}
-
-/// Decoded fields kept in memory up to a limit.
-private final class FieldCache: Sendable {
-  private let entryLimit: Int
-  private let floats: Int
-  private let entries = Mutex<[Int: [Float]]>([:])
-
-  init(byteLimit: Int, fieldBytes: Int) {
-    entryLimit = fieldBytes > 0 ? byteLimit / fieldBytes : 0
-    floats = fieldBytes / MemoryLayout<Float>.size
-  }
-
-  /// Entries that still fit.
-  var room: Int { entries.withLock { max(0, entryLimit - $0.count) } }
-
-  func read(_ time: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
-    guard let entry = entries.withLock({ $0[time] }) else { return false }
-    entry.withUnsafeBufferPointer { out.update(from: $0.baseAddress!, count: floats) }
-    return true
-  }
-
-  func store(_ time: Int, _ planes: UnsafePointer<Float>) {
-    let copy = Array(UnsafeBufferPointer(start: planes, count: floats))
-    entries.withLock { if $0.count < entryLimit && $0[time] == nil { $0[time] = copy } }
   }
 }

@@ -19,19 +19,22 @@ public enum Forcing: String, Sendable, CaseIterable, Codable, Hashable {
   /// Cosine of the solar zenith angle, zero at night.
   case insolation
 
-  /// Fills a plane [rows, columns].
-  public func fill(_ plane: UnsafeMutablePointer<Float>, grid: LatLonGrid, time: Timestamp) {
+  /// Fills a plane [rows, columns] with the given rows of the grid, all by default.
+  public func fill(
+    _ plane: UnsafeMutablePointer<Float>, grid: LatLonGrid, rows wanted: Range<Int>? = nil, time: Timestamp
+  ) {
     let radians = Double.pi / 180
+    let wanted = wanted ?? 0..<grid.rows
     func rows(_ value: (Double) -> Double) {
-      for row in 0..<grid.rows {
+      for (line, row) in wanted.enumerated() {
         let v = Float(value(grid.latitudes[row] * radians))
-        for column in 0..<grid.columns { plane[row * grid.columns + column] = v }
+        for column in 0..<grid.columns { plane[line * grid.columns + column] = v }
       }
     }
     func columns(_ value: (Double) -> Double) {
       let line = grid.longitudes.map { Float(value($0)) }
-      for row in 0..<grid.rows {
-        for column in 0..<grid.columns { plane[row * grid.columns + column] = line[column] }
+      for row in wanted.indices {
+        for column in 0..<grid.columns { plane[(row - wanted.lowerBound) * grid.columns + column] = line[column] }
       }
     }
     let sun = SolarPosition(time)
@@ -46,12 +49,12 @@ public enum Forcing: String, Sendable, CaseIterable, Codable, Hashable {
     case .sinLocalTime: columns { sin(sun.localTimeAngle(longitude: $0)) }
     case .insolation:
       let hourCosines = grid.longitudes.map { cos(sun.hourAngle(longitude: $0)) }
-      for row in 0..<grid.rows {
+      for (line, row) in wanted.enumerated() {
         let latitude = grid.latitudes[row] * radians
         let a = sin(sun.declination) * sin(latitude)
         let b = cos(sun.declination) * cos(latitude)
         for column in 0..<grid.columns {
-          plane[row * grid.columns + column] = Float(max(0, a + b * hourCosines[column]))
+          plane[line * grid.columns + column] = Float(max(0, a + b * hourCosines[column]))
         }
       }
     }
@@ -121,15 +124,22 @@ public struct AuxiliaryFields: Sendable {
 
   public var count: Int { staticCount + forcings.count }
 
-  /// The planes for one time, [field, row, column]: static fields, then forcings.
-  public func planes(at time: Timestamp) -> [Float] {
-    var planes = [Float](repeating: 0, count: count * grid.count)
+  /// The planes for one time, [field, row, column]: static fields, then forcings. By default all fields and rows.
+  public func planes(at time: Timestamp, fields: Range<Int>? = nil, rows: Range<Int>? = nil) -> [Float] {
+    let (fields, rows) = (fields ?? 0..<count, rows ?? 0..<grid.rows)
+    let size = rows.count * grid.columns
+    var planes = [Float](repeating: 0, count: fields.count * size)
     planes.withUnsafeMutableBufferPointer { planes in
-      statics.withUnsafeBufferPointer { statics in
-        if let base = statics.baseAddress { planes.baseAddress?.update(from: base, count: statics.count) }
-      }
-      for (index, forcing) in forcings.enumerated() {
-        forcing.fill(planes.baseAddress! + (staticCount + index) * grid.count, grid: grid, time: time)
+      guard let base = planes.baseAddress else { return }
+      for (position, field) in fields.enumerated() {
+        let plane = base + position * size
+        if field < staticCount {
+          statics.withUnsafeBufferPointer {
+            plane.update(from: $0.baseAddress! + field * grid.count + rows.lowerBound * grid.columns, count: size)
+          }
+        } else {
+          forcings[field - staticCount].fill(plane, grid: grid, rows: rows, time: time)
+        }
       }
     }
     return planes

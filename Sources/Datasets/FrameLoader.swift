@@ -32,51 +32,17 @@ public struct Frame: Sendable {
   }
 }
 
-/// Makes frames: reads, normalises, tiles.
-public struct FrameReader: Sendable {
-  public let dataset: FieldDataset
-  public let normalization: Normalization
-  public let tiling: Tiling
-  private let pool: BufferPool
-
-  public init(_ dataset: FieldDataset, _ normalization: Normalization, _ tiling: Tiling, pool: BufferPool) {
-    self.dataset = dataset
-    self.normalization = normalization
-    self.tiling = tiling
-    self.pool = pool
-  }
-
-  /// The states at the given indices of the dataset.
-  public func read(_ indices: [Int]) throws -> Frame { try read(FrameRequest(indices: indices)) }
-
-  public func read(_ request: FrameRequest) throws -> Frame {
-    let channels = dataset.channels.count
-    let shape = [tiling.tokens, request.indices.count, tiling.pointsPerToken * channels]
-    let state = Tensor(
-      shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount))
-    let planes = pool.buffer(byteCount: channels * dataset.grid.count * ElementType.float32.byteCount)
-    let pointer = planes.pointer.assumingMemoryBound(to: Float.self)
-    for (sample, index) in request.indices.enumerated() {
-      try dataset.readChecked(time: index, into: pointer)
-      tiling.tile(
-        pointer, fields: channels, mean: normalization.mean, factor: normalization.inverseDeviation, into: state,
-        sample: sample, columnShift: request.columnShifts[sample])
-    }
-    return Frame(
-      state: state, times: request.indices.map { dataset.times[$0] }, columnShifts: request.columnShifts)
-  }
-}
-
 /// Which frames are read, one after the other.
 public protocol FrameSequence: Sendable {
   /// Nil at the end.
   mutating func next() -> FrameRequest?
 }
 
-/// Frames read ahead on a thread of its own, in the order of a sequence; at most `depth` frames wait.
+/// Frames read ahead on a thread of its own, in the order of a sequence; at most `depth` frames wait. What ranks exchange
+/// is started by `next` as soon as it is there, so that it travels during the step before.
 public final class FrameLoader: @unchecked Sendable {
   private struct State {
-    var ready: [Result<Frame, any Error>] = []
+    var ready: [Result<LoadedFrame, any Error>] = []
     var isStopped = false
     var isFinished = false
   }
@@ -124,18 +90,20 @@ public final class FrameLoader: @unchecked Sendable {
 
   /// The next frame of the plan, waiting for it if need be.
   public func next() throws -> Frame {
-    let result: Result<Frame, any Error> = locked {
-      if state.ready.isEmpty {
-        let start = monotonicSeconds()
-        while state.ready.isEmpty && !state.isFinished { pthread_cond_wait(changed, mutex) }
-        waitedSeconds += monotonicSeconds() - start
-      }
+    let start = monotonicSeconds()
+    let (first, ahead): (Result<LoadedFrame, any Error>, [Result<LoadedFrame, any Error>]) = locked {
+      while state.ready.isEmpty && !state.isFinished { pthread_cond_wait(changed, mutex) }
       precondition(!state.ready.isEmpty, "more frames were asked for than planned")
       let first = state.ready.removeFirst()
       pthread_cond_broadcast(changed)
-      return first
+      return (first, state.ready)
     }
-    return try result.get()
+    defer { waitedSeconds += monotonicSeconds() - start }
+    let loaded = try first.get()
+    try reader.start(loaded, .ahead)
+    // In order: behind a failure nothing follows.
+    for case .success(let frame) in ahead { try reader.start(frame, .ahead) }
+    return try reader.finish(loaded)
   }
 
   private func work() {
@@ -145,7 +113,7 @@ public final class FrameLoader: @unchecked Sendable {
         return state.isStopped
       }
       if stopped { return }
-      let result = Result { try reader.read(request) }
+      let result = Result { try reader.load(request) }
       locked {
         state.ready.append(result)
         pthread_cond_broadcast(changed)

@@ -144,19 +144,64 @@ public struct GriddedStore: Sendable {
 
   // MARK: Reading
 
-  /// Reads fields of one array at consecutive times (ignored for static fields) and one level (ignored without levels):
-  /// `out(i)` is where the field of the i-th time goes, [rows, columns], in our order and units. Missing values are NaN.
-  public func read(
-    _ binding: Binding, times: Range<Int>, level: Int?, into out: (Int) -> UnsafeMutablePointer<Float>
-  ) throws {
-    let shape = binding.array.shape
-    var box = shape.map { 0..<$0 }
-    if let dimension = binding.time { box[dimension] = times }
-    if let dimension = binding.level {
-      guard let level else { preconditionFailure("a level is needed for \(binding.array.name)") }
-      box[dimension] = level..<level + 1
+  /// Stored positions of one array that are read at once: what a chunk holds of one time, or what is asked for.
+  public struct Box: Sendable, Hashable {
+    /// 0 ..< 1 without levels.
+    public let levels: Range<Int>
+    public let rows, columns: Range<Int>
+  }
+
+  /// The boxes in which an array's wanted levels are stored, without those that hold none of the grid. An array that is
+  /// stored as a whole is read level by level, in `bands` bands of rows.
+  public func boxes(_ binding: Binding, levels: Set<Int>, bands: Int = 1) -> [Box] {
+    let (shape, chunks) = (binding.array.shape, binding.array.chunks)
+    func cut(_ dimension: Int?, _ pieces: Int) -> [Range<Int>] {
+      guard let dimension else { return [0..<1] }
+      let extent = shape[dimension]
+      let size = max(1, chunks?[dimension] ?? (extent + pieces - 1) / pieces)
+      return stride(from: 0, to: extent, by: size).map { $0..<min(extent, $0 + size) }
     }
-    let raw = try store.read(binding.array.name, box)
+    var boxes: [Box] = []
+    for levels in cut(binding.level, binding.level.map { shape[$0] } ?? 1).filter({
+      $0.contains(where: levels.contains)
+    }) {
+      for rows in cut(binding.latitude, bands) {
+        for columns in cut(binding.longitude, 1) {
+          let box = Box(levels: levels, rows: rows, columns: columns)
+          if !rectangles(box).isEmpty { boxes.append(box) }
+        }
+      }
+    }
+    return boxes
+  }
+
+  /// The parts of the grid that a box covers: two where the grid's first column lies within it.
+  public func rectangles(_ box: Box) -> [Rectangle] {
+    let southwards = flipsLatitude ? storedRows - box.rows.upperBound..<storedRows - box.rows.lowerBound : box.rows
+    let rows = southwards.clamped(to: 0..<grid.rows)
+    if rows.isEmpty { return [] }
+    let before = box.columns.clamped(to: 0..<firstColumn)
+    let from = box.columns.clamped(to: firstColumn..<grid.columns)
+    return [
+      from.lowerBound - firstColumn..<from.upperBound - firstColumn,
+      before.lowerBound + grid.columns - firstColumn..<before.upperBound + grid.columns - firstColumn,
+    ].filter { !$0.isEmpty }.map { Rectangle(rows: rows, columns: $0) }
+  }
+
+  /// Reads a box of one array at consecutive times (ignored for static fields). `target` tells where the part of a time,
+  /// level and rectangle goes, and how far its rows lie apart; our order and units, missing values NaN.
+  public func read(
+    _ binding: Binding, times: Range<Int>, box: Box, levels: [Int],
+    into target: (_ time: Int, _ level: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+  ) throws {
+    var stored = binding.array.shape.map { 0..<$0 }
+    if let dimension = binding.time { stored[dimension] = times }
+    // Levels that nobody wants needn't be copied out of their chunk.
+    let span = (levels.min() ?? 0)..<(levels.max() ?? 0) + 1
+    if let dimension = binding.level { stored[dimension] = span }
+    stored[binding.latitude] = box.rows
+    stored[binding.longitude] = box.columns
+    let raw = try store.read(binding.array.name, stored)
     let unpacked = UnsafeMutableBufferPointer<Float>.allocate(capacity: raw.count)
     defer { unpacked.deallocate() }
     binding.packing.unpack(raw, into: unpacked)
@@ -165,7 +210,7 @@ public struct GriddedStore: Sendable {
         unpacked[i] = Float(Double(unpacked[i]) * binding.conversion.factor + binding.conversion.offset)
       }
     }
-    let extent = box.map(\.count)
+    let extent = stored.map(\.count)
     var strides = extent
     var stride = 1
     for dimension in extent.indices.reversed() {
@@ -174,20 +219,38 @@ public struct GriddedStore: Sendable {
     }
     let (rowStride, columnStride) = (strides[binding.latitude], strides[binding.longitude])
     let timeStride = binding.time.map { strides[$0] } ?? 0
-    for index in 0..<(binding.time == nil ? 1 : times.count) {
-      let target = out(index)
-      for row in 0..<grid.rows {
-        let storedRow = flipsLatitude ? storedRows - 1 - row : row
-        let source = unpacked.baseAddress! + index * timeStride + storedRow * rowStride
-        let line = target + row * grid.columns
-        if columnStride == 1 && firstColumn == 0 {
-          line.update(from: source, count: grid.columns)
-        } else {
-          for column in 0..<grid.columns {
-            line[column] = source[(column + firstColumn) % grid.columns * columnStride]
+    let levelStride = binding.level.map { strides[$0] } ?? 0
+    for time in 0..<(binding.time == nil ? 1 : times.count) {
+      for level in levels {
+        let field = unpacked.baseAddress! + time * timeStride + (level - span.lowerBound) * levelStride
+        for part in rectangles(box) {
+          let (out, outStride) = target(time, level, part)
+          for (line, row) in part.rows.enumerated() {
+            let storedRow = (flipsLatitude ? storedRows - 1 - row : row) - box.rows.lowerBound
+            let storedColumn = (part.columns.lowerBound + firstColumn) % grid.columns - box.columns.lowerBound
+            let source = field + storedRow * rowStride + storedColumn * columnStride
+            if columnStride == 1 {
+              (out + line * outStride).update(from: source, count: part.columns.count)
+            } else {
+              for i in 0..<part.columns.count { out[line * outStride + i] = source[i * columnStride] }
+            }
           }
         }
       }
+    }
+  }
+
+  /// Reads whole fields of one array at consecutive times (ignored for static fields) and one level (ignored without
+  /// levels): `out(i)` is where the field of the i-th time goes, [rows, columns].
+  public func read(
+    _ binding: Binding, times: Range<Int>, level: Int?, into out: (Int) -> UnsafeMutablePointer<Float>
+  ) throws {
+    let shape = binding.array.shape
+    precondition((binding.level == nil) == (level == nil), "a level is needed for \(binding.array.name)")
+    let box = Box(
+      levels: (level ?? 0)..<(level ?? 0) + 1, rows: 0..<shape[binding.latitude], columns: 0..<shape[binding.longitude])
+    try read(binding, times: times, box: box, levels: [level ?? 0]) { time, _, part in
+      (out(time) + part.rows.lowerBound * grid.columns + part.columns.lowerBound, grid.columns)
     }
   }
 

@@ -41,11 +41,10 @@ public struct Sampler: Sendable, Equatable {
 
   public var count: Int { starts.count }
 
-  /// Dataset indices of the samples of batch `batch`, counted since the first epoch. Batches run across epoch ends.
-  public func batch(_ batch: Int, size: Int) -> [Int] {
-    let first = batch * size
+  /// Dataset indices of samples, counted since the first epoch.
+  public func samples(_ positions: Range<Int>) -> [Int] {
     var order: (epoch: Int, indices: [Int])?
-    return (first..<first + size).map { position in
+    return positions.map { position in
       let (epoch, index) = position.quotientAndRemainder(dividingBy: count)
       guard isShuffled else { return starts[index] }
       if order?.epoch != epoch { order = (epoch, permutation(epoch: epoch)) }

@@ -128,6 +128,7 @@ public protocol ArrayStore: Sendable {
   var format: String { get }
   var attributes: [String: AttributeValue] { get }
   var arrays: [String: ArrayInfo] { get }
+  var reads: ReadCounter { get }
 
   /// Reads the box given by one range per dimension.
   /// - Throws: `JigsawError` naming store and array when it is missing, damaged, or the box exceeds it.

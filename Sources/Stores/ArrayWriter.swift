@@ -61,7 +61,9 @@ public protocol ArrayWriter {
 }
 
 /// Creates a store at `path`, Zarr if the name ends in `.zarr`, else NetCDF-4.
-public func createStore(_ path: String, _ definition: StoreDefinition) throws -> any ArrayWriter {
-  path.hasSuffix(".zarr")
-    ? try ZarrWriter(path, definition) : try NetCDFWriter(path, definition)
+///
+/// - Parameter joins: whether another process has created it, to write chunks into it too; for Zarr alone.
+public func createStore(_ path: String, _ definition: StoreDefinition, joins: Bool = false) throws -> any ArrayWriter {
+  precondition(!joins || path.hasSuffix(".zarr"), "a NetCDF file has one writer")
+  return path.hasSuffix(".zarr") ? try ZarrWriter(path, definition, joins: joins) : try NetCDFWriter(path, definition)
 }

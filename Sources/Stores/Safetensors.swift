@@ -21,43 +21,62 @@ public enum Safetensors {
   /// Largest header that is read; real ones are far smaller.
   static let headerLimit = 100 << 20
 
-  /// One tensor to write.
+  /// One FP32 tensor to write.
   public struct Item {
     let name: String
-    let type: String
     let shape: [Int]
-    let bytes: UnsafeRawBufferPointer
 
-    /// FP32 memory that must stay valid until the file is written.
-    public init(name: String, shape: [Int], floats: UnsafeBufferPointer<Float>) {
-      precondition(shape.reduce(1, *) == floats.count)
+    public init(name: String, shape: [Int]) {
       self.name = name
-      type = "F32"
       self.shape = shape
-      bytes = UnsafeRawBufferPointer(floats)
     }
   }
 
-  /// Writes and syncs a file. Not atomic by itself: callers write into a folder that they rename.
-  public static func write(_ items: [Item], metadata: [String: String] = [:], to path: String) throws {
+  /// Creates a file with the header and room for all tensors, whose numbers `OpenFile`s write.
+  public static func create(_ items: [Item], metadata: [String: String] = [:], at path: String) throws {
     var header: [String: JSONValue] = [:]
     if !metadata.isEmpty { header["__metadata__"] = .object(metadata.mapValues { .string($0) }) }
     var end = 0
     for item in items {
+      let byteCount = item.shape.reduce(4, *)
       header[item.name] = .object([
-        "dtype": .string(item.type), "shape": .array(item.shape.map { .integer($0) }),
-        "data_offsets": .array([.integer(end), .integer(end + item.bytes.count)]),
+        "dtype": .string("F32"), "shape": .array(item.shape.map { .integer($0) }),
+        "data_offsets": .array([.integer(end), .integer(end + byteCount)]),
       ])
-      end += item.bytes.count
+      end += byteCount
     }
     var text = Array(try JSONValue.object(header).text(pretty: false).utf8)
     while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
     let file = try OutputFile(path)
     try withUnsafeBytes(of: UInt64(text.count).littleEndian) { try file.write($0) }
     try text.withUnsafeBytes { try file.write($0) }
-    for item in items { try file.write(item.bytes) }
-    try file.sync()
+    try file.resize(to: 8 + text.count + end)
     try file.close()
+  }
+
+  /// A created file into which several processes write their parts of its tensors. Not atomic by itself: callers write
+  /// into a folder that they rename.
+  public final class OpenFile {
+    private let layout: File
+    private let file: OutputFile
+
+    public init(_ path: String) throws {
+      layout = try File(path)
+      file = try OutputFile(existing: path)
+    }
+
+    /// Writes neighbouring elements of a tensor from element `start` on.
+    public func write(_ name: String, at start: Int, _ floats: UnsafeBufferPointer<Float>) throws {
+      guard let entry = layout.entries[name] else { preconditionFailure("\(layout.path) was made without \(name)") }
+      precondition(start >= 0 && start + floats.count <= entry.count)
+      try file.write(UnsafeRawBufferPointer(floats), at: layout.dataStart + entry.range.lowerBound + 4 * start)
+    }
+
+    /// Syncs and closes.
+    public func finish() throws {
+      try file.sync()
+      try file.close()
+    }
   }
 
   /// A file opened for reading; the header has been checked against the file's size.
@@ -66,7 +85,7 @@ public enum Safetensors {
     public let entries: [String: Entry]
     public let metadata: [String: String]
     private let descriptor: Int32
-    private let dataStart: Int
+    fileprivate let dataStart: Int
 
     public init(_ path: String) throws {
       self.path = path
@@ -92,8 +111,8 @@ public enum Safetensors {
 
     deinit { close(descriptor) }
 
-    /// Reads an FP32 tensor of the expected shape into memory.
-    public func read(_ name: String, shape: [Int], into out: UnsafeMutableBufferPointer<Float>) throws {
+    /// An FP32 tensor of the expected shape.
+    public func entry(_ name: String, shape: [Int]) throws -> Entry {
       guard let entry = entries[name] else {
         throw JigsawError(
           path, "has no tensor '\(name)'",
@@ -104,9 +123,19 @@ public enum Safetensors {
           "\(path): \(name)", "doesn't fit", expected: "F32 \(shape)", found: "\(entry.type) \(entry.shape)",
           remedy: "the checkpoint belongs to another model")
       }
-      precondition(out.count == entry.count)
+      return entry
+    }
+
+    /// Reads neighbouring elements of an FP32 tensor from element `start` on.
+    public func read(_ entry: Entry, at start: Int, into out: UnsafeMutableBufferPointer<Float>) throws {
+      precondition(entry.type == "F32" && start >= 0 && start + out.count <= entry.count)
       try File.read(
-        descriptor, dataStart + entry.range.lowerBound, UnsafeMutableRawBufferPointer(out), path)
+        descriptor, dataStart + entry.range.lowerBound + 4 * start, UnsafeMutableRawBufferPointer(out), path)
+    }
+
+    /// Reads an FP32 tensor of the expected shape into memory.
+    public func read(_ name: String, shape: [Int], into out: UnsafeMutableBufferPointer<Float>) throws {
+      try read(entry(name, shape: shape), at: 0, into: out)
     }
 
     public func floats(_ name: String) throws -> [Float] {

@@ -150,6 +150,7 @@ import Testing
 
 /// A store in memory that holds coordinates alone.
 struct StubStore: ArrayStore {
+  let reads = ReadCounter()
   let location = "stub"
   let format = "stub"
   let attributes: [String: AttributeValue] = [:]

@@ -29,7 +29,7 @@ import Testing
       DatasetStatistics(start: "", end: "", stepHours: 6, timeCount: 8, channels: ["msl": one]),
       channels: dataset.channels, place: "test")
     let tiling = try #require(Tiling(rows: 6, columns: 8, tileRows: 2, tileColumns: 4))
-    return FrameReader(dataset, normalization, tiling, pool: BufferPool())
+    return FrameReader(dataset, normalization, tiling, Compute(threads: 1))
   }
 
   @Test(arguments: [1, 2, 5]) func framesComeInOrder(depth: Int) throws {
@@ -123,17 +123,17 @@ import Testing
     var epochs: [[Int]] = []
     for batchSize in [1, 3, 7, count, 64] {
       let visited = (0..<(4 * count + batchSize)).reduce(into: [Int]()) { list, batch in
-        if list.count < 4 * count { list += sampler.batch(batch, size: batchSize) }
+        if list.count < 4 * count { list += sampler.samples(batch * batchSize..<(batch + 1) * batchSize) }
       }
       epochs = (0..<4).map { Array(visited[$0 * count..<($0 + 1) * count]) }
       for epoch in epochs { #expect(epoch.sorted() == sampler.starts) }
       #expect(Set(epochs).count == 4, "epochs differ")
     }
     // From seed and epoch alone.
-    #expect((0..<4).map { sampler.batch($0, size: count) } == epochs)
-    #expect(try self.sampler(dataset, 0, 40).batch(2, size: count) == epochs[2])
-    #expect(try self.sampler(dataset, 0, 40, seed: 2).batch(2, size: count) != epochs[2])
+    #expect((0..<4).map { sampler.samples($0 * count..<($0 + 1) * count) } == epochs)
+    #expect(try self.sampler(dataset, 0, 40).samples(2 * count..<3 * count) == epochs[2])
+    #expect(try self.sampler(dataset, 0, 40, seed: 2).samples(2 * count..<3 * count) != epochs[2])
     let plain = try self.sampler(dataset, 0, 40, isShuffled: false)
-    #expect(plain.batch(0, size: 5) == [0, 1, 2, 3, 4] && plain.batch(8, size: 5) == [0, 1, 2, 3, 4])
+    #expect(plain.samples(0..<5) == [0, 1, 2, 3, 4] && plain.samples(40..<45) == [0, 1, 2, 3, 4])
   }
 }

@@ -11,12 +11,19 @@ import Testing
     let second: [Float] = [7]
     try first.withUnsafeBufferPointer { first in
       try second.withUnsafeBufferPointer { second in
-        try Safetensors.write(
+        try Safetensors.create(
           [
-            .init(name: "blocks.0.weight", shape: [2, 3], floats: first),
-            .init(name: "bias", shape: [1], floats: second),
-            .init(name: "nothing", shape: [0], floats: UnsafeBufferPointer(rebasing: second[..<0])),
-          ], metadata: ["format": "pt", "note": "quotes \" and é"], to: path)
+            .init(name: "blocks.0.weight", shape: [2, 3]), .init(name: "bias", shape: [1]),
+            .init(name: "nothing", shape: [0]),
+          ], metadata: ["format": "pt", "note": "quotes \" and é"], at: path)
+        // In parts, in any order, by several writers.
+        let other = try Safetensors.OpenFile(path)
+        let file = try Safetensors.OpenFile(path)
+        try file.write("blocks.0.weight", at: 4, UnsafeBufferPointer(rebasing: first[4...]))
+        try other.write("bias", at: 0, second)
+        try file.write("blocks.0.weight", at: 0, UnsafeBufferPointer(rebasing: first[..<4]))
+        try other.finish()
+        try file.finish()
       }
     }
     let file = try Safetensors.File(path)

@@ -17,6 +17,25 @@ public struct SyntheticData {
   public var surface = ["msl"]
   public var statics = ["orog"]
   public var start = Timestamp(year: 2001, month: 1, day: 1)
+  public var chunking = Chunking.tenTimes
+
+  /// How variables are stored, one time in a chunk unless said otherwise.
+  public enum Chunking: String, Sendable, CaseIterable {
+    /// Ten times, all levels, the whole grid.
+    case tenTimes
+    /// All levels, the whole grid; one level of it; tiles of 3 × 5 points.
+    case wholeField, oneLevel, tiles
+  }
+
+  /// Chunks of a variable with so many levels; nil: none.
+  private func chunks(levels: Int?) -> [Int] {
+    switch chunking {
+    case .tenTimes: [min(times, 10)] + (levels.map { [$0] } ?? []) + [rows, columns]
+    case .wholeField: [1] + (levels.map { [$0] } ?? []) + [rows, columns]
+    case .oneLevel: [1] + (levels == nil ? [] : [1]) + [rows, columns]
+    case .tiles: [1] + (levels.map { [$0] } ?? []) + [3, 5]
+    }
+  }
 
   public init() {}
 
@@ -42,13 +61,13 @@ public struct SyntheticData {
       arrays.append(
         ArrayDefinition(
           name: name, type: .float32, dimensions: ["time", "level", "latitude", "longitude"],
-          chunks: [min(times, 10), levels.count, rows, columns], attributes: text(["units": units[name] ?? "1"])))
+          chunks: chunks(levels: levels.count), attributes: text(["units": units[name] ?? "1"])))
     }
     for name in surface {
       arrays.append(
         ArrayDefinition(
           name: name, type: .float32, dimensions: ["time", "latitude", "longitude"],
-          chunks: [min(times, 10), rows, columns], attributes: text(["units": units[name] ?? "1"])))
+          chunks: chunks(levels: nil), attributes: text(["units": units[name] ?? "1"])))
     }
     for name in statics {
       arrays.append(

@@ -7,6 +7,7 @@ public final class NetCDFStore: ArrayStore {
   public let format: String
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
+  public let reads = ReadCounter()
   private let file: Int32
   private let variables: [String: Int32]
 
@@ -46,6 +47,7 @@ public final class NetCDFStore: ArrayStore {
       }
       initialized = out.count
     }
+    reads.count(bytes: bytes.count)
     try NetCDFLibrary.check(
       status, "\(location): \(name)", "read \(extent) values from \(start)",
       remedy: "the file is damaged or was cut short; copy it again")

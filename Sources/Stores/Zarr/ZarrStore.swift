@@ -6,6 +6,7 @@ public final class ZarrStore: ArrayStore {
   public let format: String
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
+  public let reads = ReadCounter()
   private let metadata: [String: ZarrMetadata]
 
   public init(_ path: String) throws {
@@ -77,6 +78,7 @@ public final class ZarrStore: ArrayStore {
   private func decodedChunk(_ name: String, _ array: ZarrMetadata, _ index: [Int]) throws -> [UInt8] {
     let path = "\(location)/\(name)/\(array.key(index))"
     guard let encoded = try Files.readIfPresent(path) else { return fillChunk(array) }
+    reads.count(bytes: encoded.count)
     guard var bytes = array.codec.decode(encoded, byteCount: array.chunkByteCount) else {
       throw JigsawError(
         path, "is a damaged chunk", expected: "\(array.chunkByteCount) bytes from \(array.codec.description)",

@@ -1,15 +1,22 @@
 import Basics
 
-/// A Zarr group of format 2, consolidated, being written into a folder.
+/// A Zarr group of format 2, consolidated, being written into a folder. One process creates and finishes it; others may join
+/// and write chunks of their own.
 public final class ZarrWriter: ArrayWriter {
   private let path: String
   private let temporary: String
   private var metadata: [String: ZarrMetadata] = [:]
   private var isOpen = true
+  private let joins: Bool
 
-  public init(_ path: String, _ definition: StoreDefinition) throws {
+  public init(_ path: String, _ definition: StoreDefinition, joins: Bool = false) throws {
     self.path = path
+    self.joins = joins
     temporary = path + ".tmp"
+    if joins {
+      for array in definition.arrays { metadata[array.name] = ZarrWriter.metadata(array, definition) }
+      return
+    }
     do {
       try Files.remove(temporary)
       try Files.createDirectory(temporary)
@@ -27,10 +34,7 @@ public final class ZarrWriter: ArrayWriter {
       ".zgroup": .object(["zarr_format": .integer(2)]), ".zattrs": json(definition.attributes),
     ]
     for array in definition.arrays {
-      let shape = definition.shape(of: array)
-      let created = ZarrMetadata(
-        shape: shape, chunks: array.chunks ?? shape.map { max($0, 1) }, type: array.type, codec: .standard,
-        fill: array.fill)
+      let created = ZarrWriter.metadata(array, definition)
       metadata[array.name] = created
       var attributes = json(array.attributes).object ?? [:]
       attributes["_ARRAY_DIMENSIONS"] = .array(array.dimensions.map { .string($0) })
@@ -45,6 +49,13 @@ public final class ZarrWriter: ArrayWriter {
       "metadata": .object(documents), "zarr_consolidated_format": .integer(1),
     ])
     try writeFile(".zmetadata", Array(try consolidated.text().utf8))
+  }
+
+  private static func metadata(_ array: ArrayDefinition, _ definition: StoreDefinition) -> ZarrMetadata {
+    let shape = definition.shape(of: array)
+    return ZarrMetadata(
+      shape: shape, chunks: array.chunks ?? shape.map { max($0, 1) }, type: array.type, codec: .standard,
+      fill: array.fill)
   }
 
   public func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws {
@@ -104,12 +115,14 @@ public final class ZarrWriter: ArrayWriter {
 
   public func finish() throws {
     isOpen = false
+    if joins { return }
     try Files.remove(path)
     try Files.rename(temporary, to: path)
   }
 
   public func abandon() {
     isOpen = false
+    if joins { return }
     try? Files.remove(temporary)
   }
 

@@ -1,0 +1,231 @@
+import Basics
+import Communication
+import Distribution
+import Tensors
+
+/// The ranks that read samples together: what each needs of every state. Called from the thread of the communicator.
+public final class ReadingShare {
+  let communicator: any Communicator
+  let blocks: [FieldBlock]
+  let cacheBytes: Int
+
+  /// - Parameters:
+  ///   - communicator: of the ranks that share a model instance.
+  ///   - blocks: by rank.
+  ///   - cacheBytes: memory for what this rank decodes.
+  public init(_ communicator: any Communicator, blocks: [FieldBlock], cacheBytes: Int) {
+    precondition(blocks.count == communicator.size)
+    self.communicator = communicator
+    self.blocks = blocks
+    self.cacheBytes = cacheBytes
+  }
+}
+
+/// A frame half made: this rank's chunks are decoded and packed for those that need them.
+final class LoadedFrame: @unchecked Sendable {
+  fileprivate let request: FrameRequest
+  fileprivate var planes: Tensor?
+  fileprivate var outgoing: [Tensor] = []
+  fileprivate var incoming: [Tensor] = []
+  fileprivate var transfers: (any Transfer)?
+  fileprivate var isStarted = false
+  /// On a single rank the frame is there at once.
+  fileprivate var frame: Frame?
+
+  fileprivate init(_ request: FrameRequest) { self.request = request }
+}
+
+/// Makes frames: reads, exchanges between ranks, normalises, tiles. On several ranks every stored chunk is read and
+/// decoded by one of them, and each gets exactly its block.
+public final class FrameReader: @unchecked Sendable {
+  public let dataset: FieldDataset
+  public let normalization: Normalization
+  public let tiling: Tiling
+  /// The ranks that read together; a single one by default.
+  public var communicator: any Communicator { share?.communicator ?? SingleRank() }
+  /// What each of them gets of every state, and what this one gets.
+  public var blocks: [FieldBlock] { share?.blocks ?? [block] }
+  public let block: FieldBlock
+  private let compute: Compute
+  private let share: ReadingShare?
+  private let records: RecordReader?
+  private let mean, factor: [Float]
+
+  /// - Parameter share: with whom to read; nil: alone.
+  public init(
+    _ dataset: FieldDataset, _ normalization: Normalization, _ tiling: Tiling, _ compute: Compute,
+    share: ReadingShare? = nil
+  ) {
+    self.dataset = dataset
+    self.normalization = normalization
+    self.tiling = tiling
+    self.compute = compute
+    self.share = share
+    block = share.map { $0.blocks[$0.communicator.rank] } ?? .whole(tiling, fields: dataset.channels.count)
+    records = share.map {
+      RecordReader(
+        dataset, tiling: tiling, blocks: $0.blocks, rank: $0.communicator.rank, cacheBytes: $0.cacheBytes)
+    }
+    mean = Array(normalization.mean[block.fields])
+    factor = Array(normalization.inverseDeviation[block.fields])
+  }
+
+  /// Tags of frames that are read ahead and of those that are read when asked for.
+  enum Channel: Int { case ahead = 40, asked = 41 }
+
+  /// The states at the given indices of the dataset, read now. All ranks of the share call it together.
+  public func read(_ indices: [Int]) throws -> Frame { try read(FrameRequest(indices: indices)) }
+
+  public func read(_ request: FrameRequest) throws -> Frame {
+    let loaded = try load(request)
+    try start(loaded, .asked)
+    return try finish(loaded)
+  }
+
+  // MARK: Three stages
+
+  /// Reads and packs this rank's part. On any thread.
+  func load(_ request: FrameRequest) throws -> LoadedFrame {
+    let loaded = LoadedFrame(request)
+    let planes = compute.tensor([max(1, request.indices.count * planeCount)])
+    guard let share, let records else {
+      for (sample, index) in request.indices.enumerated() {
+        try dataset.readChecked(time: index, into: planes.pointer + sample * planeCount)
+      }
+      loaded.frame = tile(planes, request)
+      return loaded
+    }
+    let size = share.blocks.count
+    let ranks = 0..<size
+    loaded.outgoing = ranks.map { peer in
+      compute.tensor([peer == records.rank ? 0 : messageCount(request, from: records.rank, to: peer)])
+    }
+    loaded.incoming = ranks.map { peer in
+      compute.tensor([peer == records.rank ? 0 : messageCount(request, from: peer, to: records.rank)])
+    }
+    loaded.planes = planes
+    var ends = ranks.map { _ in 0 }
+    for (sample, index) in request.indices.enumerated() {
+      let plan = records.plan(index)
+      let record = compute.tensor([max(1, plan.recordCounts[records.rank])])
+      try records.read(index, isChecked: true, into: record.pointer)
+      for peer in ranks {
+        forEachCopy(plan, from: records.rank, to: peer, request.columnShifts[sample]) { copy in
+          let source = record.pointer + copy.source
+          if peer == records.rank {
+            copy.unpack(source, stride: copy.sourceStride, to: planes.pointer + sample * planeCount, tiling.columns)
+          } else {
+            copy.pack(source, to: loaded.outgoing[peer].pointer + ends[peer])
+            ends[peer] += copy.count
+          }
+        }
+      }
+    }
+    return loaded
+  }
+
+  /// Starts the exchange. On the rank's own thread, in the order of the frames.
+  func start(_ loaded: LoadedFrame, _ channel: Channel) throws {
+    guard let share, !loaded.isStarted else { return }
+    loaded.isStarted = true
+    let communicator = share.communicator
+    var transfers: [any Transfer] = []
+    for step in 1..<max(1, communicator.size) {
+      let peer = (communicator.rank + step) % communicator.size
+      guard loaded.incoming[peer].count > 0 else { continue }
+      transfers.append(try communicator.receive(Region(loaded.incoming[peer]), from: peer, tag: channel.rawValue))
+    }
+    for step in 1..<max(1, communicator.size) {
+      let peer = (communicator.rank + communicator.size - step) % communicator.size
+      guard loaded.outgoing[peer].count > 0 else { continue }
+      transfers.append(try communicator.send(Region(loaded.outgoing[peer]), to: peer, tag: channel.rawValue))
+    }
+    loaded.transfers = TransferGroup(transfers)
+  }
+
+  /// Waits for the other ranks' parts and puts all together. On the rank's own thread.
+  func finish(_ loaded: LoadedFrame) throws -> Frame {
+    if let frame = loaded.frame { return frame }
+    guard let records, let planes = loaded.planes else { preconditionFailure("a frame without its planes") }
+    try loaded.transfers?.wait()
+    for peer in records.blocks.indices where peer != records.rank {
+      var end = 0
+      for (sample, index) in loaded.request.indices.enumerated() {
+        forEachCopy(records.plan(index), from: peer, to: records.rank, loaded.request.columnShifts[sample]) { copy in
+          copy.unpack(
+            loaded.incoming[peer].pointer + end, stride: copy.columns, to: planes.pointer + sample * planeCount,
+            tiling.columns)
+          end += copy.count
+        }
+      }
+    }
+    return tile(planes, loaded.request)
+  }
+
+  private func tile(_ planes: Tensor, _ request: FrameRequest) -> Frame {
+    let shape = [block.tokens.count, request.indices.count, tiling.pointsPerToken * block.fields.count]
+    let state = compute.tensor(shape)
+    for sample in request.indices.indices {
+      tiling.tile(
+        planes.pointer + sample * planeCount, fields: block.fields.count, mean: mean, factor: factor, into: state,
+        sample: sample, columnShift: request.columnShifts[sample], tokens: block.tokens)
+    }
+    return Frame(
+      state: state, times: request.indices.map { dataset.times[$0] }, columnShifts: request.columnShifts)
+  }
+
+  // MARK: What goes where
+
+  /// Of one sample: this rank's fields in the rows that its tokens lie in.
+  private var planeCount: Int { block.fields.count * tiling.rows(block.tokens).count * tiling.columns }
+
+  /// A rectangle on its way from a record to the planes of a block.
+  private struct Copy {
+    let source, sourceStride: Int
+    let target: Int
+    let rows, columns: Int
+    var count: Int { rows * columns }
+
+    func pack(_ from: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>) {
+      for row in 0..<rows { (out + row * columns).update(from: from + row * sourceStride, count: columns) }
+    }
+
+    func unpack(
+      _ from: UnsafePointer<Float>, stride: Int, to planes: UnsafeMutablePointer<Float>, _ planeColumns: Int
+    ) {
+      for row in 0..<rows {
+        (planes + target + row * planeColumns).update(from: from + row * stride, count: columns)
+      }
+    }
+  }
+
+  /// What one rank's record of a time has for another's block, in the same order on both.
+  private func forEachCopy(_ plan: ReadingPlan, from: Int, to: Int, _ columnShift: Int, _ body: (Copy) -> Void) {
+    guard let share else { return }
+    let block = share.blocks[to]
+    let areas = tiling.rectangles(block.tokens, columnShift: columnShift)
+    let rows = tiling.rows(block.tokens)
+    for piece in plan.pieces[from] where block.fields.contains(piece.channel) {
+      let width = piece.part.columns.count
+      for area in areas {
+        guard let shared = piece.part.shared(with: area) else { continue }
+        let (line, column) = (shared.rows.lowerBound, shared.columns.lowerBound)
+        let plane = (piece.channel - block.fields.lowerBound) * rows.count
+        body(
+          Copy(
+            source: piece.offset + (line - piece.part.rows.lowerBound) * width + column - piece.part.columns.lowerBound,
+            sourceStride: width, target: (plane + line - rows.lowerBound) * tiling.columns + column,
+            rows: shared.rows.count, columns: shared.columns.count))
+      }
+    }
+  }
+
+  private func messageCount(_ request: FrameRequest, from: Int, to: Int) -> Int {
+    guard let records else { return 0 }
+    var count = 0
+    for (sample, index) in request.indices.enumerated() {
+      forEachCopy(records.plan(index), from: from, to: to, request.columnShifts[sample]) { count += $0.count }
+    }
+    return count
+  }
+}
