@@ -3,7 +3,8 @@ import Datasets
 import Stores
 
 /// Forecasts being written: dimensions time (initial), prediction_timedelta, level, latitude, longitude, as WeatherBench 2
-/// has them, with CF metadata. Each lead of each forecast is written as soon as it is there.
+/// has them, with CF metadata. Each lead of each forecast is written as soon as it is there. Several ranks can write into
+/// one Zarr store, each its own chunks.
 public final class ForecastWriter {
   private let writer: any ArrayWriter
   private let grid: LatLonGrid
@@ -11,12 +12,17 @@ public final class ForecastWriter {
   private let groups: [(variable: String, channels: Range<Int>, hasLevels: Bool)]
   private let path: String
 
-  /// - Parameter source: for the file's `source` attribute.
-  public init(
-    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String
-  ) throws {
-    self.path = path
-    self.grid = grid
+  /// The units in which fields are written: the variables, in bands of rows.
+  public static func units(_ grid: LatLonGrid, _ channels: [Channel], bands: Int) -> [FieldGather.Unit] {
+    let height = (grid.rows + bands - 1) / bands
+    return groups(channels).flatMap { group in
+      stride(from: 0, to: grid.rows, by: height).map {
+        FieldGather.Unit(fields: group.channels, rows: $0..<min(grid.rows, $0 + height))
+      }
+    }
+  }
+
+  private static func groups(_ channels: [Channel]) -> [(variable: String, channels: Range<Int>, hasLevels: Bool)] {
     var groups: [(variable: String, channels: Range<Int>, hasLevels: Bool)] = []
     for (index, channel) in channels.enumerated() {
       if let last = groups.last, last.variable == channel.variable {
@@ -25,12 +31,27 @@ public final class ForecastWriter {
         groups.append((channel.variable, index..<index + 1, channel.levelHPa != nil))
       }
     }
-    self.groups = groups
+    return groups
+  }
+
+  /// - Parameters:
+  ///   - source: for the file's `source` attribute.
+  ///   - bands: of rows, in which fields are stored.
+  ///   - joins: whether another rank has created the store.
+  public init(
+    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String,
+    bands: Int = 1, joins: Bool = false
+  ) throws {
+    self.path = path
+    self.grid = grid
+    groups = ForecastWriter.groups(channels)
     let levels = groups.first(where: \.hasLevels).map { channels[$0.channels].compactMap(\.levelHPa) } ?? []
     writer = try createStore(
       path,
       ForecastWriter.definition(
-        grid, groups.map { ($0.variable, $0.hasLevels) }, initialTimes, leadHours, levels, source))
+        grid, groups.map { ($0.variable, $0.hasLevels) }, initialTimes, leadHours, levels, source, bands),
+      joins: joins)
+    if joins { return }
     let unit = ForecastWriter.clockUnit(initialTimes).seconds
     try writer.write("time", initialTimes.map { Double($0.seconds / unit) })
     try writer.write("prediction_timedelta", leadHours.map(Double.init))
@@ -42,15 +63,16 @@ public final class ForecastWriter {
     try writer.write("longitude", grid.longitudes)
   }
 
-  /// Writes all channels of one lead of one forecast: planes [channel, latitude, longitude] in our units.
-  public func write(_ planes: UnsafeBufferPointer<Float>, initial: Int, lead: Int) throws {
-    for group in groups {
-      let values = UnsafeBufferPointer(
-        rebasing: planes[group.channels.lowerBound * grid.count..<group.channels.upperBound * grid.count])
-      let levels = group.hasLevels ? [0..<group.channels.count] : []
-      try writer.write(
-        group.variable, [initial..<initial + 1, lead..<lead + 1] + levels + [0..<grid.rows, 0..<grid.columns], values)
+  /// Writes one unit of one lead of one forecast: [fields, rows, longitude] in our units.
+  public func write(
+    _ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int
+  ) throws {
+    guard let group = groups.first(where: { $0.channels == unit.fields }) else {
+      preconditionFailure("\(unit) is not a variable")
     }
+    let levels = group.hasLevels ? [0..<group.channels.count] : []
+    try writer.write(
+      group.variable, [initial..<initial + 1, lead..<lead + 1] + levels + [unit.rows, 0..<grid.columns], values)
   }
 
   public func finish() throws { try writer.finish() }
@@ -63,7 +85,7 @@ public final class ForecastWriter {
 
   private static func definition(
     _ grid: LatLonGrid, _ variables: [(name: String, hasLevels: Bool)], _ initialTimes: [Timestamp], _ leadHours: [Int],
-    _ levels: [Double], _ source: String
+    _ levels: [Double], _ source: String, _ bands: Int
   ) -> StoreDefinition {
     func text(_ pairs: [String: String]) -> [String: AttributeValue] { pairs.mapValues { .text($0) } }
     // Names and attributes of the three times as cfgrib gives them. CF 1.8 knows no 64-bit integers.
@@ -120,7 +142,7 @@ public final class ForecastWriter {
         ArrayDefinition(
           name: name, type: .float32,
           dimensions: ["time", "prediction_timedelta"] + (hasLevels ? ["level"] : []) + ["latitude", "longitude"],
-          chunks: [1, 1] + (hasLevels ? [levels.count] : []) + [grid.rows, grid.columns],
+          chunks: [1, 1] + (hasLevels ? [levels.count] : []) + [(grid.rows + bands - 1) / bands, grid.columns],
           attributes: text(attributes), fill: .nan))
     }
     return StoreDefinition(

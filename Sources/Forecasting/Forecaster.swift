@@ -1,28 +1,38 @@
 import Basics
+import Communication
 import Datasets
+import Distribution
 import Execution
 import Tensors
 import Training
 
-/// Rolls a trained model out from initial states, step by step; only the state at hand is in memory.
+/// Rolls a trained model out from initial states, step by step; only the state at hand is in memory. On several ranks each
+/// has its block of the state, and each model instance takes its share of the initial times.
 public final class Forecaster {
   private let runner: StepRunner
   private let reader: FrameReader
+  private let gather: FieldGather
 
-  public init(runner: StepRunner, reader: FrameReader) {
+  /// - Parameters:
+  ///   - units: in which fields are handed out.
+  ///   - toFirst: all to the first rank of each instance; else they are shared out.
+  public init(runner: StepRunner, reader: FrameReader, units: [FieldGather.Unit], toFirst: Bool) {
     self.runner = runner
     self.reader = reader
+    gather = FieldGather(
+      runner.tiling, reader.communicator, blocks: reader.blocks, units: units, toFirst: toFirst, runner.rank.compute)
   }
 
   /// Forecasts from several initial times, some at once, up to `steps` steps.
   ///
   /// - Parameters:
   ///   - keep: the leads to hand out, in steps, ascending.
-  ///   - output: told the fields [channel, latitude, longitude] of (initial, index within `keep`), in our units.
-  ///   - progress: told after each step (done, all), in steps of single forecasts.
+  ///   - output: told on the rank that has it the fields [fields, rows, columns] of a unit of (initial, index within
+  ///     `keep`), in our units.
+  ///   - progress: told after each step (done, all) of this instance, in steps of single forecasts.
   public func run(
     _ initialTimes: [Timestamp], keep: [Int], batchSize: Int,
-    output: (UnsafeBufferPointer<Float>, _ initial: Int, _ lead: Int) throws -> Void,
+    output: (FieldGather.Unit, UnsafeBufferPointer<Float>, _ initial: Int, _ lead: Int) throws -> Void,
     progress: (Int, Int) -> Void = { _, _ in }
   ) throws {
     let steps = keep.last ?? 0
@@ -37,27 +47,36 @@ public final class Forecaster {
       }
       return index
     }
-    let channels = reader.dataset.channels.count
-    let planes = UnsafeMutableBufferPointer<Float>.allocate(capacity: channels * reader.dataset.grid.count)
+    let (block, normalization) = (runner.block, reader.normalization)
+    let (mean, deviation) = (Array(normalization.mean[block.fields]), Array(normalization.deviation[block.fields]))
+    let rows = runner.tiling.rows(block.tokens)
+    let planes = UnsafeMutableBufferPointer<Float>.allocate(
+      capacity: block.fields.count * rows.count * runner.tiling.columns)
     defer { planes.deallocate() }
+    // Where the block's tokens begin or end within a line of tiles, the rest of the line stays zero.
+    planes.update(repeating: 0)
+    let (mesh, position) = (runner.rank.context.mesh, runner.rank.context.position)
+    let firsts = Array(stride(from: 0, to: indices.count, by: batchSize)).enumerated()
+      .filter { $0.offset % mesh.replica == position.replica }.map(\.element)
+    let total = steps * firsts.reduce(0) { $0 + min(batchSize, indices.count - $1) }
     var done = 0
-    for first in stride(from: 0, to: indices.count, by: batchSize) {
+    for first in firsts {
       let batch = Array(indices[first..<min(first + batchSize, indices.count)])
       let frame = try reader.read(batch)
-      var state = Value(frame.state)
+      var state = runner.state(frame.state)
       for step in 0..<steps {
         state = try runner.advance(state, from: frame, step: step)
         if let lead = keep.firstIndex(of: step + 1) {
           for sample in batch.indices {
             runner.tiling.untile(
-              state.tensor, sample: sample, fields: channels, mean: reader.normalization.mean,
-              factor: reader.normalization.deviation, into: planes.baseAddress!)
+              state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
+              into: planes.baseAddress!, tokens: block.tokens)
             try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * runner.stepHours)
-            try output(UnsafeBufferPointer(planes), first + sample, lead)
+            try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
           }
         }
         done += batch.count
-        progress(done, steps * indices.count)
+        progress(done, total)
       }
     }
   }
@@ -65,7 +84,8 @@ public final class Forecaster {
   /// A model that has blown up must not leave silent NaNs in a forecast.
   private func check(_ planes: UnsafeMutableBufferPointer<Float>, initial: Timestamp, hours: Int) throws {
     guard let bad = planes.firstIndex(where: { !$0.isFinite }) else { return }
-    let channel = reader.dataset.channels[bad / reader.dataset.grid.count]
+    let field = bad / (runner.tiling.rows(runner.block.tokens).count * runner.tiling.columns)
+    let channel = reader.dataset.channels[runner.block.fields.lowerBound + field]
     throw JigsawError(
       "forecast", "from \(initial.display) is no longer a number at +\(hours) h in \(channel.name)",
       remedy: "shorten the forecast or use another checkpoint")

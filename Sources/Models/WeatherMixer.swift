@@ -132,16 +132,22 @@ public struct WeatherMixer: ForecastModel {
     return try operations.reshape(prediction, batch: decoded.shape.batch, columns: decoded.shape.columns)
   }
 
+  /// One step of a single sample without data, for operations that count or plan.
+  public func dryStep(_ operations: any Operations, isTraining: Bool = false) throws {
+    func dry(_ fields: Int) -> Value {
+      let shape = ValueShape(rows: sizes.tokens, batch: 1, columns: sizes.pointsPerToken * fields)
+      return Value(shape: shape, groups: sizes.pointsPerToken, data: nil, requiresGradient: false)
+    }
+    let auxiliary = sizes.auxiliaries > 0 ? dry(sizes.auxiliaries) : nil
+    _ = try step(
+      ModelInput(state: dry(sizes.variables), auxiliary: auxiliary), isTraining: isTraining, operations)
+  }
+
   /// Floating-point operations of all matrix products in one step of one sample, counted by a dry run.
   public var forwardFLOPs: Int {
     get throws {
-      func dry(_ fields: Int) -> Value {
-        let shape = ValueShape(rows: sizes.tokens, batch: 1, columns: sizes.pointsPerToken * fields)
-        return Value(shape: shape, data: nil, requiresGradient: false)
-      }
       let counting = CountingOperations(parameters)
-      let auxiliary = sizes.auxiliaries > 0 ? dry(sizes.auxiliaries) : nil
-      _ = try step(ModelInput(state: dry(sizes.variables), auxiliary: auxiliary), counting)
+      try dryStep(counting)
       return counting.productFLOPs
     }
   }

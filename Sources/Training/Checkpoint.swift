@@ -1,5 +1,7 @@
 import Basics
+import Communication
 import Datasets
+import Distribution
 import Execution
 import FoundationEssentials
 import Models
@@ -116,7 +118,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   }
 }
 
-/// A checkpoint: a folder with a manifest and the numbers as safetensors.
+/// A checkpoint: a folder with a manifest and the numbers as safetensors. Ranks write and read it together, each its parts;
+/// nothing in it depends on the mesh, so that training goes on with any number of ranks.
 ///
 /// ```
 /// update-0001000/
@@ -169,46 +172,53 @@ public struct Checkpoint: Sendable {
     let version: String?
   }
 
-  /// Writes a checkpoint under a temporary name, syncs it, and renames it to `path`.
+  /// Writes a checkpoint under a temporary name, syncs it, and renames it to `path`. All ranks call it together.
   ///
   /// - Parameter withMoments: whether training can go on from it; a checkpoint for forecasts needs only the weights.
+  /// - Throws: on every rank, if any of them can't write its part.
   public static func write(
-    _ manifest: CheckpointManifest, parameters: ParameterStore, optimizer: Optimizer, withMoments: Bool = true,
-    to path: String
+    _ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: Optimizer, withMoments: Bool = true, to path: String
   ) throws {
+    let world = rank.context.world
     let temporary = "\(path).tmp"
-    try Files.remove(temporary)
-    try Files.createDirectory(temporary)
-    do {
-      let metadata = ["format": "pt", "jigsaw": manifest.version]
-      try Safetensors.write(
-        items(parameters, parameters.values), metadata: metadata, to: "\(temporary)/\(modelName)")
-      if let average = optimizer.average {
-        try Safetensors.write(items(parameters, average), metadata: metadata, to: "\(temporary)/\(averageName)")
-      }
-      if withMoments {
-        let moments =
-          items(parameters, optimizer.moment1, prefix: "moment1.")
-          + items(parameters, optimizer.moment2, prefix: "moment2.")
-        try Safetensors.write(moments, metadata: metadata, to: "\(temporary)/\(optimizerName)")
-      }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-      try Files.writeAtomically(Array(try encoder.encode(manifest)), to: "\(temporary)/\(manifestName)")
-      Files.syncDirectory(temporary)
-      try Files.remove(path)
-      try Files.rename(temporary, to: path)
-    } catch {
-      try? Files.remove(temporary)
-      throw error
+    let owned = optimizer.owned
+    func piece(_ memory: Tensor, _ prefix: String = "") -> ParameterFile.Piece {
+      ParameterFile.Piece(prefix: prefix, memory: memory, owned: owned)
     }
-  }
-
-  private static func items(
-    _ parameters: ParameterStore, _ piece: Tensor, prefix: String = ""
-  ) -> [Safetensors.Item] {
-    parameters.named(in: piece).map { spec, tensor in
-      Safetensors.Item(name: prefix + spec.name, shape: spec.shape, floats: UnsafeBufferPointer(tensor.floats))
+    var files = [
+      ParameterFile(
+        path: "\(temporary)/\(modelName)",
+        pieces: [ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)])
+    ]
+    if let average = optimizer.average {
+      files.append(ParameterFile(path: "\(temporary)/\(averageName)", pieces: [piece(average)]))
+    }
+    if withMoments {
+      files.append(
+        ParameterFile(
+          path: "\(temporary)/\(optimizerName)",
+          pieces: [piece(optimizer.moment1, "moment1."), piece(optimizer.moment2, "moment2.")]))
+    }
+    do {
+      try world.together(onlyOn: 0) {
+        try Files.remove(temporary)
+        try Files.createDirectory(temporary)
+        for file in files {
+          try file.create(rank.parameters.table, metadata: ["format": "pt", "jigsaw": manifest.version])
+        }
+      }
+      try world.together { for file in files { try file.write(rank) } }
+      try world.together(onlyOn: 0) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        try Files.writeAtomically(Array(try encoder.encode(manifest)), to: "\(temporary)/\(manifestName)")
+        Files.syncDirectory(temporary)
+        try Files.remove(path)
+        try Files.rename(temporary, to: path)
+      }
+    } catch {
+      if world.rank == 0 { try? Files.remove(temporary) }
+      throw error
     }
   }
 
@@ -220,30 +230,26 @@ public struct Checkpoint: Sendable {
     case averaged
   }
 
-  /// Fills the parameters of a model built from this checkpoint's description.
-  public func load(_ weights: Weights, into parameters: ParameterStore) throws {
+  /// Fills this rank's parts of the parameters of a model built from this checkpoint's description.
+  public func load(_ weights: Weights, into rank: ModelRank) throws {
     let name = weights == .averaged && hasAverage ? Checkpoint.averageName : Checkpoint.modelName
-    try Checkpoint.load("\(path)/\(name)", into: parameters, parameters.values)
+    let piece = ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)
+    try ParameterFile(path: "\(path)/\(name)", pieces: [piece]).read(rank)
   }
 
   /// By the manifest, not by the files: one that is missing must not go unnoticed.
   private var hasAverage: Bool { manifest.optimizer.averageDecay > 0 }
 
-  /// Fills the optimiser's moments and average.
-  public func load(into optimizer: Optimizer, _ parameters: ParameterStore) throws {
-    let moments = "\(path)/\(Checkpoint.optimizerName)"
-    try Checkpoint.load(moments, into: parameters, optimizer.moment1, prefix: "moment1.")
-    try Checkpoint.load(moments, into: parameters, optimizer.moment2, prefix: "moment2.")
+  /// Fills the optimiser's moments and average, as far as this rank owns them.
+  public func load(into optimizer: Optimizer, _ rank: ModelRank) throws {
+    func piece(_ memory: Tensor, _ prefix: String = "") -> ParameterFile.Piece {
+      ParameterFile.Piece(prefix: prefix, memory: memory, owned: optimizer.owned)
+    }
+    let moments = [piece(optimizer.moment1, "moment1."), piece(optimizer.moment2, "moment2.")]
+    try ParameterFile(path: "\(path)/\(Checkpoint.optimizerName)", pieces: moments).read(rank)
     if let average = optimizer.average {
       let name = hasAverage ? Checkpoint.averageName : Checkpoint.modelName
-      try Checkpoint.load("\(path)/\(name)", into: parameters, average)
-    }
-  }
-
-  static func load(_ file: String, into parameters: ParameterStore, _ piece: Tensor, prefix: String = "") throws {
-    let source = try Safetensors.File(file)
-    for (spec, tensor) in parameters.named(in: piece) {
-      try source.read(prefix + spec.name, shape: spec.shape, into: tensor.floats)
+      try ParameterFile(path: "\(path)/\(name)", pieces: [piece(average)]).read(rank)
     }
   }
 }
@@ -275,16 +281,16 @@ public struct CheckpointFolder: Sendable {
   }
 
   /// Writes the checkpoint of an update; afterwards removes those beyond the number to keep.
-  public func write(_ manifest: CheckpointManifest, parameters: ParameterStore, optimizer: Optimizer) throws {
+  public func write(_ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: Optimizer) throws {
     let name = CheckpointFolder.name(update: manifest.progress.update)
-    try Checkpoint.write(manifest, parameters: parameters, optimizer: optimizer, to: "\(path)/\(name)")
+    try Checkpoint.write(manifest, rank, optimizer: optimizer, to: "\(path)/\(name)")
+    if rank.context.world.rank > 0 { return }
     for old in try numbered().dropLast(keep) { try Files.remove("\(path)/\(old)") }
   }
 
   /// Writes the weights of the best update so far, without optimiser state.
-  public func writeBest(_ manifest: CheckpointManifest, parameters: ParameterStore, optimizer: Optimizer) throws {
-    try Checkpoint.write(
-      manifest, parameters: parameters, optimizer: optimizer, withMoments: false, to: "\(path)/best")
+  public func writeBest(_ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: Optimizer) throws {
+    try Checkpoint.write(manifest, rank, optimizer: optimizer, withMoments: false, to: "\(path)/best")
   }
 
   /// Removes what a killed process left half written.

@@ -1,4 +1,5 @@
 import CKernels
+import Distribution
 import Execution
 import Tensors
 
@@ -29,38 +30,46 @@ public final class Optimizer {
   }
 
   public let options: Options
+  /// What this rank updates: everything it holds, unless the optimiser is split over replicas.
+  public let owned: OwnedParts
+  /// Of the owned parts, one after the other.
   public let moment1, moment2: Tensor
   public let average: Tensor?
   private let parameters: ParameterStore
   private let compute: Compute
 
-  public init(_ parameters: ParameterStore, _ compute: Compute, _ options: Options) {
+  public init(_ parameters: ParameterStore, _ compute: Compute, _ options: Options, owned: OwnedParts? = nil) {
+    let owned = owned ?? OwnedParts([0..<parameters.length])
+    self.owned = owned
     self.parameters = parameters
     self.compute = compute
     self.options = options
-    moment1 = parameters.makePiece()
-    moment2 = parameters.makePiece()
-    average = options.averageDecay > 0 ? parameters.makePiece() : nil
+    moment1 = Tensor(zeros: [owned.count])
+    moment2 = Tensor(zeros: [owned.count])
+    average = options.averageDecay > 0 ? Tensor(zeros: [owned.count]) : nil
   }
 
   /// The average starts at the initial weights.
-  public func startAverage() { average?.copy(from: parameters.values) }
-
-  /// Exchanges weights and average, to evaluate the average and to come back.
-  public func swapAverage() {
+  public func startAverage() {
     guard let average else { return }
-    let values = parameters.values
-    compute.team.split(values.count, grain: 4_096) { range in
-      for i in range {
-        let value = values.pointer[i]
-        values.pointer[i] = average.pointer[i]
-        average.pointer[i] = value
-      }
+    for part in owned.overlaps(0..<parameters.length) {
+      average.elements(part.compact..<part.compact + part.piece.count).copy(
+        from: parameters.values.elements(part.piece))
     }
   }
 
-  /// The norm of all gradients together.
-  public func gradientNorm() -> Double { compute.sumOfSquares(parameters.gradients).squareRoot() }
+  /// Exchanges weights and average in the owned parts, to evaluate the average and to come back.
+  public func swapAverage() {
+    guard let average else { return }
+    for part in owned.overlaps(0..<parameters.length) {
+      let (values, averages) = (
+        parameters.values.pointer + part.piece.lowerBound, average.pointer + part.compact
+      )
+      compute.team.split(part.piece.count, grain: 4_096) { range in
+        for i in range { swap(&values[i], &averages[i]) }
+      }
+    }
+  }
 
   /// One update with the gradients at hand, whose norm the caller has taken; clears them.
   ///
@@ -83,10 +92,13 @@ public final class Optimizer {
         coupled_decay: Float(options.decayKind == .coupled ? decay : 0),
         decoupled_decay: Float(options.decayKind == .decoupled ? decay : 0), gradient_scale: Float(scale),
         average_decay: Float(averageDecay))
-      compute.adam(
-        coefficients, parameter: parameters.value(id), gradient: parameters.gradient(id),
-        moment1: parameters.view(id, in: moment1), moment2: parameters.view(id, in: moment2),
-        average: average.map { parameters.view(id, in: $0) })
+      for part in owned.overlaps(parameters.range(id)) {
+        let own = part.compact..<part.compact + part.piece.count
+        compute.adam(
+          coefficients, parameter: parameters.values.elements(part.piece),
+          gradient: parameters.gradients.elements(part.piece), moment1: moment1.elements(own),
+          moment2: moment2.elements(own), average: average?.elements(own))
+      }
     }
     parameters.clearGradients()
   }

@@ -1,28 +1,43 @@
 import Basics
+import Communication
 import Datasets
+import Distribution
 import Execution
 import Models
 import Tensors
 
-/// Runs a model on frames: forward, loss, gradients. Knows nothing of optimisers, files or schedules.
+/// Runs a model on frames: forward, loss, gradients. Knows nothing of optimisers, files or schedules. On several ranks all
+/// of a model instance call it together, each with its blocks of the frames.
 public final class StepRunner {
   public let model: any ForecastModel
-  public let operations: LocalOperations
-  public let weights: LossWeights
+  public let rank: ModelRank
   public let auxiliary: AuxiliaryFields
   public let tiling: Tiling
   public let stepHours: Int
   /// States kept when back-propagating through several steps.
   public let slots: Int
-  private var compute: Compute { operations.compute }
+  /// What this rank holds of every state.
+  public let block: FieldBlock
+  /// Predicted fields in all.
+  public let fields: Int
+  /// Of this rank's points and fields.
+  private let weights: LossWeights
+  private var compute: Compute { rank.compute }
+  private var operations: any Operations { rank.operations }
 
+  /// - Parameter weights: of all points and fields.
   public init(
-    model: any ForecastModel, operations: LocalOperations, weights: LossWeights, auxiliary: AuxiliaryFields,
+    model: any ForecastModel, rank: ModelRank, weights: LossWeights, auxiliary: AuxiliaryFields,
     tiling: Tiling, stepHours: Int, slots: Int = 3
   ) {
     self.model = model
-    self.operations = operations
-    self.weights = weights
+    self.rank = rank
+    fields = weights.columns.count
+    block = FieldBlock(fields: rank.fields(fields), tokens: rank.tokens(tiling.tokens))
+    let s = tiling.pointsPerToken
+    self.weights = LossWeights(
+      rows: weights.rows.elements(block.tokens.lowerBound * s..<block.tokens.upperBound * s),
+      columns: weights.columns.elements(block.fields))
     self.auxiliary = auxiliary
     self.tiling = tiling
     self.stepHours = stepHours
@@ -32,18 +47,25 @@ public final class StepRunner {
   /// Static fields and forcings at `hours` after the times of a frame: [T, B, s·V_aux].
   public func auxiliaryInput(_ frame: Frame, hoursLater hours: Int = 0) -> Value? {
     guard auxiliary.count > 0 else { return nil }
-    let count = auxiliary.count
-    let input = compute.tensor([tiling.tokens, frame.times.count, tiling.pointsPerToken * count])
-    let (zeros, ones) = ([Float](repeating: 0, count: count), [Float](repeating: 1, count: count))
+    let own = rank.fields(auxiliary.count)
+    let input = compute.tensor([block.tokens.count, frame.times.count, tiling.pointsPerToken * own.count])
+    let (zeros, ones) = ([Float](repeating: 0, count: own.count), [Float](repeating: 1, count: own.count))
     compute.team.run { member in
       for sample in stride(from: member, to: frame.times.count, by: compute.team.count) {
-        let planes = auxiliary.planes(at: frame.times[sample].adding(hours: hours))
+        let planes = auxiliary.planes(
+          at: frame.times[sample].adding(hours: hours), fields: own, rows: tiling.rows(block.tokens))
         tiling.tile(
-          planes, fields: count, mean: zeros, factor: ones, into: input, sample: sample,
-          columnShift: frame.columnShifts[sample])
+          planes, fields: own.count, mean: zeros, factor: ones, into: input, sample: sample,
+          columnShift: frame.columnShifts[sample], tokens: block.tokens)
       }
     }
-    return Value(input)
+    return rank.patches(input, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: auxiliary.count)
+  }
+
+  /// A state as the model takes it, from this rank's block.
+  public func state(_ block: Tensor, requiresGradient: Bool = false) -> Value {
+    rank.patches(
+      block, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: fields, requiresGradient: requiresGradient)
   }
 
   /// The state after step `step` (counted from 0) of a rollout that started with `start`, without recording.
@@ -57,40 +79,48 @@ public final class StepRunner {
     ModelInput(state: state, auxiliary: auxiliaryInput(start, hoursLater: step * stepHours))
   }
 
-  /// Mean weighted squared error; if `gradient` is given it receives or is increased by scale·∂/∂prediction.
+  /// This rank's share of the mean weighted squared error: the ranks' sum is the mean over all points and fields. If
+  /// `gradient` is given it receives or is increased by scale·∂/∂prediction.
   public func loss(_ prediction: Tensor, _ target: Tensor, gradient: Tensor?, accumulate: Bool, scale: Double) -> Double
   {
+    let count = Double(tiling.fieldSize * fields * prediction.shape[1])
     let sum = compute.weightedSquares(
       prediction: prediction, target: target, rowWeights: weights.rows, columnWeights: weights.columns,
       batch: prediction.shape[1], points: tiling.pointsPerToken, gradient: gradient,
-      gradientScale: Float(scale / Double(prediction.count)), accumulate: accumulate)
-    return sum / Double(prediction.count)
+      gradientScale: Float(scale / count), accumulate: accumulate)
+    return sum / count
   }
 
+  /// Told of each parameter whose gradient is complete.
+  public typealias Completed = (ParameterID) throws -> Void
+
   /// Back-propagates through k steps of auto-regressive rollout; adds `scale` times the gradients of the mean loss to the
-  /// parameters' and returns the mean loss. `nextTarget` gives the states at k, k − 1, … 1 steps in this order.
-  public func autoregressive(_ start: Frame, steps: Int, scale: Double, nextTarget: @escaping () throws -> Frame) throws
-    -> Double
-  {
+  /// parameters' and returns this rank's share of the mean loss. `nextTarget` gives the states at k, k − 1, … 1 steps in
+  /// this order.
+  public func autoregressive(
+    _ start: Frame, steps: Int, scale: Double, completed: Completed? = nil, nextTarget: @escaping () throws -> Frame
+  ) throws -> Double {
     var total = 0.0
     let chain = CheckpointedChain(
       advance: { [self] index, state in try advance(state, from: start, step: index, isTraining: true) },
       reverse: { [self] index, state, gradient in
-        let state = Value(state, requiresGradient: index > 0)
+        let state = self.state(state, requiresGradient: index > 0)
         let (prediction, tape) = try record {
           try model.step(input(state, start, index), firstApplication: index, isTraining: true, operations)
         }
         total += try addLoss(prediction, target: nextTarget(), gradient: gradient, scale: scale / Double(steps))
-        try tape.backward()
+        try tape.backward(completed: index == 0 ? completed : nil)
         return index > 0 ? state.takeGradient() : nil
       })
-    _ = try chain.run(steps, from: Value(start.state), slots: slots)
+    _ = try chain.run(steps, from: state(start.state), slots: slots)
     return total / Double(steps)
   }
 
   /// Back-propagates through one encoding, k applications of the processor, and one decoding.
-  public func latent(_ start: Frame, steps: Int, scale: Double, target: Frame) throws -> Double {
-    let input = self.input(Value(start.state), start, 0)
+  public func latent(_ start: Frame, steps: Int, scale: Double, completed: Completed? = nil, target: Frame) throws
+    -> Double
+  {
+    let input = self.input(state(start.state), start, 0)
     let (encoded, encodeTape) = try record { try model.encode(input, operations) }
     var total = 0.0
     // The last link of the chain is the decoder; its gradient with respect to the encoding goes to `encoded` directly.
@@ -99,7 +129,7 @@ public final class StepRunner {
         try model.process(state, application: index, isTraining: true, operations)
       },
       reverse: { [self] index, state, gradient in
-        let latent = Value(state, requiresGradient: true)
+        let latent = Value(shape: encoded.shape, data: state, requiresGradient: true)
         let (output, tape) = try record {
           index < steps
             ? try model.process(latent, application: index, isTraining: true, operations)
@@ -110,14 +140,16 @@ public final class StepRunner {
         } else {
           total = try addLoss(output, target: target, gradient: nil, scale: scale)
         }
-        try tape.backward()
+        // Those of the decoder are complete after its only use, those of the processor after its first application.
+        try tape.backward(completed: index == steps || index == 0 ? completed : nil)
         return latent.takeGradient()
       })
-    let gradient = try chain.run(steps + 1, from: Value(encoded.tensor), slots: slots)
+    let start = Value(shape: encoded.shape, data: encoded.tensor, requiresGradient: false)
+    let gradient = try chain.run(steps + 1, from: start, slots: slots)
     if let gradient {
       if let sum = encoded.gradient { compute.add(gradient, to: sum) } else { encoded.gradient = gradient }
     }
-    try encodeTape.backward()
+    try encodeTape.backward(completed: completed)
     return total
   }
 
@@ -130,7 +162,7 @@ public final class StepRunner {
 
   /// The loss of a recorded prediction, with its gradient set for the backward pass.
   private func addLoss(_ prediction: Value, target: Frame, gradient: Tensor?, scale: Double) throws -> Double {
-    let dprediction = gradient ?? compute.tensor(prediction.shape.dimensions)
+    let dprediction = gradient ?? compute.tensor(prediction.tensor.shape)
     let value = loss(
       prediction.tensor, target.state, gradient: dprediction, accumulate: gradient != nil, scale: scale)
     prediction.gradient = dprediction

@@ -1,5 +1,7 @@
 import Basics
+import Communication
 import Datasets
+import Distribution
 import Execution
 import Tensors
 
@@ -32,10 +34,11 @@ public struct ValidationReport: Sendable {
   public let isBest: Bool
 }
 
-/// The training loop: frames in, updates, reports and checkpoints out.
+/// The training loop: frames in, updates, reports and checkpoints out. All ranks run it together and see the same reports.
 public final class Trainer {
   public struct Options: Sendable {
     public var totalUpdates: Int
+    /// Samples of one micro-batch of one model instance.
     public var batchSize: Int
     public var accumulation: Int
     public var seed: UInt64
@@ -79,7 +82,7 @@ public final class Trainer {
     public var validated: (ValidationReport) throws -> Void = { _ in }
     /// Write a checkpoint of this progress; `isBest`: the best so far by validation.
     public var checkpoint: (CheckpointManifest.Progress, _ isBest: Bool) throws -> Void = { _, _ in }
-    /// Asked after each update: stop here (after a checkpoint)?
+    /// Asked during each update: stop after it, with a checkpoint? All ranks stop if one says so.
     public var shouldStop: (_ update: Int) -> Bool = { _ in false }
 
     public init() {}
@@ -87,20 +90,25 @@ public final class Trainer {
 
   private let runner: StepRunner
   private let optimizer: Optimizer
+  private let reduction: GradientReduction
   private let reader: FrameReader
   private let trainSampler: Sampler
   private let validationSampler: Sampler?
   private let options: Options
   private let forwardFLOPsPerSample: Int
   private var progress: CheckpointManifest.Progress
-  private var parameters: ParameterStore { runner.operations.parameters }
+  private var parameters: ParameterStore { runner.rank.parameters }
+  private var context: RankContext { runner.rank.context }
+  private var mesh: Mesh { context.mesh }
 
   public init(
-    runner: StepRunner, optimizer: Optimizer, reader: FrameReader, trainSampler: Sampler, validationSampler: Sampler?,
-    options: Options, forwardFLOPsPerSample: Int, progress: CheckpointManifest.Progress
+    runner: StepRunner, optimizer: Optimizer, reduction: GradientReduction, reader: FrameReader, trainSampler: Sampler,
+    validationSampler: Sampler?, options: Options, forwardFLOPsPerSample: Int, progress: CheckpointManifest.Progress
   ) {
+    precondition(reader.block == runner.block && optimizer.owned == reduction.owned)
     self.runner = runner
     self.optimizer = optimizer
+    self.reduction = reduction
     self.reader = reader
     self.trainSampler = trainSampler
     self.validationSampler = validationSampler
@@ -117,14 +125,14 @@ public final class Trainer {
       sequence: TrainingSequence(
         sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepHours, batchSize: options.batchSize,
         accumulation: options.accumulation, rollout: options.rollout, seed: options.seed,
-        totalUpdates: options.totalUpdates,
-        rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, firstUpdate: progress.update))
+        totalUpdates: options.totalUpdates, replica: context.position.replica, replicas: mesh.replica,
+        rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, firstUpdate: progress.update,
+        firstSample: progress.samples))
     parameters.clearGradients()
     while progress.update < options.totalUpdates {
-      let report = try update(loader)
+      let (report, stops) = try update(loader, hooks)
       try hooks.updated(report)
       let isLast = progress.update == options.totalUpdates
-      let stops = hooks.shouldStop(progress.update)
       if let sampler = validationSampler, isLast || isDue(options.validateEvery) {
         let validation = try validate(sampler)
         try hooks.validated(validation)
@@ -143,60 +151,81 @@ public final class Trainer {
 
   // MARK: One update
 
-  private func update(_ loader: FrameLoader) throws -> UpdateReport {
+  private func update(_ loader: FrameLoader, _ hooks: Hooks) throws -> (UpdateReport, stops: Bool) {
     let start = monotonicSeconds()
     let waitedBefore = loader.waitedSeconds
     let update = progress.update
     let steps = options.rollout.steps(update: update, of: options.totalUpdates, seed: options.seed)
-    let scale = 1 / Double(options.accumulation)
+    let scale = 1 / Double(options.accumulation * mesh.replica)
     var loss = 0.0
     for micro in 0..<options.accumulation {
-      runner.operations.step = UInt64(update) << 8 | UInt64(micro)
+      var key = RandomKey()
+      key.seed = options.seed
+      key.step = UInt64(update) << 8 | UInt64(micro)
+      key.firstSample = context.position.replica * options.batchSize
+      runner.rank.randomKey = key
+      let isLastBackward = micro == options.accumulation - 1
+      let completed: StepRunner.Completed? = isLastBackward ? { [reduction] in try reduction.completed($0) } : nil
       let frame = try loader.next()
       switch options.rollout.kind {
       case .autoregressive:
-        loss += try scale * runner.autoregressive(frame, steps: steps, scale: scale) { try loader.next() }
+        loss +=
+          try scale
+          * runner.autoregressive(frame, steps: steps, scale: scale, completed: completed) { try loader.next() }
       case .latent:
-        loss += try scale * runner.latent(frame, steps: steps, scale: scale, target: loader.next())
+        loss +=
+          try scale
+          * runner.latent(frame, steps: steps, scale: scale, completed: completed, target: loader.next())
       }
     }
-    let norm = optimizer.gradientNorm()
-    guard loss.isFinite, norm.isFinite else { throw divergence(update: update + 1, loss: loss) }
+    try reduction.finish()
+    let isStopping = hooks.shouldStop(update + 1)
+    let sums = try context.world.allReduce([loss, reduction.gradientSquares(), isStopping ? 1 : 0])
+    loss = sums[0]
+    let norm = sums[1].squareRoot()
+    guard loss.isFinite, norm.isFinite else { throw try divergence(update: update + 1, loss: loss) }
     let rate = options.schedule.rate(update)
     optimizer.step(update: update, learningRate: rate, gradientNorm: norm)
-    let samples = options.batchSize * options.accumulation
+    try reduction.gatherOwned(parameters.values)
+    let samples = options.batchSize * options.accumulation * mesh.replica
     progress.update += 1
     progress.samples += samples
     let seconds = monotonicSeconds() - start
     let forwards = options.rollout.kind == .latent ? 1 : steps
-    return UpdateReport(
+    let report = UpdateReport(
       update: progress.update, totalUpdates: options.totalUpdates, samples: progress.samples,
       epoch: Double(progress.samples) / Double(trainSampler.count), rolloutSteps: steps, loss: loss,
       gradientNorm: norm, learningRate: rate, seconds: seconds, waitSeconds: loader.waitedSeconds - waitedBefore,
       samplesPerSecond: Double(samples) / seconds,
       teraFLOPPerSecond: Double(3 * forwardFLOPsPerSample * samples * forwards) / seconds * 1e-12)
+    return (report, sums[2] > 0)
   }
 
   /// Says where numbers stopped being numbers: the first parameter with a bad gradient, and the channels of a prediction
   /// from the weights at hand.
-  private func divergence(update: Int, loss: Double) -> JigsawError {
+  private func divergence(update: Int, loss: Double) throws -> JigsawError {
     var details: [String] = []
-    if let frame = try? reader.read([trainSampler.starts[0]]),
-      let prediction = try? runner.advance(Value(frame.state), from: frame, step: 0).tensor
-    {
-      let channels = reader.dataset.channels
-      let bad = channels.indices.filter { channel in
-        // Squares, since the loss is made of them.
-        stride(from: channel, to: prediction.count, by: channels.count).contains {
-          !(prediction.pointer[$0] * prediction.pointer[$0]).isFinite
-        }
+    let frame = try reader.read([trainSampler.starts[0]])
+    let prediction = try runner.advance(runner.state(frame.state), from: frame, step: 0).tensor
+    let (channels, own) = (reader.dataset.channels, runner.block.fields)
+    var flags = [Double](repeating: 0, count: channels.count)
+    for (position, channel) in own.enumerated() {
+      // Squares, since the loss is made of them.
+      let isBad = stride(from: position, to: prediction.count, by: own.count).contains {
+        !(prediction.pointer[$0] * prediction.pointer[$0]).isFinite
       }
-      if !bad.isEmpty { details.append("the prediction of \(bad.map { channels[$0].name }.joined(separator: ", "))") }
+      flags[channel] = isBad ? 1 : 0
     }
-    let gradients = parameters.named(in: parameters.gradients).first { _, tensor in
-      tensor.floats.contains { !$0.isFinite }
+    let bad = try context.world.allReduce(flags, .maximum)
+    let names = channels.indices.filter { bad[$0] > 0 }.map { channels[$0].name }
+    if !names.isEmpty { details.append("the prediction of \(names.joined(separator: ", "))") }
+    let gradients = try context.world.allReduce(
+      parameters.named(in: parameters.gradients).map { _, tensor in
+        tensor.floats.contains { !$0.isFinite } ? 1 : 0
+      }, .maximum)
+    if let first = gradients.firstIndex(of: 1) {
+      details.append("the gradient of \(parameters.table.specs[first].name)")
     }
-    if let gradients { details.append("the gradient of \(gradients.spec.name)") }
     if details.isEmpty { details.append(loss.isFinite ? "the norm of the gradients" : "the loss") }
     return JigsawError(
       "training",
@@ -208,18 +237,19 @@ public final class Trainer {
 
   /// Errors of the averaged weights over samples spread evenly through the validation period.
   private func validate(_ sampler: Sampler) throws -> ValidationReport {
-    optimizer.swapAverage()
-    defer { optimizer.swapAverage() }
+    try swapAverage()
     let count = min(options.validationSamples, sampler.count)
     let starts = (0..<count).map { sampler.starts[$0 * sampler.count / count] }
     let dataset = reader.dataset
-    let channels = dataset.channels.count
-    let areaWeights = runner.tiling.spread(rowValues: dataset.grid.areaWeights.map(Float.init))
-    var loss = 0.0
-    var squares = [Double](repeating: 0, count: channels)
-    for start in starts {
+    let (tokens, own) = (runner.block.tokens, runner.block.fields)
+    let s = runner.tiling.pointsPerToken
+    let areaWeights = runner.tiling.spread(rowValues: dataset.grid.areaWeights.map(Float.init))[
+      tokens.lowerBound * s..<tokens.upperBound * s]
+    // The loss, then squares by channel.
+    var sums = [Double](repeating: 0, count: 1 + dataset.channels.count)
+    for (number, start) in starts.enumerated() where number % mesh.replica == context.position.replica {
       let frame = try reader.read([start])
-      var state = Value(frame.state)
+      var state = runner.state(frame.state)
       for step in 0..<options.validationSteps {
         let time = dataset.times[start].adding(hours: (step + 1) * runner.stepHours)
         guard let index = dataset.index(of: time) else {
@@ -227,23 +257,31 @@ public final class Trainer {
         }
         let target = try reader.read([index]).state
         state = try runner.advance(state, from: frame, step: step)
-        loss += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
+        sums[0] += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
         guard step == 0 else { continue }
-        for point in 0..<areaWeights.count {
-          for channel in 0..<channels {
-            let error = state.tensor.pointer[point * channels + channel] - target.pointer[point * channels + channel]
-            squares[channel] += Double(areaWeights[point] * error * error)
+        for (point, weight) in areaWeights.enumerated() {
+          let start = point * own.count
+          for (position, channel) in own.enumerated() {
+            let error = state.tensor.pointer[start + position] - target.pointer[start + position]
+            sums[1 + channel] += Double(weight * error * error)
           }
         }
       }
     }
-    let points = Double(areaWeights.count * count)
-    let rmse = squares.enumerated().map {
+    sums = try context.world.allReduce(sums)
+    try swapAverage()
+    let points = Double(dataset.grid.count * count)
+    let rmse = sums.dropFirst().enumerated().map {
       ($0.element / points).squareRoot() * Double(reader.normalization.deviation[$0.offset])
     }
-    loss /= Double(count * options.validationSteps)
+    let loss = sums[0] / Double(count * options.validationSteps)
     return ValidationReport(
       update: progress.update, samples: count, loss: loss, rmse: rmse,
       isBest: loss < progress.bestValidationLoss ?? .infinity)
+  }
+
+  private func swapAverage() throws {
+    optimizer.swapAverage()
+    if optimizer.average != nil { try reduction.gatherOwned(parameters.values) }
   }
 }

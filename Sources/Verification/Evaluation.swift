@@ -1,4 +1,5 @@
 import Basics
+import Communication
 import Datasets
 
 /// Scores of a forecast store against the truth, with baselines beside.
@@ -40,9 +41,10 @@ public struct Evaluation: Sendable {
     }
   }
 
-  /// Verifies all forecasts whose valid times the truth has.
+  /// Verifies all forecasts whose valid times the truth has. Ranks share them out and have the same scores in the end.
   public init(
-    _ forecasts: ForecastReader, truth: FieldDataset, options: Options, progress: (Int, Int) -> Void = { _, _ in }
+    _ forecasts: ForecastReader, truth: FieldDataset, options: Options, on world: any Communicator = SingleRank(),
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws {
     guard forecasts.grid.matches(truth.grid) else {
       throw JigsawError(
@@ -83,8 +85,12 @@ public struct Evaluation: Sendable {
         remedy: "shorten evaluation.leadHours or add data for the valid times")
     }
     initialTimes = usable.map { forecasts.initialTimes[$0] }
+    // Neighbours in time to one rank: they share days of the climatology.
+    let own = Array(usable[usable.count * world.rank / world.size..<usable.count * (world.rank + 1) / world.size])
 
-    var climatologyTimes = initialTimes.flatMap { time in [time] + leadHours.map { time.adding(hours: $0) } }
+    var climatologyTimes = own.map { forecasts.initialTimes[$0] }.flatMap { time in
+      [time] + leadHours.map { time.adding(hours: $0) }
+    }
     if options.usesDampedPersistence {
       climatologyTimes += truth.indices(from: options.trainingStart, through: options.trainingEnd).map {
         truth.times[$0]
@@ -103,7 +109,7 @@ public struct Evaluation: Sendable {
     let spectrum = options.usesSpectra ? ZonalSpectrum(truth.grid) : nil
     var initialPlanes = [Float](repeating: 0, count: channels.count * size)
     var truthPlanes = initialPlanes
-    for (done, initial) in usable.enumerated() {
+    for (done, initial) in own.enumerated() {
       let time = forecasts.initialTimes[initial]
       try initialPlanes.withUnsafeMutableBufferPointer {
         try truth.readChecked(time: truth.index(of: time)!, into: $0.baseAddress!)
@@ -143,7 +149,35 @@ public struct Evaluation: Sendable {
           }
         }
       }
-      progress(done + 1, usable.count)
+      progress(done + 1, own.count)
+    }
+    try merge(standard, options, spectrumLength: spectrum?.count, on: world)
+  }
+
+  /// Adds up what the ranks have found.
+  private mutating func merge(
+    _ standard: [Region], _ options: Options, spectrumLength: Int?, on world: any Communicator
+  ) throws {
+    if world.size == 1 { return }
+    let known = System.allCases.filter { $0 != .dampedPersistence || options.usesDampedPersistence }
+    for channel in channels {
+      for lead in leadHours {
+        let keys = known.flatMap { system in
+          standard.map {
+            ScoreKey(system: system, channel: channel.name, leadHours: lead, region: $0.name)
+          }
+        }
+        var numbers = try world.allReduce(keys.flatMap { (statistics[$0] ?? ScoreStatistics()).numbers })[...]
+        for key in keys {
+          statistics[key] = ScoreStatistics(numbers: numbers.prefix(ScoreStatistics.numberCount))
+          numbers = numbers.dropFirst(ScoreStatistics.numberCount)
+        }
+        guard let spectrumLength else { continue }
+        for isTruth in [false, true] {
+          let key = SpectrumKey(channel: channel.name, leadHours: lead, isTruth: isTruth)
+          spectra[key] = try world.allReduce(spectra[key] ?? [Double](repeating: 0, count: spectrumLength))
+        }
+      }
     }
   }
 

@@ -72,6 +72,17 @@ public struct ScoreStatistics: Sendable, Equatable {
     sums[6] = anomalyMean * anomalyMean
   }
 
+  /// All of it as numbers that add up over ranks, and back.
+  static let numberCount = 8
+  var numbers: [Double] { [Double(count)] + sums }
+
+  init(numbers: some Collection<Double>) {
+    let numbers = Array(numbers)
+    precondition(numbers.count == ScoreStatistics.numberCount)
+    count = Int(numbers[0])
+    sums = Array(numbers.dropFirst())
+  }
+
   public mutating func merge(_ other: ScoreStatistics) {
     count += other.count
     for i in sums.indices { sums[i] += other.sums[i] }
