@@ -39,7 +39,7 @@ unit-test: setup
 # Ranks as processes, over the MPI at hand.
 rank-test: unit-test
 	@Scripts/setup.sh test
-	@Scripts/rank-test.sh .build/debug/rank-checks
+	@Scripts/rank-test.sh .build/debug/rank-checks .build/debug/jigsaw
 
 # The program's files opened, checked and recomputed by the reference tools of its users.
 interop-test: build $(PYTHON_ENVIRONMENT)/ready

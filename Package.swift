@@ -53,10 +53,16 @@ let package = Package(
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
     room("Stores", ["Basics", "CNetCDF", "CBlosc", "CZlib", "CZstd"]),
-    room("Datasets", ["Basics", "Tensors", "Stores"]),
-    room("Training", ["Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Datasets"]),
-    room("Forecasting", ["Basics", "Tensors", "Execution", "Stores", "Datasets", "Training"]),
-    room("Verification", ["Basics", "Stores", "Datasets"]),
+    room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
+    room(
+      "Training",
+      [
+        "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
+      ]),
+    room(
+      "Forecasting",
+      ["Basics", "Tensors", "Communication", "Execution", "Distribution", "Stores", "Datasets", "Training"]),
+    room("Verification", ["Basics", "Communication", "Stores", "Datasets"]),
     // Style, scripts and coastlines are compiled in, so that the program stays one file.
     room(
       "Reporting", ["Basics", "Datasets", "Verification"],
@@ -69,13 +75,14 @@ let package = Package(
     room(
       "Workflow",
       [
-        "Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training", "Forecasting", "Verification",
-        "Reporting", "Configuration",
+        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training",
+        "Forecasting", "Verification", "Reporting", "Configuration",
       ]),
     .executableTarget(
       name: "jigsaw",
       dependencies: [
-        "Basics", "Configuration", "Workflow", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Basics", "Communication", "Configuration", "Workflow",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
     // Tests, and what several of them share.
@@ -92,13 +99,18 @@ let package = Package(
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
     tests("ExecutionTests", ["Tensors", "Execution"]),
-    tests("ModelsTests", ["Basics", "Tensors", "Execution", "Models", "Stores", "Datasets", "Training"]),
-    tests("TrainingTests", ["Basics", "Tensors", "Execution", "Models", "Datasets", "Training", "TestSupport"]),
-    tests("WorkflowTests", ["Basics", "Execution", "Models", "Configuration", "Workflow", "TestSupport"]),
+    tests(
+      "ModelsTests", ["Basics", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training"]),
+    tests(
+      "TrainingTests",
+      ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),
+    tests(
+      "WorkflowTests", ["Basics", "Communication", "Execution", "Models", "Configuration", "Workflow", "TestSupport"]),
     tests("ArchitectureTests", ["Basics"]),
     tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
     tests("StoresTests", ["Basics", "Stores", "TestSupport"]),
-    tests("DatasetsTests", ["Basics", "Tensors", "Stores", "Datasets", "TestSupport"]),
+    tests(
+      "DatasetsTests", ["Basics", "Tensors", "Communication", "Distribution", "Stores", "Datasets", "TestSupport"]),
     tests("CLITests", ["Basics", "Stores", "TestSupport", "jigsaw"], exclude: ["help.txt"]),
     tests(
       "ConfigurationTests",

@@ -1,10 +1,57 @@
 #!/bin/sh
-# Runs the checks of ranks over MPI on 2, 3 and 4 ranks, however few cores there are.
-# Usage: rank-test.sh PATH_OF_RANK_CHECKS
+# Runs the checks of ranks over MPI on 2, 3 and 4 ranks, however few cores there are; then trains with processes as ranks on
+# several meshes, resumes on another, and compares the losses with those of one process.
+# Usage: rank-test.sh PATH_OF_RANK_CHECKS PATH_OF_JIGSAW
 set -eu
 
 # Open MPI refuses root and more ranks than cores unless told otherwise; MPICH does neither and ignores these.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_mpi_yield_when_idle=1
 for ranks in 2 3 4; do
   timeout 300 mpirun -n "$ranks" "$1"
 done
+
+jigsaw="$2"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+# jigsaw_on RANKS ARGUMENT...: quiet unless it fails.
+jigsaw_on() {
+  ranks=$1
+  shift
+  if [ "$ranks" -gt 1 ]; then set -- mpirun -n "$ranks" "$jigsaw" "$@"; else set -- "$jigsaw" "$@"; fi
+  timeout 300 "$@" >"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
+}
+
+# train NAME RANKS UPDATES SETTING...: a small model on the sample data.
+train() {
+  name=$1 ranks=$2 updates=$3
+  shift 3
+  options=
+  for setting in model.channels=24 model.tokenWidth=32 model.channelWidth=40 training.validation.every=50 \
+    training.validation.samples=4 training.warmUpUpdates=10 "$@"; do
+    options="$options --set $setting"
+  done
+  # shellcheck disable=SC2086 # settings have no spaces
+  jigsaw_on "$ranks" train configs/demo.yaml --stop-after "$updates" --set "run=$folder/$name" $options
+}
+
+# compare NAME: its losses, column 5 of the metrics, against those of one process.
+compare() {
+  paste -d, "$folder/one/metrics.csv" "$folder/$1/metrics.csv" | awk -F, -v name="$1" '
+    NR > 1 { d = ($5 - $17) / $5; if (d < 0) d = -d; if (d > worst) worst = d; n++ }
+    END { printf "%s: %d losses, at most %.1e from one process\n", name, n, worst; exit !(n == 50 && worst < 1e-4) }'
+}
+
+train one 1 50
+for mesh in "1 1 2" "1 2 1" "1 2 2" "1 1 4" "1 4 1" "1 2 3" "1 3 1"; do
+  # shellcheck disable=SC2086 # three numbers
+  set -- $mesh
+  train "mesh-$2x$3" $(($2 * $3)) 50 parallel.domain="$2" parallel.tensor="$3"
+  compare "mesh-$2x$3"
+done
+train replicas 4 50 parallel.tensor=2 training.batchSize=2 parallel.splitOptimizer=true
+compare replicas
+train resumed 4 25 parallel.domain=2 parallel.tensor=2
+jigsaw_on 2 resume "$folder/resumed" --stop-after 50 --set parallel.domain=1 --set parallel.tensor=2
+compare resumed

@@ -174,12 +174,34 @@ public final class OutputFile {
     }
   }
 
+  /// Opens a file that is there, to write at places in it.
+  public init(existing path: String) throws {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    if descriptor < 0 { throw JigsawError(path, "can't open this file for writing (\(Files.reason()))") }
+  }
+
   deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-  public func write(_ bytes: UnsafeRawBufferPointer) throws {
+  public func write(_ bytes: UnsafeRawBufferPointer) throws { try write(bytes, from: nil) }
+
+  /// Writes at a place, whatever was written before.
+  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws { try write(bytes, from: offset) }
+
+  /// Cuts the file off or fills it with zeros up to a length.
+  public func resize(to byteCount: Int) throws {
+    if ftruncate(descriptor, off_t(byteCount)) != 0 {
+      throw JigsawError(path, "can't be made \(byteCount) bytes long (\(Files.reason()))")
+    }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, from offset: Int?) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
-      let n = Glibc.write(descriptor, rest.base.baseAddress! + rest.startIndex, min(rest.count, 1 << 30))
+      let (start, count) = (rest.base.baseAddress! + rest.startIndex, min(rest.count, 1 << 30))
+      let n =
+        offset.map { pwrite(descriptor, start, count, off_t($0 + rest.startIndex)) }
+        ?? Glibc.write(descriptor, start, count)
       if n < 0 && errno == EINTR { continue }
       if n <= 0 {
         throw JigsawError(path, "can't write (\(Files.reason()))", remedy: "free some space or choose another disk")

@@ -8,11 +8,16 @@ public struct RunConfiguration: Section {
   public var run = "runs/experiment"
   public var seed = 0
   public var threads = 0
+  public var resume = Resume.never
+  public var parallel = ParallelSection()
   public var data = DataSection()
   public var model = ModelSection()
   public var training = TrainingSection()
   public var forecast = ForecastSection()
   public var evaluation = EvaluationSection()
+
+  /// What 'jigsaw train' does in a folder with checkpoints.
+  public enum Resume: String, CaseIterable, Sendable { case never, auto }
 
   public init() {}
 
@@ -21,12 +26,33 @@ public struct RunConfiguration: Section {
     .integer(
       "seed", \.seed, 0...9_007_199_254_740_991,
       "Initial weights, sample order, dropout and drawn rollouts follow from it."),
-    .integer("threads", \.threads, 0...1_024, "Compute threads; 0: as many as CPUs this process may use."),
+    .integer(
+      "threads", \.threads, 0...1_024, "Compute threads of each rank; 0: as many as CPUs it may use, shared fairly."),
+    .choice(
+      "resume", \.resume,
+      "What 'jigsaw train' does with a folder that holds checkpoints; never: refuse; auto: go on from the newest."),
+    .section("parallel", \.parallel, "How one model is shared by several ranks (docs/parallel.md)."),
     .section("data", \.data, "Where samples come from and what a sample is."),
     .section("model", \.model, "WeatherMixer: an MLP-Mixer on patches of the grid (docs/model.md)."),
     .section("training", \.training, "How the model is trained (docs/training.md)."),
     .section("forecast", \.forecast, "What 'jigsaw forecast' does unless told otherwise."),
     .section("evaluation", \.evaluation, "What 'jigsaw evaluate' computes."),
+  ]
+}
+
+/// The mesh of ranks: replica × domain × tensor, with as many replicas as the started ranks make.
+public struct ParallelSection: Section {
+  public var domain = 1
+  public var tensor = 1
+  public var splitOptimizer = false
+
+  public init() {}
+
+  public static let fields: [Field<ParallelSection>] = [
+    .integer("domain", \.domain, 1...1_000_000, "Ranks that share each state by tokens (parts of the globe)."),
+    .integer("tensor", \.tensor, 1...1_000_000, "Ranks that share each state by channels and fields."),
+    .flag(
+      "splitOptimizer", \.splitOptimizer, "Each replica keeps a part of the optimiser's state (ZeRO stage 1)."),
   ]
 }
 
@@ -239,7 +265,7 @@ public struct TrainingSection: Section {
   public static let fields: [Field<TrainingSection>] = [
     .integer("updates", \.updates, 1...1_000_000_000, "Length of the training in optimiser updates; or give epochs."),
     .number("epochs", \.epochs, 0...1_000_000, "Length in passes through the training period; or give updates."),
-    .integer("batchSize", \.batchSize, 1...100_000, "Samples computed at once."),
+    .integer("batchSize", \.batchSize, 1...100_000, "Samples that each model instance computes at once."),
     .integer("accumulation", \.accumulation, 1...256, "Batches whose gradients are added up for one update."),
     .number("learningRate", \.learningRate, 0...1, "Peak learning rate of Adam."),
     .number("finalLearningRate", \.finalLearningRate, 0...1, "Where the cosine schedule ends."),

@@ -8,12 +8,24 @@ import Synchronization
 /// Progress for people: a line that renews itself on a terminal, a line now and then elsewhere; also into a log file.
 public final class Console: @unchecked Sendable {
   private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isSilent: Bool
   private let secondsBetweenLines: Double
   private var log: OutputFile?
   private var lastLine = -Double.infinity
   private var hasOpenLine = false
 
-  public init(secondsBetweenLines: Double = 10) { self.secondsBetweenLines = secondsBetweenLines }
+  public init(secondsBetweenLines: Double = 10) {
+    self.secondsBetweenLines = secondsBetweenLines
+    isSilent = false
+  }
+
+  private init(isSilent: Bool) {
+    secondsBetweenLines = .infinity
+    self.isSilent = isSilent
+  }
+
+  /// Says nothing: for all ranks but the first.
+  public static let silent = Console(isSilent: true)
 
   /// Everything said from now on also goes to this file.
   public func attachLog(_ path: String) throws { log = try OutputFile(path, appending: true) }
@@ -63,6 +75,7 @@ public final class Console: @unchecked Sendable {
   }
 
   private func put(_ text: String) {
+    if isSilent { return }
     let bytes = Array(text.utf8)
     _ = write(STDERR_FILENO, bytes, bytes.count)
   }

@@ -1,4 +1,5 @@
 import Basics
+import Communication
 import Configuration
 import Datasets
 import Verification
@@ -8,10 +9,14 @@ public struct EvaluateWorkflow {
   private let configuration: RunConfiguration
   private let folder: RunFolder
   private let console: Console
+  private let world: any Communicator
 
-  public init(_ configuration: RunConfiguration, console: Console = Console()) {
+  public init(
+    _ configuration: RunConfiguration, on world: any Communicator = SingleRank(), console: Console = Console()
+  ) {
     self.configuration = configuration
-    self.console = console
+    self.world = world
+    self.console = world.rank == 0 ? console : .silent
     folder = RunFolder(configuration.run)
   }
 
@@ -30,15 +35,16 @@ public struct EvaluateWorkflow {
     options.usesSpectra = configuration.evaluation.spectra
     options.usesDampedPersistence = configuration.evaluation.dampedPersistence
     let began = monotonicSeconds()
-    let evaluation = try Evaluation(try ForecastReader(path), truth: truth, options: options) {
+    let evaluation = try Evaluation(try ForecastReader(path), truth: truth, options: options, on: world) {
       console.progress("evaluate", done: $0, of: $1, since: began, detail: "forecasts")
     }
+    let scorecard = Scorecard(evaluation)
+    if world.rank > 0 { return scorecard.markdown() }
     try Files.createDirectory(folder.evaluation)
     try Files.writeAtomically(Scorecard.csv(evaluation), to: folder.scores)
     if !evaluation.spectra.isEmpty {
       try Files.writeAtomically(Scorecard.spectraCSV(evaluation), to: folder.spectra)
     }
-    let scorecard = Scorecard(evaluation)
     try Files.writeAtomically(scorecard.markdown(), to: "\(folder.evaluation)/scorecard.md")
     try Files.writeAtomically(scorecard.svg(), to: "\(folder.evaluation)/scorecard.svg")
     console.say("wrote \(folder.scores), scorecard.md and scorecard.svg")

@@ -1,6 +1,8 @@
 import Basics
+import Communication
 import Configuration
 import Datasets
+import Distribution
 import Execution
 import Forecasting
 import Models
@@ -9,7 +11,7 @@ import Training
 
 /// `jigsaw forecast`: from a checkpoint and initial states to a forecast store.
 public struct ForecastWorkflow {
-  public struct Request {
+  public struct Request: Sendable {
     /// Initial times; both nil: the test period of the configuration.
     public var from, through: Timestamp?
     public var everyHours: Int?
@@ -21,7 +23,7 @@ public struct ForecastWorkflow {
   }
 
   /// Which checkpoint of a run.
-  public enum Choice: Equatable {
+  public enum Choice: Equatable, Sendable {
     /// The best by validation if there is one, else the newest.
     case automatic
     case newest
@@ -33,10 +35,15 @@ public struct ForecastWorkflow {
   private let folder: RunFolder
   private let choice: Choice
   private let console: Console
+  private let world: any Communicator
 
-  public init(_ configuration: RunConfiguration, checkpoint: Choice, console: Console = Console()) {
+  public init(
+    _ configuration: RunConfiguration, checkpoint: Choice, on world: any Communicator = SingleRank(),
+    console: Console = Console()
+  ) {
     self.configuration = configuration
-    self.console = console
+    self.world = world
+    self.console = world.rank == 0 ? console : .silent
     choice = checkpoint
     folder = RunFolder(configuration.run)
   }
@@ -61,16 +68,17 @@ public struct ForecastWorkflow {
         "forecast.leadHours", "is not a whole number of steps", expected: "a multiple of \(manifest.stepHours)",
         found: "\(leadHours)")
     }
-    let compute = Ingredients.compute(configuration)
-    let dataset = try Ingredients.dataset(for: manifest, configuration.data)
+    let resources = try RankResources(world, threads: configuration.threads)
+    let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
+    let dataset = try Ingredients.dataset(for: manifest, configuration.data, cacheBytes: cache.dataset)
     let initialTimes = try initialTimes(request, manifest, dataset, leadHours: leadHours)
     let normalization = try manifest.normalization
     let model = try manifest.model.makeModel()
     let tiling = try manifest.model.tiling()
-    let parameters = ParameterStore(model.parameters)
-    try checkpoint.load(.averaged, into: parameters)
+    let rank = try Ingredients.rank(configuration.parallel, model, world, resources)
+    try checkpoint.load(.averaged, into: rank)
     let runner = StepRunner(
-      model: model, operations: LocalOperations(compute: compute, parameters: parameters),
+      model: model, rank: rank,
       weights: LossWeights(
         grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
         latitude: .none, variables: [:], levelsHPa: [:], perTendency: false),
@@ -82,24 +90,43 @@ public struct ForecastWorkflow {
       "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
         + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
     )
-    let writer = try ForecastWriter(
-      output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
-      source:
-        "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)"
-    )
+    // A Zarr store is cut into bands, one for each part of the domain, and every rank writes some; a NetCDF file is
+    // written by the first rank.
+    let mesh = rank.context.mesh
+    let isShared = output.hasSuffix(".zarr")
+    if !isShared && mesh.replica > 1 {
+      throw JigsawError(
+        output, "can't be written by \(mesh.replica) model instances at once",
+        expected: "a name that ends in .zarr, or \(mesh.instance) ranks",
+        remedy: "forecast to Zarr, or start \(mesh.instance) ranks")
+    }
+    let bands = isShared ? mesh.domain : 1
+    var writer: ForecastWriter?
+    func makeWriter() throws {
+      writer = try ForecastWriter(
+        output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
+        source:
+          "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)",
+        bands: bands, joins: world.rank > 0)
+    }
+    try world.together(onlyOn: 0, makeWriter)
+    if isShared && world.rank > 0 { try makeWriter() }
     do {
       let start = monotonicSeconds()
       try Forecaster(
-        runner: runner, reader: FrameReader(dataset, normalization, tiling, pool: compute.pool)
+        runner: runner,
+        reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
+        units: ForecastWriter.units(dataset.grid, dataset.channels, bands: bands), toFirst: !isShared
       ).run(initialTimes, keep: Array(1...steps), batchSize: configuration.forecast.batchSize) {
-        planes, initial, lead in
-        try writer.write(planes, initial: initial, lead: lead)
+        unit, values, initial, lead in
+        try writer?.write(unit, values, initial: initial, lead: lead)
       } progress: { done, total in
         console.progress("forecast", done: done, of: total, since: start, detail: "steps")
       }
-      try writer.finish()
+      try world.barrier()
+      try world.together(onlyOn: 0) { try writer?.finish() }
     } catch {
-      writer.abandon()
+      writer?.abandon()
       throw error
     }
     console.say("wrote \(output)")

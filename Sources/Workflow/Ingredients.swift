@@ -9,11 +9,8 @@ import Training
 
 /// Pieces that several verbs put together from a configuration or a checkpoint.
 enum Ingredients {
-  static func compute(_ configuration: RunConfiguration) -> Compute {
-    Compute(threads: configuration.threads > 0 ? configuration.threads : ThreadTeam.availableCPUs)
-  }
-
-  static func dataset(_ data: DataSection) throws -> FieldDataset {
+  /// - Parameter cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
+  static func dataset(_ data: DataSection, cacheBytes: Int? = nil) throws -> FieldDataset {
     if data.sources.isEmpty {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
     }
@@ -21,8 +18,9 @@ enum Ingredients {
       throw JigsawError(
         "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
     }
-    let quarter = (Machine.availableMemory ?? 4 << 30) / 4
-    let cacheBytes = data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? quarter
+    let cacheBytes =
+      cacheBytes
+      ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
       sources: data.sources.map { SourceDescription(path: $0.path, names: $0.names) }, variables: data.variables,
       levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes)
@@ -30,7 +28,7 @@ enum Ingredients {
 
   /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
   /// missing.
-  static func dataset(for manifest: CheckpointManifest, _ data: DataSection) throws -> FieldDataset {
+  static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int) throws -> FieldDataset {
     var data = data
     var variables: [String] = []
     var levels: [Double] = []
@@ -41,7 +39,7 @@ enum Ingredients {
     data.variables = variables
     data.levels = levels
     data.staticFields = manifest.staticFields
-    let dataset = try dataset(data)
+    let dataset = try dataset(data, cacheBytes: cacheBytes)
     let expected = manifest.channels.map(\.channel)
     guard dataset.channels == expected else {
       let missing = expected.filter { !dataset.channels.contains($0) }

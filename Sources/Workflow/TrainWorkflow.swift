@@ -1,34 +1,46 @@
 import Basics
+import Communication
 import Configuration
 import Datasets
+import Distribution
 import Execution
+import FoundationEssentials
 import Models
 import Tensors
 import Training
 
-/// `jigsaw train` and `jigsaw resume`: from a configuration to a run folder with checkpoints and metrics.
+/// `jigsaw train` and `jigsaw resume`: from a configuration to a run folder with checkpoints and metrics. All ranks run it;
+/// the first one writes what is not a checkpoint.
 public struct TrainWorkflow {
   private let configuration: RunConfiguration
   private let console: Console
   private let folder: RunFolder
   /// Ends after this many updates in all, as if interrupted; for staged runs and tests.
   private let stopAfter: Int?
+  private let world: any Communicator
 
-  public init(_ configuration: RunConfiguration, stopAfter: Int? = nil, console: Console = Console()) {
+  public init(
+    _ configuration: RunConfiguration, on world: any Communicator = SingleRank(), stopAfter: Int? = nil,
+    console: Console = Console()
+  ) {
     self.configuration = configuration
-    self.console = console
+    self.world = world
+    self.console = world.rank == 0 ? console : .silent
     self.stopAfter = stopAfter
     folder = RunFolder(configuration.run)
   }
 
-  /// Starts a new run. A folder that already holds checkpoints is refused unless `overwrites`.
+  /// Starts a new run. A folder that already holds checkpoints is refused unless `overwrites`, or gone on with if the
+  /// configuration says `resume: auto`.
   public func start(overwrites: Bool = false) throws {
     let checkpoints = folder.checkpoints()
     let isThere = try !checkpoints.numbered().isEmpty || checkpoints.best() != nil
+    if !overwrites, configuration.resume == .auto, try !checkpoints.numbered().isEmpty { return try resume() }
     if isThere && !overwrites {
       throw JigsawError(
         folder.path, "already holds a trained run",
-        remedy: "go on with 'jigsaw resume \(folder.path)', choose another folder with --set run=…, or pass --overwrite"
+        remedy:
+          "go on with 'jigsaw resume \(folder.path)' or --set resume=auto, choose another folder with --set run=…, or pass --overwrite"
       )
     }
     try run(from: nil, replacing: isThere)
@@ -46,9 +58,11 @@ public struct TrainWorkflow {
   /// - Parameter replacing: whether an earlier run goes, once everything has been checked that can be.
   private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
     let settings = configuration.training
-    let compute = Ingredients.compute(configuration)
-    let dataset = try Ingredients.dataset(configuration.data)
-    let plan = try plan(dataset)
+    let resources = try RankResources(world, threads: configuration.threads)
+    let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
+    let dataset = try Ingredients.dataset(configuration.data, cacheBytes: cache.dataset)
+    let instance = configuration.parallel.domain * configuration.parallel.tensor
+    let plan = try plan(dataset, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
     let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
     let seed = UInt64(configuration.seed)
     let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.forcings)
@@ -56,26 +70,29 @@ public struct TrainWorkflow {
     if let checkpoint { try checkInputs(checkpoint, dataset, samples: plan.sampler.count) }
 
     // From here on the run folder is written to.
-    try Files.createDirectory(folder.path)
-    let lock = try FolderLock(folder.path)
+    var lock: FolderLock?
     defer { withExtendedLifetime(lock) {} }
-    if replacing {
-      for path in [folder.checkpoints().path, folder.tensorBoard, folder.log, folder.statistics] {
-        try Files.remove(path)
+    try world.together(onlyOn: 0) {
+      try Files.createDirectory(folder.path)
+      lock = try FolderLock(folder.path)
+      if replacing {
+        for path in [folder.checkpoints().path, folder.tensorBoard, folder.log, folder.statistics] {
+          try Files.remove(path)
+        }
       }
+      try console.attachLog(folder.log)
     }
-    try console.attachLog(folder.log)
-    let statistics =
-      try given
-      ?? Ingredients.ownStatistics(configuration, dataset, isResuming: checkpoint != nil, console)
-    try Ingredients.save(statistics, to: folder.statistics)
+    let statistics = try given ?? sharedStatistics(dataset, isResuming: checkpoint != nil)
+    try world.together(onlyOn: 0) { try Ingredients.save(statistics, to: folder.statistics) }
     let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
     let description = try Ingredients.description(
       configuration, dataset, tendencyScale: normalization.tendencyScale)
     let tiling = try description.tiling()
     let model = try description.makeModel()
-    let parameters = ParameterStore(model.parameters)
-    let optimizer = Optimizer(parameters, compute, plan.optimizer)
+    let rank = try Ingredients.rank(configuration.parallel, model, world, resources)
+    let (compute, mesh) = (rank.compute, rank.context.mesh)
+    let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
+    let optimizer = Optimizer(rank.parameters, compute, plan.optimizer, owned: reduction.owned)
     var manifest = CheckpointManifest(
       version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: dataset.grid,
       stepHours: configuration.data.stepHours,
@@ -87,34 +104,37 @@ public struct TrainWorkflow {
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
-    try checkpoints.removeTemporaries()
+    try world.together(onlyOn: 0) { try checkpoints.removeTemporaries() }
     if let checkpoint {
       try checkStatistics(checkpoint, manifest)
-      try checkpoint.load(.current, into: parameters)
-      try checkpoint.load(into: optimizer, parameters)
+      try checkpoint.load(.current, into: rank)
+      try checkpoint.load(into: optimizer, rank)
       manifest.progress = checkpoint.manifest.progress
     } else {
-      parameters.initialize(seed: seed)
+      rank.initialize(seed: seed)
       optimizer.startAverage()
-      try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
     }
     let began = Machine.unixSeconds
-    try Files.writeAtomically(
-      try Provenance(threads: compute.team.count).json(started: Timestamp(seconds: Int64(began))), to: folder.provenance
-    )
+    try world.together(onlyOn: 0) {
+      if checkpoint == nil {
+        try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
+      }
+      try Files.writeAtomically(
+        try Provenance(threads: compute.team.count).json(started: Timestamp(seconds: Int64(began))),
+        to: folder.provenance)
+    }
 
-    let operations = LocalOperations(compute: compute, parameters: parameters)
-    operations.seed = seed
     let runner = StepRunner(
-      model: model, operations: operations,
+      model: model, rank: rank,
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates)
     let flops = try model.forwardFLOPs
-    let peak = Compute.measuredMultiplyAddRate() * Double(compute.team.count)
+    let peak = Compute.measuredMultiplyAddRate() * Double(compute.team.count * world.size)
     let trainer = Trainer(
-      runner: runner, optimizer: optimizer,
-      reader: FrameReader(dataset, normalization, tiling, pool: compute.pool), trainSampler: plan.sampler,
+      runner: runner, optimizer: optimizer, reduction: reduction,
+      reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
+      trainSampler: plan.sampler,
       validationSampler: plan.validationSampler,
       options: Trainer.Options(
         totalUpdates: plan.totalUpdates, batchSize: settings.batchSize, accumulation: settings.accumulation, seed: seed,
@@ -125,7 +145,7 @@ public struct TrainWorkflow {
         rollsLongitudes: settings.rollLongitudes),
       forwardFLOPsPerSample: flops, progress: manifest.progress)
 
-    introduce(model, dataset, compute, flops: flops, peak: peak, samples: plan.sampler.count, checkpoint)
+    introduce(model, dataset, rank, flops: flops, peak: peak, samples: plan.sampler.count, checkpoint)
     StopSignal.install()
     let firstUpdate = manifest.progress.update
     if firstUpdate >= plan.totalUpdates {
@@ -133,30 +153,59 @@ public struct TrainWorkflow {
         "nothing to do: update \(firstUpdate) of \(plan.totalUpdates) is reached; raise training.updates or epochs to go on"
       )
     }
-    let display = try TrainingDisplay(
-      folder, console, channels: dataset.channels, firstUpdate: firstUpdate, totalUpdates: plan.totalUpdates,
-      rollout: plan.rollout, seed: seed, peakFLOPPerSecond: peak, unixSeconds: began)
     var hooks = Trainer.Hooks()
-    hooks.updated = display.updated
-    hooks.validated = display.validated
+    var display: TrainingDisplay?
+    try world.together(onlyOn: 0) {
+      display = try TrainingDisplay(
+        folder, console, channels: dataset.channels, firstUpdate: firstUpdate, totalUpdates: plan.totalUpdates,
+        rollout: plan.rollout, seed: seed, peakFLOPPerSecond: peak, unixSeconds: began)
+    }
+    if let display {
+      hooks.updated = display.updated
+      hooks.validated = display.validated
+    }
     hooks.checkpoint = { progress, isBest in
       manifest.progress = progress
       if isBest {
-        try checkpoints.writeBest(manifest, parameters: parameters, optimizer: optimizer)
+        try checkpoints.writeBest(manifest, rank, optimizer: optimizer)
       } else {
-        try checkpoints.write(manifest, parameters: parameters, optimizer: optimizer)
+        try checkpoints.write(manifest, rank, optimizer: optimizer)
         console.say("saved \(checkpoints.path)/\(CheckpointFolder.name(update: progress.update))")
       }
     }
     hooks.shouldStop = { update in update == stopAfter || StopSignal.current != nil }
+    let traffic = rank.context.traffic
+    let started = monotonicSeconds()
     try trainer.run(hooks)
     if let signal = StopSignal.current {
       console.say("stopped by signal \(signal); go on with 'jigsaw resume \(folder.path)'")
     }
+    try summarize(rank, traffic, seconds: monotonicSeconds() - started)
     let counters = compute.pool.counters
     console.say(
-      "peak memory \(fixed(Double(Machine.peakResidentMemory) / 1e9, 2)) GB, of it activations and buffers "
+      "peak memory\(mesh.count > 1 ? " of rank 0" : "") \(fixed(Double(Machine.peakResidentMemory) / 1e9, 2)) GB, of it activations and buffers "
         + "\(fixed(Double(counters.peakBytesInUse) / 1e9, 2)) GB")
+  }
+
+  /// Statistics that one rank loads or computes for all.
+  private func sharedStatistics(_ dataset: FieldDataset, isResuming: Bool) throws -> DatasetStatistics {
+    var bytes: [UInt8] = []
+    try world.together(onlyOn: 0) {
+      let statistics = try Ingredients.ownStatistics(configuration, dataset, isResuming: isResuming, console)
+      bytes = Array(try JSONEncoder().encode(statistics))
+    }
+    return try JSONDecoder().decode(DatasetStatistics.self, from: Data(world.broadcast(bytes, from: 0)))
+  }
+
+  /// What the ranks sent each other and how long they waited for it.
+  private func summarize(_ rank: ModelRank, _ before: Traffic, seconds: Double) throws {
+    guard world.size > 1 else { return }
+    let traffic = rank.context.traffic
+    let most = try world.allReduce(
+      [Double(traffic.bytesSent - before.bytesSent), traffic.waitSeconds - before.waitSeconds], .maximum)
+    console.say(
+      "communication: at most \(fixed(most[0] / 1e6, 1)) MB sent per rank, \(fixed(most[1], 2)) s of "
+        + "\(fixed(seconds, 2)) s waited")
   }
 
   // MARK: Settings
@@ -173,13 +222,16 @@ public struct TrainWorkflow {
     let model: WeatherMixer
   }
 
-  func plan(_ dataset: FieldDataset) throws -> Plan {
+  /// - Parameters:
+  ///   - replicas: model instances that share each update's samples.
+  ///   - localRanks: ranks that share this machine's memory.
+  func plan(_ dataset: FieldDataset, replicas: Int = 1, localRanks: Int = 1) throws -> Plan {
     let (start, end) = try configuration.data.train.range("data.train")
     let rollout = rolloutPlan()
     let sampler = try Sampler(
       dataset, from: start, through: end, stepHours: configuration.data.stepHours, leadSteps: rollout.largestSteps,
       seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
-    let totalUpdates = try totalUpdates(samples: sampler.count)
+    let totalUpdates = try totalUpdates(samples: sampler.count, replicas: replicas)
     if configuration.training.rollLongitudes && !dataset.grid.isPeriodic {
       throw JigsawError(
         "training.rollLongitudes", "needs longitudes that go around the globe", found: dataset.grid.summary,
@@ -188,21 +240,24 @@ public struct TrainWorkflow {
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
     let model = try Ingredients.description(configuration, dataset, tendencyScale: ones).makeModel()
-    try checkMemory(model)
+    try checkMemory(model, localRanks: localRanks)
     return Plan(
       sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,
-      schedule: try schedule(samples: sampler.count, totalUpdates: totalUpdates), optimizer: try optimizerOptions(),
+      schedule: try schedule(samples: sampler.count, totalUpdates: totalUpdates, replicas: replicas),
+      optimizer: try optimizerOptions(),
       model: model)
   }
 
   /// Parameters, gradients and the optimiser's two moments, and the moving average, must at least fit.
-  private func checkMemory(_ model: WeatherMixer) throws {
+  private func checkMemory(_ model: WeatherMixer, localRanks: Int) throws {
     let copies = configuration.training.averageDecay > 0 ? 5 : 4
-    let needed = Double(model.parameters.elementCount * copies * MemoryLayout<Float>.size)
+    let ranks = configuration.parallel.domain * configuration.parallel.tensor
+    let needed = Double(model.parameters.elementCount * copies * MemoryLayout<Float>.size * localRanks / ranks)
     if let available = Machine.availableMemory, needed > Double(available) {
       throw JigsawError(
         "model", "needs at least \(fixed(needed / 1e9, 1)) GB of memory for its parameters and their training",
-        found: "\(fixed(Double(available) / 1e9, 1)) GB free", remedy: "make it smaller")
+        found: "\(fixed(Double(available) / 1e9, 1)) GB free",
+        remedy: "make it smaller, or share it among more machines (parallel.domain, parallel.tensor)")
     }
   }
 
@@ -226,12 +281,13 @@ public struct TrainWorkflow {
       isShuffled: false, place: "data.validation")
   }
 
-  private func totalUpdates(samples: Int) throws -> Int {
+  private func totalUpdates(samples: Int, replicas: Int) throws -> Int {
     let settings = configuration.training
     switch (settings.updates, settings.epochs) {
     case (let updates?, nil): return updates
     case (nil, let epochs?):
-      return max(1, Int((epochs * Double(samples) / Double(settings.batchSize * settings.accumulation)).rounded()))
+      return max(
+        1, Int((epochs * Double(samples) / Double(settings.batchSize * settings.accumulation * replicas)).rounded()))
     default:
       throw JigsawError(
         "training", "needs a length", expected: "either training.updates or training.epochs",
@@ -239,12 +295,12 @@ public struct TrainWorkflow {
     }
   }
 
-  private func schedule(samples: Int, totalUpdates: Int) throws -> LearningRateSchedule {
+  private func schedule(samples: Int, totalUpdates: Int, replicas: Int) throws -> LearningRateSchedule {
     let settings = configuration.training
     if settings.warmUpUpdates != nil && settings.warmUpEpochs != nil {
       throw JigsawError("training", "has both warmUpUpdates and warmUpEpochs", remedy: "give one of them")
     }
-    let perEpoch = Double(samples) / Double(settings.batchSize * settings.accumulation)
+    let perEpoch = Double(samples) / Double(settings.batchSize * settings.accumulation * replicas)
     let warmUp = settings.warmUpUpdates ?? settings.warmUpEpochs.map { Int(($0 * perEpoch).rounded()) } ?? 0
     return LearningRateSchedule(
       peak: settings.learningRate, final: settings.finalLearningRate, warmUpUpdates: min(warmUp, totalUpdates),
@@ -314,7 +370,7 @@ public struct TrainWorkflow {
   }
 
   private func introduce(
-    _ model: WeatherMixer, _ dataset: FieldDataset, _ compute: Compute, flops: Int, peak: Double, samples: Int,
+    _ model: WeatherMixer, _ dataset: FieldDataset, _ rank: ModelRank, flops: Int, peak: Double, samples: Int,
     _ checkpoint: Checkpoint?
   ) {
     let sizes = model.sizes
@@ -326,6 +382,12 @@ public struct TrainWorkflow {
       "data: \(dataset.channels.count) fields on \(dataset.grid.summary), \(samples) training samples; "
         + "\(dataset.staticChannels.count) static fields, \(configuration.data.forcings.count) forcings")
     for note in dataset.normalizations { console.say("data: \(note)") }
+    let (compute, mesh) = (rank.compute, rank.context.mesh)
+    if mesh.count > 1 {
+      console.say(
+        "ranks: \(mesh.count) (\(world.name)) as \(mesh) (replica × domain × tensor), rank 0 holds "
+          + "\(fixed(Double(rank.parameters.length) / 1e6, 2)) M parameters")
+    }
     console.say(
       "machine: \(compute.team.count) threads, \(Compute.kernelSet) kernels, \(compute.backend.name) "
         + "(\(OneDNNProducts.instructionSet)), peak \(fixed(peak * 1e-12, 3)) TFLOP/s")

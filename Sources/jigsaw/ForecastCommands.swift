@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Communication
 import Configuration
 import Workflow
 
@@ -13,7 +14,8 @@ struct Forecast: ParsableCommand {
     discussion: """
       Without --from, forecasts start throughout the run's test period. Initial states come from data.sources of the run's
       configuration; other data can be named with --set. The output is a Zarr folder if its name ends in .zarr, else CF
-      NetCDF; dimensions time, prediction_timedelta, level, latitude, longitude.
+      NetCDF; dimensions time, prediction_timedelta, level, latitude, longitude. Under mpirun or srun all ranks forecast
+      together, and each writes its own chunks of a Zarr store.
       """)
 
   @Argument(help: "The run folder.") var runFolder: String
@@ -30,6 +32,7 @@ struct Forecast: ParsableCommand {
   var checkpoint: String?
   @Flag(help: "Replace an existing output.") var overwrite = false
   @OptionGroup var settings: Settings
+  @OptionGroup var ranks: RankOptions
 
   func validate() throws {
     for (name, hours) in [("--every", every), ("--lead", lead)] {
@@ -55,7 +58,10 @@ struct Forecast: ParsableCommand {
       case "newest": .newest
       case let path?: .path(path)
       }
-    try ForecastWorkflow(settings.load(run: runFolder), checkpoint: choice).run(request)
+    let configuration = try settings.load(run: runFolder)
+    try ranks.run { [request] in
+      try ForecastWorkflow(configuration, checkpoint: choice, on: $0).run(request)
+    }
   }
 }
 
@@ -70,8 +76,13 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "The run folder.") var runFolder: String
   @Option(help: ArgumentHelp("The forecast store; default: the run's own.", valueName: "path")) var forecast: String?
   @OptionGroup var settings: Settings
+  @OptionGroup var ranks: RankOptions
 
   func run() throws {
-    print(try EvaluateWorkflow(settings.load(run: runFolder)).run(forecast: forecast), terminator: "")
+    let configuration = try settings.load(run: runFolder)
+    try ranks.run { [forecast] world in
+      let scorecard = try EvaluateWorkflow(configuration, on: world).run(forecast: forecast)
+      if world.rank == 0 { print(scorecard, terminator: "") }
+    }
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Communication
 import Configuration
 import Workflow
 
@@ -41,6 +42,23 @@ struct Jigsaw: ParsableCommand {
     } catch {
       exit(withError: error)
     }
+  }
+}
+
+/// For verbs that run on several ranks.
+struct RankOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Run so many ranks as threads of this process. Under mpirun or srun the started processes are the ranks.",
+      valueName: "count"))
+  var ranks = 1
+
+  func validate() throws {
+    if !(1...1_024).contains(ranks) { throw ValidationError("--ranks must be between 1 and 1024, not \(ranks).") }
+  }
+
+  func run(_ body: @escaping @Sendable (any Communicator) throws -> Void) throws {
+    try Ranks.run(asThreads: ranks, body)
   }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Communication
 import Configuration
 import Workflow
 
@@ -8,7 +9,11 @@ struct Train: ParsableCommand {
     abstract: "Train a model as a configuration says.",
     discussion: """
       Writes to the configuration's run folder: resolved configuration, provenance, statistics, metrics.csv, TensorBoard
-      events, log, checkpoints. SIGINT or SIGTERM saves a checkpoint and ends; 'jigsaw resume' goes on.
+      events, log, checkpoints. SIGINT, SIGTERM or SIGUSR1 saves a checkpoint and ends; 'jigsaw resume' goes on.
+
+      Under mpirun or srun all ranks train one model together, as 'parallel' in the configuration says (docs/parallel.md):
+
+        mpirun -n 8 jigsaw train my.yaml --set parallel.domain=2 --set parallel.tensor=2
       """)
 
   @Argument(help: "The configuration (YAML).") var config: String
@@ -21,15 +26,23 @@ struct Train: ParsableCommand {
 
   func validate() throws { try checkStop(stopAfter) }
 
+  @OptionGroup var ranks: RankOptions
+
   func run() throws {
-    try TrainWorkflow(settings.load(config), stopAfter: stopAfter).start(overwrites: overwrite)
+    let configuration = try settings.load(config)
+    try ranks.run { [stopAfter, overwrite] in
+      try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter).start(overwrites: overwrite)
+    }
   }
 }
 
 struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Go on with a training from its newest checkpoint.",
-    discussion: "The result is the same, byte by byte, as if the training had never stopped.")
+    discussion: """
+      The result is the same, byte by byte, as if the training had never stopped. The number of ranks and their mesh may be
+      others than before; then it is the same but for rounding.
+      """)
 
   @Argument(help: "The run folder.") var runFolder: String
   @OptionGroup var settings: Settings
@@ -37,8 +50,11 @@ struct Resume: ParsableCommand {
 
   func validate() throws { try checkStop(stopAfter) }
 
+  @OptionGroup var ranks: RankOptions
+
   func run() throws {
-    try TrainWorkflow(settings.load(run: runFolder), stopAfter: stopAfter).resume()
+    let configuration = try settings.load(run: runFolder)
+    try ranks.run { [stopAfter] in try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter).resume() }
   }
 }
 

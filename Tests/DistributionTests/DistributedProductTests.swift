@@ -52,7 +52,7 @@ import Testing
     let b = distributed(k, n, test.b, transposed: test.transposesB, context, seed: 2)
     let c = distributed(m, n, test.c, transposed: false, context, seed: 3)
     let products = DistributedProducts(context, Compute(threads: 1, backend: ReferenceProducts()))
-    let before = context.instanceTraffic.bytesSent
+    let before = context.traffic.bytesSent
     try products.multiply(
       test.transposesA ? a.transposed : a.plain, test.transposesB ? b.transposed : b.plain, into: c,
       accumulate: test.accumulates)
@@ -66,7 +66,7 @@ import Testing
         worst = max(worst, abs(c.block[i - rows.lowerBound, j - columns.lowerBound] - Float(sum)))
       }
     }
-    return (worst, products.flops, context.instanceTraffic.bytesSent - before)
+    return (worst, products.flops, context.traffic.bytesSent - before)
   }
 
   /// All schedules, transpositions and meshes, sizes that divide and sizes that don't.

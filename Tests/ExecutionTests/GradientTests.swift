@@ -27,7 +27,7 @@ import Testing
       compute.add(self.tensor(spec.shape, spec.name, scale: 0.3), to: tensor)
     }
     let operations = LocalOperations(compute: compute, parameters: parameters)
-    operations.seed = dropoutSeed
+    operations.randomKey.seed = dropoutSeed
     var weights: Tensor?
     func loss() -> Double {
       let y = operation(operations, inputs.map { Value($0) })
@@ -137,7 +137,7 @@ import Testing
     parameters.initialize(seed: 1)
     func output(threads: Int, step: UInt64, application: Int) -> [Float] {
       let operations = LocalOperations(compute: Compute(threads: threads), parameters: parameters)
-      operations.step = step
+      operations.randomKey.step = step
       return operations.residualMLP(
         Value(tensor([rows, batch, columns], "a")), along: .channels, p,
         dropout: Dropout(probability: 0.5, application: application)

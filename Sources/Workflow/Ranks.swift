@@ -1,0 +1,126 @@
+import Basics
+import Communication
+import Configuration
+import Datasets
+import Distribution
+import Execution
+import Models
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The ranks that a verb runs on.
+public enum Ranks {
+  /// Set by the launchers that start MPI programs: Open MPI's, PMIx (also srun --mpi=pmix), PMI (MPICH, srun --mpi=pmi2).
+  private static let launcherVariables = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"]
+
+  public static var isUnderLauncher: Bool { launcherVariables.contains { getenv($0) != nil } }
+
+  /// Runs `body` on every rank: those of mpirun or srun, else `count` ranks as threads of this process.
+  /// - Throws: what a rank threw. Under a launcher a failing rank says why and ends the job on all.
+  public static func run(asThreads count: Int = 1, _ body: @escaping @Sendable (any Communicator) throws -> Void) throws
+  {
+    guard isUnderLauncher else {
+      if count == 1 { return try body(SingleRank()) }
+      _ = try ThreadRanks.run(count, body)
+      return
+    }
+    let world = try MPICommunicator.start()
+    guard world.size > 1 else {
+      try body(SingleRank())
+      return try world.finish()
+    }
+    do {
+      try body(world)
+    } catch {
+      // When all ranks fail for the same reason the first one speaks for them.
+      if error is FailedElsewhere { sleep(5) } else if world.rank > 0 { sleep(1) }
+      Console().say("error: rank \(world.rank): \(error)")
+      MPICommunicator.abort(status: 1)
+    }
+    try world.finish()
+  }
+}
+
+/// One rank's share of its machine: memory and processors are shared by the ranks on it.
+struct RankResources {
+  let threads: Int
+  /// Ranks on this machine.
+  let localRanks: Int
+
+  init(_ world: any Communicator, threads: Int) throws {
+    let own = RankResources.description
+    let count = own.count
+    let all = Buffer(zeroed: world.size * count)
+    let parts = (0..<world.size).map { Region(all, offset: $0 * count, byteCount: count) }
+    parts[world.rank].pointer.copyMemory(from: own, byteCount: count)
+    try world.allGather(parts).wait()
+    let ranks = parts.map { Array(UnsafeRawBufferPointer(start: $0.pointer, count: count)) }
+    let neighbours = ranks.filter { $0[..<RankResources.nameLength] == own[..<RankResources.nameLength] }
+    localRanks = neighbours.count
+    // Each processor counts for as many parts as ranks may use it.
+    var share = 0.0
+    for index in RankResources.nameLength..<count {
+      for bit in 0..<8 where own[index] >> bit & 1 == 1 {
+        share += 1 / Double(neighbours.filter { $0[index] >> bit & 1 == 1 }.count)
+      }
+    }
+    if share == 0 { share = Double(ThreadTeam.availableCPUs) / Double(localRanks) }
+    self.threads = threads > 0 ? threads : max(1, Int(share + 1e-9))
+  }
+
+  private static let nameLength = 128
+
+  /// The machine's name, then a bit for each processor that this process may use.
+  private static var description: [UInt8] {
+    var bytes = Array(Machine.hostName.utf8.prefix(nameLength))
+    bytes += [UInt8](repeating: 0, count: nameLength - bytes.count)
+    return bytes + ThreadTeam.availableCPUMask
+  }
+}
+
+extension Ingredients {
+  /// This rank's share of a model.
+  static func rank(
+    _ parallel: ParallelSection, _ model: WeatherMixer, _ world: any Communicator, _ resources: RankResources
+  ) throws -> ModelRank {
+    let sizes = model.sizes
+    let mesh = try Mesh(
+      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: sizes.tokens, fields: sizes.variables
+    )
+    return try ModelRank(
+      RankContext(mesh, world), Compute(threads: resources.threads), model.parameters,
+      dryRun: { try model.dryStep($0, isTraining: true) })
+  }
+
+  /// Reads with the ranks of the same model instance.
+  static func reader(
+    _ dataset: FieldDataset, _ normalization: Normalization, _ tiling: Tiling, _ rank: ModelRank, cacheBytes: Int
+  ) -> FrameReader {
+    let mesh = rank.context.mesh
+    guard mesh.instance > 1 else {
+      // Alone, the cache of the dataset itself serves.
+      return FrameReader(dataset, normalization, tiling, rank.compute)
+    }
+    let blocks = (0..<mesh.instance).map { index in
+      FieldBlock(
+        fields: chunk(dataset.channels.count, into: mesh.tensor, index % mesh.tensor),
+        tokens: chunk(tiling.tokens, into: mesh.domain, index / mesh.tensor))
+    }
+    return FrameReader(
+      dataset, normalization, tiling, rank.compute,
+      share: ReadingShare(rank.context.instance, blocks: blocks, cacheBytes: cacheBytes))
+  }
+
+  /// Memory for decoded fields of one rank, and how much of it the dataset itself may use: nothing where ranks share
+  /// the reading.
+  static func cacheBytes(_ data: DataSection, _ parallel: ParallelSection, _ resources: RankResources) -> (
+    rank: Int, dataset: Int
+  ) {
+    let quarter = (Machine.availableMemory ?? 4 << 30) / 4 / resources.localRanks
+    let bytes = data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? quarter
+    return (bytes, parallel.domain * parallel.tensor > 1 ? 0 : bytes)
+  }
+}
