@@ -6,7 +6,7 @@ import Testing
   /// All transpositions, uneven sizes, strides, one to three threads, with and without accumulation.
   @Test(arguments: [1, 2, 3]) func productsMatchTheReference(threads: Int) {
     let compute = Compute(threads: threads)
-    for (m, n, k) in [(1, 1, 1), (7, 5, 3), (64, 33, 17), (3, 130, 70), (130, 2, 9), (5, 6, 9_000)] {
+    for (m, n, k) in [(1, 1, 1), (7, 5, 3), (64, 33, 17), (3, 130, 70), (130, 2, 9), (5, 6, 9_000), (99, 131, 101)] {
       for (transposesA, transposesB) in [(false, false), (false, true), (true, false), (true, true)] {
         for accumulates in [false, true] {
           let a = matrix(transposesA ? k : m, transposesA ? m : k, seed: 1)

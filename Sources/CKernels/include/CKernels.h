@@ -81,6 +81,8 @@ typedef struct {
                              const float *sums, float count, float *dx, bool accumulate, size_t rows, size_t columns);
 
   /// y += x.
+  /// out[c, r] = x[r, c].
+  void (*transpose)(const float *x, size_t x_stride, size_t rows, size_t columns, float *out, size_t out_stride);
   void (*add)(float *y, const float *x, size_t n);
   /// y = a·x (y may be x).
   void (*scale)(float *y, const float *x, float a, size_t n);
