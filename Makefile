@@ -1,7 +1,7 @@
 # make demo: set up, build, run the main job on the project's sample data.
 # make test: set up, build, run all tests. Both work on a fresh Debian machine that has Swift.
 
-.PHONY: help setup build demo test unit-test rank-test interop-test readme-test lint format install clean
+.PHONY: help setup build demo test unit-test rank-test mpich-test interop-test readme-test lint format install clean
 
 PYTHON_ENVIRONMENT := .venv
 SWIFT_FLAGS :=
@@ -29,7 +29,7 @@ install: build
 demo: build
 	@Scripts/demo.sh $(JIGSAW)
 
-test: lint unit-test rank-test interop-test readme-test
+test: lint unit-test rank-test mpich-test interop-test readme-test
 	@echo "all tests passed"
 
 unit-test: setup
@@ -40,6 +40,11 @@ unit-test: setup
 rank-test: unit-test
 	@Scripts/setup.sh test
 	@Scripts/rank-test.sh .build/debug/rank-checks .build/debug/jigsaw
+
+# The same with the other MPI library.
+mpich-test: setup
+	@Scripts/setup.sh test
+	@Scripts/mpich-test.sh
 
 # The program's files opened, checked and recomputed by the reference tools of its users.
 interop-test: build $(PYTHON_ENVIRONMENT)/ready

@@ -20,6 +20,12 @@ public enum Machine {
     return usage.ru_maxrss * 1_024
   }
 
+  /// Resident memory of this process now, bytes; 0 when unknown.
+  public static var residentMemory: Int {
+    let fields = (try? readVirtual("/proc/self/statm"))?.split(separator: " ") ?? []
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+  }
+
   public static var processorName: String {
     guard let text = try? readVirtual("/proc/cpuinfo"),
       let line = text.split(separator: "\n").first(where: { $0.hasPrefix("model name") }),

@@ -21,6 +21,17 @@ public struct Traffic: Sendable, Equatable {
   public init() {}
 }
 
+/// How one rank goes about its transfers. One for all communicators of a rank.
+public final class TransferManner {
+  /// Where transfers and waiting are noted, if anywhere.
+  public var trace: Trace?
+  /// Whether transfers may go on while the rank computes. If not they are waited for where they are started: for
+  /// comparison.
+  public var overlaps = true
+
+  public init() {}
+}
+
 /// Ranks 0 ..< size that exchange memory. A rank calls it from one thread; all ranks call the collectives in the same
 /// order. Communicators are passed on as arguments, never global.
 ///
@@ -31,6 +42,8 @@ public protocol Communicator: AnyObject {
   var traffic: Traffic { get set }
   /// What carries the messages, for people: "Open MPI v4.1.4", "threads".
   var name: String { get }
+  /// How this rank goes about its transfers; communicators split off later share it.
+  var manner: TransferManner { get }
 
   /// Starts to send. Messages between two ranks with one tag arrive in the order in which they were sent.
   func send(_ region: Region, to peer: Int, tag: Int) throws -> any Transfer

@@ -8,10 +8,12 @@ public final class MPICommunicator: Communicator {
   public let size: Int
   public var traffic = Traffic()
   public var name: String { MPICommunicator.library }
+  public let manner: TransferManner
   private let handle: jk_mpi_comm
   private let isWorld: Bool
 
-  private init(_ handle: jk_mpi_comm, isWorld: Bool) throws {
+  private init(_ handle: jk_mpi_comm, isWorld: Bool, _ manner: TransferManner = TransferManner()) throws {
+    self.manner = manner
     self.handle = handle
     self.isWorld = isWorld
     var (rank, size): (Int32, Int32) = (0, 0)
@@ -112,7 +114,7 @@ public final class MPICommunicator: Communicator {
   public func split(color: Int, key: Int) throws -> any Communicator {
     var part: jk_mpi_comm = 0
     try check(jk_mpi_split(handle, Int32(color), Int32(key), &part), "splitting the ranks", rank: rank)
-    return try MPICommunicator(part, isWorld: false)
+    return try MPICommunicator(part, isWorld: false, manner)
   }
 
   public func progress() throws { try check(jk_mpi_progress(handle), "moving transfers on", rank: rank) }
@@ -127,6 +129,7 @@ private final class MPITransfer: Transfer {
   private let region: Region?
   private let what: String
   private let peer: Int?
+  private let start = monotonicSeconds()
 
   init(_ communicator: MPICommunicator, _ region: Region?, _ what: String, _ peer: Int?) {
     self.communicator = communicator
@@ -138,6 +141,7 @@ private final class MPITransfer: Transfer {
   func isDone() throws -> Bool {
     if isFinished { return true }
     try check(jk_mpi_test(&request, &isFinished), what, peer: peer, rank: communicator.rank)
+    if isFinished { note() }
     return isFinished
   }
 
@@ -146,7 +150,15 @@ private final class MPITransfer: Transfer {
     let start = monotonicSeconds()
     try check(jk_mpi_wait(&request), what, peer: peer, rank: communicator.rank)
     communicator.traffic.waitSeconds += monotonicSeconds() - start
+    communicator.manner.trace?.add(.waiting, label, since: start)
     isFinished = true
+    note()
+  }
+
+  private var label: String { peer.map { "\(what) \($0)" } ?? what }
+
+  private func note() {
+    communicator.manner.trace?.addTransfer(label, since: start, bytes: region?.byteCount ?? 0)
   }
 }
 

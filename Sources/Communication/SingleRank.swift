@@ -4,6 +4,7 @@ public final class SingleRank: Communicator {
   public let size = 1
   public var traffic = Traffic()
   public let name = "one process"
+  public let manner = TransferManner()
 
   public init() {}
 

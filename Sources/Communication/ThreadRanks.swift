@@ -157,13 +157,17 @@ private final class ThreadCommunicator: Communicator {
   var size: Int { members.count }
   var traffic = Traffic()
   let name = "threads"
+  let manner: TransferManner
   private let exchange: MessageExchange
   /// Ranks of the world, by rank here.
   private let members: [Int]
   private let group: Int
   private var splits = 0
 
-  init(_ exchange: MessageExchange, members: [Int], rank: Int, group: Int) {
+  init(
+    _ exchange: MessageExchange, members: [Int], rank: Int, group: Int, manner: TransferManner = TransferManner()
+  ) {
+    self.manner = manner
     self.exchange = exchange
     self.members = members
     self.rank = rank
@@ -177,11 +181,11 @@ private final class ThreadCommunicator: Communicator {
   func send(_ region: Region, to peer: Int, tag: Int) -> any Transfer {
     traffic.bytesSent += region.byteCount
     traffic.messagesSent += 1
-    return ThreadTransfer(self, exchange.post(key(from: rank, to: peer, tag), region, isSend: true))
+    return ThreadTransfer(self, exchange.post(key(from: rank, to: peer, tag), region, isSend: true), "to \(peer)")
   }
 
   func receive(_ region: Region, from peer: Int, tag: Int) -> any Transfer {
-    ThreadTransfer(self, exchange.post(key(from: peer, to: rank, tag), region, isSend: false))
+    ThreadTransfer(self, exchange.post(key(from: peer, to: rank, tag), region, isSend: false), "from \(peer)")
   }
 
   /// Every rank sums the numbers of all ranks in rank order: each owns a part, which it sums and hands round.
@@ -244,7 +248,7 @@ private final class ThreadCommunicator: Communicator {
       .sorted { (table[2 * $0 + 1], $0) < (table[2 * $1 + 1], $1) }
     return ThreadCommunicator(
       exchange, members: mine.map { members[$0] }, rank: mine.firstIndex(of: rank)!,
-      group: exchange.group([group, splits, color]))
+      group: exchange.group([group, splits, color]), manner: manner)
   }
 
   func progress() {}
@@ -252,18 +256,33 @@ private final class ThreadCommunicator: Communicator {
   private final class ThreadTransfer: Transfer {
     private let communicator: ThreadCommunicator
     private let message: MessageExchange.Message
+    private let what: String
+    private let start = monotonicSeconds()
+    private var isFinished = false
 
-    init(_ communicator: ThreadCommunicator, _ message: MessageExchange.Message) {
+    init(_ communicator: ThreadCommunicator, _ message: MessageExchange.Message, _ what: String) {
       self.communicator = communicator
       self.message = message
+      self.what = what
     }
 
-    func isDone() throws -> Bool { try communicator.exchange.isDone(message, communicator.rank) }
+    func isDone() throws -> Bool {
+      if try !isFinished && communicator.exchange.isDone(message, communicator.rank) { finish() }
+      return isFinished
+    }
 
     func wait() throws {
+      if isFinished { return }
       let start = monotonicSeconds()
       try communicator.exchange.wait(message, communicator.rank)
       communicator.traffic.waitSeconds += monotonicSeconds() - start
+      communicator.manner.trace?.add(.waiting, what, since: start)
+      finish()
+    }
+
+    private func finish() {
+      isFinished = true
+      communicator.manner.trace?.addTransfer(what, since: start, bytes: message.region.byteCount)
     }
   }
 }

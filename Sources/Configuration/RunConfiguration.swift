@@ -45,6 +45,7 @@ public struct ParallelSection: Section {
   public var domain = 1
   public var tensor = 1
   public var splitOptimizer = false
+  public var overlap = true
 
   public init() {}
 
@@ -53,6 +54,7 @@ public struct ParallelSection: Section {
     .integer("tensor", \.tensor, 1...1_000_000, "Ranks that share each state by channels and fields."),
     .flag(
       "splitOptimizer", \.splitOptimizer, "Each replica keeps a part of the optimiser's state (ZeRO stage 1)."),
+    .flag("overlap", \.overlap, "Communicate while computing; false: one after the other, for comparison."),
   ]
 }
 

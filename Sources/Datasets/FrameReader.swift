@@ -50,12 +50,14 @@ public final class FrameReader: @unchecked Sendable {
   private let share: ReadingShare?
   private let records: RecordReader?
   private let mean, factor: [Float]
+  private let trace: Trace?
 
   /// - Parameter share: with whom to read; nil: alone.
   public init(
     _ dataset: FieldDataset, _ normalization: Normalization, _ tiling: Tiling, _ compute: Compute,
-    share: ReadingShare? = nil
+    share: ReadingShare? = nil, trace: Trace? = nil
   ) {
+    self.trace = trace
     self.dataset = dataset
     self.normalization = normalization
     self.tiling = tiling
@@ -86,6 +88,10 @@ public final class FrameReader: @unchecked Sendable {
 
   /// Reads and packs this rank's part. On any thread.
   func load(_ request: FrameRequest) throws -> LoadedFrame {
+    try trace.measure(.io, "read and decode") { try loadAll(request) }
+  }
+
+  private func loadAll(_ request: FrameRequest) throws -> LoadedFrame {
     let loaded = LoadedFrame(request)
     let planes = compute.tensor([max(1, request.indices.count * planeCount)])
     guard let share, let records else {

@@ -42,6 +42,10 @@ final class BlockRing {
         block.matrix, try communicator.receive(Region(block), from: source, tag: tag)
       )
       sends.append(try communicator.send(own.region, to: destination, tag: tag))
+      if !communicator.manner.overlaps {
+        try arriving?.transfer.wait()
+        try finish()
+      }
     }
     guard let current else { return (index, own) }
     try current.transfer.wait()

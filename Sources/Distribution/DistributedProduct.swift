@@ -1,3 +1,4 @@
+import Basics
 import Communication
 import Tensors
 
@@ -141,7 +142,7 @@ public final class DistributedProducts {
   // MARK: Here
 
   /// About the work after which transfers are looked after, so that large messages keep moving: some milliseconds.
-  private static let flopsBetweenProgress = 200_000_000
+  private static let flopsBetweenProgress = 400_000_000
 
   /// A local product in slices, moving transfers on in between.
   func multiplyHere(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) throws {
@@ -151,7 +152,9 @@ public final class DistributedProducts {
     let slices = isAlone ? 1 : max(1, min(c.rows / 64, work / DistributedProducts.flopsBetweenProgress))
     for slice in 0..<slices {
       let rows = chunk(c.rows, into: slices, slice)
-      compute.multiply(a.rows(rows), b, into: c.rows(rows), accumulate: accumulate)
+      context.world.manner.trace.measure(.compute, "product") {
+        compute.multiply(a.rows(rows), b, into: c.rows(rows), accumulate: accumulate)
+      }
       if !isAlone { try context.progress() }
     }
   }

@@ -90,6 +90,8 @@ public final class GradientReduction {
       missing[index] -= 1
       if missing[index] == 0 { waiting.append(index) }
     }
+    // Without overlap everything goes at the end.
+    guard rank.context.world.manner.overlaps else { return }
     rank.context.background = { [unowned self] in try progress() }
     try progress()
   }

@@ -103,6 +103,10 @@ final class PieceStream {
       }
       sends.append(try communicator.send(part.region, to: peer, tag: tag))
     }
+    if !communicator.manner.overlaps {
+      try arriving[step]?.transfer.wait()
+      try finish()
+    }
     // What has arrived at its receiver needs no memory any more.
     try sends.removeAll { try $0.isDone() }
   }

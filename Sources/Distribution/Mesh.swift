@@ -1,5 +1,6 @@
 import Basics
 import Communication
+import Tensors
 
 /// An axis of the mesh of ranks: model instances, parts of the domain (tokens), parts of the channels.
 public enum MeshAxis: String, Sendable, CaseIterable {
@@ -92,6 +93,25 @@ public final class RankContext {
   /// Sent by this rank in all.
   public var traffic: Traffic {
     [world, instance, domain, tensor, replica].reduce(Traffic()) { $0 + $1.traffic }
+  }
+
+  /// Bytes per second between neighbours when all ranks exchange at once and nothing else goes on.
+  public func measureLinkRate() throws -> Double {
+    guard world.size > 1 else { return .infinity }
+    let (outgoing, incoming) = (Buffer(zeroed: 1 << 22), Buffer(zeroed: 1 << 22))
+    var best = Double.infinity
+    for _ in 0..<4 {
+      try world.barrier()
+      let start = monotonicSeconds()
+      let arrival = try world.receive(
+        Region(incoming, byteCount: incoming.byteCount), from: (world.rank + 1) % world.size, tag: 60)
+      try world.send(
+        Region(outgoing, byteCount: outgoing.byteCount), to: (world.rank + world.size - 1) % world.size, tag: 60
+      ).wait()
+      try arrival.wait()
+      best = min(best, try world.allReduce([monotonicSeconds() - start], .maximum)[0])
+    }
+    return Double(outgoing.byteCount) / best
   }
 
   /// Work that goes on beside the products, such as gradients on their way to other replicas.

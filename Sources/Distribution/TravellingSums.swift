@@ -58,6 +58,10 @@ final class TravellingSums {
         if sends.count > 1 { try sends.removeFirst().wait() }
         sends.append(try communicator.send(Region(outgoing), to: destination, tag: 4))
       }
+      if !communicator.manner.overlaps {
+        try finish()
+        try arriving?.transfer.wait()
+      }
       if let previous {
         try previous.transfer.wait()
         add(previous.part)

@@ -100,6 +100,7 @@ public final class Trainer {
   private var parameters: ParameterStore { runner.rank.parameters }
   private var context: RankContext { runner.rank.context }
   private var mesh: Mesh { context.mesh }
+  private var trace: Trace? { context.world.manner.trace }
 
   public init(
     runner: StepRunner, optimizer: Optimizer, reduction: GradientReduction, reader: FrameReader, trainSampler: Sampler,
@@ -134,7 +135,7 @@ public final class Trainer {
       try hooks.updated(report)
       let isLast = progress.update == options.totalUpdates
       if let sampler = validationSampler, isLast || isDue(options.validateEvery) {
-        let validation = try validate(sampler)
+        let validation = try trace.measure(.phases, "validation") { try validate(sampler) }
         try hooks.validated(validation)
         if validation.isBest {
           progress.bestValidationLoss = validation.loss
@@ -166,7 +167,9 @@ public final class Trainer {
       runner.rank.randomKey = key
       let isLastBackward = micro == options.accumulation - 1
       let completed: StepRunner.Completed? = isLastBackward ? { [reduction] in try reduction.completed($0) } : nil
-      let frame = try loader.next()
+      let frame = try trace.measure(.phases, "next samples") { try loader.next() }
+      let began = monotonicSeconds()
+      defer { trace?.add(.phases, "forward and backward", since: began) }
       switch options.rollout.kind {
       case .autoregressive:
         loss +=
@@ -178,15 +181,17 @@ public final class Trainer {
           * runner.latent(frame, steps: steps, scale: scale, completed: completed, target: loader.next())
       }
     }
-    try reduction.finish()
+    try trace.measure(.phases, "gradient reduction") { try reduction.finish() }
     let isStopping = hooks.shouldStop(update + 1)
     let sums = try context.world.allReduce([loss, reduction.gradientSquares(), isStopping ? 1 : 0])
     loss = sums[0]
     let norm = sums[1].squareRoot()
     guard loss.isFinite, norm.isFinite else { throw try divergence(update: update + 1, loss: loss) }
     let rate = options.schedule.rate(update)
-    optimizer.step(update: update, learningRate: rate, gradientNorm: norm)
-    try reduction.gatherOwned(parameters.values)
+    try trace.measure(.phases, "optimiser") {
+      optimizer.step(update: update, learningRate: rate, gradientNorm: norm)
+      try reduction.gatherOwned(parameters.values)
+    }
     let samples = options.batchSize * options.accumulation * mesh.replica
     progress.update += 1
     progress.samples += samples

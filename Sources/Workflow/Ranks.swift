@@ -102,7 +102,7 @@ extension Ingredients {
     let mesh = rank.context.mesh
     guard mesh.instance > 1 else {
       // Alone, the cache of the dataset itself serves.
-      return FrameReader(dataset, normalization, tiling, rank.compute)
+      return FrameReader(dataset, normalization, tiling, rank.compute, trace: rank.context.world.manner.trace)
     }
     let blocks = (0..<mesh.instance).map { index in
       FieldBlock(
@@ -111,7 +111,8 @@ extension Ingredients {
     }
     return FrameReader(
       dataset, normalization, tiling, rank.compute,
-      share: ReadingShare(rank.context.instance, blocks: blocks, cacheBytes: cacheBytes))
+      share: ReadingShare(rank.context.instance, blocks: blocks, cacheBytes: cacheBytes),
+      trace: rank.context.world.manner.trace)
   }
 
   /// Memory for decoded fields of one rank, and how much of it the dataset itself may use: nothing where ranks share

@@ -18,11 +18,15 @@ public struct TrainWorkflow {
   /// Ends after this many updates in all, as if interrupted; for staged runs and tests.
   private let stopAfter: Int?
   private let world: any Communicator
+  /// Folder for the ranks' traces, if they are wanted.
+  private let traceFolder: String?
 
   public init(
     _ configuration: RunConfiguration, on world: any Communicator = SingleRank(), stopAfter: Int? = nil,
-    console: Console = Console()
+    traceFolder: String? = nil, console: Console = Console()
   ) {
+    self.traceFolder = traceFolder
+    world.manner.overlaps = configuration.parallel.overlap
     self.configuration = configuration
     self.world = world
     self.console = world.rank == 0 ? console : .silent
@@ -58,6 +62,11 @@ public struct TrainWorkflow {
   /// - Parameter replacing: whether an earlier run goes, once everything has been checked that can be.
   private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
     let settings = configuration.training
+    if traceFolder != nil {
+      // One zero for all ranks of a machine: their clock is the same.
+      let zero = try world.allReduce([monotonicSeconds()], .minimum)[0]
+      world.manner.trace = Trace(origin: zero)
+    }
     let resources = try RankResources(world, threads: configuration.threads)
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
     let dataset = try Ingredients.dataset(configuration.data, cacheBytes: cache.dataset)
@@ -89,6 +98,7 @@ public struct TrainWorkflow {
       configuration, dataset, tendencyScale: normalization.tendencyScale)
     let tiling = try description.tiling()
     let model = try description.makeModel()
+    let base = Machine.residentMemory
     let rank = try Ingredients.rank(configuration.parallel, model, world, resources)
     let (compute, mesh) = (rank.compute, rank.context.mesh)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
@@ -174,17 +184,22 @@ public struct TrainWorkflow {
       }
     }
     hooks.shouldStop = { update in update == stopAfter || StopSignal.current != nil }
+    let linkRate = try rank.context.measureLinkRate()
     let traffic = rank.context.traffic
     let started = monotonicSeconds()
     try trainer.run(hooks)
     if let signal = StopSignal.current {
       console.say("stopped by signal \(signal); go on with 'jigsaw resume \(folder.path)'")
     }
-    try summarize(rank, traffic, seconds: monotonicSeconds() - started)
+    try summarize(rank, traffic, linkRate: linkRate, seconds: monotonicSeconds() - started)
+    // The most of any rank.
     let counters = compute.pool.counters
+    let memory = try world.allReduce(
+      [Double(Machine.peakResidentMemory), Double(base), Double(counters.peakBytesInUse)], .maximum
+    ).map { fixed($0 / 1e9, 3) }
     console.say(
-      "peak memory\(mesh.count > 1 ? " of rank 0" : "") \(fixed(Double(Machine.peakResidentMemory) / 1e9, 2)) GB, of it activations and buffers "
-        + "\(fixed(Double(counters.peakBytesInUse) / 1e9, 2)) GB")
+      "peak memory\(mesh.count > 1 ? " of a rank" : "") \(memory[0]) GB, before the model \(memory[1]) GB, activations "
+        + "and buffers \(memory[2]) GB")
   }
 
   /// Statistics that one rank loads or computes for all.
@@ -198,14 +213,22 @@ public struct TrainWorkflow {
   }
 
   /// What the ranks sent each other and how long they waited for it.
-  private func summarize(_ rank: ModelRank, _ before: Traffic, seconds: Double) throws {
+  private func summarize(_ rank: ModelRank, _ before: Traffic, linkRate: Double, seconds: Double) throws {
+    if let traceFolder, let trace = world.manner.trace {
+      try Files.createDirectory(traceFolder)
+      try trace.write(to: "\(traceFolder)/rank-\(world.rank).json", rank: world.rank)
+      console.say("wrote \(traceFolder)/rank-*.json, to be opened in ui.perfetto.dev")
+    }
     guard world.size > 1 else { return }
     let traffic = rank.context.traffic
     let most = try world.allReduce(
       [Double(traffic.bytesSent - before.bytesSent), traffic.waitSeconds - before.waitSeconds], .maximum)
+    // Alone it would take as long as the bytes do on the idle link.
+    let alone = most[0] / linkRate
     console.say(
-      "communication: at most \(fixed(most[0] / 1e6, 1)) MB sent per rank, \(fixed(most[1], 2)) s of "
-        + "\(fixed(seconds, 2)) s waited")
+      "communication: at most \(fixed(most[0] / 1e6, 1)) MB sent per rank, alone \(fixed(alone, 2)) s at "
+        + "\(fixed(linkRate / 1e9, 2)) GB/s; waited \(fixed(most[1], 2)) s of \(fixed(seconds, 2)) s: "
+        + "\(fixed(100 * max(0, 1 - most[1] / alone), 0)) % hidden")
   }
 
   // MARK: Settings

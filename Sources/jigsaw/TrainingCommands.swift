@@ -27,11 +27,16 @@ struct Train: ParsableCommand {
   func validate() throws { try checkStop(stopAfter) }
 
   @OptionGroup var ranks: RankOptions
+  @Option(
+    help: ArgumentHelp(
+      "Write a trace of each rank (compute, transfers, waiting, reading) into this folder, for ui.perfetto.dev.",
+      valueName: "folder"))
+  var trace: String?
 
   func run() throws {
     let configuration = try settings.load(config)
-    try ranks.run { [stopAfter, overwrite] in
-      try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter).start(overwrites: overwrite)
+    try ranks.run { [stopAfter, overwrite, trace] in
+      try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter, traceFolder: trace).start(overwrites: overwrite)
     }
   }
 }
@@ -51,10 +56,17 @@ struct Resume: ParsableCommand {
   func validate() throws { try checkStop(stopAfter) }
 
   @OptionGroup var ranks: RankOptions
+  @Option(
+    help: ArgumentHelp(
+      "Write a trace of each rank (compute, transfers, waiting, reading) into this folder, for ui.perfetto.dev.",
+      valueName: "folder"))
+  var trace: String?
 
   func run() throws {
     let configuration = try settings.load(run: runFolder)
-    try ranks.run { [stopAfter] in try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter).resume() }
+    try ranks.run { [stopAfter, trace] in
+      try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter, traceFolder: trace).resume()
+    }
   }
 }
 
