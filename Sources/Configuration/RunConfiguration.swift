@@ -133,7 +133,8 @@ public struct DataSection: Section {
       "statistics", \.statistics, "File with statistics from 'jigsaw data stats'; null: computed when training starts."),
     .number(
       "cacheGiB", \.cacheGiB, 0...1_000_000,
-      "Memory for decoded fields, so that each is read from disk once; null: a quarter of the machine's free memory."),
+      "Memory of each rank for decoded fields, so that each is read from disk once; null: a quarter of the free memory, shared."
+    ),
     .text(
       "notice", \.notice,
       "What readers of a report must know of these data, for example \"simulated, not observed\"; null: nothing."),

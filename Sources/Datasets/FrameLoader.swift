@@ -1,4 +1,5 @@
 import Basics
+import Communication
 import Synchronization
 import Tensors
 
@@ -88,8 +89,20 @@ public final class FrameLoader: @unchecked Sendable {
     changed.deallocate()
   }
 
+  /// Frames whose exchange this rank has started, and those that were taken.
+  private var startedCount = 0
+  private var takenCount = 0
+
   /// The next frame of the plan, waiting for it if need be.
-  public func next() throws -> Frame {
+  public func next() throws -> Frame { try next(startsAhead: true) }
+
+  /// Takes what is still travelling; all ranks that read together call it at their end, so that no transfer is left.
+  public func drain() throws {
+    let most = Int(try reader.communicator.allReduce([Double(startedCount)], .maximum)[0])
+    while takenCount < most { _ = try next(startsAhead: false) }
+  }
+
+  private func next(startsAhead: Bool) throws -> Frame {
     let start = monotonicSeconds()
     let (first, ahead): (Result<LoadedFrame, any Error>, [Result<LoadedFrame, any Error>]) = locked {
       while state.ready.isEmpty && !state.isFinished { pthread_cond_wait(changed, mutex) }
@@ -100,9 +113,14 @@ public final class FrameLoader: @unchecked Sendable {
     }
     defer { waitedSeconds += monotonicSeconds() - start }
     let loaded = try first.get()
+    takenCount += 1
+    startedCount = max(startedCount, takenCount)
     try reader.start(loaded, .ahead)
     // In order: behind a failure nothing follows.
-    for case .success(let frame) in ahead { try reader.start(frame, .ahead) }
+    for case .success(let frame) in ahead where startsAhead {
+      try reader.start(frame, .ahead)
+    }
+    if startsAhead { startedCount = max(startedCount, takenCount + ahead.count) }
     return try reader.finish(loaded)
   }
 

@@ -30,6 +30,13 @@ public struct ParallelPlan: Sendable {
     return placement
   }
 
+  /// Numbers of all parameters at a position.
+  public func elementCount(_ place: Mesh.Position) -> Int {
+    table.specs.indices.map(ParameterID.init).reduce(0) {
+      $0 + placement($1).shape(table[$1], mesh, place).reduce(1, *)
+    }
+  }
+
   /// Memory for the parts of all parameters at a position.
   public func makeParameters(_ place: Mesh.Position) -> ParameterStore {
     let ids = table.specs.indices.map(ParameterID.init)

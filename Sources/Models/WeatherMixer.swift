@@ -132,10 +132,10 @@ public struct WeatherMixer: ForecastModel {
     return try operations.reshape(prediction, batch: decoded.shape.batch, columns: decoded.shape.columns)
   }
 
-  /// One step of a single sample without data, for operations that count or plan.
-  public func dryStep(_ operations: any Operations, isTraining: Bool = false) throws {
+  /// One step without data, for operations that count or plan.
+  public func dryStep(_ operations: any Operations, batch: Int = 1, isTraining: Bool = false) throws {
     func dry(_ fields: Int) -> Value {
-      let shape = ValueShape(rows: sizes.tokens, batch: 1, columns: sizes.pointsPerToken * fields)
+      let shape = ValueShape(rows: sizes.tokens, batch: batch, columns: sizes.pointsPerToken * fields)
       return Value(shape: shape, groups: sizes.pointsPerToken, data: nil, requiresGradient: false)
     }
     let auxiliary = sizes.auxiliaries > 0 ? dry(sizes.auxiliaries) : nil

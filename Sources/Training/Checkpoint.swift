@@ -240,6 +240,21 @@ public struct Checkpoint: Sendable {
   /// By the manifest, not by the files: one that is missing must not go unnoticed.
   private var hasAverage: Bool { manifest.optimizer.averageDecay > 0 }
 
+  /// Whether training can go on from it.
+  /// - Throws: when a file or a parameter that there should be is missing or has another shape.
+  public func checkComplete(_ table: ParameterTable) throws -> Bool {
+    let moments = "\(path)/\(Checkpoint.optimizerName)"
+    let isResumable = Files.exists(moments)
+    var files = [("\(path)/\(Checkpoint.modelName)", "")]
+    if hasAverage { files.append(("\(path)/\(Checkpoint.averageName)", "")) }
+    if isResumable { files += [(moments, "moment1."), (moments, "moment2.")] }
+    for (file, prefix) in files {
+      let opened = try Safetensors.File(file)
+      for spec in table.specs { _ = try opened.entry(prefix + spec.name, shape: spec.shape) }
+    }
+    return isResumable
+  }
+
   /// Fills the optimiser's moments and average, as far as this rank owns them.
   public func load(into optimizer: Optimizer, _ rank: ModelRank) throws {
     func piece(_ memory: Tensor, _ prefix: String = "") -> ParameterFile.Piece {

@@ -146,6 +146,7 @@ public final class Trainer {
       if isLast || stops || isDue(options.checkpointEvery) { try hooks.checkpoint(progress, false) }
       if stops { break }
     }
+    try loader.drain()
   }
 
   private func isDue(_ interval: Int) -> Bool { interval > 0 && progress.update % interval == 0 }

@@ -28,7 +28,9 @@ public struct EvaluateWorkflow {
     }
     let data = configuration.data
     let (start, end) = try data.train.range("data.train")
-    let truth = try Ingredients.dataset(data)
+    let resources = try RankResources(world, threads: configuration.threads)
+    let truth = try Ingredients.dataset(
+      data, cacheBytes: Ingredients.cacheBytes(data, configuration.parallel, resources).rank)
     var options = Evaluation.Options(trainingStart: start, trainingEnd: end, stepHours: data.stepHours)
     options.leadHours = configuration.evaluation.leadHours
     options.climatologyWindowDays = configuration.evaluation.climatologyWindowDays

@@ -75,7 +75,8 @@ public struct ForecastWorkflow {
     let normalization = try manifest.normalization
     let model = try manifest.model.makeModel()
     let tiling = try manifest.model.tiling()
-    let rank = try Ingredients.rank(configuration.parallel, model, world, resources)
+    let rank = try Ingredients.rank(
+      configuration.parallel, model, batch: configuration.forecast.batchSize, world, resources)
     try checkpoint.load(.averaged, into: rank)
     let runner = StepRunner(
       model: model, rank: rank,

@@ -1,6 +1,7 @@
 import Basics
 import Configuration
 import Datasets
+import Distribution
 import Execution
 import Models
 import Stores
@@ -160,5 +161,35 @@ public enum InspectWorkflow {
         return column == 0 ? cell + padding : padding + cell
       }.joined(separator: "  ")
     }.joined(separator: "\n")
+  }
+}
+
+extension InspectWorkflow {
+  /// What the ranks of a mesh hold of a checkpoint.
+  /// - Throws: when the mesh does not fit the model, or a part of the checkpoint is missing.
+  public static func reshard(_ path: String, domain: Int, tensor: Int) throws -> String {
+    let checkpoint = try Checkpoint(path)
+    let model = try checkpoint.manifest.model.makeModel()
+    let mesh = try Mesh(
+      ranks: domain * tensor, domain: domain, tensor: tensor, tokens: model.sizes.tokens, fields: model.sizes.variables)
+    let plan = try ParallelPlan.make(mesh, model.parameters) { try model.dryStep($0, isTraining: true) }
+    let isResumable = try checkpoint.checkComplete(model.parameters)
+    // Weights and gradients; two moments and the average if training goes on.
+    let copies = 2 + (isResumable ? 2 + (checkpoint.manifest.optimizer.averageDecay > 0 ? 1 : 0) : 0)
+    var lines = [
+      "\(path): \(model.parameters.elementCount) parameters, on \(domain) × \(tensor) ranks (domain × tensor)"
+    ]
+    for rank in 0..<mesh.count {
+      let place = mesh.position(of: rank)
+      let held = plan.elementCount(place)
+      lines.append(
+        "  rank \(rank) (\(place.domain), \(place.tensor)): \(held) parameters, "
+          + "\(fixed(100 * Double(held) / Double(model.parameters.elementCount), 2)) %, "
+          + "\(fixed(Double(held * copies * MemoryLayout<Float>.size) / 1e9, 3)) GB to train")
+    }
+    lines.append(
+      "nothing to convert: each rank reads its parts in place"
+        + (isResumable ? "; go on with --set parallel.domain=\(domain) --set parallel.tensor=\(tensor)" : ""))
+    return lines.joined(separator: "\n")
   }
 }

@@ -29,8 +29,16 @@ public enum Ranks {
     }
     let world = try MPICommunicator.start()
     guard world.size > 1 else {
-      try body(SingleRank())
+      if count == 1 { try body(SingleRank()) } else { _ = try ThreadRanks.run(count, body) }
       return try world.finish()
+    }
+    if count > 1 {
+      if world.rank == 0 {
+        Console().say(
+          "error: --ranks \(count) can't be had under a launcher that started \(world.size) ranks; leave it out")
+      }
+      try world.finish()
+      exit(64)
     }
     do {
       try body(world)
@@ -84,7 +92,8 @@ struct RankResources {
 extension Ingredients {
   /// This rank's share of a model.
   static func rank(
-    _ parallel: ParallelSection, _ model: WeatherMixer, _ world: any Communicator, _ resources: RankResources
+    _ parallel: ParallelSection, _ model: WeatherMixer, batch: Int, _ world: any Communicator,
+    _ resources: RankResources
   ) throws -> ModelRank {
     let sizes = model.sizes
     let mesh = try Mesh(
@@ -92,7 +101,7 @@ extension Ingredients {
     )
     return try ModelRank(
       RankContext(mesh, world), Compute(threads: resources.threads), model.parameters,
-      dryRun: { try model.dryStep($0, isTraining: true) })
+      dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
   }
 
   /// Reads with the ranks of the same model instance.

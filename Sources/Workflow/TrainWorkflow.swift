@@ -39,7 +39,10 @@ public struct TrainWorkflow {
   public func start(overwrites: Bool = false) throws {
     let checkpoints = folder.checkpoints()
     let isThere = try !checkpoints.numbered().isEmpty || checkpoints.best() != nil
-    if !overwrites, configuration.resume == .auto, try !checkpoints.numbered().isEmpty { return try resume() }
+    if !overwrites, configuration.resume == .auto {
+      // What was killed before its first numbered checkpoint begins anew.
+      return try checkpoints.numbered().isEmpty ? run(from: nil, replacing: isThere) : resume()
+    }
     if isThere && !overwrites {
       throw JigsawError(
         folder.path, "already holds a trained run",
@@ -72,6 +75,7 @@ public struct TrainWorkflow {
     let dataset = try Ingredients.dataset(configuration.data, cacheBytes: cache.dataset)
     let instance = configuration.parallel.domain * configuration.parallel.tensor
     let plan = try plan(dataset, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
+    try checkMesh(plan.model)
     let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
     let seed = UInt64(configuration.seed)
     let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.forcings)
@@ -99,7 +103,8 @@ public struct TrainWorkflow {
     let tiling = try description.tiling()
     let model = try description.makeModel()
     let base = Machine.residentMemory
-    let rank = try Ingredients.rank(configuration.parallel, model, world, resources)
+    let rank = try Ingredients.rank(
+      configuration.parallel, model, batch: settings.batchSize, world, resources)
     let (compute, mesh) = (rank.compute, rank.context.mesh)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     let optimizer = Optimizer(rank.parameters, compute, plan.optimizer, owned: reduction.owned)
@@ -188,8 +193,9 @@ public struct TrainWorkflow {
     let traffic = rank.context.traffic
     let started = monotonicSeconds()
     try trainer.run(hooks)
-    if let signal = StopSignal.current {
-      console.say("stopped by signal \(signal); go on with 'jigsaw resume \(folder.path)'")
+    let signal = try world.allReduce([Double(StopSignal.current ?? 0)], .maximum)[0]
+    if signal > 0 {
+      console.say("stopped by signal \(Int(signal)); go on with 'jigsaw resume \(folder.path)'")
     }
     try summarize(rank, traffic, linkRate: linkRate, seconds: monotonicSeconds() - started)
     // The most of any rank.
@@ -263,7 +269,7 @@ public struct TrainWorkflow {
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
     let model = try Ingredients.description(configuration, dataset, tendencyScale: ones).makeModel()
-    try checkMemory(model, localRanks: localRanks)
+    try checkMemory(model, replicas: replicas, localRanks: localRanks)
     return Plan(
       sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,
       schedule: try schedule(samples: sampler.count, totalUpdates: totalUpdates, replicas: replicas),
@@ -272,10 +278,18 @@ public struct TrainWorkflow {
   }
 
   /// Parameters, gradients and the optimiser's two moments, and the moving average, must at least fit.
-  private func checkMemory(_ model: WeatherMixer, localRanks: Int) throws {
-    let copies = configuration.training.averageDecay > 0 ? 5 : 4
+  private func checkMesh(_ model: WeatherMixer) throws {
+    let parallel = configuration.parallel
+    _ = try Mesh(
+      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: model.sizes.tokens,
+      fields: model.sizes.variables)
+  }
+
+  private func checkMemory(_ model: WeatherMixer, replicas: Int, localRanks: Int) throws {
+    let ofOptimizer = configuration.training.averageDecay > 0 ? 3.0 : 2.0
+    let copies = 2 + ofOptimizer / Double(configuration.parallel.splitOptimizer ? replicas : 1)
     let ranks = configuration.parallel.domain * configuration.parallel.tensor
-    let needed = Double(model.parameters.elementCount * copies * MemoryLayout<Float>.size * localRanks / ranks)
+    let needed = copies * Double(model.parameters.elementCount * MemoryLayout<Float>.size * localRanks / ranks)
     if let available = Machine.availableMemory, needed > Double(available) {
       throw JigsawError(
         "model", "needs at least \(fixed(needed / 1e9, 1)) GB of memory for its parameters and their training",

@@ -33,7 +33,7 @@ struct Data: ParsableCommand {
 
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "checkpoint", abstract: "Look into checkpoints.", subcommands: [Inspect.self])
+    commandName: "checkpoint", abstract: "Look into checkpoints.", subcommands: [Inspect.self, Reshard.self])
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -42,6 +42,30 @@ struct CheckpointCommand: ParsableCommand {
     @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
 
     func run() throws { print(try InspectWorkflow.checkpoint(path)) }
+  }
+}
+
+extension CheckpointCommand {
+  struct Reshard: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Show what each rank of another mesh will hold of a checkpoint.",
+      discussion: """
+        Checkpoints are the same files whatever mesh wrote them, and every mesh reads its parts from them in place: nothing
+        has to be converted. This checks that all parts are there and prints what each rank will read and keep.
+        """)
+
+    @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
+    @Option(help: ArgumentHelp("Ranks that share each state by tokens.", valueName: "ranks")) var domain = 1
+    @Option(help: ArgumentHelp("Ranks that share each state by channels and fields.", valueName: "ranks")) var tensor =
+      1
+
+    func validate() throws {
+      for (name, ranks) in [("--domain", domain), ("--tensor", tensor)] where !(1...65_536).contains(ranks) {
+        throw ValidationError("\(name) must be between 1 and 65536 ranks, not \(ranks).")
+      }
+    }
+
+    func run() throws { print(try InspectWorkflow.reshard(path, domain: domain, tensor: tensor)) }
   }
 }
 

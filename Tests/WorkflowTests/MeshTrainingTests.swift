@@ -138,6 +138,19 @@ import Workflow
     #expect(throws: JigsawError.self) { try scores(Layout(replicas: 2), "replicas.nc") }
   }
 
+  @Test func reshardingCountsEveryPart() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    try Self.train(Self.configuration(folder.path, run: "run", Layout(domain: 2)), 2, stopAfter: 1)
+    let path = "\(folder.path)/run/checkpoints/update-0000001"
+    let lines = try InspectWorkflow.reshard(path, domain: 2, tensor: 2).split(separator: "\n")
+    #expect(lines.count == 6 && lines[1].contains("rank 0 (0, 0): "))
+    #expect(lines[5].contains("go on with --set parallel.domain=2 --set parallel.tensor=2"))
+    #expect(throws: JigsawError.self) { try InspectWorkflow.reshard(path, domain: 1, tensor: 6) }
+    try Files.remove("\(path)/model.safetensors")
+    #expect(throws: JigsawError.self) { try InspectWorkflow.reshard(path, domain: 2, tensor: 2) }
+  }
+
   @Test func resumeAutoGoesOn() throws {
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")
