@@ -26,7 +26,7 @@ for sizes in "1024 1024 1024" "2048 1024 2048"; do
     step 1x2 mpirun -n 2 --bind-to core
     step 2x1 mpirun -n 2 --bind-to core
   done
-  for _ in 1 2 3; do
+  for _ in 1; do
     step 1x1 taskset -c 0
     OMPI_MCA_mpi_yield_when_idle=1 step 2x2 mpirun -n 4 --bind-to none
     OMPI_MCA_mpi_yield_when_idle=1 step 1x4 mpirun -n 4 --bind-to none
