@@ -14,6 +14,7 @@ step() { # mesh, overlap, command
     --set parallel.overlap="$overlap" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
   echo "$mesh, overlap $overlap: $(median 8) s per step; $(grep -o 'communication.*' "$work/log")"
 }
+export OMPI_MCA_btl_tcp_progress_thread="${PROGRESS_THREAD:-1}"
 for _ in $(seq "${2:-3}"); do
   for mesh in 1x2 2x1; do
     echo "-- shared memory"

@@ -141,8 +141,9 @@ public final class DistributedProducts {
 
   // MARK: Here
 
-  /// About the work after which transfers are looked after, so that large messages keep moving: some milliseconds.
-  private static let flopsBetweenProgress = 100_000_000
+  /// About the work after which transfers are looked after, so that large messages keep moving: some milliseconds. Shorter
+  /// slices cost more than they gain, since each brings its operands into order anew.
+  private static let flopsBetweenProgress = 400_000_000
 
   /// A local product in slices, moving transfers on in between.
   func multiplyHere(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) throws {
