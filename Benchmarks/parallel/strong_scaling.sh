@@ -17,7 +17,7 @@ step() {
   echo "$mesh: $(median 8) s per step, $(awk '{print $1 + $2}' "$work/time") s CPU in all; $(grep -o 'communication.*' "$work/log" || true)"
 }
 
-for sizes in "1024 1024 1024" "2048 1024 2048"; do
+for sizes in ${SIZES:-"1024 1024 1024" "2048 1024 2048"}; do
   # shellcheck disable=SC2086 # three numbers
   UPDATES=${UPDATES:-12} configure 64 128 4 "[4, 4]" $sizes 3
   echo "== D, H_t, H_c: $sizes, 3 blocks, 512 tokens of 16 points, 72 fields, batch 1, FP32, one thread per rank"

@@ -458,38 +458,6 @@ static void untile(const float *values, size_t token_stride, size_t point_stride
   }
 }
 
-typedef float v8 __attribute__((vector_size(32), aligned(4)));
-
-// Blocks of 8 x 8 through registers: interleave rows at distance 4, 2, 1.
-static void transpose_block(const float *x, size_t x_stride, float *out, size_t out_stride) {
-  v8 r[8], s[8];
-  for (int i = 0; i < 8; i++) r[i] = *(const v8 *)(x + (size_t)i * x_stride);
-  for (int i = 0; i < 4; i++) {
-    s[2 * i] = __builtin_shufflevector(r[i], r[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-    s[2 * i + 1] = __builtin_shufflevector(r[i], r[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
-  }
-  for (int i = 0; i < 4; i++) {
-    r[2 * i] = __builtin_shufflevector(s[i], s[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-    r[2 * i + 1] = __builtin_shufflevector(s[i], s[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
-  }
-  for (int i = 0; i < 4; i++) {
-    s[2 * i] = __builtin_shufflevector(r[i], r[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-    s[2 * i + 1] = __builtin_shufflevector(r[i], r[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
-  }
-  for (int i = 0; i < 8; i++) *(v8 *)(out + (size_t)i * out_stride) = s[i];
-}
-
-static void transpose(const float *x, size_t x_stride, size_t rows, size_t columns, float *out, size_t out_stride) {
-  const size_t whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
-  for (size_t r = 0; r < whole_rows; r += 8) {
-    for (size_t c = 0; c < whole_columns; c += 8)
-      transpose_block(x + r * x_stride + c, x_stride, out + c * out_stride + r, out_stride);
-  }
-  for (size_t r = 0; r < rows; r++) {
-    for (size_t c = r < whole_rows ? whole_columns : 0; c < columns; c++) out[c * out_stride + r] = x[r * x_stride + c];
-  }
-}
-
 static double multiply_add_rate(double seconds) {
   // Sixteen chains hide the latency of the unit; values stay near 1 whatever the count.
   vf a0 = splat(1.00f), a1 = splat(1.01f), a2 = splat(1.02f), a3 = splat(1.03f), a4 = splat(1.04f), a5 = splat(1.05f),
@@ -517,6 +485,8 @@ static double multiply_add_rate(double seconds) {
   return best;
 }
 
+#include "products.inc.h"
+
 const jk_kernels JK_TABLE = {
     .name = JK_NAME,
     .gelu_forward = gelu_forward,
@@ -533,7 +503,6 @@ const jk_kernels JK_TABLE = {
     .normalize = normalize,
     .normalize_sums = normalize_sums,
     .normalize_backward = normalize_backward,
-    .transpose = transpose,
     .add = add,
     .scale = scale,
     .add_scaled_columns = add_scaled_columns,
@@ -544,5 +513,7 @@ const jk_kernels JK_TABLE = {
     .dropout = dropout,
     .tile = tile,
     .untile = untile,
+    .product = product,
+    .product_scratch = product_scratch,
     .multiply_add_rate = multiply_add_rate,
 };

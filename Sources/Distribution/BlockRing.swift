@@ -4,52 +4,89 @@ import Tensors
 /// The blocks of all ranks along an axis, this rank's own first, then its successors': each is received while the one
 /// before is in use, so at most two foreign blocks are at hand.
 final class BlockRing {
+  /// A rank's block, which may still be arriving.
+  struct Arrival {
+    let index: Int
+    private let block: Matrix
+    private let messages: [(rows: Range<Int>, transfer: any Transfer)]
+
+    fileprivate init(_ index: Int, _ block: Matrix, _ messages: [(rows: Range<Int>, transfer: any Transfer)]) {
+      self.index = index
+      self.block = block
+      self.messages = messages
+    }
+
+    /// The whole block.
+    func whole() throws -> Matrix {
+      for message in messages { try message.transfer.wait() }
+      return block
+    }
+
+    /// Calls `body` for each piece of its rows when that has arrived; for the own block once.
+    func forEachPiece(_ body: (Range<Int>, Matrix) throws -> Void) throws {
+      if messages.isEmpty { return try body(0..<block.rows, block) }
+      for (rows, transfer) in messages {
+        try transfer.wait()
+        try body(rows, block.rows(rows))
+      }
+    }
+  }
+
   private let own: Matrix
   private let shape: (Int) -> (rows: Int, columns: Int)
   private let communicator: any Communicator
   private let compute: Compute
   private let tag: Int
+  private let slices: Int
   private var step = 0
-  private var arriving: (block: Matrix, transfer: any Transfer)?
+  private var arriving: Arrival?
   private var sends: [any Transfer] = []
 
-  /// - Parameter shape: of each rank's block.
+  /// - Parameters:
+  ///   - shape: of each rank's block.
+  ///   - slices: messages that a block goes in.
   init(
     _ own: Matrix, shape: @escaping (Int) -> (rows: Int, columns: Int), _ communicator: any Communicator,
-    _ compute: Compute, tag: Int
+    _ compute: Compute, tag: Int, slices: Int
   ) {
     self.own = own
     self.shape = shape
     self.communicator = communicator
     self.compute = compute
     self.tag = tag
+    self.slices = slices
   }
 
   var count: Int { communicator.size }
 
-  /// To be called `count` times.
-  func next() throws -> (index: Int, block: Matrix) {
+  private func messages(_ rows: Int) -> [Range<Int>] {
+    let ranges = (0..<slices).map { chunk(rows, into: slices, $0) }.filter { !$0.isEmpty }
+    return ranges.isEmpty ? [0..<0] : ranges
+  }
+
+  /// To be called `count` times: the own block first.
+  func next() throws -> Arrival {
     let (rank, size) = (communicator.rank, communicator.size)
-    let index = (rank + step) % size
-    let current = arriving
+    let current = arriving ?? Arrival(rank, own, [])
     arriving = nil
     step += 1
     if step < size {
       let (source, destination) = ((rank + step) % size, (rank + size - step) % size)
       let (rows, columns) = shape(source)
-      let block = compute.tensor([rows, columns])
-      arriving = (
-        block.matrix, try communicator.receive(Region(block), from: source, tag: tag)
-      )
-      sends.append(try communicator.send(own.region, to: destination, tag: tag))
+      let block = compute.tensor([rows, columns]).matrix
+      let transfers = try messages(rows).map {
+        (rows: $0, transfer: try communicator.receive(block.rows($0).region, from: source, tag: tag))
+      }
+      arriving = Arrival(source, block, transfers)
+      for rows in messages(own.rows) {
+        sends.append(try communicator.send(own.rows(rows).region, to: destination, tag: tag))
+      }
       if !communicator.manner.overlaps {
-        try arriving?.transfer.wait()
+        _ = try arriving?.whole()
         try finish()
       }
     }
-    guard let current else { return (index, own) }
-    try current.transfer.wait()
-    return (index, current.block)
+    return current
   }
 
   /// Returns when the own block may change again.

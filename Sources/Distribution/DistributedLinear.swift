@@ -46,18 +46,42 @@ extension DistributedProducts {
       shape: { index in
         let part = outputs.range(axis, index).count
         return alongTokens ? (part, dy.block.columns) : (dy.block.rows, part)
-      }, context.communicator(axis), compute, tag: 5)
-    let pieces = InnerPieces(outputs, weightAxis, axis, context)
+      }, context.communicator(axis), compute, tag: 5, slices: slices(dy.plain, w.plain, dy.extents))
+    if context.size(weightAxis) == 1 {
+      // Each piece of dY can be used as it arrives.
+      for index in 0..<ring.count {
+        let arrival = try ring.next()
+        let range = outputs.range(axis, arrival.index)
+        try arrival.forEachPiece { rows, piece in
+          if alongTokens {
+            let part = range.lowerBound + rows.lowerBound..<range.lowerBound + rows.upperBound
+            try multiplyHere(piece.plain, x.block.transposed, into: dw.block.rows(part), accumulate: true)
+            try multiplyHere(
+              w.block.rows(part).transposed, piece.plain, into: dx.block,
+              accumulate: accumulate || index > 0 || rows.lowerBound > 0)
+          } else {
+            try multiplyHere(piece.transposed, x.block.rows(rows).plain, into: dw.block.rows(range), accumulate: true)
+            try multiplyHere(
+              piece.plain, w.block.rows(range).plain, into: dx.block.rows(rows), accumulate: accumulate || index > 0)
+          }
+        }
+      }
+      return try ring.finish()
+    }
+    let pieces = InnerPieces(outputs, weightAxis, axis, context, slices: 1)
     let order = pieces.order(context.index(weightAxis), context.index(axis))
     let weights = PieceStream(
       w.plain, pieces, context.communicator(weightAxis), compute, isRows: true, tag: 6, owner: { $0.rowIndex },
       order: { pieces.order($0, self.context.index(axis)) })
-    let sums = TravellingSums(context.communicator(weightAxis), compute, lines: dw.block.columns, areRows: true)
+    let sums = TravellingSums(
+      context.communicator(weightAxis), compute, lines: dw.block.columns, areRows: true,
+      slices: slices(dy.plain, w.plain, dw.extents))
     let own = outputs.range(weightAxis, context.index(weightAxis))
     try weights.start(0)
     var step = 0
     for _ in 0..<ring.count {
-      let (index, block) = try ring.next()
+      let arrival = try ring.next()
+      let (index, block) = (arrival.index, try arrival.whole())
       let range = outputs.range(axis, index)
       func part(_ outputs: Range<Int>) -> Matrix {
         let local = outputs.lowerBound - range.lowerBound..<outputs.upperBound - range.lowerBound
@@ -68,12 +92,12 @@ extension DistributedProducts {
       try sums.exchange(
         into: ownPart.isEmpty ? nil : dw.block.rows(inW), accumulate: true,
         part: { range.clamped(to: outputs.range(weightAxis, $0)) }
-      ) { outputs, target, accumulate in
+      ) { outputs, lines, target, accumulate in
         let gradient = part(outputs)
         if alongTokens {
-          try multiplyHere(gradient.plain, x.block.transposed, into: target, accumulate: accumulate)
+          try multiplyHere(gradient.plain, x.block.transposed.columns(lines), into: target, accumulate: accumulate)
         } else {
-          try multiplyHere(gradient.transposed, x.block.plain, into: target, accumulate: accumulate)
+          try multiplyHere(gradient.transposed, x.block.columns(lines).plain, into: target, accumulate: accumulate)
         }
       }
       while step < order.count, order[step].columnIndex == index {

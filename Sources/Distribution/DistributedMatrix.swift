@@ -53,6 +53,8 @@ public struct DistributedMatrix {
     self.rowAxis = rowAxis
   }
 
+  var extents: (rows: Int, columns: Int) { (rows.extent, columns.extent) }
+
   public var plain: DistributedOperand { DistributedOperand(matrix: self, isTransposed: false) }
   public var transposed: DistributedOperand { DistributedOperand(matrix: self, isTransposed: true) }
 }

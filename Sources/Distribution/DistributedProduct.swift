@@ -72,40 +72,66 @@ public final class DistributedProducts {
   ) throws {
     let bTravels = axis == c.rowAxis
     let stored = travelling.matrix
+    // The block's rows are those of the dimension, or of the inner one.
+    let rowsAreInner = bTravels ? !travelling.isTransposed : travelling.isTransposed
     let ring = BlockRing(
       stored.block,
       shape: { index in
         let part = dimension.range(axis, index).count
-        let (across, isDimensionRows) =
-          bTravels
-          ? (a.block.columns, travelling.isTransposed) : (b.block.rows, !travelling.isTransposed)
-        return isDimensionRows ? (part, across) : (across, part)
-      }, context.communicator(axis), compute, tag: 1)
+        let across = bTravels ? a.block.columns : b.block.rows
+        return rowsAreInner ? (across, part) : (part, across)
+      }, context.communicator(axis), compute, tag: 1, slices: slices(a, b, travelling.matrix.extents))
     let sums = TravellingSums(
-      context.communicator(sumAxis), compute, lines: bTravels ? c.block.rows : c.block.columns, areRows: !bTravels)
+      context.communicator(sumAxis), compute, lines: bTravels ? c.block.rows : c.block.columns, areRows: !bTravels,
+      slices: slices(a, b, c.extents))
     let own = dimension.range(sumAxis, context.index(sumAxis))
-    for _ in 0..<ring.count {
-      let (index, block) = try ring.next()
-      let range = dimension.range(axis, index)
+    /// The sums for positions `range` of the dimension, of which `block` has what it has of `inner`.
+    func add(_ range: Range<Int>, _ block: Matrix, inner: Range<Int>, accumulate: Bool) throws {
       let operand = Operand(block, transposed: travelling.isTransposed)
-      /// The sum's part for positions `part` of the dimension.
-      func product(_ part: Range<Int>, into target: Matrix, accumulate: Bool) throws {
-        let local = part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound
-        if bTravels {
-          try multiplyHere(a.block, operand.columns(local), into: target, accumulate: accumulate)
-        } else {
-          try multiplyHere(operand.rows(local), b.block, into: target, accumulate: accumulate)
-        }
-      }
       let ownPart = range.clamped(to: own)
       let inC = ownPart.lowerBound - own.lowerBound..<ownPart.upperBound - own.lowerBound
       let target = ownPart.isEmpty ? nil : bTravels ? c.block.columns(inC) : c.block.rows(inC)
       try sums.exchange(
-        into: target, accumulate: accumulate, part: { range.clamped(to: dimension.range(sumAxis, $0)) },
-        compute: product)
+        into: target, accumulate: accumulate, part: { range.clamped(to: dimension.range(sumAxis, $0)) }
+      ) { part, lines, target, accumulate in
+        let local = part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound
+        if bTravels {
+          try multiplyHere(
+            a.block.columns(inner).rows(lines), operand.columns(local), into: target, accumulate: accumulate)
+        } else {
+          try multiplyHere(
+            operand.rows(local), b.block.rows(inner).columns(lines), into: target, accumulate: accumulate)
+        }
+      }
+    }
+    let everything = 0..<(bTravels ? a.block.columns : b.block.rows)
+    for _ in 0..<ring.count {
+      let arrival = try ring.next()
+      let range = dimension.range(axis, arrival.index)
+      if !rowsAreInner {
+        try arrival.forEachPiece { rows, block in
+          let part = range.lowerBound + rows.lowerBound..<range.lowerBound + rows.upperBound
+          try add(part, block, inner: everything, accumulate: accumulate)
+        }
+      } else if context.size(sumAxis) == 1 {
+        try arrival.forEachPiece { rows, block in
+          try add(range, block, inner: rows, accumulate: accumulate || rows.lowerBound > 0)
+        }
+      } else {
+        // A sum is to leave once, when it is complete.
+        try add(range, try arrival.whole(), inner: everything, accumulate: accumulate)
+      }
     }
     try sums.finish()
     try ring.finish()
+  }
+
+  /// Messages for each block of a matrix that travels for the product of A and B.
+  func slices(_ a: DistributedOperand, _ b: DistributedOperand, _ extents: (rows: Int, columns: Int)) -> Int {
+    let ranks = context.mesh.instance
+    return context.slices(
+      bytes: extents.rows * extents.columns / ranks * ElementType.float32.byteCount,
+      flops: 2 * a.rows.extent * a.columns.extent / ranks * b.columns.extent)
   }
 
   // MARK: Sums stay
@@ -116,7 +142,10 @@ public final class DistributedProducts {
   ) throws {
     let inner = a.columns
     let (alpha, beta) = (c.rowAxis, c.columnAxis)
-    let pieces = InnerPieces(inner, alpha, beta, context)
+    let slices = max(
+      context.size(beta) > 1 ? slices(a, b, a.matrix.extents) : 1,
+      context.size(alpha) > 1 ? slices(a, b, b.matrix.extents) : 1)
+    let pieces = InnerPieces(inner, alpha, beta, context, slices: slices)
     let aStream = PieceStream(
       a, pieces, context.communicator(beta), compute, isRows: false, tag: 2,
       owner: { $0.columnIndex }, order: { pieces.order(context.index(alpha), $0) })
@@ -125,13 +154,14 @@ public final class DistributedProducts {
       owner: { $0.rowIndex }, order: { pieces.order($0, context.index(beta)) })
     let order = pieces.order(context.index(alpha), context.index(beta))
     if order.isEmpty && !accumulate { c.block.clear(compute) }
+    // What the next block needs is on its way while this one is used.
+    for step in 0..<slices {
+      try aStream.start(step)
+      try bStream.start(step)
+    }
     for step in order.indices {
-      if step == 0 {
-        try aStream.start(0)
-        try bStream.start(0)
-      }
-      try aStream.start(step + 1)
-      try bStream.start(step + 1)
+      try aStream.start(step + slices)
+      try bStream.start(step + slices)
       let (x, y) = (try aStream.take(step), try bStream.take(step))
       try multiplyHere(x, y, into: c.block, accumulate: accumulate || step > 0)
     }
@@ -141,22 +171,19 @@ public final class DistributedProducts {
 
   // MARK: Here
 
-  /// About the work after which transfers are looked after, so that large messages keep moving: some milliseconds. Shorter
-  /// slices cost more than they gain, since each brings its operands into order anew.
-  private static let flopsBetweenProgress = 400_000_000
-
-  /// A local product in slices, moving transfers on in between.
+  /// A local product; transfers move on in between.
   func multiplyHere(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) throws {
-    let work = 2 * c.rows * c.columns * a.columns
-    flops += work
+    flops += 2 * c.rows * c.columns * a.columns
     let isAlone = context.mesh.count == 1
-    let slices = isAlone ? 1 : max(1, min(c.rows / 64, work / DistributedProducts.flopsBetweenProgress))
-    for slice in 0..<slices {
-      let rows = chunk(c.rows, into: slices, slice)
-      context.world.manner.trace.measure(.compute, "product") {
-        compute.multiply(a.rows(rows), b, into: c.rows(rows), accumulate: accumulate)
-      }
-      if !isAlone { try context.progress() }
+    var failure: (any Error)?
+    func lookAfterTransfers() {
+      guard failure == nil else { return }
+      do { try context.progress() } catch { failure = error }
     }
+    context.world.manner.trace.measure(.compute, "product") {
+      compute.multiply(a, b, into: c, accumulate: accumulate, pause: isAlone ? nil : lookAfterTransfers)
+    }
+    if let failure { throw failure }
+    if !isAlone { try context.progress() }
   }
 }

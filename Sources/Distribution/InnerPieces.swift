@@ -12,14 +12,20 @@ struct InnerPieces {
   private let pieces: [Piece]
   private let rowCount, columnCount: Int
 
-  init(_ inner: Cuts, _ rowAxis: SplitAxis, _ columnAxis: SplitAxis, _ context: RankContext) {
+  /// - Parameter slices: that pieces which travel are cut into.
+  init(_ inner: Cuts, _ rowAxis: SplitAxis, _ columnAxis: SplitAxis, _ context: RankContext, slices: Int) {
     rowCount = context.size(rowAxis)
     columnCount = context.size(columnAxis)
     var pieces: [Piece] = []
     for column in 0..<columnCount {
       for row in 0..<rowCount {
         let range = inner.range(rowAxis, row).clamped(to: inner.range(columnAxis, column))
-        if !range.isEmpty { pieces.append(Piece(rowIndex: row, columnIndex: column, range: range)) }
+        for slice in 0..<slices {
+          let part = chunk(range.count, into: slices, slice)
+          if part.isEmpty { continue }
+          let (lower, upper) = (range.lowerBound + part.lowerBound, range.lowerBound + part.upperBound)
+          pieces.append(Piece(rowIndex: row, columnIndex: column, range: lower..<upper))
+        }
       }
     }
     self.pieces = pieces
@@ -28,9 +34,10 @@ struct InnerPieces {
   /// The order in which the rank at (row, column) uses them: those of its own block of A first, among them those of its
   /// own block of B; every rank starts elsewhere, so that no block is in demand by all at once.
   func order(_ row: Int, _ column: Int) -> [Piece] {
-    func distance(_ piece: Piece) -> (Int, Int) {
+    func distance(_ piece: Piece) -> (Int, Int, Int) {
       (
-        (piece.columnIndex - column + columnCount) % columnCount, (piece.rowIndex - row + rowCount) % rowCount
+        (piece.columnIndex - column + columnCount) % columnCount, (piece.rowIndex - row + rowCount) % rowCount,
+        piece.range.lowerBound
       )
     }
     return pieces.sorted { distance($0) < distance($1) }

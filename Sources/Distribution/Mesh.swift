@@ -114,6 +114,17 @@ public final class RankContext {
     return Double(outgoing.byteCount) / best
   }
 
+  /// Speeds that decide how finely exchanges are cut; the same on all ranks. Without them exchanges are taken to be fast.
+  public var pace: Pace?
+
+  /// Messages that a block of a product is cut into. A block that takes longer than half of the product, which is what hides
+  /// it, goes in several, so that what depends on a part of it need not wait for the rest.
+  ///
+  /// - Parameters:
+  ///   - bytes: that a rank sends for the product.
+  ///   - flops: of the product on one rank.
+  func slices(bytes: Int, flops: Int) -> Int { pace.map { $0.slices(bytes: bytes, flops: flops) } ?? 1 }
+
   /// Work that goes on beside the products, such as gradients on their way to other replicas.
   public var background: (() throws -> Void)?
 
@@ -126,6 +137,24 @@ public final class RankContext {
   func communicator(_ axis: SplitAxis) -> any Communicator { axis == .domain ? domain : tensor }
   func index(_ axis: SplitAxis) -> Int { axis == .domain ? position.domain : position.tensor }
   func size(_ axis: SplitAxis) -> Int { axis == .domain ? mesh.domain : mesh.tensor }
+}
+
+/// How fast ranks exchange and compute.
+public struct Pace: Sendable, Equatable {
+  public let bytesPerSecond, flopsPerSecond: Double
+
+  public init(bytesPerSecond: Double, flopsPerSecond: Double) {
+    self.bytesPerSecond = bytesPerSecond
+    self.flopsPerSecond = flopsPerSecond
+  }
+
+  /// More would make products too small to be fast.
+  private static let mostSlices = 4
+
+  func slices(bytes: Int, flops: Int) -> Int {
+    let hidden = Double(flops) / flopsPerSecond / 2
+    return Double(bytes) / bytesPerSecond <= 0.8 * hidden ? 1 : Pace.mostSlices
+  }
 }
 
 extension Traffic {

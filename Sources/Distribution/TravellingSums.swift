@@ -6,21 +6,27 @@ import Tensors
 final class TravellingSums {
   private let communicator: any Communicator
   private let compute: Compute
-  /// Extent of the parts across the dimension they are cut along, and whether they are cut by rows.
+  /// Extent of the parts across the dimension they are cut along, whether they are cut by rows, and how many messages a
+  /// part goes in.
   private let lines: Int
   private let areRows: Bool
+  private let slices: Int
   private var sends: [any Transfer] = []
 
-  init(_ communicator: any Communicator, _ compute: Compute, lines: Int, areRows: Bool) {
+  init(_ communicator: any Communicator, _ compute: Compute, lines: Int, areRows: Bool, slices: Int) {
     self.communicator = communicator
     self.compute = compute
     self.lines = lines
     self.areRows = areRows
+    self.slices = slices
   }
 
-  private func makePart(_ length: Int) -> Tensor {
-    compute.tensor(areRows ? [length, lines] : [lines, length])
+  private func makePart(_ length: Int, _ lines: Range<Int>) -> Tensor {
+    compute.tensor(areRows ? [length, lines.count] : [lines.count, length])
   }
+
+  /// Lines that travel in one message.
+  private var messages: [Range<Int>] { (0..<slices).map { chunk(lines, into: slices, $0) }.filter { !$0.isEmpty } }
 
   /// One round.
   ///
@@ -28,53 +34,55 @@ final class TravellingSums {
   ///   - target: where this rank's part goes; nil when it is empty.
   ///   - accumulate: whether to add to what `target` holds.
   ///   - part: the positions that belong to a rank of the axis.
-  ///   - product: computes the part for some positions.
+  ///   - product: computes the part for some positions and lines.
   func exchange(
     into target: Matrix?, accumulate: Bool, part: (Int) -> Range<Int>,
-    compute product: (Range<Int>, Matrix, Bool) throws -> Void
+    compute product: (Range<Int>, Range<Int>, Matrix, Bool) throws -> Void
   ) throws {
     let (rank, size) = (communicator.rank, communicator.size)
     let own = part(rank)
     var isFilled = accumulate
-    var arriving: (part: Tensor, transfer: any Transfer)?
-    func add(_ part: Tensor) {
-      guard let target else { return }
-      target.take(part.matrix, accumulate: isFilled, compute)
+    var arriving: [(lines: Range<Int>, part: Tensor, transfer: any Transfer)] = []
+    func add(_ parts: [(lines: Range<Int>, part: Tensor, transfer: any Transfer)]) throws {
+      guard let target, !parts.isEmpty else { return }
+      for (lines, part, transfer) in parts {
+        try transfer.wait()
+        let place = areRows ? target.columns(lines) : target.rows(lines)
+        place.take(part.matrix, accumulate: isFilled, compute)
+      }
       isFilled = true
     }
     for step in 1..<max(size, 1) {
       let (destination, source) = ((rank + step) % size, (rank + size - step) % size)
       let previous = arriving
-      arriving = nil
+      arriving = []
       if !own.isEmpty {
-        let incoming = makePart(own.count)
-        arriving = (incoming, try communicator.receive(Region(incoming), from: source, tag: 4))
+        for lines in messages {
+          let incoming = makePart(own.count, lines)
+          arriving.append((lines, incoming, try communicator.receive(Region(incoming), from: source, tag: 4)))
+        }
       }
       let theirs = part(destination)
       if !theirs.isEmpty {
-        let outgoing = makePart(theirs.count)
-        try product(theirs, outgoing.matrix, false)
-        // At most two parts are on their way out.
-        if sends.count > 1 { try sends.removeFirst().wait() }
-        sends.append(try communicator.send(Region(outgoing), to: destination, tag: 4))
+        for lines in messages {
+          let outgoing = makePart(theirs.count, lines)
+          try product(theirs, lines, outgoing.matrix, false)
+          // At most two parts are on their way out.
+          if sends.count >= 2 * slices { try sends.removeFirst().wait() }
+          sends.append(try communicator.send(Region(outgoing), to: destination, tag: 4))
+        }
       }
       if !communicator.manner.overlaps {
         try finish()
-        try arriving?.transfer.wait()
+        for (_, _, transfer) in arriving { try transfer.wait() }
       }
-      if let previous {
-        try previous.transfer.wait()
-        add(previous.part)
-      }
+      try add(previous)
     }
     if let target {
-      try product(own, target, isFilled)
+      try product(own, 0..<lines, target, isFilled)
       isFilled = true
     }
-    if let arriving {
-      try arriving.transfer.wait()
-      add(arriving.part)
-    }
+    try add(arriving)
   }
 
   func finish() throws {

@@ -7,7 +7,7 @@ public final class Compute: Sendable {
   public let backend: any ProductBackend
 
   public init(
-    threads: Int = ThreadTeam.availableCPUs, backend: any ProductBackend = OneDNNProducts(),
+    threads: Int = ThreadTeam.availableCPUs, backend: any ProductBackend = standardProducts(),
     pool: BufferPool = BufferPool()
   ) {
     team = ThreadTeam(count: threads)
@@ -21,7 +21,11 @@ public final class Compute: Sendable {
   }
 
   /// C = A·B, or C += A·B when `accumulate`, on all threads of the team.
-  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false) {
+  ///
+  /// - Parameter pause: called on the calling thread every some milliseconds of its work.
+  public func multiply(
+    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false, pause: (() -> Void)? = nil
+  ) {
     precondition(
       a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
       "product of [\(a.rows), \(a.columns)] and [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
@@ -33,18 +37,20 @@ public final class Compute: Sendable {
       return
     }
     let parts = team.count
-    if parts == 1 { return backend.multiply(a, b, into: c, accumulate: accumulate) }
+    if parts == 1 { return backend.multiply(a, b, into: c, accumulate: accumulate, pause: pause) }
     // Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
     if c.rows * c.columns < 64 * 64 * parts && a.columns > 4_096 {
       return multiplySplittingSum(a, b, into: c, accumulate: accumulate)
     }
     if c.columns >= c.rows {
       team.split(c.columns, grain: 16) { range in
-        backend.multiply(a, b.columns(range), into: c.columns(range), accumulate: accumulate)
+        backend.multiply(
+          a, b.columns(range), into: c.columns(range), accumulate: accumulate, pause: range.lowerBound == 0 ? pause : nil)
       }
     } else {
       team.split(c.rows, grain: 16) { range in
-        backend.multiply(a.rows(range), b, into: c.rows(range), accumulate: accumulate)
+        backend.multiply(
+          a.rows(range), b, into: c.rows(range), accumulate: accumulate, pause: range.lowerBound == 0 ? pause : nil)
       }
     }
   }

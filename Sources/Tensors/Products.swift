@@ -30,22 +30,70 @@ extension Matrix {
   public var plain: Operand { Operand(self) }
 }
 
-/// A library of matrix products.
+/// A way to compute matrix products.
 public protocol ProductBackend: Sendable {
   var name: String { get }
 
-  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone. Sizes have been checked.
-  func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool)
+  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone. Sizes have been checked, none is zero.
+  ///
+  /// - Parameter pause: called every some milliseconds of work.
+  func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?)
+}
+
+extension ProductBackend {
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
+    multiply(a, b, into: c, accumulate: accumulate, pause: nil)
+  }
+}
+
+/// The backend for this CPU: docs/decisions/0011 has the rates.
+public func standardProducts() -> any ProductBackend {
+  Compute.kernelSet == "avx2" ? PackedProducts() : OneDNNProducts()
+}
+
+/// Products by our own kernels, whose result does not depend on how rows and columns are shared out over threads.
+public struct PackedProducts: ProductBackend, @unchecked Sendable {
+  private let kernels: UnsafePointer<jk_kernels>  // an immutable table
+  private let scratch = BufferPool()
+
+  public init() { kernels = jk_current() }
+
+  /// Nil when this CPU lacks the instruction set: "baseline", "avx2", "avx512".
+  public init?(kernelSet: String) {
+    guard let kernels = jk_named(kernelSet) else { return nil }
+    self.kernels = kernels
+  }
+
+  public var name: String { "packed products" }
+
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
+    let (m, n, k) = (c.rows, c.columns, a.columns)
+    let size = kernels.pointee.product_scratch(m, n, k) * ElementType.float32.byteCount
+    let buffer = scratch.buffer(byteCount: size)
+    var (x, y) = (jk_operand(a), jk_operand(b))
+    func run(_ callback: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?, _ context: UnsafeMutableRawPointer?) {
+      kernels.pointee.product(
+        &x, &y, m, n, k, accumulate, c.pointer, c.stride, buffer.pointer.assumingMemoryBound(to: Float.self), callback,
+        context)
+    }
+    guard var pause else { return run(nil, nil) }
+    withUnsafeMutablePointer(to: &pause) {
+      run({ $0!.assumingMemoryBound(to: (() -> Void).self).pointee() }, UnsafeMutableRawPointer($0))
+    }
+  }
+}
+
+extension jk_operand {
+  fileprivate init(_ operand: Operand) {
+    self.init(data: operand.matrix.pointer, stride: operand.matrix.stride, transposed: operand.isTransposed)
+  }
 }
 
 /// Products through oneDNN.
 public struct OneDNNProducts: ProductBackend {
-  private let scratch = BufferPool()
-  private let isAVX2 = OneDNNProducts.instructionSet == "AVX2"
-
   public init() {}
 
-  public var name: String { "oneDNN \(OneDNNProducts.version)" }
+  public var name: String { "oneDNN \(OneDNNProducts.version) (\(OneDNNProducts.instructionSet))" }
 
   public static var version: String {
     var major: Int32 = 0
@@ -58,26 +106,20 @@ public struct OneDNNProducts: ProductBackend {
   /// The instruction set that its kernels use here.
   public static var instructionSet: String { String(cString: jk_onednn_instruction_set()) }
 
-  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
-    // With AVX2, oneDNN computes products with few rows or columns in place, and does that well (to 80 % of peak, else 50 %)
-    // only for A plain and B transposed. Its rule is 1/m + 1/n >= 0.0038; bringing operands into that order costs little.
-    let (m, n, k) = (c.rows, c.columns, a.columns)
-    let isSmall = isAVX2 && 10_000 * (m + n) >= 38 * m * n && min(m, n, k) >= 96
-    let left = isSmall && a.isTransposed ? turned(a.matrix).plain : a
-    let right = isSmall && !b.isTransposed ? turned(b.matrix).transposed : b
-    multiplyAsIs(left, right, into: c, accumulate: accumulate)
+  /// Shorter slices cost more than they gain, since each brings its operands into order anew.
+  private static let flopsBetweenPauses = 400_000_000
+
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
+    guard let pause else { return multiply(a, b, into: c, accumulate) }
+    let slices = max(1, min(c.rows / 64, 2 * c.rows * c.columns * a.columns / OneDNNProducts.flopsBetweenPauses))
+    for slice in 0..<slices {
+      let rows = c.rows * slice / slices..<c.rows * (slice + 1) / slices
+      multiply(a.rows(rows), b, into: c.rows(rows), accumulate)
+      pause()
+    }
   }
 
-  private func turned(_ x: Matrix) -> Matrix {
-    // Rows that don't all begin at the same place of the cache.
-    let stride = x.rows + 16
-    let buffer = scratch.buffer(byteCount: x.columns * stride * ElementType.float32.byteCount)
-    let out = Matrix(buffer: buffer, offset: 0, rows: x.columns, columns: x.rows, stride: stride)
-    jk_current().pointee.transpose(x.pointer, x.stride, x.rows, x.columns, out.pointer, stride)
-    return out
-  }
-
-  private func multiplyAsIs(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
+  private func multiply(_ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool) {
     let status = jk_onednn_product(
       a.isTransposed, b.isTransposed, c.rows, c.columns, a.columns, a.matrix.pointer, a.matrix.stride, b.matrix.pointer,
       b.matrix.stride, accumulate, c.pointer, c.stride)
@@ -91,7 +133,7 @@ public struct ReferenceProducts: ProductBackend {
 
   public var name: String { "reference" }
 
-  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
     for i in 0..<c.rows {
       for j in 0..<c.columns {
         var sum = accumulate ? Double(c[i, j]) : 0

@@ -145,7 +145,7 @@ public struct TrainWorkflow {
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates)
     let flops = try model.forwardFLOPs
-    let peak = Compute.measuredMultiplyAddRate() * Double(compute.team.count * world.size)
+    let peak = try world.allReduce([Compute.measuredMultiplyAddRate() * Double(compute.team.count)])[0]
     let trainer = Trainer(
       runner: runner, optimizer: optimizer, reduction: reduction,
       reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
@@ -190,6 +190,8 @@ public struct TrainWorkflow {
     }
     hooks.shouldStop = { update in update == stopAfter || StopSignal.current != nil }
     let linkRate = try rank.context.measureLinkRate()
+    // Products reach about three quarters of the peak.
+    rank.context.pace = Pace(bytesPerSecond: linkRate, flopsPerSecond: 0.75 * peak / Double(world.size))
     let traffic = rank.context.traffic
     let started = monotonicSeconds()
     try trainer.run(hooks)
@@ -426,8 +428,8 @@ public struct TrainWorkflow {
           + "\(fixed(Double(rank.parameters.length) / 1e6, 2)) M parameters")
     }
     console.say(
-      "machine: \(compute.team.count) threads, \(Compute.kernelSet) kernels, \(compute.backend.name) "
-        + "(\(OneDNNProducts.instructionSet)), peak \(fixed(peak * 1e-12, 3)) TFLOP/s")
+      "machine: \(compute.team.count) threads, \(Compute.kernelSet) kernels, \(compute.backend.name), peak "
+        + "\(fixed(peak * 1e-12, 3)) TFLOP/s")
     if let checkpoint { console.say("resumed from \(checkpoint.path)") }
   }
 }

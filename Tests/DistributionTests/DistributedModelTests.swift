@@ -16,6 +16,18 @@ import Testing
     #expect(failures.flatMap { $0 } == [], "\(mesh)")
   }
 
+  /// Nor does it matter how many messages a block goes in.
+  @Test(arguments: ModelChecks.settings, [(1, 2), (2, 1), (2, 3)])
+  func slowLinksGiveTheSame(_ setting: ModelChecks.Setting, _ size: (Int, Int)) throws {
+    let mesh = Mesh(domain: size.0, tensor: size.1)
+    let failures = try ThreadRanks.run(mesh.count) {
+      let context = try RankContext(mesh, $0)
+      context.pace = ModelChecks.slowPace
+      return try ModelChecks.failures(setting, context)
+    }
+    #expect(failures.flatMap { $0 } == [], "\(mesh)")
+  }
+
   /// No matrix is held twice, and when sizes divide every rank has the same work.
   @Test(arguments: meshes) func nothingIsHeldTwiceAndWorkIsBalanced(_ size: (Int, Int)) throws {
     let mesh = Mesh(domain: size.0, tensor: size.1)

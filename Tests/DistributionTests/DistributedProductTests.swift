@@ -1,4 +1,5 @@
 import Communication
+import RankChecks
 import Tensors
 import Testing
 
@@ -18,6 +19,8 @@ import Testing
     var transposesA = false
     var transposesB = false
     var accumulates = false
+    /// Blocks travel in several messages, as over a slow link.
+    var isSlow = false
   }
 
   static func number(_ i: Int, _ j: Int, _ seed: Int) -> Float {
@@ -47,6 +50,7 @@ import Testing
   /// The largest error of this rank's block, and what it took.
   static func run(_ test: Case, _ context: RankContext) throws -> (error: Float, flops: Int, bytes: Int) {
     let mesh = context.mesh
+    if test.isSlow { context.pace = ModelChecks.slowPace }
     let (m, n, k) = (Cuts(test.m, mesh: mesh), Cuts(test.n, mesh: mesh), Cuts(test.k, mesh: mesh))
     let a = distributed(m, k, test.a, transposed: test.transposesA, context, seed: 1)
     let b = distributed(k, n, test.b, transposed: test.transposesB, context, seed: 2)
@@ -76,10 +80,10 @@ import Testing
       for c in [SplitAxis.domain, .tensor] {
         for (a, b) in [(c, c), (c, c.other), (c.other, c)] {
           for (transposesA, transposesB) in [(false, false), (false, true), (true, false), (true, true)] {
-            for accumulates in [false, true] {
+            for (accumulates, isSlow) in [(false, false), (true, false), (false, true), (true, true)] {
               let test = Case(
                 m: m, n: n, k: k, a: a, b: b, c: c, transposesA: transposesA, transposesB: transposesB,
-                accumulates: accumulates)
+                accumulates: accumulates, isSlow: isSlow)
               let results = try ThreadRanks.run(mesh.count) { try Self.run(test, RankContext(mesh, $0)) }
               #expect(results.allSatisfy { $0.error < 1e-3 }, "\(test) on \(mesh): \(results.map(\.error))")
             }

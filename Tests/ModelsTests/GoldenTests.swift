@@ -27,7 +27,7 @@ struct Golden {
     let variables, auxiliaries, channels, token_width, channel_width, blocks: Int
   }
 
-  init(_ name: String, threads: Int = 2, backend: any ProductBackend = OneDNNProducts()) throws {
+  init(_ name: String, threads: Int = 2, backend: any ProductBackend = standardProducts()) throws {
     let folder = #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
     file = try Safetensors.File("/\(folder)/Goldens/model-\(name).safetensors")
     let s = try JSONDecoder().decode(Sizes.self, from: Data(file.metadata["sizes"]!.utf8))

@@ -7,6 +7,9 @@ import Tensors
 /// WeatherMixer on a mesh against WeatherMixer on one process: output, input gradient, every weight's gradient. Without
 /// a test library, so that it runs under mpirun too.
 public enum ModelChecks {
+  /// So slow a link that every block travels in pieces.
+  public static let slowPace = Pace(bytesPerSecond: 1, flopsPerSecond: 1e9)
+
   public struct Setting: Sendable {
     public var name = ""
     var tokens = 12

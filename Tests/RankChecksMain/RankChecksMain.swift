@@ -15,7 +15,10 @@ import RankChecks
       let mesh = Mesh(domain: domain, tensor: world.size / domain)
       let context = try RankContext(mesh, world)
       for setting in ModelChecks.settings where setting.fits(mesh) {
-        failures += try ModelChecks.failures(setting, context).map { "\(mesh), rank \(world.rank): \($0)" }
+        for pace in [nil, ModelChecks.slowPace] {
+          context.pace = pace
+          failures += try ModelChecks.failures(setting, context).map { "\(mesh), rank \(world.rank): \($0)" }
+        }
       }
     }
     for failure in failures { print(failure) }

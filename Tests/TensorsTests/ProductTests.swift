@@ -26,6 +26,43 @@ import Testing
     }
   }
 
+  /// Every library of products, over the edges of tiles and blocks.
+  @Test(arguments: ["baseline", "avx2", "avx512", "oneDNN"]) func everyBackendMatchesTheReference(name: String) {
+    guard let backend: any ProductBackend = name == "oneDNN" ? OneDNNProducts() : PackedProducts(kernelSet: name)
+    else { return }  // not on this CPU
+    let sizes = [(1, 1, 1), (6, 16, 8), (12, 32, 257), (13, 33, 9), (200, 40, 20), (5, 4_100, 3), (31, 95, 600)]
+    for (m, n, k) in sizes {
+      for (transposesA, transposesB) in [(false, false), (false, true), (true, false), (true, true)] {
+        for accumulates in [false, true] {
+          let a = Operand(matrix(transposesA ? k : m, transposesA ? m : k, seed: 1), transposed: transposesA)
+          let b = Operand(matrix(transposesB ? n : k, transposesB ? k : n, seed: 2), transposed: transposesB)
+          let (c, expected) = (matrix(m, n, seed: 3), matrix(m, n, seed: 3))
+          backend.multiply(a, b, into: c, accumulate: accumulates)
+          ReferenceProducts().multiply(a, b, into: expected, accumulate: accumulates)
+          var worst: Float = 0
+          for i in 0..<m { for j in 0..<n { worst = max(worst, abs(c[i, j] - expected[i, j])) } }
+          #expect(worst < 1e-5 * Float(k).squareRoot() + 1e-6, "\(name) \(m)x\(n)x\(k) \(transposesA) \(transposesB)")
+        }
+      }
+    }
+  }
+
+  /// The same bits from any number of threads; pauses while it runs.
+  @Test func packedProductsDoNotDependOnTheSplit() {
+    let (m, n, k) = (50, 210, 300)
+    let (a, b) = (matrix(m, k, seed: 1), matrix(k, n, seed: 2))
+    var results: [[Float]] = []
+    for threads in 1...4 {
+      let c = Tensor(zeros: [m, n])
+      var pauses = 0
+      Compute(threads: threads, backend: PackedProducts()).multiply(
+        a.plain, b.plain, into: c.matrix(rows: m), pause: { pauses += 1 })
+      #expect(pauses > 0)
+      results.append(c.values)
+    }
+    #expect(results.allSatisfy { $0 == results[0] })
+  }
+
   /// A matrix within a wider one, so that rows are not adjacent.
   private func matrix(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {
     let whole = Tensor(KernelTests.numbers(rows * (columns + 5), seed), shape: [rows, columns + 5])

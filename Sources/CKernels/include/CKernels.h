@@ -38,6 +38,13 @@ typedef struct {
   size_t tile_rows, tile_columns;  ///< of one tile
 } jk_tiling;
 
+/// A row-major operand of a product, taken as it is or transposed.
+typedef struct {
+  const float *data;
+  size_t stride;
+  bool transposed;
+} jk_operand;
+
 typedef struct {
   const char *name;
 
@@ -81,8 +88,6 @@ typedef struct {
                              const float *sums, float count, float *dx, bool accumulate, size_t rows, size_t columns);
 
   /// y += x.
-  /// out[c, r] = x[r, c].
-  void (*transpose)(const float *x, size_t x_stride, size_t rows, size_t columns, float *out, size_t out_stride);
   void (*add)(float *y, const float *x, size_t n);
   /// y = a·x (y may be x).
   void (*scale)(float *y, const float *x, float a, size_t n);
@@ -117,6 +122,12 @@ typedef struct {
   void (*untile)(const float *values, size_t token_stride, size_t point_stride, size_t fields, const float *mean,
                  const float *factor, const jk_tiling *tiling, size_t first, size_t last, float *planes,
                  size_t plane_stride);
+
+  /// C[m, n] = A·B, or C += A·B when accumulate; A is m x k, k > 0. scratch holds product_scratch(m, n, k) floats, aligned
+  /// to 64 bytes. pause, if not null, is called with context every some hundred million operations.
+  void (*product)(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
+                  size_t c_stride, float *scratch, void (*pause)(void *), void *context);
+  size_t (*product_scratch)(size_t m, size_t n, size_t k);
 
   /// Rate of independent fused multiply-adds on one core, FLOP/s, over about `seconds`.
   double (*multiply_add_rate)(double seconds);

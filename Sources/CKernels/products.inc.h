@@ -1,0 +1,188 @@
+// Products of matrices, included by kernels.inc.h: operands are packed block by block into panels that the caches hold, and
+// tiles of C are summed in registers (Goto and van de Geijn 2008; Van Zee and van de Geijn 2015, BLIS).
+//
+// Every element of C is summed over k in the same order whatever its place, so that a product gives the same bits however
+// rows and columns are shared out over threads.
+
+#define TILE_ROWS (JK_VECTOR_BYTES == 64 ? 12 : 6)  // with two vectors of columns: as many sums as registers hold
+#define TILE_COLUMNS (2 * VL)
+#define BLOCK_INNER 256     // a panel of B [BLOCK_INNER, TILE_COLUMNS] stays in the first cache,
+#define BLOCK_ROWS 192      // a block of A [BLOCK_ROWS, BLOCK_INNER] in the second,
+#define BLOCK_COLUMNS 4096  // the panels of B in the third
+#define PANEL_GROUP 4       // panels written side by side, so that lines of memory are read whole
+
+typedef float vfu __attribute__((vector_size(JK_VECTOR_BYTES), aligned(4)));
+
+/// C[TILE_ROWS, TILE_COLUMNS] (+)= a panel of A times a panel of B, both [k, width].
+static void product_tile(size_t k, const float *a, const float *b, float *c, size_t c_stride, bool accumulate) {
+  vf sum[TILE_ROWS][2];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < TILE_ROWS; i++) {
+    sum[i][0] = (vf){0};
+    sum[i][1] = (vf){0};
+    __builtin_prefetch(c + (size_t)i * c_stride, 1, 3);
+    __builtin_prefetch(c + (size_t)i * c_stride + TILE_COLUMNS - 1, 1, 3);
+  }
+#pragma clang loop unroll_count(4)
+  for (size_t p = 0; p < k; p++) {
+    const vf b0 = *(const vfu *)b, b1 = *(const vfu *)(b + VL);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < TILE_ROWS; i++) {
+      const vf x = a[i] - (vf){0};  // a + 0 would be an addition, for the sake of -0
+      sum[i][0] += x * b0;
+      sum[i][1] += x * b1;
+    }
+    a += TILE_ROWS;
+    b += TILE_COLUMNS;
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < TILE_ROWS; i++) {
+    float *row = c + (size_t)i * c_stride;
+    if (accumulate) {
+      sum[i][0] += *(const vfu *)row;
+      sum[i][1] += *(const vfu *)(row + VL);
+    }
+    *(vfu *)row = sum[i][0];
+    *(vfu *)(row + VL) = sum[i][1];
+  }
+}
+
+/// The same for a tile that reaches over the edge of C, of which rows x columns exist.
+static void product_edge(size_t k, const float *a, const float *b, float *c, size_t c_stride, bool accumulate,
+                         size_t rows, size_t columns) {
+  float tile[TILE_ROWS * TILE_COLUMNS] __attribute__((aligned(64)));
+  product_tile(k, a, b, tile, TILE_COLUMNS, false);
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < columns; j++) {
+      float *x = c + i * c_stride + j;
+      *x = (accumulate ? *x : 0) + tile[i * TILE_COLUMNS + j];
+    }
+  }
+}
+
+typedef float v8 __attribute__((vector_size(32), aligned(4)));
+
+/// Transposes 8 x 8 numbers: rows at distance 4, 2, 1 are interleaved.
+INLINE void transpose_registers(v8 r[8]) {
+  v8 s[8];
+  for (int i = 0; i < 4; i++) {
+    s[2 * i] = __builtin_shufflevector(r[i], r[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+    s[2 * i + 1] = __builtin_shufflevector(r[i], r[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+  }
+  for (int i = 0; i < 4; i++) {
+    r[2 * i] = __builtin_shufflevector(s[i], s[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+    r[2 * i + 1] = __builtin_shufflevector(s[i], s[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+  }
+  for (int i = 0; i < 4; i++) {
+    s[2 * i] = __builtin_shufflevector(r[i], r[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+    s[2 * i + 1] = __builtin_shufflevector(r[i], r[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+  }
+  for (int i = 0; i < 8; i++) r[i] = s[i];
+}
+
+/// x[k, lines] into panels: element (p, l) goes to panel l / width, place [p, l % width]. The last panel is filled with
+/// zeros.
+INLINE void pack_rows(const float *x, size_t stride, size_t lines, size_t k, size_t width, float *out) {
+  size_t l = 0;
+  for (; l + PANEL_GROUP * width <= lines; l += PANEL_GROUP * width) {
+    for (size_t p = 0; p < k; p++) {
+      for (size_t g = 0; g < PANEL_GROUP; g++) {
+        memcpy(out + (l + g * width) * k + p * width, x + p * stride + l + g * width, width * sizeof(float));
+      }
+    }
+  }
+  for (; l < lines; l += width) {
+    const size_t count = lines - l < width ? lines - l : width;
+    for (size_t p = 0; p < k; p++) {
+      float *to = out + l * k + p * width;
+      memset(to, 0, width * sizeof(float));
+      memcpy(to, x + p * stride + l, count * sizeof(float));
+    }
+  }
+}
+
+/// Columns [p, p + 8) of up to 8 lines to places [first, first + n) of a panel.
+INLINE void pack_block(const float *x, size_t stride, size_t here, size_t p, size_t n, size_t width, float *out) {
+  v8 r[8] = {0};
+  if (here == n) {
+    for (size_t i = 0; i < n; i++) r[i] = *(const v8 *)(x + i * stride + p);
+  } else {
+    for (size_t i = 0; i < here; i++) r[i] = *(const v8 *)(x + i * stride + p);
+  }
+  transpose_registers(r);
+  for (size_t i = 0; i < 8; i++) memcpy(out + (p + i) * width, &r[i], n * sizeof(float));
+}
+
+/// x[lines, k] into the same panels.
+INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, size_t width, float *out) {
+  const size_t whole = k / 8 * 8;
+  for (size_t l = 0; l < lines; l += width) {
+    const size_t count = lines - l < width ? lines - l : width;
+    float *panel = out + l * k;
+    // Sixteen numbers of a line at once: lines that are a power of two apart push each other out of the cache.
+    for (size_t p = 0; p < k; p += 16) {
+      for (size_t first = 0; first < width; first += 8) {
+        const size_t n = width - first < 8 ? width - first : 8;
+        const size_t here = count < first ? 0 : count - first < n ? count - first : n;
+        const float *rows = x + (l + first) * stride;
+        for (size_t q = p; q < p + 16 && q < whole; q += 8) pack_block(rows, stride, here, q, n, width, panel + first);
+        for (size_t q = p < whole ? whole : p; q < p + 16 && q < k; q++) {
+          for (size_t i = 0; i < n; i++) panel[q * width + first + i] = i < here ? rows[i * stride + q] : 0;
+        }
+      }
+    }
+  }
+}
+
+INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+INLINE size_t rounded_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+/// The inner dimension in blocks of equal length.
+INLINE size_t inner_block(size_t k) {
+  const size_t blocks = (k + BLOCK_INNER - 1) / BLOCK_INNER;
+  return rounded_up((k + blocks - 1) / blocks, 8);
+}
+
+static size_t product_scratch(size_t m, size_t n, size_t k) {
+  return (rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) + rounded_up(smaller(n, BLOCK_COLUMNS), TILE_COLUMNS)) *
+         inner_block(k);
+}
+
+static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
+                    size_t c_stride, float *scratch, void (*pause)(void *), void *context) {
+  const size_t inner = inner_block(k);
+  float *const a_panels = scratch, *const b_panels = scratch + rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) * inner;
+  for (size_t first = 0; first < n; first += BLOCK_COLUMNS) {
+    const size_t columns = smaller(n - first, BLOCK_COLUMNS);
+    for (size_t p = 0; p < k; p += inner) {
+      const size_t depth = smaller(k - p, inner);
+      if (b->transposed) {
+        pack_columns(b->data + first * b->stride + p, b->stride, columns, depth, TILE_COLUMNS, b_panels);
+      } else {
+        pack_rows(b->data + p * b->stride + first, b->stride, columns, depth, TILE_COLUMNS, b_panels);
+      }
+      for (size_t top = 0; top < m; top += BLOCK_ROWS) {
+        const size_t rows = smaller(m - top, BLOCK_ROWS);
+        if (a->transposed) {
+          pack_rows(a->data + p * a->stride + top, a->stride, rows, depth, TILE_ROWS, a_panels);
+        } else {
+          pack_columns(a->data + top * a->stride + p, a->stride, rows, depth, TILE_ROWS, a_panels);
+        }
+        const bool add = accumulate || p > 0;
+        for (size_t j = 0; j < columns; j += TILE_COLUMNS) {
+          for (size_t i = 0; i < rows; i += TILE_ROWS) {
+            float *tile = c + (top + i) * c_stride + first + j;
+            const float *x = a_panels + i * depth, *y = b_panels + j * depth;
+            if (rows - i >= TILE_ROWS && columns - j >= TILE_COLUMNS) {
+              product_tile(depth, x, y, tile, c_stride, add);
+            } else {
+              product_edge(depth, x, y, tile, c_stride, add, smaller(rows - i, TILE_ROWS),
+                           smaller(columns - j, TILE_COLUMNS));
+            }
+          }
+        }
+        if (pause) pause(context);
+      }
+    }
+  }
+}
