@@ -19,11 +19,11 @@ delay=
 shift
 [ "$(id -u)" = 0 ] || { echo "slow-link.sh: namespaces and rate limits need root" >&2; exit 2; }
 
-# What may pass at once, in bytes: a quarter of a millisecond at this rate. Less, and the link would stand idle whenever the
-# kernel's timer is late; more, and messages of this size would arrive as if there were no limit.
+# What may pass at once, in bytes: a millisecond at this rate. Less, and segments are so small that TCP takes a third of a core
+# at 800mbit; more, and messages of this size would arrive as if there were no limit.
 burst=$(awk -v rate="$rate" 'BEGIN {
   if (rate !~ /^[0-9.]+[kmg]bit$/) exit 1
-  bytes = rate * (rate ~ /kbit/ ? 1e3 : rate ~ /mbit/ ? 1e6 : 1e9) / 8 / 4000
+  bytes = rate * (rate ~ /kbit/ ? 1e3 : rate ~ /mbit/ ? 1e6 : 1e9) / 8 / 1000
   printf "%d", bytes < 8192 ? 8192 : bytes }') || usage
 # TCP hands over segments of half of that, so that the other half gathers while the timer is late; larger ones the bucket
 # would cut into frames in software, which costs more time than a busy core has at 1gbit.

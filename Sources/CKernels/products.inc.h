@@ -9,6 +9,7 @@
 #define BLOCK_INNER 256     // a panel of B [BLOCK_INNER, TILE_COLUMNS] stays in the first cache,
 #define BLOCK_ROWS 192      // a block of A [BLOCK_ROWS, BLOCK_INNER] in the second,
 #define BLOCK_COLUMNS 4096  // the panels of B in the third
+#define PAUSE_COLUMNS 256   // columns of a block's sums between pauses: some tenths of a millisecond
 #define PANEL_GROUP 4       // panels written side by side, so that lines of memory are read whole
 
 typedef float vfu __attribute__((vector_size(JK_VECTOR_BYTES), aligned(4)));
@@ -170,6 +171,7 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
         }
         const bool add = accumulate || p > 0;
         for (size_t j = 0; j < columns; j += TILE_COLUMNS) {
+          if (pause && j % PAUSE_COLUMNS == 0) pause(context);
           for (size_t i = 0; i < rows; i += TILE_ROWS) {
             float *tile = c + (top + i) * c_stride + first + j;
             const float *x = a_panels + i * depth, *y = b_panels + j * depth;
@@ -181,7 +183,6 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
             }
           }
         }
-        if (pause) pause(context);
       }
     }
   }

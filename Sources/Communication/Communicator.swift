@@ -28,6 +28,8 @@ public final class TransferManner {
   /// Whether transfers may go on while the rank computes. If not they are waited for where they are started: for
   /// comparison.
   public var overlaps = true
+  /// Whether more ranks than processors compute on this machine: a waiting rank then sleeps, so that others may go on.
+  public var sharesProcessors = false
 
   public init() {}
 }

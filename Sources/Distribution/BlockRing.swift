@@ -3,7 +3,7 @@ import Tensors
 
 /// The blocks of all ranks along an axis, this rank's own first, then its successors': each is received while the one
 /// before is in use, so at most two foreign blocks are at hand.
-final class BlockRing {
+final class BlockRing: Traveller {
   /// A rank's block, which may still be arriving.
   struct Arrival {
     let index: Int
@@ -41,6 +41,8 @@ final class BlockRing {
   private var step = 0
   private var arriving: Arrival?
   private var sends: [any Transfer] = []
+  private var isBegun = false
+  private var arrivals = 0
 
   /// - Parameters:
   ///   - shape: of each rank's block.
@@ -64,29 +66,49 @@ final class BlockRing {
     return ranges.isEmpty ? [0..<0] : ranges
   }
 
+  /// Starts the exchange for the next step.
+  private func startStep() throws {
+    let (rank, size) = (communicator.rank, communicator.size)
+    step += 1
+    guard step < size else { return }
+    let (source, destination) = ((rank + step) % size, (rank + size - step) % size)
+    let (rows, columns) = shape(source)
+    let block = compute.tensor([rows, columns]).matrix
+    let transfers = try messages(rows).map {
+      (rows: $0, transfer: try communicator.receive(block.rows($0).region, from: source, tag: tag))
+    }
+    arriving = Arrival(source, block, transfers)
+    for rows in messages(own.rows) {
+      sends.append(try communicator.send(own.rows(rows).region, to: destination, tag: tag))
+    }
+    if !communicator.manner.overlaps {
+      _ = try arriving?.whole()
+      try finish()
+    }
+  }
+
+  func begin() throws {
+    isBegun = true
+    try startStep()
+  }
+
   /// To be called `count` times: the own block first.
   func next() throws -> Arrival {
-    let (rank, size) = (communicator.rank, communicator.size)
-    let current = arriving ?? Arrival(rank, own, [])
-    arriving = nil
-    step += 1
-    if step < size {
-      let (source, destination) = ((rank + step) % size, (rank + size - step) % size)
-      let (rows, columns) = shape(source)
-      let block = compute.tensor([rows, columns]).matrix
-      let transfers = try messages(rows).map {
-        (rows: $0, transfer: try communicator.receive(block.rows($0).region, from: source, tag: tag))
-      }
-      arriving = Arrival(source, block, transfers)
-      for rows in messages(own.rows) {
-        sends.append(try communicator.send(own.rows(rows).region, to: destination, tag: tag))
-      }
-      if !communicator.manner.overlaps {
-        _ = try arriving?.whole()
-        try finish()
-      }
+    if arrivals == 0 {
+      if !isBegun { try begin() }
+      arrivals = 1
+      return Arrival(communicator.rank, own, [])
     }
+    guard let current = arriving else { preconditionFailure("a ring was asked for more blocks than there are") }
+    arriving = nil
+    arrivals += 1
+    try startStep()
     return current
+  }
+
+  func abandon() throws {
+    _ = try arriving?.whole()
+    try finish()
   }
 
   /// Returns when the own block may change again.

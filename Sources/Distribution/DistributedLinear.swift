@@ -14,7 +14,7 @@ extension DistributedProducts {
   }
 
   /// dW += and, if wanted, dX = (or +=) the gradients. Where both need the blocks of dY from other ranks, these travel
-  /// once.
+  /// once; else dX's sums travel while dW is computed. dW is complete after `finishGradients`.
   public func linearBackward(
     _ dy: DistributedMatrix, _ x: DistributedMatrix, _ w: DistributedMatrix, alongTokens: Bool,
     dx: DistributedMatrix?, accumulate: Bool, dw: DistributedMatrix
@@ -23,13 +23,18 @@ extension DistributedProducts {
       return try linearBackwardTogether(
         dy, x, w, alongTokens: alongTokens, dx: dx, accumulate: accumulate, dw: dw)
     }
-    if alongTokens {
-      try multiply(dy.plain, x.transposed, into: dw, accumulate: true)
-      if let dx { try multiply(w.transposed, dy.plain, into: dx, accumulate: accumulate) }
-    } else {
-      try multiply(dy.transposed, x.plain, into: dw, accumulate: true)
-      if let dx { try multiply(dy.plain, w.plain, into: dx, accumulate: accumulate) }
+    let input = try dx.map {
+      try alongTokens
+        ? start(w.transposed, dy.plain, into: $0, accumulate: accumulate)
+        : start(dy.plain, w.plain, into: $0, accumulate: accumulate)
     }
+    let weight =
+      try alongTokens
+      ? start(dy.plain, x.transposed, into: dw, accumulate: true)
+      : start(dy.transposed, x.plain, into: dw, accumulate: true)
+    try input?.finish()
+    try weight.releaseOperands()
+    try finishLater(weight.sums)
   }
 
   /// Blocks of dY come by along one axis. With each, W's rows for its outputs come along the other and give a part of dX;
@@ -70,14 +75,17 @@ extension DistributedProducts {
     }
     let pieces = InnerPieces(outputs, weightAxis, axis, context, slices: 1)
     let order = pieces.order(context.index(weightAxis), context.index(axis))
-    let weights = PieceStream(
-      w.plain, pieces, context.communicator(weightAxis), compute, isRows: true, tag: 6, owner: { $0.rowIndex },
-      order: { pieces.order($0, self.context.index(axis)) })
+    let column = context.index(axis)
+    let weights = try traveller(w, along: weightAxis, tag: 6, slices: slices(dy.plain, w.plain, w.extents)) {
+      [compute, context] _ in
+      PieceStream(
+        w.plain, pieces, context.communicator(weightAxis), compute, isRows: true, tag: 6, slices: 1,
+        owner: { $0.rowIndex }, order: { pieces.order($0, column) })
+    }
     let sums = TravellingSums(
       context.communicator(weightAxis), compute, lines: dw.block.columns, areRows: true,
       slices: slices(dy.plain, w.plain, dw.extents))
     let own = outputs.range(weightAxis, context.index(weightAxis))
-    try weights.start(0)
     var step = 0
     for _ in 0..<ring.count {
       let arrival = try ring.next()
@@ -101,7 +109,6 @@ extension DistributedProducts {
         }
       }
       while step < order.count, order[step].columnIndex == index {
-        try weights.start(step + 1)
         let weight = try weights.take(step)
         let gradient = part(order[step].range).plain
         if alongTokens {
@@ -113,7 +120,7 @@ extension DistributedProducts {
         step += 1
       }
     }
-    try sums.finish()
+    try finishLater(sums)
     try weights.finish()
     try ring.finish()
   }

@@ -44,13 +44,16 @@ public struct DistributedMatrix {
   public var columnAxis: SplitAxis { rowAxis.other }
   /// The block at hand, contiguous.
   public let block: Matrix
+  /// Whether it stays as it is for a whole training pass.
+  public let isWeight: Bool
 
-  public init(_ block: Matrix, rows: Cuts, columns: Cuts, rowAxis: SplitAxis) {
+  public init(_ block: Matrix, rows: Cuts, columns: Cuts, rowAxis: SplitAxis, isWeight: Bool = false) {
     precondition(block.stride == block.columns || block.rows <= 1)
     self.block = block
     self.rows = rows
     self.columns = columns
     self.rowAxis = rowAxis
+    self.isWeight = isWeight
   }
 
   var extents: (rows: Int, columns: Int) { (rows.extent, columns.extent) }

@@ -43,11 +43,12 @@ public final class DistributedOperations: Operations {
     compute.tensor([rowRange(shape.rows).count, shape.batch, columnCount(shape.columns, groups: groups)])
   }
 
-  func matrix(_ tensor: Tensor, _ layout: MatrixLayout) -> DistributedMatrix {
+  func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {
     let (rows, columns) = (layout.rowCount(context.position), layout.columnCount(context.position))
     precondition(tensor.count == rows * columns)
     let block = Matrix(buffer: tensor.buffer, offset: tensor.offset, rows: rows, columns: columns, stride: columns)
-    return DistributedMatrix(block, rows: layout.rows, columns: layout.columns, rowAxis: layout.rowAxis)
+    return DistributedMatrix(
+      block, rows: layout.rows, columns: layout.columns, rowAxis: layout.rowAxis, isWeight: isWeight)
   }
 
   /// Segment `segment` of a weight within a piece of the parameters' memory.
@@ -62,7 +63,8 @@ public final class DistributedOperations: Operations {
     let start = layouts[..<segment].reduce(0) { $0 + $1.count(context.position) }
     let count = layouts[segment].count(context.position)
     return matrix(
-      Tensor(shape: [count], buffer: tensor.buffer, offset: tensor.offset + start), layouts[segment])
+      Tensor(shape: [count], buffer: tensor.buffer, offset: tensor.offset + start), layouts[segment],
+      isWeight: piece.buffer === parameters.values.buffer)
   }
 
   func value(_ id: ParameterID) -> Tensor { parameters.value(id) }
@@ -165,9 +167,21 @@ public final class DistributedOperations: Operations {
 
   // MARK: Gradients held on several ranks
 
+  /// Weights stay as they are while `body` runs a training pass, so that they may be sent ahead.
+  public func trainingPass<T>(_ body: () throws -> T) throws -> T {
+    products.schedule.beginPass()
+    let result = try body()
+    try products.schedule.endPass()
+    return result
+  }
+
+  /// Returns when the gradients of all matrices that backward has come by are complete on this rank.
+  public func finishGradients() throws { try products.finishGradients() }
+
   /// Sums the gradients of vectors over the ranks that hold the same vector; to be called once after the backward passes
   /// of an update.
   public func sumSharedGradients() throws {
+    try finishGradients()
     for axis in [SplitAxis.domain, .tensor] where context.size(axis) > 1 {
       let tensors = plan.table.specs.indices.map(ParameterID.init)
         .filter { plan.placement($0).sharedAxes.contains(axis) }.map(gradient)

@@ -36,6 +36,9 @@ public enum ProductSchedule: Sendable, Hashable {
 public final class DistributedProducts {
   let context: RankContext
   public let compute: Compute
+  let schedule = WeightSchedule()
+  /// Gradients of weights whose last sums are still on their way, oldest first.
+  private var unfinished: [TravellingSums] = []
   /// Floating-point operations of this rank's products.
   public private(set) var flops = 0
 
@@ -47,15 +50,39 @@ public final class DistributedProducts {
   /// C = A·B, or C += A·B when `accumulate`.
   public func multiply(
     _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, accumulate: Bool = false
-  ) throws {
+  ) throws { try start(a, b, into: c, accumulate: accumulate).finish() }
+
+  /// What is left to do for a product.
+  struct Rest {
+    fileprivate var ring: BlockRing?
+    fileprivate(set) var sums: TravellingSums?
+
+    /// Returns when A and B may change.
+    func releaseOperands() throws { try ring?.finish() }
+
+    /// Waits for the last sums from other ranks and adds them: C is complete.
+    func completeSums() throws { try sums?.finish() }
+
+    func finish() throws {
+      try completeSums()
+      try releaseOperands()
+    }
+  }
+
+  /// Computes all that this rank has to compute for C (+)= A·B.
+  func start(
+    _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, accumulate: Bool
+  ) throws -> Rest {
     precondition(a.rows == c.rows && a.columns == b.rows && b.columns == c.columns, "product of unlike dimensions")
     switch ProductSchedule.of(a.rowAxis, b.rowAxis, c.rowAxis) {
-    case .stationaryC: try multiplyWithSumsInPlace(a, b, into: c, accumulate: accumulate)
+    case .stationaryC:
+      try multiplyWithSumsInPlace(a, b, into: c, accumulate: accumulate)
+      return Rest()
     case .stationaryA:
-      try multiplyWithTravellingSums(
+      return try multiplyWithTravellingSums(
         a, b, into: c, along: c.columns, travelling: b, on: c.rowAxis, summing: c.columnAxis, accumulate: accumulate)
     case .stationaryB:
-      try multiplyWithTravellingSums(
+      return try multiplyWithTravellingSums(
         a, b, into: c, along: c.rows, travelling: a, on: c.columnAxis, summing: c.rowAxis, accumulate: accumulate)
     case nil: preconditionFailure("neither operand lies as the product does")
     }
@@ -69,18 +96,21 @@ public final class DistributedProducts {
   private func multiplyWithTravellingSums(
     _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, along dimension: Cuts,
     travelling: DistributedOperand, on axis: SplitAxis, summing sumAxis: SplitAxis, accumulate: Bool
-  ) throws {
+  ) throws -> Rest {
     let bTravels = axis == c.rowAxis
     let stored = travelling.matrix
     // The block's rows are those of the dimension, or of the inner one.
     let rowsAreInner = bTravels ? !travelling.isTransposed : travelling.isTransposed
-    let ring = BlockRing(
-      stored.block,
-      shape: { index in
-        let part = dimension.range(axis, index).count
-        let across = bTravels ? a.block.columns : b.block.rows
-        return rowsAreInner ? (across, part) : (part, across)
-      }, context.communicator(axis), compute, tag: 1, slices: slices(a, b, travelling.matrix.extents))
+    let across = bTravels ? a.block.columns : b.block.rows
+    let ring = try traveller(stored, along: axis, tag: 1, slices: slices(a, b, stored.extents)) {
+      [compute, context] slices in
+      BlockRing(
+        stored.block,
+        shape: { index in
+          let part = dimension.range(axis, index).count
+          return rowsAreInner ? (across, part) : (part, across)
+        }, context.communicator(axis), compute, tag: 1, slices: slices)
+    }
     let sums = TravellingSums(
       context.communicator(sumAxis), compute, lines: bTravels ? c.block.rows : c.block.columns, areRows: !bTravels,
       slices: slices(a, b, c.extents))
@@ -104,7 +134,7 @@ public final class DistributedProducts {
         }
       }
     }
-    let everything = 0..<(bTravels ? a.block.columns : b.block.rows)
+    let everything = 0..<across
     for _ in 0..<ring.count {
       let arrival = try ring.next()
       let range = dimension.range(axis, arrival.index)
@@ -122,8 +152,34 @@ public final class DistributedProducts {
         try add(range, try arrival.whole(), inner: everything, accumulate: accumulate)
       }
     }
-    try sums.finish()
-    try ring.finish()
+    return Rest(ring: ring, sums: sums)
+  }
+
+  /// Blocks of a matrix that come by, begun. A weight that travels in several messages is sent ahead.
+  func traveller<T: Traveller>(
+    _ matrix: DistributedMatrix, along axis: SplitAxis, tag: Int, slices: Int, _ make: @escaping (Int) throws -> T
+  ) throws -> T {
+    guard matrix.isWeight, slices > 1, context.world.manner.overlaps else {
+      let traveller = try make(slices)
+      try traveller.begin()
+      return traveller
+    }
+    let key = WeightSchedule.Key(
+      memory: ObjectIdentifier(matrix.block.buffer), axis: axis, offset: matrix.block.offset, tag: tag, slices: slices)
+    return try schedule.next(key) { try make(slices) }
+  }
+
+  /// Lets sums of a weight's gradient travel while the next products are computed.
+  func finishLater(_ sums: TravellingSums?) throws {
+    guard let sums else { return }
+    unfinished.append(sums)
+    if unfinished.count > 1 { try unfinished.removeFirst().finish() }
+  }
+
+  /// Returns when the gradients of all weights are complete.
+  func finishGradients() throws {
+    for sums in unfinished { try sums.finish() }
+    unfinished = []
   }
 
   /// Messages for each block of a matrix that travels for the product of A and B.
@@ -146,22 +202,20 @@ public final class DistributedProducts {
       context.size(beta) > 1 ? slices(a, b, a.matrix.extents) : 1,
       context.size(alpha) > 1 ? slices(a, b, b.matrix.extents) : 1)
     let pieces = InnerPieces(inner, alpha, beta, context, slices: slices)
-    let aStream = PieceStream(
-      a, pieces, context.communicator(beta), compute, isRows: false, tag: 2,
-      owner: { $0.columnIndex }, order: { pieces.order(context.index(alpha), $0) })
-    let bStream = PieceStream(
-      b, pieces, context.communicator(alpha), compute, isRows: true, tag: 3,
-      owner: { $0.rowIndex }, order: { pieces.order($0, context.index(beta)) })
-    let order = pieces.order(context.index(alpha), context.index(beta))
-    if order.isEmpty && !accumulate { c.block.clear(compute) }
-    // What the next block needs is on its way while this one is used.
-    for step in 0..<slices {
-      try aStream.start(step)
-      try bStream.start(step)
+    let position = (row: context.index(alpha), column: context.index(beta))
+    let aStream = try traveller(a.matrix, along: beta, tag: 2, slices: slices) { [compute, context] slices in
+      PieceStream(
+        a, pieces, context.communicator(beta), compute, isRows: false, tag: 2, slices: slices,
+        owner: { $0.columnIndex }, order: { pieces.order(position.row, $0) })
     }
+    let bStream = try traveller(b.matrix, along: alpha, tag: 3, slices: slices) { [compute, context] slices in
+      PieceStream(
+        b, pieces, context.communicator(alpha), compute, isRows: true, tag: 3, slices: slices,
+        owner: { $0.rowIndex }, order: { pieces.order($0, position.column) })
+    }
+    let order = pieces.order(position.row, position.column)
+    if order.isEmpty && !accumulate { c.block.clear(compute) }
     for step in order.indices {
-      try aStream.start(step + slices)
-      try bStream.start(step + slices)
       let (x, y) = (try aStream.take(step), try bStream.take(step))
       try multiplyHere(x, y, into: c.block, accumulate: accumulate || step > 0)
     }

@@ -88,7 +88,10 @@ public final class GradientReduction {
     if buckets.isEmpty { return }
     for index in buckets.indices where buckets[index].parameters.contains(id) {
       missing[index] -= 1
-      if missing[index] == 0 { waiting.append(index) }
+      if missing[index] == 0 {
+        try rank.finishGradients()
+        waiting.append(index)
+      }
     }
     // Without overlap everything goes at the end.
     guard rank.context.world.manner.overlaps else { return }

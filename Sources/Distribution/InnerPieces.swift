@@ -45,30 +45,35 @@ struct InnerPieces {
 }
 
 /// One operand of such a product: gives this rank the pieces it needs, step by step, and the others theirs.
-final class PieceStream {
+final class PieceStream: Traveller {
   private let operand: DistributedOperand
   private let communicator: any Communicator
   private let compute: Compute
   /// Whether the inner dimension is the operand's rows.
   private let isRows: Bool
   private let tag: Int
+  /// Pieces that are on their way at a time.
+  private let slices: Int
   private let owner: (InnerPieces.Piece) -> Int
   private let orders: [[InnerPieces.Piece]]
   private var arriving: [Int: (part: Tensor, transfer: any Transfer)] = [:]
   private var sends: [any Transfer] = []
 
   /// - Parameters:
+  ///   - slices: that the pieces were cut into: as many are on their way at a time.
   ///   - owner: index on the axis of the rank that holds a piece.
   ///   - order: in which the rank at an index of the axis needs them.
   init(
     _ operand: DistributedOperand, _ pieces: InnerPieces, _ communicator: any Communicator, _ compute: Compute,
-    isRows: Bool, tag: Int, owner: @escaping (InnerPieces.Piece) -> Int, order: (Int) -> [InnerPieces.Piece]
+    isRows: Bool, tag: Int, slices: Int, owner: @escaping (InnerPieces.Piece) -> Int,
+    order: (Int) -> [InnerPieces.Piece]
   ) {
     self.operand = operand
     self.communicator = communicator
     self.compute = compute
     self.isRows = isRows
     self.tag = tag
+    self.slices = slices
     self.owner = owner
     orders = (0..<communicator.size).map(order)
   }
@@ -90,8 +95,15 @@ final class PieceStream {
     return isStoredInRows ? operand.matrix.block.rows(range) : operand.matrix.block.columns(range)
   }
 
+  func begin() throws { for step in 0..<slices { try start(step) } }
+
+  func abandon() throws {
+    for (_, transfer) in arriving.values { try transfer.wait() }
+    try finish()
+  }
+
   /// Starts the transfers of a step: what this rank needs, and what the others need of it.
-  func start(_ step: Int) throws {
+  private func start(_ step: Int) throws {
     let rank = communicator.rank
     if step < own.count, owner(own[step]) != rank {
       let length = own[step].range.count
@@ -118,8 +130,9 @@ final class PieceStream {
     try sends.removeAll { try $0.isDone() }
   }
 
-  /// This rank's operand for a step.
+  /// This rank's operand for a step; steps come in order.
   func take(_ step: Int) throws -> Operand {
+    try start(step + slices)
     if let (part, transfer) = arriving.removeValue(forKey: step) {
       try transfer.wait()
       return Operand(part.matrix, transposed: operand.isTransposed)

@@ -90,6 +90,14 @@ public final class ModelRank {
 
   // MARK: Sums
 
+  /// Runs a forward and backward pass of training, during which parameters stay as they are.
+  public func trainingPass<T>(_ body: () throws -> T) throws -> T {
+    try distributed?.trainingPass(body) ?? body()
+  }
+
+  /// Returns when this rank has added all that others compute of its gradients.
+  func finishGradients() throws { try distributed?.finishGradients() }
+
   /// Sums the gradients of parameters that several ranks of the instance hold.
   func sumSharedGradients() throws { try distributed?.sumSharedGradients() }
 

@@ -2,8 +2,11 @@ import Communication
 import Tensors
 
 /// Partial sums on their way to the ranks they belong to. In each round every rank computes a part for every other rank of
-/// the axis, sends it while it computes the next, and its own part last; what comes in is added as it arrives.
+/// the axis, sends it while it computes the next, and its own part last; what comes in is added as it arrives, the last of it
+/// by `finish`.
 final class TravellingSums {
+  private typealias Arrival = (lines: Range<Int>, part: Tensor, transfer: any Transfer)
+
   private let communicator: any Communicator
   private let compute: Compute
   /// Extent of the parts across the dimension they are cut along, whether they are cut by rows, and how many messages a
@@ -12,6 +15,9 @@ final class TravellingSums {
   private let areRows: Bool
   private let slices: Int
   private var sends: [any Transfer] = []
+  private var arriving: [Arrival] = []
+  private var target: Matrix?
+  private var isFilled = false
 
   init(_ communicator: any Communicator, _ compute: Compute, lines: Int, areRows: Bool, slices: Int) {
     self.communicator = communicator
@@ -41,17 +47,9 @@ final class TravellingSums {
   ) throws {
     let (rank, size) = (communicator.rank, communicator.size)
     let own = part(rank)
-    var isFilled = accumulate
-    var arriving: [(lines: Range<Int>, part: Tensor, transfer: any Transfer)] = []
-    func add(_ parts: [(lines: Range<Int>, part: Tensor, transfer: any Transfer)]) throws {
-      guard let target, !parts.isEmpty else { return }
-      for (lines, part, transfer) in parts {
-        try transfer.wait()
-        let place = areRows ? target.columns(lines) : target.rows(lines)
-        place.take(part.matrix, accumulate: isFilled, compute)
-      }
-      isFilled = true
-    }
+    try addArriving()
+    self.target = target
+    isFilled = accumulate
     for step in 1..<max(size, 1) {
       let (destination, source) = ((rank + step) % size, (rank + size - step) % size)
       let previous = arriving
@@ -73,7 +71,7 @@ final class TravellingSums {
         }
       }
       if !communicator.manner.overlaps {
-        try finish()
+        for send in sends { try send.wait() }
         for (_, _, transfer) in arriving { try transfer.wait() }
       }
       try add(previous)
@@ -82,10 +80,26 @@ final class TravellingSums {
       try product(own, 0..<lines, target, isFilled)
       isFilled = true
     }
-    try add(arriving)
   }
 
+  private func add(_ parts: [Arrival]) throws {
+    guard let target, !parts.isEmpty else { return }
+    for (lines, part, transfer) in parts {
+      try transfer.wait()
+      let place = areRows ? target.columns(lines) : target.rows(lines)
+      place.take(part.matrix, accumulate: isFilled, compute)
+    }
+    isFilled = true
+  }
+
+  private func addArriving() throws {
+    try add(arriving)
+    arriving = []
+  }
+
+  /// Returns when all has left and arrived.
   func finish() throws {
+    try addArriving()
     for send in sends { try send.wait() }
     sends = []
   }

@@ -45,7 +45,8 @@ public final class Compute: Sendable {
     if c.columns >= c.rows {
       team.split(c.columns, grain: 16) { range in
         backend.multiply(
-          a, b.columns(range), into: c.columns(range), accumulate: accumulate, pause: range.lowerBound == 0 ? pause : nil)
+          a, b.columns(range), into: c.columns(range), accumulate: accumulate,
+          pause: range.lowerBound == 0 ? pause : nil)
       }
     } else {
       team.split(c.rows, grain: 16) { range in

@@ -171,16 +171,16 @@ public final class Trainer {
       let frame = try trace.measure(.phases, "next samples") { try loader.next() }
       let began = monotonicSeconds()
       defer { trace?.add(.phases, "forward and backward", since: began) }
-      switch options.rollout.kind {
-      case .autoregressive:
-        loss +=
-          try scale
-          * runner.autoregressive(frame, steps: steps, scale: scale, completed: completed) { try loader.next() }
-      case .latent:
-        loss +=
-          try scale
-          * runner.latent(frame, steps: steps, scale: scale, completed: completed, target: loader.next())
-      }
+      loss +=
+        try scale
+        * runner.rank.trainingPass {
+          switch options.rollout.kind {
+          case .autoregressive:
+            try runner.autoregressive(frame, steps: steps, scale: scale, completed: completed) { try loader.next() }
+          case .latent:
+            try runner.latent(frame, steps: steps, scale: scale, completed: completed, target: loader.next())
+          }
+        }
     }
     try trace.measure(.phases, "gradient reduction") { try reduction.finish() }
     let isStopping = hooks.shouldStop(update + 1)

@@ -14,7 +14,7 @@ public struct Provenance: Sendable {
       ("cpusAvailable", String(ThreadTeam.availableCPUs)),
       ("threads", String(threads)),
       ("kernels", Compute.kernelSet),
-      ("products", "oneDNN \(OneDNNProducts.version) with \(OneDNNProducts.instructionSet)"),
+      ("products", standardProducts().name),
       ("netcdf", netCDFVersion),
       ("blosc", bloscVersion),
       ("zlib", zlibVersionText),

@@ -77,6 +77,7 @@ struct RankResources {
     }
     if share == 0 { share = Double(ThreadTeam.availableCPUs) / Double(localRanks) }
     self.threads = threads > 0 ? threads : max(1, Int(share + 1e-9))
+    world.manner.sharesProcessors = share < 1 - 1e-9
   }
 
   private static let nameLength = 128

@@ -167,17 +167,30 @@ public enum ModelChecks {
         shape: dry(fields).shape, groups: s.points,
         data: block(numbers([s.tokens, s.batch, s.points * fields], name), fields), requiresGradient: needsGradient)
     }
-    let sentBefore = sent(context)
-    let tape = Tape()
-    operations.tape = tape
-    let state = input("state", s.variables, true)
-    let y = try run(operations, s, state, input("auxiliary", s.auxiliaries, false))
-    y.gradient = block(numbers(y.shape.dimensions, "loss"), s.variables)
-    try tape.backward()
-    try operations.sumSharedGradients()
+    /// One pass: input, output, bytes sent.
+    func pass() throws -> (state: Value, y: Value, bytes: Int) {
+      let sentBefore = sent(context)
+      let state = input("state", s.variables, true)
+      let y = try operations.trainingPass {
+        let tape = Tape()
+        operations.tape = tape
+        let y = try run(operations, s, state, input("auxiliary", s.auxiliaries, false))
+        y.gradient = block(numbers(y.shape.dimensions, "loss"), s.variables)
+        try tape.backward()
+        return y
+      }
+      try operations.sumSharedGradients()
+      return (state, y, sent(context) - sentBefore)
+    }
+    if context.pace != nil {
+      // The first pass learns which weights to send ahead.
+      _ = try pass()
+      parameters.clearGradients()
+    }
+    let (state, y, bytesSent) = try pass()
 
     var outcome = Outcome()
-    outcome.bytesSent = sent(context) - sentBefore
+    outcome.bytesSent = bytesSent
     let planned = PlannedTraffic(plan, place)
     let start = Value(shape: state.shape, groups: s.points, data: nil, requiresGradient: true)
     _ = try s.model.step(ModelInput(state: start, auxiliary: dry(s.auxiliaries)), isTraining: true, planned)

@@ -124,7 +124,7 @@ typedef struct {
                  size_t plane_stride);
 
   /// C[m, n] = A·B, or C += A·B when accumulate; A is m x k, k > 0. scratch holds product_scratch(m, n, k) floats, aligned
-  /// to 64 bytes. pause, if not null, is called with context every some hundred million operations.
+  /// to 64 bytes. pause, if not null, is called with context every some ten million operations.
   void (*product)(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
                   size_t c_stride, float *scratch, void (*pause)(void *), void *context);
   size_t (*product_scratch)(size_t m, size_t n, size_t k);
