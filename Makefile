@@ -47,7 +47,7 @@ mpich-test: setup
 	@Scripts/mpich-test.sh
 
 # The program's files opened, checked and recomputed by the reference tools of its users.
-interop-test: build $(PYTHON_ENVIRONMENT)/ready
+interop-test: unit-test build $(PYTHON_ENVIRONMENT)/ready
 	$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q Tests/Interop
 
 # Every command of README.md, the demo among them.

@@ -31,6 +31,8 @@ let package = Package(
     .systemLibrary(
       name: "CBlosc", path: "Sources/System/CBlosc", pkgConfig: "blosc", providers: [.apt(["libblosc-dev"])]),
     .systemLibrary(
+      name: "CLZ4", path: "Sources/System/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(
       name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -52,7 +54,7 @@ let package = Package(
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
-    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CZlib", "CZstd"]),
+    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CLZ4", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",
@@ -95,6 +97,9 @@ let package = Package(
     .executableTarget(
       name: "rank-checks", dependencies: ["Communication", "Distribution", "RankChecks"], path: "Tests/RankChecksMain",
       swiftSettings: strict),
+    // Reads what the reference tools wrote: Tests/Interop.
+    .executableTarget(
+      name: "store-checks", dependencies: ["Basics", "Stores"], path: "Tests/StoreChecksMain", swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),

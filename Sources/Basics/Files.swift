@@ -75,8 +75,15 @@ public enum Files {
 
   /// Nil when there is no such file; a file that is there but can't be read is an error.
   public static func readIfPresent(_ path: String, atMost limit: Int = .max) throws -> [UInt8]? {
+    try readIfPresent(path) { 0..<min(limit, $0) }?.bytes
+  }
+
+  /// Some bytes of a file, and the length of all of it.
+  ///
+  /// - Parameter part: which, by the length; cut off at the end.
+  public static func readIfPresent(_ path: String, part: (Int) -> Range<Int>) throws -> (bytes: [UInt8], length: Int)? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    if descriptor < 0 && errno == ENOENT { return nil }
+    if descriptor < 0 && (errno == ENOENT || errno == ENOTDIR) { return nil }
     guard descriptor >= 0 else { throw JigsawError(path, "can't open this file (\(reason()))") }
     defer { close(descriptor) }
     var info = stat()
@@ -84,9 +91,12 @@ public enum Files {
       throw JigsawError(path, "is not a regular file")
     }
     var failure: Int32?
-    let bytes = [UInt8](unsafeUninitializedCapacity: min(limit, Int(info.st_size))) { buffer, count in
-      while count < buffer.count {
-        let n = Glibc.read(descriptor, buffer.baseAddress! + count, buffer.count - count)
+    let length = Int(info.st_size)
+    let range = part(length).clamped(to: 0..<length)
+    let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      while count < range.count {
+        let n = pread(
+          descriptor, buffer.baseAddress! + count, range.count - count, off_t(range.lowerBound + count))
         if n < 0 && errno == EINTR { continue }
         if n < 0 { failure = errno }
         if n <= 0 { break }
@@ -94,7 +104,7 @@ public enum Files {
       }
     }
     if let failure { throw JigsawError(path, "can't read this file (\(reason(failure)))") }
-    return bytes
+    return (bytes, length)
   }
 
   public static func readText(_ path: String) throws -> String {

@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// Any JSON document. Reading also accepts the bare NaN and Infinity that Python writes.
-public enum JSONValue: Equatable, Sendable, Codable {
+public enum JSONValue: Equatable, Sendable, Encodable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -12,32 +12,12 @@ public enum JSONValue: Equatable, Sendable, Codable {
 
   /// Parses UTF-8 bytes; `place` names the document in errors.
   public init(parsing bytes: [UInt8], place: String) throws {
-    let decoder = JSONDecoder()
-    decoder.allowsJSON5 = true
     do {
-      // In JSON5 mode the decoder reads past a number at the very end of the bytes (swift-foundation pull request 1625).
-      self = try decoder.decode(JSONValue.self, from: Data(bytes + [0x0A]))
-    } catch {
-      throw JigsawError(place, "is not a JSON document", remedy: "the file is damaged or of another kind")
-    }
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if container.decodeNil() {
-      self = .null
-    } else if let value = try? container.decode(Bool.self) {
-      self = .bool(value)
-    } else if let value = try? container.decode(Int.self) {
-      self = .integer(value)
-    } else if let value = try? container.decode(Double.self) {
-      self = .number(value)
-    } else if let value = try? container.decode(String.self) {
-      self = .string(value)
-    } else if let value = try? container.decode([JSONValue].self) {
-      self = .array(value)
-    } else {
-      self = .object(try container.decode([String: JSONValue].self))
+      self = try JSONParser.parse(bytes)
+    } catch let failure as JSONParser.Failure {
+      throw JigsawError(
+        place, "is not a JSON document", found: "\(failure.problem) after \(failure.offset) bytes",
+        remedy: "the file is damaged or of another kind")
     }
   }
 

@@ -300,7 +300,7 @@ public struct ForecastSection: Section {
   public var batchSize = 8
   public var format = Format.zarr
 
-  public enum Format: String, CaseIterable, Sendable { case zarr, netcdf }
+  public enum Format: String, CaseIterable, Sendable { case zarr, zarr3, netcdf }
 
   public init() {}
 
@@ -308,7 +308,9 @@ public struct ForecastSection: Section {
     .integer("leadHours", \.leadHours, 1...87_600, "How far to forecast."),
     .integer("everyHours", \.everyHours, 1...87_600, "Hours between initial times within data.test."),
     .integer("batchSize", \.batchSize, 1...100_000, "Forecasts computed at once."),
-    .choice("format", \.format, "zarr: a Zarr folder as WeatherBench 2 has them; netcdf: one CF NetCDF-4 file."),
+    .choice(
+      "format", \.format,
+      "zarr: a Zarr folder as WeatherBench 2 has them; zarr3: the same in format 3; netcdf: one CF NetCDF-4 file."),
   ]
 }
 

@@ -38,9 +38,10 @@ public final class ForecastWriter {
   ///   - source: for the file's `source` attribute.
   ///   - bands: of rows, in which fields are stored.
   ///   - joins: whether another rank has created the store.
+  ///   - zarrFormat: 2 or 3, for a Zarr store.
   public init(
     _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String,
-    bands: Int = 1, joins: Bool = false
+    bands: Int = 1, joins: Bool = false, zarrFormat: Int = 2
   ) throws {
     self.path = path
     self.grid = grid
@@ -50,7 +51,7 @@ public final class ForecastWriter {
       path,
       ForecastWriter.definition(
         grid, groups.map { ($0.variable, $0.hasLevels) }, initialTimes, leadHours, levels, source, bands),
-      joins: joins)
+      joins: joins, zarrFormat: zarrFormat)
     if joins { return }
     let unit = ForecastWriter.clockUnit(initialTimes).seconds
     try writer.write("time", initialTimes.map { Double($0.seconds / unit) })

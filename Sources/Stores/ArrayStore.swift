@@ -2,12 +2,14 @@ import Basics
 
 /// How numbers are stored.
 public enum ScalarType: String, Sendable, CaseIterable, Hashable {
-  case int8, uint8, int16, uint16, int32, uint32, int64, uint64, float32, float64
+  case int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, float32, float64
+
+  public var isFloatingPoint: Bool { self == .float16 || self == .float32 || self == .float64 }
 
   public var byteCount: Int {
     switch self {
     case .int8, .uint8: 1
-    case .int16, .uint16: 2
+    case .int16, .uint16, .float16: 2
     case .int32, .uint32, .float32: 4
     case .int64, .uint64, .float64: 8
     }
@@ -114,6 +116,7 @@ public struct RawArray: Sendable {
     case .uint32: Double(raw.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self))
     case .int64: Double(raw.loadUnaligned(fromByteOffset: i * 8, as: Int64.self))
     case .uint64: Double(raw.loadUnaligned(fromByteOffset: i * 8, as: UInt64.self))
+    case .float16: Double(raw.loadUnaligned(fromByteOffset: i * 2, as: Float16.self))
     case .float32: Double(raw.loadUnaligned(fromByteOffset: i * 4, as: Float.self))
     case .float64: raw.loadUnaligned(fromByteOffset: i * 8, as: Double.self)
     }

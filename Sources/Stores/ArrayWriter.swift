@@ -62,8 +62,13 @@ public protocol ArrayWriter {
 
 /// Creates a store at `path`, Zarr if the name ends in `.zarr`, else NetCDF-4.
 ///
-/// - Parameter joins: whether another process has created it, to write chunks into it too; for Zarr alone.
-public func createStore(_ path: String, _ definition: StoreDefinition, joins: Bool = false) throws -> any ArrayWriter {
+/// - Parameters:
+///   - joins: whether another process has created it, to write chunks into it too; for Zarr alone.
+///   - zarrFormat: 2 or 3.
+public func createStore(
+  _ path: String, _ definition: StoreDefinition, joins: Bool = false, zarrFormat: Int = 2
+) throws -> any ArrayWriter {
   precondition(!joins || path.hasSuffix(".zarr"), "a NetCDF file has one writer")
-  return path.hasSuffix(".zarr") ? try ZarrWriter(path, definition, joins: joins) : try NetCDFWriter(path, definition)
+  return path.hasSuffix(".zarr")
+    ? try ZarrWriter(path, definition, joins: joins, format: zarrFormat) : try NetCDFWriter(path, definition)
 }

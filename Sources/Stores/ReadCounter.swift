@@ -12,8 +12,6 @@ public final class ReadCounter: Sendable {
   /// As stored.
   public var bytes: Int { byteCount.load(ordering: .relaxed) }
 
-  func count(bytes: Int) {
-    chunkCount.add(1, ordering: .relaxed)
-    byteCount.add(bytes, ordering: .relaxed)
-  }
+  func count(bytes: Int) { byteCount.add(bytes, ordering: .relaxed) }
+  func countChunk() { chunkCount.add(1, ordering: .relaxed) }
 }

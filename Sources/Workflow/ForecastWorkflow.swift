@@ -53,7 +53,7 @@ public struct ForecastWorkflow {
   public func run(_ request: Request) throws -> String {
     let checkpoint = try openCheckpoint()
     let manifest = checkpoint.manifest
-    let output = request.output ?? folder.forecast(configuration.forecast.format == .zarr)
+    let output = request.output ?? folder.forecast(configuration.forecast.format != .netcdf)
     if Files.exists(output) && !request.overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or another --output")
     }
@@ -108,7 +108,7 @@ public struct ForecastWorkflow {
         output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
         source:
           "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)",
-        bands: bands, joins: world.rank > 0)
+        bands: bands, joins: world.rank > 0, zarrFormat: configuration.forecast.format == .zarr3 ? 3 : 2)
     }
     try world.together(onlyOn: 0, makeWriter)
     if isShared && world.rank > 0 { try makeWriter() }

@@ -124,11 +124,11 @@ import Testing
       try $0.cut("data.zarr/time/0", to: 0.5)
     },
     BadInput(
-      "Zarr 3", train, expected: ["data.zarr: is a Zarr store of format 3; expected format 2", "zarr_format=2"],
+      "Zarr 4", train, expected: ["data.zarr/zarr.json: is not that of a Zarr group of format 3", "zarr_format 3"],
       absent: ["run"]
     ) {
       try Files.createDirectory("\($0.path)/data.zarr")
-      try Files.writeAtomically("{\"zarr_format\": 3, \"node_type\": \"group\"}", to: "\($0.path)/data.zarr/zarr.json")
+      try Files.writeAtomically("{\"zarr_format\": 4, \"node_type\": \"group\"}", to: "\($0.path)/data.zarr/zarr.json")
       try $0.edit("config.yaml", "data.nc", "data.zarr")
     },
     BadInput("folder that is no store", train, expected: ["data.zarr: is not a Zarr group"], absent: ["run"]) {

@@ -22,6 +22,7 @@ import pandas as pd
 import xarray as xr
 import zarr
 from safetensors.numpy import save_file
+from zarr import codecs as z3
 
 warnings.filterwarnings("ignore", category=UserWarning)
 HERE = Path(__file__).parent / "stores"
@@ -147,6 +148,42 @@ def raw_zarr():
         zarr_array(group, store, f"dates-{unit}", dates, (3,))
     for name, kind in [("bytes", "|S3"), ("unicode", "<U3")]:  # not numbers: passed over by our reader
         group.create_array(name, data=np.array(["a", "bc"], kind), chunks=(2,), compressors=None, filters=None)
+
+    store = "format3.zarr"
+    group = zarr.create_group(HERE / store, zarr_format=3, attributes={"title": "format 3"})
+
+    def put(name, values, chunks, fill=0, group=group, skip=(), compressors=(), **options):
+        array = group.create_array(
+            name, shape=values.shape, chunks=chunks, dtype=values.dtype, fill_value=fill, compressors=list(compressors),
+            config={"write_empty_chunks": True}, **options)
+        array[...] = values
+        for key in skip:
+            (HERE / store / array.path / key).unlink()
+        remember(store, array.path, array[...])
+
+    for t in [*NUMERIC, "f2"]:
+        put(t, ramp((5, 7), t, 3), (2, 3), compressors=[z3.ZstdCodec(level=1)])
+    for name, codec in [("none", ()), ("gzip", [z3.GzipCodec()]), ("zstd-crc32c", [z3.ZstdCodec(), z3.Crc32cCodec()]),
+                        ("blosc", [z3.BloscCodec(cname="lz4", shuffle="shuffle", typesize=4)]), ("crc32c", [z3.Crc32cCodec()])]:
+        put(f"codec-{name}", ramp((11, 40), "f4"), (8, 40), compressors=codec)
+    for location in "start", "end":
+        put(f"shards-{location}", ramp((12, 20), "f4"), (6, 10), fill=np.nan, skip=["c/1/0"],
+            serializer=z3.ShardingCodec(
+                chunk_shape=(2, 5), codecs=[z3.BytesCodec(), z3.ZstdCodec()], index_location=location))
+    put("shards-in-shards", ramp((12, 20), "i2"), (12, 20), serializer=z3.ShardingCodec(
+        chunk_shape=(6, 10), codecs=[z3.ShardingCodec(chunk_shape=(3, 5), codecs=[z3.TransposeCodec(order=(1, 0)),
+                                                                                 z3.BytesCodec(endian="big")])]))
+    put("turned", ramp((5, 4, 7), "f8"), (2, 3, 4), filters=[z3.TransposeCodec(order=(2, 0, 1))],
+        serializer=z3.BytesCodec(endian="big"))
+    put("flags", ramp((9,), "i4") % 2 == 0, (4,), fill=False)
+    put("scalar", np.array(4.5), ())
+    put("empty", np.zeros((0, 3), "f4"), (1, 3))
+    put("points", ramp((5, 7), "f4"), (2, 3), chunk_key_encoding={"name": "v2", "separator": "."}, skip=["1.1"])
+    put("infinite", ramp((5,), "f8"), (2,), fill=-np.inf, skip=["c/1"])
+    put("dates", np.datetime64("2001-02-27T00", "ns") + np.arange(5) * np.timedelta64(6, "h"), (3,), fill="NaT")
+    put("named", ramp((3, 4), "f4"), (3, 4), dimension_names=["latitude", "longitude"], attributes={"units": "K"})
+    put("x", ramp((4,), "u1"), (4,), group=group.create_group("inner"))
+    group.create_array("text", data=np.array(["a", "bc"]), chunks=(2,))  # not numbers
 
 
 # ---------------------------------------------------------------- fields on a grid

@@ -8,11 +8,20 @@ import pytest
 import xarray as xr
 import zarr
 
+from conftest import jigsaw, settings
+
 DIMENSIONS = ("time", "prediction_timedelta", "level", "latitude", "longitude")
 
 
 def open_both(run):
     return xr.open_zarr(run.zarr), xr.open_dataset(run.netcdf)
+
+
+def test_format_3_holds_the_same(run, tmp_path):
+    jigsaw("forecast", run.folder, "--output", tmp_path / "three.zarr", *settings("forecast.format=zarr3"))
+    group = zarr.open_group(tmp_path / "three.zarr", mode="r")
+    assert group.metadata.zarr_format == 3 and group.metadata.consolidated_metadata is not None
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "three.zarr").load(), xr.open_zarr(run.zarr).load())
 
 
 def test_xarray_opens_both_and_they_agree(run):

@@ -126,7 +126,7 @@ import Testing
     try Files.createDirectory("\(folder.path)/empty")
     #expect(throws: JigsawError.self) { try openStore("\(folder.path)/empty") }
     try Files.createDirectory("\(folder.path)/v3.zarr")
-    try Files.writeAtomically("{\"zarr_format\": 3, \"node_type\": \"group\"}", to: "\(folder.path)/v3.zarr/zarr.json")
+    try Files.writeAtomically("{\"zarr_format\": 4, \"node_type\": \"group\"}", to: "\(folder.path)/v3.zarr/zarr.json")
     let error = #expect(throws: JigsawError.self) { try openStore("\(folder.path)/v3.zarr") }
     #expect(error?.description.contains("format 3") == true)
     #expect(throws: JigsawError.self) { try openStore("\(folder.path)/none.zarr") }

@@ -6,7 +6,7 @@ import Testing
 /// Arrays that netCDF4-python and zarr-python wrote read as they read them.
 @Suite struct GoldenStoreTests {
   static let stores = [
-    "types4.nc", "types3.nc", "types3offset.nc", "types5.nc", "codecs.zarr", "layouts.zarr",
+    "types4.nc", "types3.nc", "types3offset.nc", "types5.nc", "codecs.zarr", "layouts.zarr", "format3.zarr",
   ]
 
   @Test(arguments: stores) func wholeArraysAreEqual(store: String) throws {

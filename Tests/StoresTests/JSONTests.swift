@@ -26,7 +26,11 @@ import Testing
     #expect(try JSONValue.number(.nan).text() == "\"NaN\"")
   }
 
-  @Test(arguments: ["", " ", "{", "[1 2]", "{\"a\" 1}", "nul", "[1] [2]", "\"\\x\"", "\"open", "{1: 2}"])
+  @Test(arguments: [
+    "", " ", "{", "[1 2]", "{\"a\" 1}", "nul", "[1] [2]", "\"\\x\"", "\"open", "{1: 2}", "01", "1.", "-", "+1", ".5",
+    "[1,]", "{\"a\": 1,}", "\"\\ud800\"", "1e", "// x\n1", "'a'", "0x10",
+    "Inf",
+  ])
   func whatIsNotJSONIsRefused(text: String) {
     let error = #expect(throws: JigsawError.self) { try parse(text) }
     #expect(error?.place == "test")

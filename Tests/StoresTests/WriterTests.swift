@@ -24,12 +24,12 @@ import Testing
       ArrayDefinition(name: "nothing", type: .float32, dimensions: ["none", "x"]),
     ], attributes: ["Conventions": .text("CF-1.8"), "title": .text("")])
 
-  @Test(arguments: ["a.nc", "a.zarr", "below/that/a.nc", "below/that/a.zarr"]) func whatIsWrittenIsRead(
+  @Test(arguments: ["a.nc", "a.zarr", "below/that/a.nc", "below/that/a.zarr", "3/a.zarr"]) func whatIsWrittenIsRead(
     name: String
   ) throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/\(name)"
-    let writer = try createStore(path, Self.definition)
+    let writer = try createStore(path, Self.definition, zarrFormat: name.hasPrefix("3") ? 3 : 2)
     let small: [Double] = [0, 1, 2, 100, 127]
     for type in ScalarType.allCases { try writer.write(type.rawValue, small) }
     let values = (0..<120).map { Float($0) * 0.37 - 7 }
@@ -49,7 +49,9 @@ import Testing
     let store = try openStore(path)
     #expect(try Files.list(Files.parent(of: path)) == [String(path.split(separator: "/").last ?? "")])
     for type in ScalarType.allCases {
-      #expect(try store.info(type.rawValue).type == type)
+      // NetCDF has no half precision.
+      let stored = type == .float16 && name.hasSuffix(".nc") ? .float32 : type
+      #expect(try store.info(type.rawValue).type == stored)
       #expect(try store.read(type.rawValue).doubles == small, "\(type)")
       #expect(try store.info(type.rawValue).attributes["units"] == .text("K"))
     }

@@ -65,7 +65,7 @@ enum NetCDFLibrary {
     case .uint32: NC_UINT
     case .int64: NC_INT64
     case .uint64: NC_UINT64
-    case .float32: NC_FLOAT
+    case .float16, .float32: NC_FLOAT  // NetCDF has no half precision
     case .float64: NC_DOUBLE
     }
   }

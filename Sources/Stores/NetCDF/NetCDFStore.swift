@@ -48,6 +48,7 @@ public final class NetCDFStore: ArrayStore {
       initialized = out.count
     }
     reads.count(bytes: bytes.count)
+    reads.countChunk()
     try NetCDFLibrary.check(
       status, "\(location): \(name)", "read \(extent) values from \(start)",
       remedy: "the file is damaged or was cut short; copy it again")
@@ -119,7 +120,7 @@ public final class NetCDFStore: ArrayStore {
   /// their values are likely (NetCDF User's Guide, "Fill Values"); no field is stored in 64-bit integers.
   private static func defaultFill(_ type: ScalarType) -> Double? {
     switch type {
-    case .int8, .uint8, .int64, .uint64: nil
+    case .int8, .uint8, .int64, .uint64, .float16: nil
     case .int16: Double(NC_FILL_SHORT)
     case .uint16: Double(NC_FILL_USHORT)
     case .int32: Double(NC_FILL_INT)

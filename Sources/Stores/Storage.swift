@@ -1,0 +1,91 @@
+import Basics
+
+/// Some bytes of a value.
+public enum ByteRange: Sendable, Hashable {
+  case range(Range<Int>)
+  /// The last so many.
+  case last(Int)
+
+  /// In a value of `length` bytes, cut off at its ends.
+  func range(_ length: Int) -> Range<Int> {
+    switch self {
+    case .range(let range): range.clamped(to: 0..<length)
+    case .last(let count): max(0, length - count)..<length
+    }
+  }
+}
+
+/// What was read of a value.
+public struct PartOfValue: Sendable {
+  public let bytes: [UInt8]
+  /// Of the whole value.
+  public let length: Int
+
+  public init(bytes: [UInt8], length: Int) {
+    self.bytes = bytes
+    self.length = length
+  }
+
+  public init(_ value: [UInt8], _ part: ByteRange) {
+    bytes = Array(value[part.range(value.count)])
+    length = value.count
+  }
+}
+
+/// Where a store's bytes are: keys, paths of names with "/" between them, to values. Safe from several threads.
+public protocol Storage: Sendable {
+  /// The path or address, for messages.
+  var location: String { get }
+
+  /// A value, nil if there is none under this key.
+  func read(_ key: String) throws -> [UInt8]?
+
+  /// Some bytes of a value; nil if there is no such key. Where the value is shorter, what there is of it.
+  func read(_ key: String, _ part: ByteRange) throws -> PartOfValue?
+
+  /// Names one level below a key ("" for the top), sorted.
+  func list(_ key: String) throws -> [String]
+}
+
+extension Storage {
+  func place(_ key: String) -> String { key.isEmpty ? location : "\(location)/\(key)" }
+}
+
+/// Values as files of a folder.
+public struct FolderStorage: Storage {
+  public let location: String
+
+  public init(_ path: String) { location = path }
+
+  public func read(_ key: String) throws -> [UInt8]? { try Files.readIfPresent(place(key)) }
+
+  public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
+    try Files.readIfPresent(place(key)) { part.range($0) }.map { PartOfValue(bytes: $0.bytes, length: $0.length) }
+  }
+
+  public func list(_ key: String) throws -> [String] { try Files.list(place(key)) }
+}
+
+/// Values in memory.
+public struct MemoryStorage: Storage {
+  public let location: String
+  private let values: [String: [UInt8]]
+
+  public init(_ values: [String: [UInt8]], location: String = "memory") {
+    self.values = values
+    self.location = location
+  }
+
+  public func read(_ key: String) -> [UInt8]? { values[key] }
+
+  public func read(_ key: String, _ part: ByteRange) -> PartOfValue? { values[key].map { PartOfValue($0, part) } }
+
+  public func list(_ key: String) -> [String] {
+    let prefix = key.isEmpty ? "" : key + "/"
+    return Set(
+      values.keys.compactMap { name in
+        name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "/").first.map(String.init) : nil
+      }
+    ).sorted()
+  }
+}

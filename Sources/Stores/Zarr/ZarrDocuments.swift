@@ -1,0 +1,107 @@
+import Basics
+
+/// The metadata documents of a Zarr group, of format 2 or 3, consolidated or not.
+struct ZarrDocuments {
+  let version: Int
+  let isConsolidated: Bool
+  /// The file that says so.
+  let place: String
+  private(set) var groupAttributes: JSONValue = .object([:])
+  /// Of arrays by name, "group/array" below the top: the array's document, its attributes.
+  private(set) var arrays: [String: (document: JSONValue, attributes: JSONValue)] = [:]
+
+  /// Groups in groups that are looked into.
+  private static let deepest = 8
+
+  init(_ storage: any Storage) throws {
+    if let json = try ZarrDocuments.document(storage, "zarr.json") {
+      version = 3
+      place = storage.place("zarr.json")
+      guard json["zarr_format"]?.integer == 3, json["node_type"]?.string == "group" else {
+        throw JigsawError(
+          place, "is not that of a Zarr group of format 3", expected: "zarr_format 3 and node_type \"group\"",
+          remedy: json["node_type"]?.string == "array" ? "name the group that holds this array" : nil)
+      }
+      groupAttributes = json["attributes"] ?? .object([:])
+      let consolidated = json["consolidated_metadata"]
+      isConsolidated = consolidated?.object != nil
+      if isConsolidated {
+        guard let members = consolidated?["metadata"]?.object else {
+          throw JigsawError(place, "has no 'metadata'", remedy: "consolidate the store again")
+        }
+        for (name, member) in members {
+          try requireSafe(name)
+          if member["node_type"]?.string == "array" { add(name, version3: member) }
+        }
+      } else {
+        try list3(storage, "", depth: 0)
+      }
+    } else if let json = try ZarrDocuments.document(storage, ".zmetadata") {
+      version = 2
+      isConsolidated = true
+      place = storage.place(".zmetadata")
+      guard let members = json["metadata"]?.object else {
+        throw JigsawError(place, "has no 'metadata'", remedy: "consolidate the store again")
+      }
+      groupAttributes = members[".zattrs"] ?? .object([:])
+      for (key, document) in members {
+        try requireSafe(key)
+        guard key.hasSuffix("/.zarray") else { continue }
+        let name = String(key.dropLast("/.zarray".count))
+        arrays[name] = (document, members["\(name)/.zattrs"] ?? .object([:]))
+      }
+    } else {
+      version = 2
+      isConsolidated = false
+      place = storage.location
+      guard try ZarrDocuments.document(storage, ".zgroup") != nil else {
+        throw JigsawError(
+          storage.location, "is not a Zarr group (no zarr.json, .zmetadata or .zgroup in it)",
+          remedy: try storage.read(".zarray") == nil ? nil : "name the group that holds this array")
+      }
+      groupAttributes = try ZarrDocuments.document(storage, ".zattrs") ?? .object([:])
+      try list2(storage, "", depth: 0)
+    }
+  }
+
+  private static func document(_ storage: any Storage, _ key: String) throws -> JSONValue? {
+    try storage.read(key).map { try JSONValue(parsing: $0, place: storage.place(key)) }
+  }
+
+  /// No name may lead out of the store.
+  private func requireSafe(_ name: String) throws {
+    if name.hasPrefix("/") || name.split(separator: "/").contains("..") {
+      throw JigsawError(
+        place, "has the key '\(name)', which leads out of the store", remedy: "don't trust this store")
+    }
+  }
+
+  private mutating func add(_ name: String, version3 document: JSONValue) {
+    arrays[name] = (document, document["attributes"] ?? .object([:]))
+  }
+
+  private mutating func list3(_ storage: any Storage, _ group: String, depth: Int) throws {
+    for entry in try storage.list(group) {
+      let name = group.isEmpty ? entry : "\(group)/\(entry)"
+      guard entry != "zarr.json", let document = try ZarrDocuments.document(storage, "\(name)/zarr.json") else {
+        continue
+      }
+      if document["node_type"]?.string == "array" {
+        add(name, version3: document)
+      } else if depth < ZarrDocuments.deepest {
+        try list3(storage, name, depth: depth + 1)
+      }
+    }
+  }
+
+  private mutating func list2(_ storage: any Storage, _ group: String, depth: Int) throws {
+    for entry in try storage.list(group) where !entry.hasPrefix(".z") {
+      let name = group.isEmpty ? entry : "\(group)/\(entry)"
+      if let document = try ZarrDocuments.document(storage, "\(name)/.zarray") {
+        arrays[name] = (document, try ZarrDocuments.document(storage, "\(name)/.zattrs") ?? .object([:]))
+      } else if depth < ZarrDocuments.deepest, try storage.read("\(name)/.zgroup") != nil {
+        try list2(storage, name, depth: depth + 1)
+      }
+    }
+  }
+}

@@ -1,0 +1,203 @@
+import Basics
+import FoundationEssentials
+
+// The `zarr.json` document of an array of Zarr format 3 (zarr-specs, version 3.1; ZEP 2 for shards).
+extension ZarrMetadata {
+  init(version3 json: JSONValue, place: String) throws {
+    let document = Document(json: json, place: place)
+    guard json["zarr_format"]?.integer == 3 else { throw document.invalid("zarr_format", "3") }
+    guard let found = ZarrMetadata.type(version3: json["data_type"]) else {
+      throw document.invalid("data_type", "a number type such as \"float32\"")
+    }
+    let type = found.type
+    shape = try document.shape(type)
+    let grid = json["chunk_grid"]
+    guard Extension(grid)?.name == "regular" else { throw document.invalid("chunk_grid", "\"regular\"") }
+    let chunks = try document.chunks(
+      Extension(grid)?.configuration["chunk_shape"], "chunk_grid", shape, type)
+    if let transformers = json["storage_transformers"]?.array, !transformers.isEmpty {
+      throw document.invalid("storage_transformers", "none")
+    }
+    let names = Extension(json["chunk_key_encoding"] ?? .string("default"))
+    let separator = names?.configuration["separator"]
+    switch (names?.name, separator?.string) {
+    case ("default", "/"), ("default", "."): keys = .prefixed(separator: separator?.string ?? "/")
+    case ("default", nil) where separator == nil: keys = .prefixed(separator: "/")
+    case ("v2", "/"), ("v2", "."): keys = .plain(separator: separator?.string ?? ".")
+    case ("v2", nil) where separator == nil: keys = .plain(separator: ".")
+    default: throw document.invalid("chunk_key_encoding", "\"default\" or \"v2\" with the separator \"/\" or \".\"")
+    }
+    self.type = type
+    timeUnits = found.timeUnits
+    pipeline = try ZarrMetadata.pipeline(json["codecs"], "codecs", chunks, type, document, depth: 0)
+    fill = ZarrMetadata.fill(type, json["fill_value"])
+    fillNumber = nil  // in format 3 it marks nothing as missing; _FillValue does
+  }
+
+  /// The document of an array that this program writes.
+  func version3(dimensions: [String], attributes: [String: JSONValue]) -> JSONValue {
+    func named(_ name: String, _ configuration: [String: JSONValue]) -> JSONValue {
+      .object(["name": .string(name), "configuration": .object(configuration)])
+    }
+    let fill = fillNumber ?? 0
+    let fillValue: JSONValue = type.isFloatingPoint ? .number(fill) : .integer(Int(exactly: fill) ?? 0)
+    var attributes = attributes
+    if let fillNumber { attributes["_FillValue"] = ZarrMetadata.fillAttribute(fillNumber, type) }
+    return .object([
+      "zarr_format": .integer(3), "node_type": .string("array"), "shape": .array(shape.map { .integer($0) }),
+      "data_type": .string(type.rawValue), "fill_value": fillValue,
+      "chunk_grid": named("regular", ["chunk_shape": .array(chunks.map { .integer($0) })]),
+      "chunk_key_encoding": named("default", ["separator": .string("/")]),
+      "codecs": .array(
+        [named("bytes", ["endian": .string("little")])]
+          + pipeline.compressors.map {
+            let (name, settings) = $0.version3(elementSize: type.byteCount)
+            return named(name, settings)
+          }),
+      "attributes": .object(attributes), "dimension_names": .array(dimensions.map { .string($0) }),
+    ])
+  }
+
+  /// The attribute that marks missing values. xarray writes and expects floating-point ones in format 3 as the base64 text of
+  /// a little-endian double (FillValueCoder in xarray/backends/zarr.py).
+  private static func fillAttribute(_ fill: Double, _ type: ScalarType) -> JSONValue {
+    if !type.isFloatingPoint { return .integer(Int(exactly: fill) ?? 0) }
+    return .string(withUnsafeBytes(of: fill.bitPattern.littleEndian) { Data($0) }.base64EncodedString())
+  }
+
+  static func fill(ofAttribute text: String) -> Double? {
+    guard let data = Data(base64Encoded: text), data.count == 8 else { return nil }
+    return Double(bitPattern: data.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+  }
+
+  /// A name with settings: "gzip", or {"name": "gzip", "configuration": {"level": 1}}.
+  private struct Extension {
+    let name: String
+    let configuration: JSONValue
+
+    init?(_ json: JSONValue?) {
+      guard let name = json?.string ?? json?["name"]?.string else { return nil }
+      self.name = name
+      configuration = json?["configuration"] ?? .object([:])
+    }
+  }
+
+  static func type(version3 json: JSONValue?) -> (type: ScalarType, timeUnits: String?)? {
+    guard let found = Extension(json) else { return nil }
+    switch found.name {
+    case "bool": return (.uint8, nil)
+    case "numpy.datetime64", "numpy.timedelta64":
+      guard found.configuration["scale_factor"]?.integer ?? 1 == 1 else { return nil }
+      let unit = found.configuration["unit"]?.string ?? ""
+      return (.int64, timeUnits(unit, isDate: found.name == "numpy.datetime64"))
+    case let name: return ScalarType(rawValue: name).map { ($0, nil) }
+    }
+  }
+
+  /// Also floating-point numbers given by their bits: "0x7fc00000".
+  private static func fill(_ type: ScalarType, _ value: JSONValue?) -> [UInt8] {
+    if let text = value?.string {
+      if text.hasPrefix("0x"), let bits = UInt64(text.dropFirst(2), radix: 16) {
+        return withUnsafeBytes(of: bits.littleEndian) { Array($0.prefix(type.byteCount)) }
+      }
+      if text == "NaT" { return element(type, .integer(.min)) }
+    }
+    return element(type, value)
+  }
+
+  /// Codecs from numbers to bytes. - Parameter depth: of shards in shards.
+  private static func pipeline(
+    _ json: JSONValue?, _ key: String, _ shape: [Int], _ type: ScalarType, _ document: Document, depth: Int
+  ) throws -> ChunkPipeline {
+    guard let list = json?.array, !list.isEmpty else { throw document.invalid(key, "a list of codecs", found: json) }
+    func unknown(_ codec: JSONValue) -> JigsawError {
+      document.invalid(
+        key, "transpose, bytes, sharding_indexed, blosc, zstd, gzip, zlib, lz4, crc32c in an order that makes sense",
+        found: codec)
+    }
+    var order = Array(shape.indices)
+    var form: ChunkPipeline.Form?
+    var compressors: [BytesCodec] = []
+    for codec in list {
+      guard let found = Extension(codec) else { throw unknown(codec) }
+      let settings = found.configuration
+      switch found.name {
+      case "transpose" where form == nil:
+        let permutation: [Int]? =
+          switch settings["order"]?.string {
+          case "C": Array(shape.indices)
+          case "F": shape.indices.reversed()
+          default: settings["order"]?.integers
+          }
+        guard let permutation, permutation.sorted() == Array(shape.indices) else { throw unknown(codec) }
+        order = permutation.map { order[$0] }
+      case "bytes" where form == nil:
+        let endian = settings["endian"]?.string
+        guard endian == "little" || endian == "big" || endian == nil && type.byteCount == 1 else {
+          throw unknown(codec)
+        }
+        form = .numbers(isBigEndian: endian == "big")
+      case "sharding_indexed" where form == nil && depth < 4:
+        let stored = order.map { shape[$0] }
+        guard let extents = settings["chunk_shape"]?.integers, extents.count == stored.count,
+          zip(extents, stored).allSatisfy({ $0 > 0 && $1 % $0 == 0 })
+        else { throw document.invalid(key, "a chunk_shape that divides \(stored)", found: codec) }
+        let inner = try pipeline(settings["codecs"], "\(key): codecs", extents, type, document, depth: depth + 1)
+        let index = settings["index_codecs"]?.array?.compactMap { Extension($0) } ?? []
+        let location = settings["index_location"]?.string ?? "end"
+        let endian = index.first?.configuration["endian"]?.string
+        guard index.first?.name == "bytes", endian == "little" || endian == "big",
+          index.count == 1 || index.count == 2 && index[1].name == "crc32c", location == "start" || location == "end"
+        else { throw document.invalid(key, "an index of bytes, or bytes and crc32c, at start or end", found: codec) }
+        form = .shard(
+          ChunkPipeline.Shard(
+            inner: inner, grid: zip(stored, extents).map(/), indexIsFirst: location == "start",
+            indexIsBigEndian: endian == "big", indexHasChecksum: index.count == 2))
+      case let name where form != nil:
+        guard let compressor = BytesCodec(version3: name, settings) else { throw unknown(codec) }
+        compressors.append(compressor)
+      default: throw unknown(codec)
+      }
+    }
+    guard let form else { throw document.invalid(key, "a codec that makes bytes", found: json) }
+    return ChunkPipeline(shape: shape, order: order, form: form, compressors: compressors)
+  }
+}
+
+extension BytesCodec {
+  private static let shuffles = ["noshuffle", "shuffle", "bitshuffle"]
+
+  fileprivate func version3(elementSize: Int) -> (name: String, settings: [String: JSONValue]) {
+    switch self {
+    case .blosc(let compressor, let level, let shuffle):
+      (
+        "blosc",
+        [
+          "cname": .string(compressor), "clevel": .integer(level), "shuffle": .string(BytesCodec.shuffles[shuffle]),
+          "typesize": .integer(elementSize), "blocksize": .integer(0),
+        ]
+      )
+    case .zlib(let level): ("numcodecs.zlib", ["level": .integer(level)])
+    case .gzip(let level): ("gzip", ["level": .integer(level)])
+    case .zstd(let level, let hasChecksum): ("zstd", ["level": .integer(level), "checksum": .bool(hasChecksum)])
+    case .lz4: ("numcodecs.lz4", [:])
+    case .crc32c: ("crc32c", [:])
+    }
+  }
+
+  fileprivate init?(version3 name: String, _ settings: JSONValue) {
+    let level = settings["level"]?.integer ?? settings["clevel"]?.integer ?? 1
+    switch name {
+    case "blosc", "numcodecs.blosc":
+      let named = settings["shuffle"]?.string.flatMap { BytesCodec.shuffles.firstIndex(of: $0) }
+      let shuffle = named ?? settings["shuffle"]?.integer ?? 1
+      self = .blosc(compressor: settings["cname"]?.string ?? "lz4", level: level, shuffle: shuffle)
+    case "gzip", "numcodecs.gzip": self = .gzip(level: level)
+    case "numcodecs.zlib", "zlib": self = .zlib(level: level)
+    case "zstd", "numcodecs.zstd": self = .zstd(level: level, hasChecksum: settings["checksum"] == .bool(true))
+    case "numcodecs.lz4": self = .lz4
+    case "crc32c": self = .crc32c
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import Basics
+import Stores
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Reads Zarr arrays and compares them with their raw numbers: `store-checks FOLDER` for every `FOLDER/NAME.zarr` with an
+/// array `a` and its numbers, C order and little-endian, in `FOLDER/NAME.bin`. Whole arrays and boxes of them.
+/// Tests/Interop/test_zarr_matrix.py makes such folders with the reference tools. Ends with 1 if one differs.
+@main struct StoreChecksMain {
+  static func main() throws {
+    guard CommandLine.arguments.count == 2 else {
+      print("usage: store-checks FOLDER")
+      exit(64)
+    }
+    let folder = CommandLine.arguments[1]
+    let names = try Files.list(folder).filter { $0.hasSuffix(".zarr") }.map { String($0.dropLast(".zarr".count)) }
+    var failures = 0
+    for name in names {
+      do {
+        if let difference = try check("\(folder)/\(name)") {
+          print("\(name): \(difference)")
+          failures += 1
+        }
+      } catch {
+        print("\(name): \(error)")
+        failures += 1
+      }
+    }
+    print("\(names.count) stores, \(failures) failed")
+    if failures > 0 { exit(1) }
+  }
+
+  /// What differs, nil if nothing does.
+  private static func check(_ path: String) throws -> String? {
+    let store = try openStore(path + ".zarr")
+    let info = try store.info("a")
+    let expected = try Files.read(path + ".bin")
+    let width = info.type.byteCount
+    guard expected.count == info.count * width else { return "has \(info.count * width) bytes, not \(expected.count)" }
+    if try store.read("a").bytes != expected { return "the whole array differs" }
+    var seed: UInt64 = 12_345
+    func random(below bound: Int) -> Int {
+      seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(seed >> 33) % bound
+    }
+    for _ in 0..<4 where !info.shape.contains(0) {
+      let box = info.shape.map { extent -> Range<Int> in
+        let lower = random(below: extent)
+        return lower..<lower + 1 + random(below: extent - lower)
+      }
+      if try store.read("a", box).bytes != part(expected, info.shape, box, width) { return "the part \(box) differs" }
+    }
+    return nil
+  }
+
+  private static func part(_ bytes: [UInt8], _ shape: [Int], _ box: [Range<Int>], _ width: Int) -> [UInt8] {
+    var rows = [0]
+    for (dimension, range) in box.enumerated() {
+      rows = rows.flatMap { row in range.map { row * shape[dimension] + $0 } }
+    }
+    return rows.flatMap { bytes[$0 * width..<($0 + 1) * width] }
+  }
+}

@@ -1,0 +1,177 @@
+import Basics
+import TestSupport
+import Testing
+
+@testable import Stores
+
+/// Zarr format 3: names, shards, damage. That values are right is in GoldenStoreTests and Tests/Interop.
+@Suite struct Zarr3Tests {
+  static let path = Goldens.path("format3.zarr")
+
+  @Test func namesAttributesAndChunksAreTold() throws {
+    let store = try openStore(Self.path)
+    #expect(store.format == "Zarr 3")
+    #expect(store.attributes["title"] == .text("format 3"))
+    let named = try store.info("named")
+    #expect(named.dimensionNames == ["latitude", "longitude"])
+    #expect(named.attributes["units"] == .text("K"))
+    #expect(try store.info("dates").attributes["units"] == .text("nanoseconds since 1970-01-01"))
+    #expect(try store.info("shards-in-shards").chunks == [3, 5], "the smallest piece that is decoded alone")
+    #expect(try store.info("shards-end").codec == "shards of zstd(0)")
+    #expect(try store.info("turned").codec == "transpose")
+    #expect(store.arrays["text"] == nil)
+    #expect(try store.info("inner/x").shape == [4])
+  }
+
+  /// Of a shard only the index and the inner chunks that are needed are read, of an uncompressed chunk only what is needed.
+  @Test func onlyWhatIsNeededIsRead() throws {
+    let shards = try openStore(Self.path)
+    _ = try shards.read("shards-end", [0..<2, 0..<5])
+    #expect(shards.reads.chunks == 1)
+    let whole = try Files.read("\(Self.path)/shards-end/c/0/0").count
+    #expect(shards.reads.bytes < whole / 2)
+    let plain = try openStore(Self.path)
+    _ = try plain.read("codec-none", [2..<3, 10..<20])
+    #expect(plain.reads.bytes == 40)
+  }
+
+  @Test func whatCannotBeReadIsExplained() throws {
+    let array = try Files.readText("\(Self.path)/named/zarr.json")
+    func open(_ change: (inout String) -> Void) throws -> any ArrayStore {
+      var text = array
+      change(&text)
+      let group = "{\"zarr_format\": 3, \"node_type\": \"group\", \"attributes\": {}}"
+      return try ZarrStore(MemoryStorage(["zarr.json": Array(group.utf8), "a/zarr.json": Array(text.utf8)]))
+    }
+    #expect(try open { _ in }.info("a").shape == [3, 4])
+    let changes = [
+      ("\"regular\"", "\"rectilinear\"", "chunk_grid"), ("\"bytes\"", "\"packbits\"", "codecs"),
+      ("\"little\"", "\"middle\"", "codecs"), ("\"default\"", "\"other\"", "chunk_key_encoding"),
+      ("\"separator\": \"/\"", "\"separator\": \"/../\"", "chunk_key_encoding"),
+      ("\"storage_transformers\": []", "\"storage_transformers\": [{\"name\": \"x\"}]", "storage_transformers"),
+    ]
+    for (from, to, key) in changes {
+      #expect(array.contains(from), "\(from)")
+      let error = #expect(throws: JigsawError.self) {
+        try open { $0 = String($0.split(separator: from, omittingEmptySubsequences: false).joined(separator: to)) }
+      }
+      #expect(error?.place.hasSuffix("/a/zarr.json: \(key)") == true, "\(error.map(\.description) ?? "")")
+    }
+    let alone = #expect(throws: JigsawError.self) { try openStore("\(Self.path)/named") }
+    #expect(alone?.description.contains("group that holds this array") == true)
+  }
+
+  static let damaged = [
+    "codec-none", "codec-gzip", "codec-zstd-crc32c", "codec-blosc", "codec-crc32c", "shards-start", "shards-end",
+    "shards-in-shards", "turned",
+  ]
+
+  @Test(arguments: damaged) func truncatedChunksAreNamed(name: String) throws {
+    let (documents, key, chunk) = try Self.oneChunk(name)
+    for length in [0, 1, 3, chunk.count / 2, chunk.count - 1] {
+      var values = documents
+      values[key] = Array(chunk[..<length])
+      let store = try ZarrStore(MemoryStorage(values))
+      let error = #expect(throws: JigsawError.self, "\(length) of \(chunk.count)") { try store.read(name) }
+      #expect(error?.place == "memory/\(key)" && error?.problem == "is a damaged chunk")
+    }
+  }
+
+  /// Whatever bytes change in a chunk: numbers or an error that names it, never a crash.
+  @Test(arguments: damaged) func changedChunksNeverCrash(name: String) throws {
+    let (documents, key, chunk) = try Self.oneChunk(name)
+    var numbers = TestNumbers(8)
+    for round in 0..<300 {
+      var bytes = chunk
+      for _ in 0..<1 + round % 3 {
+        // Headers and indices are at the ends.
+        let spread = round % 2 == 0 ? min(200, chunk.count) : chunk.count
+        let place = numbers.integer(in: 0..<spread)
+        bytes[round % 4 == 0 ? place : chunk.count - 1 - place] ^= UInt8(truncatingIfNeeded: numbers.next() | 1)
+      }
+      var values = documents
+      values[key] = bytes
+      do {
+        let store = try ZarrStore(MemoryStorage(values))
+        #expect(try store.read(name).count == store.info(name).count)
+      } catch let error as JigsawError {
+        #expect(error.place == "memory/\(key)")
+      }
+    }
+  }
+
+  /// Metadata with anything changed: a store or an error, never a crash; nothing is read but what lies below the array.
+  @Test func changedMetadataNeverCrash() throws {
+    var numbers = TestNumbers(9)
+    let pieces = [
+      "-1", "0", "1e99", "9223372036854775807", "[]", "{}", "null", "\"\"", "\"../..\"", "\"F\"", "[0,0]", "[1,1,1]",
+      "\"sharding_indexed\"", "\"transpose\"", "true", "[2000000000,2000000000]",
+    ]
+    for name in ["shards-end", "shards-in-shards", "turned", "codec-blosc", "points", "dates"] {
+      let (documents, key, _) = try Self.oneChunk(name)
+      let text = Array(documents["\(name)/zarr.json"]!)
+      for _ in 0..<400 {
+        var bytes = text
+        for _ in 0..<1 + numbers.integer(in: 0..<3) {
+          let place = numbers.integer(in: 0..<bytes.count)
+          switch numbers.integer(in: 0..<3) {
+          case 0: bytes[place] = UInt8(truncatingIfNeeded: numbers.next())
+          case 1: bytes.removeSubrange(place..<min(bytes.count, place + numbers.integer(in: 1..<20)))
+          default:
+            // A value gives way to another.
+            guard let colon = bytes[place...].firstIndex(of: UInt8(ascii: ":")),
+              let end = bytes[colon...].firstIndex(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "}") })
+            else { continue }
+            bytes.replaceSubrange(colon + 1..<end, with: Array(pieces[numbers.integer(in: 0..<pieces.count)].utf8))
+          }
+        }
+        var values = documents
+        values["\(name)/zarr.json"] = bytes
+        let storage = WatchedStorage(MemoryStorage(values))
+        do {
+          let store = try ZarrStore(storage)
+          guard let info = store.arrays[name], !info.shape.contains(0) else { continue }
+          // One element, so that an enormous array is not asked for.
+          _ = try store.read(name, info.shape.map { $0 - 1..<$0 })
+        } catch is JigsawError {
+        }
+        #expect(storage.keys.allSatisfy { !$0.contains("..") }, "\(key)")
+      }
+    }
+  }
+
+  /// The documents of one array and its first chunk.
+  static func oneChunk(_ name: String) throws -> (values: [String: [UInt8]], key: String, chunk: [UInt8]) {
+    let array = try openStore(path).info(name)
+    let key = name == "points" ? "\(name)/0.0" : ([name, "c"] + array.shape.map { _ in "0" }).joined(separator: "/")
+    let chunk = try Files.read("\(path)/\(key)")
+    return (
+      [
+        "zarr.json": try Files.read("\(path)/zarr.json"),
+        "\(name)/zarr.json": try Files.read("\(path)/\(name)/zarr.json"),
+        key: chunk,
+      ], key, chunk
+    )
+  }
+}
+
+/// Remembers what was asked for.
+private final class WatchedStorage: Storage, @unchecked Sendable {
+  let storage: MemoryStorage
+  private(set) var keys: [String] = []
+  var location: String { storage.location }
+
+  init(_ storage: MemoryStorage) { self.storage = storage }
+
+  func read(_ key: String) -> [UInt8]? {
+    keys.append(key)
+    return storage.read(key)
+  }
+
+  func read(_ key: String, _ part: ByteRange) -> PartOfValue? {
+    keys.append(key)
+    return storage.read(key, part)
+  }
+
+  func list(_ key: String) -> [String] { storage.list(key) }
+}
