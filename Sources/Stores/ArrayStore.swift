@@ -163,11 +163,12 @@ extension ArrayStore {
   }
 }
 
-/// Opens a store by what is at the path: a Zarr folder or a NetCDF file.
+/// Opens a store by what is at the path: a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a NetCDF file.
 public func openStore(_ path: String) throws -> any ArrayStore {
   if !Files.exists(path) {
     throw JigsawError(
       path, "no such file or folder", remedy: "check the path; relative ones start at the working folder")
   }
-  return Files.isDirectory(path) ? try ZarrStore(path) : try NetCDFStore(path)
+  if Files.isDirectory(path) { return try ZarrStore(path) }
+  return path.hasSuffix(".zip") ? try ZarrStore(ZipStorage(path)) : try NetCDFStore(path)
 }

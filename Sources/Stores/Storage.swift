@@ -47,6 +47,16 @@ public protocol Storage: Sendable {
   func list(_ key: String) throws -> [String]
 }
 
+/// Names one level below a key, of keys.
+func names(below key: String, of keys: some Sequence<String>) -> [String] {
+  let prefix = key.isEmpty ? "" : key + "/"
+  return Set(
+    keys.compactMap { name in
+      name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "/").first.map(String.init) : nil
+    }
+  ).sorted()
+}
+
 extension Storage {
   func place(_ key: String) -> String { key.isEmpty ? location : "\(location)/\(key)" }
 }
@@ -80,12 +90,5 @@ public struct MemoryStorage: Storage {
 
   public func read(_ key: String, _ part: ByteRange) -> PartOfValue? { values[key].map { PartOfValue($0, part) } }
 
-  public func list(_ key: String) -> [String] {
-    let prefix = key.isEmpty ? "" : key + "/"
-    return Set(
-      values.keys.compactMap { name in
-        name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "/").first.map(String.init) : nil
-      }
-    ).sorted()
-  }
+  public func list(_ key: String) -> [String] { names(below: key, of: values.keys) }
 }

@@ -12,6 +12,7 @@ Running it again gives the same bytes.
 import json
 import shutil
 import warnings
+import zipfile
 from pathlib import Path
 
 import cftime
@@ -149,6 +150,12 @@ def raw_zarr():
     for name, kind in [("bytes", "|S3"), ("unicode", "<U3")]:  # not numbers: passed over by our reader
         group.create_array(name, data=np.array(["a", "bc"], kind), chunks=(2,), compressors=None, filters=None)
 
+    with zipfile.ZipFile(HERE / "entries.zip", "w") as archive:
+        for name, text, method in [("stored", "stored as it is", zipfile.ZIP_STORED),
+                                   ("deflated", "again and " * 100, zipfile.ZIP_DEFLATED),
+                                   ("folder/inner", "below", zipfile.ZIP_STORED)]:
+            archive.writestr(zipfile.ZipInfo(name), text, method)
+
     store = "format3.zarr"
     group = zarr.create_group(HERE / store, zarr_format=3, attributes={"title": "format 3"})
 
@@ -166,6 +173,9 @@ def raw_zarr():
     for name, codec in [("none", ()), ("gzip", [z3.GzipCodec()]), ("zstd-crc32c", [z3.ZstdCodec(), z3.Crc32cCodec()]),
                         ("blosc", [z3.BloscCodec(cname="lz4", shuffle="shuffle", typesize=4)]), ("crc32c", [z3.Crc32cCodec()])]:
         put(f"codec-{name}", ramp((11, 40), "f4"), (8, 40), compressors=codec)
+    for chunk in (HERE / store / "codec-gzip" / "c").glob("*/*"):  # without the time of writing
+        data = chunk.read_bytes()
+        chunk.write_bytes(data[:4] + bytes(4) + data[8:])
     for location in "start", "end":
         put(f"shards-{location}", ramp((12, 20), "f4"), (6, 10), fill=np.nan, skip=["c/1/0"],
             serializer=z3.ShardingCodec(

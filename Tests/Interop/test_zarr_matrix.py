@@ -1,6 +1,7 @@
 """Arrays that zarr-python, numcodecs, xarray and tensorstore wrote, read back by this program: types x codecs x layouts."""
 import itertools
 import subprocess
+import zipfile
 
 import numcodecs
 import numpy as np
@@ -62,10 +63,10 @@ def write_expected(folder, name, values):
     (folder / f"{name}.bin").write_bytes(np.ascontiguousarray(values).tobytes())
 
 
-def check(folder, least):
+def check(folder, least, pattern="*.zarr"):
     result = subprocess.run([CHECKS, folder], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert len(list(folder.glob("*.zarr"))) >= least
+    assert len(list(folder.glob(pattern))) >= least
 
 
 def test_zarr_python_format_2(tmp_path):
@@ -106,6 +107,17 @@ def test_zarr_python_format_3(tmp_path):
             zarr.consolidate_metadata(tmp_path / f"{name}.zarr", zarr_format=3)
         write_expected(tmp_path, name, x)
     check(tmp_path, 150)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_archives(tmp_path, version, compression):
+    for dtype in "i2", "f4", "f8":
+        x = numbers(dtype, (7, 11), 5)
+        with zarr.storage.ZipStore(tmp_path / f"{dtype}.zarr.zip", mode="w", compression=compression) as store:
+            zarr.create_group(store, zarr_format=version).create_array("a", data=x, chunks=(3, 4))
+        write_expected(tmp_path, f"{dtype}.zarr", x)
+    check(tmp_path, 3, "*.zarr.zip")
 
 
 @pytest.mark.parametrize("location", ["start", "end"])

@@ -5,8 +5,8 @@ import Stores
   import Glibc
 #endif
 
-/// Reads Zarr arrays and compares them with their raw numbers: `store-checks FOLDER` for every `FOLDER/NAME.zarr` with an
-/// array `a` and its numbers, C order and little-endian, in `FOLDER/NAME.bin`. Whole arrays and boxes of them.
+/// Reads Zarr arrays and compares them with their raw numbers: `store-checks FOLDER` for every `FOLDER/NAME.zarr` or
+/// `FOLDER/NAME.zip` with an array `a` and its numbers, C order and little-endian, in `FOLDER/NAME.bin`. Whole arrays and boxes of them.
 /// Tests/Interop/test_zarr_matrix.py makes such folders with the reference tools. Ends with 1 if one differs.
 @main struct StoreChecksMain {
   static func main() throws {
@@ -15,11 +15,12 @@ import Stores
       exit(64)
     }
     let folder = CommandLine.arguments[1]
-    let names = try Files.list(folder).filter { $0.hasSuffix(".zarr") }.map { String($0.dropLast(".zarr".count)) }
+    let names = try Files.list(folder).filter { $0.hasSuffix(".zarr") || $0.hasSuffix(".zip") }
     var failures = 0
     for name in names {
       do {
-        if let difference = try check("\(folder)/\(name)") {
+        let expected = try Files.read("\(folder)/\(name.split(separator: ".").dropLast().joined(separator: ".")).bin")
+        if let difference = try check("\(folder)/\(name)", expected) {
           print("\(name): \(difference)")
           failures += 1
         }
@@ -33,10 +34,9 @@ import Stores
   }
 
   /// What differs, nil if nothing does.
-  private static func check(_ path: String) throws -> String? {
-    let store = try openStore(path + ".zarr")
+  private static func check(_ path: String, _ expected: [UInt8]) throws -> String? {
+    let store = try openStore(path)
     let info = try store.info("a")
-    let expected = try Files.read(path + ".bin")
     let width = info.type.byteCount
     guard expected.count == info.count * width else { return "has \(info.count * width) bytes, not \(expected.count)" }
     if try store.read("a").bytes != expected { return "the whole array differs" }

@@ -39,10 +39,10 @@ enum BytesCodec: Sendable, Equatable {
     case .blosc:
       var length = 0
       guard blosc_cbuffer_validate(input, input.count, &length) == 0, length <= capacity else { return nil }
-      return filled(length) { Int(blosc_decompress_ctx(input, $0, length, 1)) == length ? length : nil }
+      return BytesCodec.filled(length) { Int(blosc_decompress_ctx(input, $0, length, 1)) == length ? length : nil }
     case .zlib, .gzip: return inflated(input, capacity: capacity)
     case .zstd:
-      return filled(capacity) {
+      return BytesCodec.filled(capacity) {
         let size = ZSTD_decompress($0, capacity, input, input.count)
         return ZSTD_isError(size) == 0 ? size : nil
       }
@@ -50,7 +50,7 @@ enum BytesCodec: Sendable, Equatable {
       guard input.count >= 4 else { return nil }
       let length = Int(UInt32(littleEndian: input.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
       guard length <= capacity, input.count - 4 <= Int(Int32.max), length <= Int(Int32.max) else { return nil }
-      return filled(length) { out in
+      return BytesCodec.filled(length) { out in
         input.withUnsafeBytes {
           let source = $0.baseAddress!.assumingMemoryBound(to: CChar.self) + 4
           let count = LZ4_decompress_safe(
@@ -113,7 +113,7 @@ enum BytesCodec: Sendable, Equatable {
   }
 
   /// `body` returns how much it filled, nil on failure.
-  private func filled(_ capacity: Int, _ body: (UnsafeMutableRawPointer) -> Int?) -> [UInt8]? {
+  private static func filled(_ capacity: Int, _ body: (UnsafeMutableRawPointer) -> Int?) -> [UInt8]? {
     var count: Int?
     let bytes = [UInt8](unsafeUninitializedCapacity: max(capacity, 1)) { buffer, initialized in
       count = body(buffer.baseAddress!)
@@ -130,13 +130,17 @@ enum BytesCodec: Sendable, Equatable {
     return bytes.isEmpty ? nil : bytes
   }
 
-  /// zlib or gzip, told apart by their headers.
+  /// zlib or gzip, told apart by their headers: 15 + 32 is the largest window, header detected.
   private func inflated(_ input: [UInt8], capacity: Int) -> [UInt8]? {
+    BytesCodec.inflated(input, capacity: capacity, window: 15 + 32)
+  }
+
+  /// - Parameter window: as zlib has it.
+  fileprivate static func inflated(_ input: [UInt8], capacity: Int, window: Int32) -> [UInt8]? {
     guard input.count <= Int(UInt32.max), capacity <= Int(UInt32.max) else { return nil }
     return filled(capacity) { out in
       var stream = z_stream()
-      // 15 + 32: the largest window, header detected.
-      guard inflateInit2_(&stream, 15 + 32, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+      guard inflateInit2_(&stream, window, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
         return nil
       }
       defer { inflateEnd(&stream) }
@@ -167,6 +171,12 @@ enum BytesCodec: Sendable, Equatable {
       return deflate(&stream, Z_FINISH) == Z_STREAM_END ? Int(stream.total_out) : 0
     }
   }
+}
+
+/// Raw deflate, as in ZIP archives; nil when the input is damaged or of another length.
+func inflateRaw(_ input: [UInt8], length: Int) -> [UInt8]? {
+  let bytes = BytesCodec.inflated(input, capacity: length, window: -15)
+  return bytes?.count == length ? bytes : nil
 }
 
 // Versions of the libraries that are loaded.

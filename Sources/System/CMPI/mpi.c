@@ -56,6 +56,7 @@ int jk_mpi_start(void) {
   int provided;
   int status = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
   if (status != MPI_SUCCESS) return status;
+  if (provided < MPI_THREAD_FUNNELED) return MPI_ERR_OTHER;  // the loader's thread runs beside the one that calls
   return MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 

@@ -1,0 +1,154 @@
+import Basics
+
+/// Values as entries of a ZIP archive (APPNOTE 6.3; ZIP64 too), stored or deflated, as zarr-python's ZipStore writes it.
+public struct ZipStorage: Storage {
+  public let location: String
+  private let entries: [String: Entry]
+
+  private struct Entry {
+    let isDeflated: Bool
+    let storedLength, length: Int
+    /// Of the entry's own header.
+    let offset: Int
+  }
+
+  /// The largest directory that is read, and the largest value.
+  private static let directoryLimit = 1 << 30
+  private static let valueLimit = 5 << 30
+
+  public init(_ path: String) throws {
+    location = path
+    entries = try ZipStorage.directory(path)
+  }
+
+  // MARK: Reading
+
+  public func read(_ key: String) throws -> [UInt8]? {
+    guard let entry = entries[key] else { return nil }
+    let stored = try bytes(entry, key, 0..<entry.storedLength)
+    if !entry.isDeflated { return stored }
+    guard let value = inflateRaw(stored, length: entry.length) else { throw damaged(key) }
+    return value
+  }
+
+  public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
+    guard let entry = entries[key] else { return nil }
+    guard entry.isDeflated else {
+      return PartOfValue(bytes: try bytes(entry, key, part.range(entry.length)), length: entry.length)
+    }
+    return try read(key).map { PartOfValue($0, part) }
+  }
+
+  public func list(_ key: String) -> [String] { names(below: key, of: entries.keys) }
+
+  /// Some of the stored bytes of an entry.
+  private func bytes(_ entry: Entry, _ key: String, _ range: Range<Int>) throws -> [UInt8] {
+    let header = try Files.readIfPresent(location) { _ in entry.offset..<entry.offset + 30 }?.bytes ?? []
+    let fields = LittleEndian(header)
+    // The entry's own name and extra fields may be of other lengths than the directory's.
+    guard fields.uint32(0) == 0x0403_4B50, let name = fields.uint16(26), let extra = fields.uint16(28) else {
+      throw damaged(key)
+    }
+    let start = entry.offset + 30 + name + extra
+    let found = try Files.readIfPresent(location) { _ in start + range.lowerBound..<start + range.upperBound }?.bytes
+    guard let found, found.count == range.count else { throw damaged(key) }
+    return found
+  }
+
+  private func damaged(_ key: String) -> JigsawError {
+    JigsawError(
+      place(key), "is a damaged entry of the archive", remedy: "check it with 'unzip -t', and copy it again")
+  }
+
+  // MARK: The directory
+
+  private static func directory(_ path: String) throws -> [String: Entry] {
+    func invalid(_ found: String) -> JigsawError {
+      JigsawError(path, "is not a usable ZIP archive", found: found, remedy: "check it with 'unzip -t'")
+    }
+    // The end record is the last thing, but for a comment of at most 64 KiB.
+    guard let tail = try Files.readIfPresent(path, part: { max(0, $0 - 65_557)..<$0 }) else { throw invalid("no file") }
+    let last = LittleEndian(tail.bytes)
+    guard let end = (0..<max(0, tail.bytes.count - 21)).last(where: { last.uint32($0) == 0x0605_4B50 }),
+      var count = last.uint16(end + 10), var size = last.uint32(end + 12), var start = last.uint32(end + 16)
+    else { throw invalid("no end of the directory") }
+    if count == 0xFFFF || size == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
+      guard end >= 20, last.uint32(end - 20) == 0x0706_4B50, let place = last.uint64(end - 12),
+        let record = try Files.readIfPresent(path, part: { _ in place..<place + 56 })?.bytes
+      else { throw invalid("no end of the ZIP64 directory") }
+      let fields = LittleEndian(record)
+      guard fields.uint32(0) == 0x0606_4B50, let count64 = fields.uint64(32), let size64 = fields.uint64(40),
+        let start64 = fields.uint64(48)
+      else { throw invalid("no ZIP64 directory") }
+      (count, size, start) = (count64, size64, start64)
+    }
+    guard size <= directoryLimit else { throw invalid("a directory of \(size) bytes") }
+    guard let bytes = try Files.readIfPresent(path, part: { _ in start..<start + size })?.bytes, bytes.count == size
+    else { throw invalid("a directory that ends early") }
+
+    var entries: [String: Entry] = [:]
+    let fields = LittleEndian(bytes)
+    var position = 0
+    for _ in 0..<min(count, size / 46) {
+      guard fields.uint32(position) == 0x0201_4B50, let flags = fields.uint16(position + 8),
+        let method = fields.uint16(position + 10),
+        var stored = fields.uint32(position + 20), var length = fields.uint32(position + 24),
+        let nameLength = fields.uint16(position + 28), let extraLength = fields.uint16(position + 30),
+        let commentLength = fields.uint16(position + 32), var offset = fields.uint32(position + 42),
+        position + 46 + nameLength + extraLength <= bytes.count
+      else { throw invalid("a directory with a damaged entry") }
+      let name = String(decoding: bytes[position + 46..<position + 46 + nameLength], as: UTF8.self)
+      // ZIP64: 64-bit numbers in place of those that are all ones, in this order.
+      var extra = position + 46 + nameLength
+      let extraEnd = extra + extraLength
+      while extra + 4 <= extraEnd, let kind = fields.uint16(extra), let length16 = fields.uint16(extra + 2) {
+        if kind == 1 {
+          var place = extra + 4
+          func take(_ value: inout Int) {
+            guard value == 0xFFFF_FFFF, place + 8 <= extraEnd, let long = fields.uint64(place) else { return }
+            value = long
+            place += 8
+          }
+          take(&length)
+          take(&stored)
+          take(&offset)
+        }
+        extra += 4 + length16
+      }
+      position = extraEnd + commentLength
+      if name.hasSuffix("/") { continue }
+      guard flags & 1 == 0, method == 0 || method == 8 else {
+        throw JigsawError(
+          "\(path)/\(name)", "can't be read", expected: "an entry that is stored or deflated, not encrypted",
+          found: flags & 1 == 1 ? "an encrypted one" : "compression method \(method)")
+      }
+      // Deflate shrinks to no less than a 1032nd.
+      guard length <= valueLimit, stored <= valueLimit, method == 8 ? length / 1_040 <= stored : stored == length else {
+        throw invalid("the entry \(name) of \(length) bytes")
+      }
+      // Of entries with one name the last counts, as in zipfile.
+      entries[name] = Entry(
+        isDeflated: method == 8, storedLength: stored, length: length, offset: offset)
+    }
+    return entries
+  }
+}
+
+/// Unsigned numbers at places of some bytes; nil beyond their end or where a number does not fit.
+private struct LittleEndian {
+  private let bytes: [UInt8]
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  private func number(_ position: Int, _ width: Int) -> Int? {
+    guard position >= 0, position <= bytes.count - width else { return nil }
+    var value: UInt64 = 0
+    for i in 0..<width { value |= UInt64(bytes[position + i]) << (8 * UInt64(i)) }
+    // Far more than any file holds, far less than overflows.
+    return value < 1 << 60 ? Int(value) : nil
+  }
+
+  func uint16(_ position: Int) -> Int? { number(position, 2) }
+  func uint32(_ position: Int) -> Int? { number(position, 4) }
+  func uint64(_ position: Int) -> Int? { number(position, 8) }
+}
