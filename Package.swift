@@ -30,6 +30,9 @@ let package = Package(
       name: "CNetCDF", path: "Sources/System/CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
     .systemLibrary(
       name: "CBlosc", path: "Sources/System/CBlosc", pkgConfig: "blosc", providers: [.apt(["libblosc-dev"])]),
+    .target(
+      name: "CCurl", path: "Sources/System/CCurl", cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("curl")]),
     .systemLibrary(
       name: "CLZ4", path: "Sources/System/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(
@@ -54,7 +57,7 @@ let package = Package(
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
-    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CLZ4", "CZlib", "CZstd"]),
+    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CCurl", "CLZ4", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",

@@ -3,7 +3,7 @@
 # Usage: setup.sh build | test
 set -eu
 
-packages="libdnnl-dev libnetcdf-dev libblosc-dev liblz4-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
+packages="libdnnl-dev libnetcdf-dev libblosc-dev libcurl4-gnutls-dev liblz4-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
 if [ "${1:-build}" = test ]; then packages="$packages openmpi-bin mpich libmpich-dev python3 python3-venv"; fi
 
 if ! command -v swift >/dev/null 2>&1; then
@@ -26,6 +26,7 @@ for package in $packages; do
         python3-venv) python3 -c 'import ensurepip' >/dev/null 2>&1 && continue ;;
         libopenmpi-dev) pkg-config --exists mpi-c 2>/dev/null && continue ;;
         openmpi-bin) command -v mpirun >/dev/null 2>&1 && continue ;;
+        libcurl4-gnutls-dev) command -v curl-config >/dev/null 2>&1 && continue ;;
         pkg-config) command -v pkg-config >/dev/null 2>&1 && continue ;;
       esac
       missing="$missing $package"

@@ -1,11 +1,14 @@
 import Basics
+import Stores
 
 #if canImport(Glibc)
   import Glibc
 #endif
 
-/// The paths that a pattern with `*`, `?` or `[…]` stands for, sorted; a path without these stands for itself.
+/// The paths that a pattern with `*`, `?` or `[…]` stands for, sorted; a path without these, and the address of something
+/// remote, stands for itself.
 public func expand(_ pattern: String) throws -> [String] {
+  if HTTPStorage.isAddress(pattern) { return [pattern] }
   guard pattern.contains(where: { "*?[".contains($0) }), !Files.exists(pattern) else { return [pattern] }
   var result = glob_t()
   defer { globfree(&result) }

@@ -163,8 +163,9 @@ extension ArrayStore {
   }
 }
 
-/// Opens a store by what is at the path: a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a NetCDF file.
+/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a NetCDF file.
 public func openStore(_ path: String) throws -> any ArrayStore {
+  if HTTPStorage.isAddress(path) { return try ZarrStore(HTTPStorage(path)) }
   if !Files.exists(path) {
     throw JigsawError(
       path, "no such file or folder", remedy: "check the path; relative ones start at the working folder")

@@ -43,6 +43,12 @@ public protocol Storage: Sendable {
   /// Some bytes of a value; nil if there is no such key. Where the value is shorter, what there is of it.
   func read(_ key: String, _ part: ByteRange) throws -> PartOfValue?
 
+  /// Values that may be asked for at once; 1 where that gains nothing.
+  var valuesAtOnce: Int { get }
+
+  /// Several values, in the order of their keys.
+  func read(_ keys: [String]) throws -> [[UInt8]?]
+
   /// Names one level below a key ("" for the top), sorted.
   func list(_ key: String) throws -> [String]
 }
@@ -58,6 +64,9 @@ func names(below key: String, of keys: some Sequence<String>) -> [String] {
 }
 
 extension Storage {
+  public var valuesAtOnce: Int { 1 }
+  public func read(_ keys: [String]) throws -> [[UInt8]?] { try keys.map { try read($0) } }
+
   func place(_ key: String) -> String { key.isEmpty ? location : "\(location)/\(key)" }
 }
 

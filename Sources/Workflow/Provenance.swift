@@ -19,6 +19,8 @@ public struct Provenance: Sendable {
       ("blosc", bloscVersion),
       ("zlib", zlibVersionText),
       ("zstd", zstdVersion),
+      ("lz4", lz4Version),
+      ("curl", curlVersion),
     ]
   }
 

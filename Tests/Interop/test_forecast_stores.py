@@ -1,6 +1,9 @@
 """Forecast stores as xarray and a CF checker see them."""
+import functools
+import http.server
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +67,27 @@ def test_cf_checker_finds_no_error(run):
 @pytest.mark.parametrize("name", ["forecast.zarr", "forecast.nc"])
 def test_nothing_temporary_stays(run, name):
     assert not list(run.folder.glob(f"{name}.*"))
+
+
+def test_remote_stores_are_read_as_local_ones(run):
+    """Over HTTP from a server that knows no ranges: scores of a forecast that lies there are those of the local one."""
+    def scores(forecast):
+        jigsaw("evaluate", run.folder, "--forecast", forecast)
+        return (run.folder / "evaluation/scores.csv").read_text()
+
+    handler = functools.partial(QuietHandler, directory=run.folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/forecast.zarr"
+        tree = jigsaw("data", "inspect", address).stdout
+        remote = scores(address)
+        missing = jigsaw("data", "inspect", address + "/nowhere", check=False)
+        server.shutdown()
+    assert tree.replace(address, str(run.zarr)) == jigsaw("data", "inspect", run.zarr).stdout
+    assert remote == scores(run.zarr)
+    assert missing.returncode == 1 and "is not a Zarr group" in missing.stderr
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass

@@ -43,6 +43,9 @@ struct ChunkPipeline: Sendable {
     return result
   }
 
+  /// Whether nothing less than all bytes of a chunk can be decoded.
+  var needsWholeChunks: Bool { !compressors.isEmpty }
+
   /// For people: "blosc(lz4, 5, shuffle)", "shards of zstd(3), crc32c".
   var description: String {
     var parts: [String] = []
@@ -68,6 +71,9 @@ struct ChunkPipeline: Sendable {
       self.read = read
       self.readAll = readAll
     }
+
+    /// No value.
+    static var absent: Source { Source(read: { _ in nil }, readAll: { nil }) }
 
     init(_ bytes: [UInt8]) {
       read = { PartOfValue(bytes, $0) }

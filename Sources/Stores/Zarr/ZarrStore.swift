@@ -71,7 +71,7 @@ public final class ZarrStore: ArrayStore {
     let first = zip(box, array.chunks).map { $0.lowerBound / $1 }
     let last = zip(box, array.chunks).map { ($0.upperBound - 1) / $1 }
     let targetStrides = strides(extent, isFortranOrder: false)
-    for index in BoxIterator(first, last) {
+    func wanted(_ index: [Int]) -> ChunkPipeline.Wanted {
       let origin = zip(index, array.chunks).map(*)
       let inChunk = box.indices.map { i in
         max(box[i].lowerBound, origin[i]) - origin[i]..<min(box[i].upperBound - origin[i], array.chunks[i])
@@ -79,18 +79,36 @@ public final class ZarrStore: ArrayStore {
       let start = box.indices.reduce(0) {
         $0 + (origin[$1] + inChunk[$1].lowerBound - box[$1].lowerBound) * targetStrides[$1]
       }
-      let wanted = ChunkPipeline.Wanted(
+      return ChunkPipeline.Wanted(
         box: inChunk, strides: targetStrides, start: start, width: width, fill: array.fill,
         decoded: { [reads] in reads.countChunk() })
-      try read("\(name)/\(array.key(index))", array, wanted, into: &bytes)
     }
+    let atOnce = array.pipeline.needsWholeChunks ? storage.valuesAtOnce : 1
+    var batch: [[Int]] = []
+    func readBatch() throws {
+      let keys = batch.map { "\(name)/\(array.key($0))" }
+      if keys.count == 1 {
+        try decode(keys[0], source(keys[0]), array, wanted(batch[0]), into: &bytes)
+      } else if keys.count > 1 {
+        for (position, value) in try storage.read(keys).enumerated() {
+          reads.count(bytes: value?.count ?? 0)
+          let source = value.map { ChunkPipeline.Source($0) } ?? .absent
+          try decode(keys[position], source, array, wanted(batch[position]), into: &bytes)
+        }
+      }
+      batch = []
+    }
+    for index in BoxIterator(first, last) {
+      batch.append(index)
+      if batch.count == atOnce { try readBatch() }
+    }
+    try readBatch()
     return RawArray(type: array.type, bytes: bytes)
   }
 
-  private func read(_ key: String, _ array: ZarrMetadata, _ wanted: ChunkPipeline.Wanted, into bytes: inout [UInt8])
-    throws
-  {
-    let source = ChunkPipeline.Source(
+  /// The bytes under a key, read as far as they are needed.
+  private func source(_ key: String) -> ChunkPipeline.Source {
+    ChunkPipeline.Source(
       read: { [storage, reads] in
         let found = try storage.read(key, $0)
         reads.count(bytes: found?.bytes.count ?? 0)
@@ -101,6 +119,12 @@ public final class ZarrStore: ArrayStore {
         reads.count(bytes: found?.count ?? 0)
         return found
       })
+  }
+
+  private func decode(
+    _ key: String, _ source: ChunkPipeline.Source, _ array: ZarrMetadata, _ wanted: ChunkPipeline.Wanted,
+    into bytes: inout [UInt8]
+  ) throws {
     do {
       if try !array.pipeline.decode(source, wanted, into: &bytes) {
         fillBox(&bytes, wanted.strides, wanted.start, extent: wanted.box.map(\.count), with: wanted.fill)

@@ -1,0 +1,163 @@
+import Basics
+import CCurl
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Values as resources of a web server or object store below a URL. What breaks off, stays silent or is refused for the
+/// moment is asked for again, with growing pauses; what remains incomplete is an error.
+public struct HTTPStorage: Storage {
+  public let location: String
+  private let base: String
+  private let retries: Retries
+  private let workers = WorkerPool(threads: HTTPStorage.requestsAtOnce)
+  private static let requestsAtOnce = 16
+
+  /// When an attempt is given up and when the next one follows.
+  public struct Retries: Sendable {
+    public var attempts = 6
+    /// Before the second attempt; it doubles each time.
+    public var firstPauseSeconds = 0.25
+    public var silenceSeconds = 30
+
+    public init() {}
+  }
+
+  /// The largest value that is taken.
+  private static let valueLimit = 5 << 30
+
+  /// - Parameter address: http:// or https://; s3://bucket/path, without credentials, at AWS_ENDPOINT_URL if that is set;
+  ///   gs://bucket/path of public buckets.
+  public init(_ address: String, retries: Retries = Retries()) throws {
+    location = address.last == "/" ? String(address.dropLast()) : address
+    self.retries = retries
+    guard let (scheme, rest) = HTTPStorage.split(location), !rest.isEmpty else {
+      throw JigsawError(address, "is not an address", expected: "http://, https://, s3:// or gs:// and a place")
+    }
+    switch scheme {
+    case "http", "https": base = location
+    case "gs": base = "https://storage.googleapis.com/\(rest)"
+    case "s3":
+      if let endpoint = getenv("AWS_ENDPOINT_URL").map({ String(cString: $0) }), !endpoint.isEmpty {
+        base = "\(endpoint.last == "/" ? String(endpoint.dropLast()) : endpoint)/\(rest)"
+      } else {
+        let parts = rest.split(separator: "/", maxSplits: 1)
+        base = "https://\(parts[0]).s3.amazonaws.com/\(parts.count > 1 ? parts[1] : "")"
+      }
+    default:
+      throw JigsawError(address, "is of a kind that can't be read", expected: "http://, https://, s3:// or gs://")
+    }
+  }
+
+  private static func split(_ address: String) -> (scheme: String, rest: String)? {
+    guard let colon = address.firstRange(of: "://") else { return nil }
+    return (String(address[..<colon.lowerBound]), String(address[colon.upperBound...]))
+  }
+
+  /// Whether a path is the address of something remote.
+  public static func isAddress(_ path: String) -> Bool { split(path) != nil }
+
+  // MARK: Reading
+
+  public func read(_ key: String) throws -> [UInt8]? { try get(key, nil)?.bytes }
+
+  public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
+    switch part {
+    // An empty range can't be asked for; one byte tells the length.
+    case .range(let range) where range.isEmpty:
+      try get(key, .range(0..<1)).map { PartOfValue(bytes: [], length: $0.length) }
+    case .last(let count) where count <= 0:
+      try get(key, .range(0..<1)).map { PartOfValue(bytes: [], length: $0.length) }
+    default: try get(key, part)
+    }
+  }
+
+  /// So that the first are used while the last arrive.
+  public var valuesAtOnce: Int { 2 * HTTPStorage.requestsAtOnce }
+
+  public func read(_ keys: [String]) throws -> [[UInt8]?] {
+    let results = Mutex([Result<[UInt8]?, any Error>?](repeating: nil, count: keys.count))
+    workers.run(keys.count) { index in
+      let result = Result { try read(keys[index]) }
+      results.withLock { $0[index] = result }
+    }
+    return try results.withLock { try $0.map { try $0?.get() ?? nil } }
+  }
+
+  public func list(_ key: String) throws -> [String] {
+    throw JigsawError(
+      place(key), "can't be listed over HTTP", expected: "consolidated metadata",
+      remedy: "consolidate the store, or copy it here")
+  }
+
+  /// - Returns: nil when the server says that there is nothing.
+  private func get(_ key: String, _ part: ByteRange?) throws -> PartOfValue? {
+    let url = "\(base)/\(HTTPStorage.escaped(key))"
+    let range: String? =
+      switch part {
+      case .range(let range): "\(range.lowerBound)-\(range.upperBound - 1)"
+      case .last(let count): "-\(count)"
+      case nil: nil
+      }
+    var problem = ""
+    for attempt in 0..<max(1, retries.attempts) {
+      var response = jk_curl_response()
+      jk_curl_get(url, range, HTTPStorage.valueLimit, retries.silenceSeconds, &response)
+      defer { jk_curl_release(&response) }
+      let status = response.status
+      problem = withUnsafeBytes(of: response.problem) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if problem.isEmpty {
+        switch status {
+        case 200...299:
+          let bytes = Array(UnsafeRawBufferPointer(start: response.body, count: response.length))
+          switch HTTPStorage.answer(bytes, status, part, first: Int(response.first), total: Int(response.total)) {
+          case .success(let found): return found
+          case .failure(let wrong): problem = wrong.what
+          }
+        case 404, 410: return nil
+        case 416: return PartOfValue(bytes: [], length: max(0, Int(response.total)))
+        default: problem = "the server answered with status \(status)"
+        }
+      }
+      let mayPass = response.is_transient || [408, 425, 429, 500, 502, 503, 504].contains(status) || status / 100 == 2
+      guard mayPass, attempt + 1 < retries.attempts else { break }
+      // Jitter keeps many ranks from coming back at once.
+      let pause = retries.firstPauseSeconds * Double(1 << attempt) * Double.random(in: 0.75...1.25)
+      usleep(UInt32(1e6 * min(30, max(pause, response.retry_after))))
+    }
+    throw JigsawError(
+      place(key), "can't be read", found: problem, remedy: "check the address and the network, then try again")
+  }
+
+  private struct Wrong: Error { let what: String }
+
+  /// What an answer holds, if it is what was asked for.
+  private static func answer(
+    _ bytes: [UInt8], _ status: Int, _ part: ByteRange?, first: Int, total: Int
+  ) -> Result<PartOfValue, Wrong> {
+    guard let part else { return .success(PartOfValue(bytes: bytes, length: bytes.count)) }
+    // A server that knows no ranges sends all of it.
+    if status != 206 { return .success(PartOfValue(bytes, part)) }
+    guard total >= 0, first >= 0 else { return .failure(Wrong(what: "an answer that does not say which bytes it has")) }
+    let expected = part.range(total)
+    guard first == expected.lowerBound, bytes.count == expected.count else {
+      return .failure(
+        Wrong(what: "\(bytes.count) bytes from \(first) in place of \(expected.count) from \(expected.lowerBound)"))
+    }
+    return .success(PartOfValue(bytes: bytes, length: total))
+  }
+
+  /// Percent-encoded but for what may stand in a path (RFC 3986).
+  private static func escaped(_ key: String) -> String {
+    let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/".utf8)
+    return key.utf8.map { byte in
+      plain.contains(byte)
+        ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+    }.joined()
+  }
+}
+
+/// The version of libcurl that is loaded.
+public var curlVersion: String { String(cString: jk_curl_version()) }

@@ -1,0 +1,44 @@
+/// The one place that sees libcurl: a GET of a whole resource or of some of its bytes.
+#ifndef JIGSAW_CCURL_H
+#define JIGSAW_CCURL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct {
+  /// HTTP's status; 0 when there was no answer.
+  long status;
+  /// What arrived; to be given to jk_curl_release.
+  uint8_t *body;
+  size_t length;
+  /// Of the whole resource, from Content-Range; -1 if not told. Its first byte too.
+  int64_t total, first;
+  /// Seconds to wait before the next attempt, from Retry-After; -1 if not told.
+  double retry_after;
+  /// Whether trying again may help: no connection, a break, a silence.
+  bool is_transient;
+  /// What went wrong below HTTP; empty if nothing.
+  char problem[256];
+} jk_curl_response;
+
+/// Gets a resource. Connections are kept open, one set for each thread.
+///
+/// - range: "0-99" or "-100"; null for all.
+/// - limit: more bytes than these are not taken.
+/// - silence_seconds: without a byte end the attempt.
+void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds, jk_curl_response *response);
+
+void jk_curl_release(jk_curl_response *response);
+
+/// The version of the library that is loaded.
+const char *jk_curl_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
