@@ -86,7 +86,7 @@ public final class WorkerPool: Sendable {
           Unmanaged<Shared>.fromOpaque($0!).takeRetainedValue().serve()
           return nil
         }, Unmanaged.passRetained(self).toOpaque())
-      if status == 0 { pthread_detach(thread) }
+      if status == 0 { pthread_detach(thread) } else { Unmanaged.passUnretained(self).release() }
       return status == 0
     }
 

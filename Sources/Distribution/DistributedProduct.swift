@@ -232,7 +232,8 @@ public final class DistributedProducts {
     var failure: (any Error)?
     func lookAfterTransfers() {
       guard failure == nil else { return }
-      do { try context.progress() } catch { failure = error }
+      // Work in the background adds with the team, which is busy with this product if it has several members.
+      do { try compute.team.count == 1 ? context.progress() : context.instance.progress() } catch { failure = error }
     }
     context.world.manner.trace.measure(.compute, "product") {
       compute.multiply(a, b, into: c, accumulate: accumulate, pause: isAlone ? nil : lookAfterTransfers)

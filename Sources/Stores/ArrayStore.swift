@@ -147,9 +147,15 @@ extension ArrayStore {
       remedy: nearest(to: name, among: names).map { "did you mean '\($0)'?" })
   }
 
-  /// The whole array.
+  /// The whole array, of at most 8 GiB: what is larger is read in parts.
   public func read(_ name: String) throws -> RawArray {
-    try read(name, info(name).shape.map { 0..<$0 })
+    let info = try info(name)
+    guard info.count <= 8 << 30 / info.type.byteCount else {
+      throw JigsawError(
+        "\(location): \(name)", "is too large to be read as a whole", expected: "at most 8 GiB",
+        found: "\(info.count) numbers of \(info.type.byteCount) bytes")
+    }
+    return try read(name, info.shape.map { 0..<$0 })
   }
 
   func checkBox(_ box: [Range<Int>], of info: ArrayInfo) throws {

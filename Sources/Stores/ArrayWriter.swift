@@ -1,3 +1,5 @@
+import Basics
+
 /// An array to be created in a new store.
 public struct ArrayDefinition: Sendable {
   public let name: String
@@ -69,6 +71,9 @@ public func createStore(
   _ path: String, _ definition: StoreDefinition, joins: Bool = false, zarrFormat: Int = 2
 ) throws -> any ArrayWriter {
   precondition(!joins || path.hasSuffix(".zarr"), "a NetCDF file has one writer")
+  if HTTPStorage.isAddress(path) {
+    throw JigsawError(path, "can't be written to", expected: "a path on this machine", remedy: "write here, then copy")
+  }
   return path.hasSuffix(".zarr")
     ? try ZarrWriter(path, definition, joins: joins, format: zarrFormat) : try NetCDFWriter(path, definition)
 }

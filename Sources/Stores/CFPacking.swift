@@ -25,6 +25,7 @@ public struct CFPacking: Sendable, Equatable {
     }
     switch raw.type {
     case .int16: unpack(raw, Int16.self, out)
+    case .float16: unpack(raw, Float16.self, out)
     case .float32: unpack(raw, Float.self, out)
     default: raw.forEach { out[$0] = value($1, missing) }
     }

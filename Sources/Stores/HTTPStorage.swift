@@ -31,20 +31,30 @@ public struct HTTPStorage: Storage {
   /// - Parameter address: http:// or https://; s3://bucket/path, without credentials, at AWS_ENDPOINT_URL if that is set;
   ///   gs://bucket/path of public buckets.
   public init(_ address: String, retries: Retries = Retries()) throws {
-    location = address.last == "/" ? String(address.dropLast()) : address
     self.retries = retries
-    guard let (scheme, rest) = HTTPStorage.split(location), !rest.isEmpty else {
+    guard let (scheme, given) = HTTPStorage.split(address), let bucket = given.split(separator: "/").first else {
       throw JigsawError(address, "is not an address", expected: "http://, https://, s3:// or gs:// and a place")
     }
+    var place = given
+    while place.last == "/" { place.removeLast() }
+    location = "\(scheme)://\(place)"
+    let rest = HTTPStorage.escaped(place)
     switch scheme {
-    case "http", "https": base = location
+    case "http", "https":
+      guard !place.contains(where: { "?#".contains($0) }) else {
+        throw JigsawError(
+          address, "has a query or a fragment", expected: "the address of a folder, to which names can be added")
+      }
+      base = location
     case "gs": base = "https://storage.googleapis.com/\(rest)"
     case "s3":
       if let endpoint = getenv("AWS_ENDPOINT_URL").map({ String(cString: $0) }), !endpoint.isEmpty {
         base = "\(endpoint.last == "/" ? String(endpoint.dropLast()) : endpoint)/\(rest)"
+      } else if bucket.contains(".") {
+        // Amazon's certificate has no names with more dots.
+        base = "https://s3.amazonaws.com/\(rest)"
       } else {
-        let parts = rest.split(separator: "/", maxSplits: 1)
-        base = "https://\(parts[0]).s3.amazonaws.com/\(parts.count > 1 ? parts[1] : "")"
+        base = "https://\(bucket).s3.amazonaws.com\(rest.dropFirst(bucket.count))"
       }
     default:
       throw JigsawError(address, "is of a kind that can't be read", expected: "http://, https://, s3:// or gs://")
@@ -108,20 +118,23 @@ public struct HTTPStorage: Storage {
       defer { jk_curl_release(&response) }
       let status = response.status
       problem = withUnsafeBytes(of: response.problem) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      var isWrongAnswer = false
       if problem.isEmpty {
         switch status {
         case 200...299:
           let bytes = Array(UnsafeRawBufferPointer(start: response.body, count: response.length))
           switch HTTPStorage.answer(bytes, status, part, first: Int(response.first), total: Int(response.total)) {
           case .success(let found): return found
-          case .failure(let wrong): problem = wrong.what
+          case .failure(let wrong):
+            problem = wrong.what
+            isWrongAnswer = true
           }
         case 404, 410: return nil
         case 416: return PartOfValue(bytes: [], length: max(0, Int(response.total)))
         default: problem = "the server answered with status \(status)"
         }
       }
-      let mayPass = response.is_transient || [408, 425, 429, 500, 502, 503, 504].contains(status) || status / 100 == 2
+      let mayPass = response.is_transient || [408, 425, 429, 500, 502, 503, 504].contains(status) || isWrongAnswer
       guard mayPass, attempt + 1 < retries.attempts else { break }
       // Jitter keeps many ranks from coming back at once.
       let pause = retries.firstPauseSeconds * Double(1 << attempt) * Double.random(in: 0.75...1.25)

@@ -10,6 +10,7 @@ public struct ZipStorage: Storage {
     let storedLength, length: Int
     /// Of the entry's own header.
     let offset: Int
+    let checksum: Int
   }
 
   /// The largest directory that is read, and the largest value.
@@ -26,8 +27,9 @@ public struct ZipStorage: Storage {
   public func read(_ key: String) throws -> [UInt8]? {
     guard let entry = entries[key] else { return nil }
     let stored = try bytes(entry, key, 0..<entry.storedLength)
-    if !entry.isDeflated { return stored }
-    guard let value = inflateRaw(stored, length: entry.length) else { throw damaged(key) }
+    guard let value = entry.isDeflated ? inflateRaw(stored, length: entry.length) : stored,
+      zipChecksum(value) == entry.checksum
+    else { throw damaged(key) }
     return value
   }
 
@@ -41,7 +43,7 @@ public struct ZipStorage: Storage {
 
   public func list(_ key: String) -> [String] { names(below: key, of: entries.keys) }
 
-  /// Some of the stored bytes of an entry.
+  /// Some of the stored bytes of an entry. Parts of a stored entry can't be checked.
   private func bytes(_ entry: Entry, _ key: String, _ range: Range<Int>) throws -> [UInt8] {
     let header = try Files.readIfPresent(location) { _ in entry.offset..<entry.offset + 30 }?.bytes ?? []
     let fields = LittleEndian(header)
@@ -67,13 +69,15 @@ public struct ZipStorage: Storage {
       JigsawError(path, "is not a usable ZIP archive", found: found, remedy: "check it with 'unzip -t'")
     }
     // The end record is the last thing, but for a comment of at most 64 KiB.
-    guard let tail = try Files.readIfPresent(path, part: { max(0, $0 - 65_557)..<$0 }) else { throw invalid("no file") }
+    guard let tail = try Files.readIfPresent(path, part: { max(0, $0 - 65_577)..<$0 }) else { throw invalid("no file") }
     let last = LittleEndian(tail.bytes)
     guard let end = (0..<max(0, tail.bytes.count - 21)).last(where: { last.uint32($0) == 0x0605_4B50 }),
       var count = last.uint16(end + 10), var size = last.uint32(end + 12), var start = last.uint32(end + 16)
     else { throw invalid("no end of the directory") }
-    if count == 0xFFFF || size == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
-      guard end >= 20, last.uint32(end - 20) == 0x0706_4B50, let place = last.uint64(end - 12),
+    // All ones mean ZIP64, unless an archive has just so many entries.
+    let isLong = last.uint32(end - 20) == 0x0706_4B50
+    if isLong || size == 0xFFFF_FFFF || start == 0xFFFF_FFFF {
+      guard isLong, let place = last.uint64(end - 12),
         let record = try Files.readIfPresent(path, part: { _ in place..<place + 56 })?.bytes
       else { throw invalid("no end of the ZIP64 directory") }
       let fields = LittleEndian(record)
@@ -89,9 +93,9 @@ public struct ZipStorage: Storage {
     var entries: [String: Entry] = [:]
     let fields = LittleEndian(bytes)
     var position = 0
-    for _ in 0..<min(count, size / 46) {
+    for _ in 0..<min(count, size / 46 + 1) {
       guard fields.uint32(position) == 0x0201_4B50, let flags = fields.uint16(position + 8),
-        let method = fields.uint16(position + 10),
+        let method = fields.uint16(position + 10), let checksum = fields.uint32(position + 16),
         var stored = fields.uint32(position + 20), var length = fields.uint32(position + 24),
         let nameLength = fields.uint16(position + 28), let extraLength = fields.uint16(position + 30),
         let commentLength = fields.uint16(position + 32), var offset = fields.uint32(position + 42),
@@ -128,8 +132,9 @@ public struct ZipStorage: Storage {
       }
       // Of entries with one name the last counts, as in zipfile.
       entries[name] = Entry(
-        isDeflated: method == 8, storedLength: stored, length: length, offset: offset)
+        isDeflated: method == 8, storedLength: stored, length: length, offset: offset, checksum: checksum)
     }
+    guard position == bytes.count else { throw invalid("a directory with another number of entries than it says") }
     return entries
   }
 }

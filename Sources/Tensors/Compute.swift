@@ -1,5 +1,9 @@
 import CKernels
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// What a rank computes with: its threads, its memory, its library of products. No global state.
 public final class Compute: Sendable {
   public let team: ThreadTeam
@@ -22,7 +26,8 @@ public final class Compute: Sendable {
 
   /// C = A·B, or C += A·B when `accumulate`, on all threads of the team.
   ///
-  /// - Parameter pause: called on the calling thread every some milliseconds of its work.
+  /// - Parameter pause: called on the calling thread every some tenths of a millisecond of its share of the work. Must not
+  ///   use the team when that has several members.
   public func multiply(
     _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false, pause: (() -> Void)? = nil
   ) {
@@ -37,6 +42,8 @@ public final class Compute: Sendable {
       return
     }
     let parts = team.count
+    let caller = pthread_self()
+    func isCaller() -> Bool { pthread_equal(pthread_self(), caller) != 0 }
     if parts == 1 { return backend.multiply(a, b, into: c, accumulate: accumulate, pause: pause) }
     // Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
     if c.rows * c.columns < 64 * 64 * parts && a.columns > 4_096 {
@@ -46,12 +53,12 @@ public final class Compute: Sendable {
       team.split(c.columns, grain: 16) { range in
         backend.multiply(
           a, b.columns(range), into: c.columns(range), accumulate: accumulate,
-          pause: range.lowerBound == 0 ? pause : nil)
+          pause: isCaller() ? pause : nil)
       }
     } else {
       team.split(c.rows, grain: 16) { range in
         backend.multiply(
-          a.rows(range), b, into: c.rows(range), accumulate: accumulate, pause: range.lowerBound == 0 ? pause : nil)
+          a.rows(range), b, into: c.rows(range), accumulate: accumulate, pause: isCaller() ? pause : nil)
       }
     }
   }

@@ -36,7 +36,7 @@ public protocol ProductBackend: Sendable {
 
   /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone. Sizes have been checked, none is zero.
   ///
-  /// - Parameter pause: called every some milliseconds of work.
+  /// - Parameter pause: called every some tenths of a millisecond of work, on the calling thread.
   func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?)
 }
 

@@ -68,7 +68,10 @@ import Testing
     retries.firstPauseSeconds = 0.001
     let storage = try HTTPStorage("http://127.0.0.1:1/store", retries: retries)
     #expect(throws: JigsawError.self) { try storage.read("x") }
-    #expect(throws: JigsawError.self) { try HTTPStorage("ftp://somewhere/else") }
+    for address in ["ftp://somewhere/else", "s3:////", "https://", "https://host/store.zarr?key=1"] {
+      #expect(throws: JigsawError.self, "\(address)") { try HTTPStorage(address) }
+    }
+    #expect(try HTTPStorage("gs://bucket/a.zarr//").location == "gs://bucket/a.zarr")
     #expect(HTTPStorage.isAddress("gs://bucket/a.zarr") && !HTTPStorage.isAddress("/data/a.zarr"))
   }
 

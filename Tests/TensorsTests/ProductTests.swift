@@ -2,6 +2,10 @@ import Testing
 
 @testable import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 @Suite struct ProductTests {
   /// All transpositions, uneven sizes, strides, one to three threads, with and without accumulation.
   @Test(arguments: [1, 2, 3]) func productsMatchTheReference(threads: Int) {
@@ -61,6 +65,21 @@ import Testing
       results.append(c.values)
     }
     #expect(results.allSatisfy { $0 == results[0] })
+  }
+
+  /// Whoever looks after transfers does so on the thread that asked for the product, however small that is.
+  @Test func pausesAreOnTheCallingThread() {
+    for threads in [1, 2, 5, 8] {
+      let compute = Compute(threads: threads, backend: PackedProducts())
+      for (m, n) in [(3, 40), (96, 7), (200, 300)] {
+        let (caller, c) = (pthread_self(), Tensor(zeros: [m, n]))
+        var elsewhere = 0
+        compute.multiply(
+          matrix(m, 20, seed: 1).plain, matrix(20, n, seed: 2).plain, into: c.matrix(rows: m),
+          pause: { if pthread_equal(pthread_self(), caller) == 0 { elsewhere += 1 } })
+        #expect(elsewhere == 0)
+      }
+    }
   }
 
   /// A matrix within a wider one, so that rows are not adjacent.

@@ -179,6 +179,9 @@ func inflateRaw(_ input: [UInt8], length: Int) -> [UInt8]? {
   return bytes?.count == length ? bytes : nil
 }
 
+/// The checksum of ZIP archives.
+func zipChecksum(_ bytes: [UInt8]) -> Int { Int(crc32_z(0, bytes, bytes.count)) }
+
 // Versions of the libraries that are loaded.
 public var bloscVersion: String { String(cString: blosc_get_version_string()) }
 public var zlibVersionText: String { String(cString: zlibVersion()) }

@@ -70,7 +70,9 @@ struct ZarrDocuments {
 
   /// No name may lead out of the store.
   private func requireSafe(_ name: String) throws {
-    if name.hasPrefix("/") || name.split(separator: "/").contains("..") {
+    // Bytes, since a slash and an accent make one Character.
+    let slash = UInt8(ascii: "/")
+    if name.utf8.first == slash || name.utf8.split(separator: slash).contains(where: { $0.elementsEqual("..".utf8) }) {
       throw JigsawError(
         place, "has the key '\(name)', which leads out of the store", remedy: "don't trust this store")
     }

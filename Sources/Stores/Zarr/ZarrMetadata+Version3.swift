@@ -96,11 +96,8 @@ extension ZarrMetadata {
 
   /// Also floating-point numbers given by their bits: "0x7fc00000".
   private static func fill(_ type: ScalarType, _ value: JSONValue?) -> [UInt8] {
-    if let text = value?.string {
-      if text.hasPrefix("0x"), let bits = UInt64(text.dropFirst(2), radix: 16) {
-        return withUnsafeBytes(of: bits.littleEndian) { Array($0.prefix(type.byteCount)) }
-      }
-      if text == "NaT" { return element(type, .integer(.min)) }
+    if let text = value?.string, text.hasPrefix("0x"), let bits = UInt64(text.dropFirst(2), radix: 16) {
+      return withUnsafeBytes(of: bits.littleEndian) { Array($0.prefix(type.byteCount)) }
     }
     return element(type, value)
   }

@@ -74,6 +74,7 @@ struct ZarrMetadata: Sendable {
   /// One element with this value, zero if it is none.
   static func element(_ type: ScalarType, _ value: JSONValue?) -> [UInt8] {
     if case .bool(let flag) = value { return element(type, flag ? 1 : 0) }
+    if value == .string("NaT") { return element(type, .integer(.min)) }
     if let whole = value?.integer, type == .int64 || type == .uint64 {
       return withUnsafeBytes(of: whole) { Array($0) }
     }
@@ -85,7 +86,7 @@ struct ZarrMetadata: Sendable {
     case .float16: withUnsafeBytes(of: Float16(value).bitPattern) { Array($0) }
     case .float32: withUnsafeBytes(of: Float(value)) { Array($0) }
     case .float64: withUnsafeBytes(of: value) { Array($0) }
-    case .uint64: withUnsafeBytes(of: UInt64(exactly: value) ?? 0) { Array($0) }
+    case .uint64: withUnsafeBytes(of: value >= 0x1p64 ? .max : UInt64(exactly: value) ?? 0) { Array($0) }
     default: withUnsafeBytes(of: Int64(exactly: value) ?? 0) { Array($0.prefix(type.byteCount)) }
     }
   }
