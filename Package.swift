@@ -103,6 +103,9 @@ let package = Package(
     // Reads what the reference tools wrote: Tests/Interop.
     .executableTarget(
       name: "store-checks", dependencies: ["Basics", "Stores"], path: "Tests/StoreChecksMain", swiftSettings: strict),
+    // Opens views of datasets for comparison with anemoi-datasets: Tests/Interop.
+    .executableTarget(
+      name: "view-checks", dependencies: ["Basics", "Datasets"], path: "Tests/ViewChecksMain", swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),

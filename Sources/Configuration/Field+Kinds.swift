@@ -243,6 +243,16 @@ extension Field {
     }
   }
 
+  /// A word, a list or groups, kept as they are; or null.
+  public static func nested(_ name: String, _ path: any Path<JSONValue?>, _ help: String) -> Field {
+    Field(name, help, .nested) { root, node, key, file in
+      root[keyPath: path] = node.isNull ? nil : try json(node, key, file)
+    } text: {
+      // JSON is YAML.
+      ($0[keyPath: path].flatMap { try? $0.text(pretty: false) }) ?? "null"
+    }
+  }
+
   /// A group of settings below this one.
   public static func section<S: Section>(_ name: String, _ path: any Path<S>, _ help: String) -> Field {
     Field(name, help, .section(SectionType<S>()), valueOf: { $0[keyPath: path] }) { root, node, key, file in
@@ -278,6 +288,26 @@ private func pairs<V>(
   var result: [String: V] = [:]
   for (name, node) in mapping { result[name.string ?? ""] = try value(node, "\(key).\(name.string ?? "")") }
   return result
+}
+
+/// A node as JSON: plain words that are numbers, true, false or null are these, dates stay words.
+private func json(_ node: Node, _ key: String, _ file: String) throws -> JSONValue {
+  if let sequence = node.sequence { return .array(try sequence.map { try json($0, key, file) }) }
+  if let mapping = node.mapping {
+    var members: [String: JSONValue] = [:]
+    for (name, value) in mapping {
+      guard let word = name.string else { throw invalid(name, key, file, expected: "words as names") }
+      members[word] = try json(value, "\(key).\(word)", file)
+    }
+    return .object(members)
+  }
+  guard let scalar = node.scalar else { throw invalid(node, key, file, expected: "a word, a list or groups") }
+  if node.isNull { return .null }
+  guard scalar.style == .plain || scalar.style == .any else { return .string(scalar.string) }
+  if let flag = ["true": true, "false": false][scalar.string] { return .bool(flag) }
+  if let number = Int(scalar.string) { return .integer(number) }
+  if let number = Double(scalar.string), number.isFinite { return .number(number) }
+  return .string(scalar.string)
 }
 
 /// Shortest form that reads back to the same number: 500, 0.001, 1e-08.

@@ -83,14 +83,20 @@ public struct PeriodSection: Section {
 }
 
 public struct SourceSection: Section {
-  public var path = ""
+  public var path: String?
+  public var open: JSONValue?
   public var names: [String: String] = [:]
 
   public init() {}
 
   public static let fields: [Field<SourceSection>] = [
     .text(
-      "path", \.path, "A NetCDF file, a Zarr folder, or a pattern such as data/era5-*.nc (files in order of time)."),
+      "path", \.path,
+      "A NetCDF file, a Zarr folder, an Anemoi dataset, or a pattern such as data/era5-*.nc (files in order of time)."),
+    .nested(
+      "open", \.open,
+      "In place of path: datasets opened, cut and combined as by Anemoi's open_dataset, with its names (docs/data.md), "
+        + "for example {dataset: a.zarr, area: [70, -20, 30, 40]}."),
     .textMap(
       "names", \.names, "Our name: the name in this store, where it isn't a common one, for example {msl: slp}."),
   ]
@@ -130,7 +136,9 @@ public struct DataSection: Section {
     .section("validation", \.validation, "Period watched during training; leave empty for none."),
     .section("test", \.test, "Period that forecasts start from by default."),
     .text(
-      "statistics", \.statistics, "File with statistics from 'jigsaw data stats'; null: computed when training starts."),
+      "statistics", \.statistics,
+      "File with statistics from 'jigsaw data stats'; 'dataset': those that Anemoi datasets bring; null: computed when "
+        + "training starts."),
     .number(
       "cacheGiB", \.cacheGiB, 0...1_000_000,
       "Memory of each rank for decoded fields, so that each is read from disk once; null: a quarter of the free memory, shared."

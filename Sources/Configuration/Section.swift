@@ -26,6 +26,8 @@ indirect enum FieldKind: Sendable {
   case scalar(ScalarKind)
   case list(of: String, minimum: Double?)
   case map(of: String)
+  /// A word, a list or groups, as something else defines them.
+  case nested
   case section(any SectionDescription)
   case sections(any SectionDescription)
 }
@@ -87,6 +89,8 @@ struct SectionType<S: Section>: SectionDescription {
       case .map(let element):
         property["type"] = .string("object")
         property["additionalProperties"] = .object(["type": .string(element)])
+      case .nested:
+        property["type"] = .array(["string", "array", "object", "null"].map { .string($0) })
       case .section(let section):
         property.merge(section.schema().object ?? [:]) { own, _ in own }
       case .sections(let section):

@@ -3,16 +3,25 @@ import Stores
 import Synchronization
 
 /// Where fields come from: stores that follow each other in time, or add variables.
-public struct SourceDescription: Sendable, Hashable {
+public struct SourceDescription: Sendable {
   /// A path or a pattern ("data/era5-*.nc"); several matches follow each other in time.
   public let path: String
+  /// In place of a path: datasets to open as Anemoi does.
+  public let open: JSONValue?
   /// Our name → the name in the store, where that isn't among the known ones.
   public let names: [String: String]
 
-  public init(path: String, names: [String: String] = [:]) {
+  public init(path: String, open: JSONValue? = nil, names: [String: String] = [:]) {
     self.path = path
+    self.open = open
     self.names = names
   }
+
+  /// The paths and patterns of all stores in it.
+  public var paths: [String] { path.isEmpty ? open.map { ViewRequest($0, key: "open").paths } ?? [] : [path] }
+
+  /// For messages: the path, or what is opened.
+  public var display: String { path.isEmpty ? open.flatMap { try? $0.text(pretty: false) } ?? "" : path }
 }
 
 /// A dataset: chosen channels on one grid at many times, plus static fields. Reading is safe from several threads.
@@ -29,7 +38,7 @@ public final class FieldDataset: Sendable {
   public let normalizations: [String]
 
   private let parts: [Part]
-  private let statics: [(store: GriddedStore, binding: GriddedStore.Binding)]
+  private let statics: [(store: any GridFields, found: FoundVariable)]
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
   private let places: [Place]
@@ -50,9 +59,8 @@ public final class FieldDataset: Sendable {
   /// One store of a source, with the channels it gives.
   private struct Part: Sendable {
     let source: Int
-    let store: GriddedStore
-    /// (index in `channels`, binding, level index)
-    let fields: [(channel: Int, binding: GriddedStore.Binding, level: Int?)]
+    let store: any GridFields
+    let fields: [WantedField]
   }
 
   /// For one time: per source, the part and the time's index in it.
@@ -79,16 +87,15 @@ public final class FieldDataset: Sendable {
       }
     }
     let paths = sources.map { source in
-      ([source.path] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
+      ([source.display] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
         .joined(separator: ", ")
     }
     origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
-    var stores: [(source: Int, store: GriddedStore)] = []
+    var stores: [(source: Int, store: any GridFields)] = []
     for (index, source) in sources.enumerated() {
-      if source.path.isEmpty {
-        throw JigsawError("data.sources[\(index)].path", "is empty", remedy: "name a NetCDF file or Zarr folder")
+      for store in try FieldDataset.openSource(source, key: "data.sources[\(index)]", rows: rows) {
+        stores.append((index, store))
       }
-      for path in try expand(source.path) { stores.append((index, try GriddedStore(openStore(path), rows: rows))) }
     }
     guard let first = stores.first?.store else {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
@@ -96,19 +103,18 @@ public final class FieldDataset: Sendable {
     grid = first.grid
     for (_, store) in stores where !store.grid.matches(first.grid) {
       throw JigsawError(
-        store.store.location, "has another grid than \(first.store.location)", expected: first.grid.summary,
+        store.location, "has another grid than \(first.location)", expected: first.grid.summary,
         found: store.grid.summary, remedy: "regrid one of them")
     }
 
     // Which source gives which variable; each of its stores must have it.
     var channels: [Channel] = []
-    var fieldsOfStore = [[(channel: Int, binding: GriddedStore.Binding, level: Int?)]](
-      repeating: [], count: stores.count)
+    var fieldsOfStore = [[WantedField]](repeating: [], count: stores.count)
     for name in variables {
       let found = try FieldDataset.locate(name, stores, sources, wantsTime: true)
-      let binding = found[0].binding
-      let levels: [Double?] = binding.hasLevels ? levelsHPa.map { $0 } : [nil]
-      if binding.hasLevels && levelsHPa.isEmpty {
+      let first = found[0].found
+      let levels: [Double?] = first.hasLevels ? levelsHPa.map { $0 } : [nil]
+      if first.hasLevels && levelsHPa.isEmpty {
         throw JigsawError(
           "data.levels", "is empty, but \(name) is stored on levels",
           found: stores[found[0].store].store.levelsHPa.map { Channel.text($0) }.joined(separator: ", "),
@@ -119,14 +125,14 @@ public final class FieldDataset: Sendable {
         channels.append(Channel(variable: name, levelHPa: level))
         for entry in found {
           let store = stores[entry.store].store
-          guard entry.binding.hasLevels == binding.hasLevels else {
+          guard entry.found.hasLevels == first.hasLevels else {
             throw JigsawError(
-              "\(store.store.location): \(entry.binding.array.name)",
-              "has \(binding.hasLevels ? "no " : "")levels, unlike in \(stores[found[0].store].store.store.location)",
+              "\(store.location): \(entry.found.storedName)",
+              "has \(first.hasLevels ? "no " : "")levels, unlike in \(stores[found[0].store].store.location)",
               remedy: "give both files the same dimensions")
           }
           fieldsOfStore[entry.store].append(
-            (channel, entry.binding, try level.map { try store.levelIndex($0, of: entry.binding) }))
+            WantedField(channel: channel, found: entry.found, slot: try store.slot(level, of: entry.found)))
         }
       }
     }
@@ -137,18 +143,18 @@ public final class FieldDataset: Sendable {
     }
     statics = try staticVariables.map { name in
       let entry = try FieldDataset.locate(name, stores, sources, wantsTime: false)[0]
-      guard !entry.binding.hasLevels else {
+      guard !entry.found.hasLevels else {
         throw JigsawError(
-          "\(stores[entry.store].store.store.location): \(entry.binding.array.name)", "has levels",
+          "\(stores[entry.store].store.location): \(entry.found.storedName)", "has levels",
           expected: "a static field [latitude, longitude]", remedy: "select one level of it before")
       }
-      return (stores[entry.store].store, entry.binding)
+      return (stores[entry.store].store, entry.found)
     }
     staticChannels = staticVariables.map { Channel(variable: $0) }
     (times, places) = try FieldDataset.align(parts)
     if times.isEmpty && !parts.isEmpty {
       throw JigsawError(
-        sources.map(\.path).joined(separator: ", "), "have no time in common",
+        sources.map(\.display).joined(separator: ", "), "have no time in common",
         found: parts.map { part in
           part.store.times.first.map { "\($0.display) … \(part.store.times[part.store.times.count - 1].display)" }
             ?? "none"
@@ -159,10 +165,10 @@ public final class FieldDataset: Sendable {
     var notes = stores.flatMap(\.store.normalizations)
     for part in parts {
       for field in part.fields {
-        let variable = field.binding.variable
-        if let units = field.binding.storedUnits, field.binding.conversion != .none {
+        let variable = field.found.variable
+        if let units = field.found.storedUnits, field.found.conversion != .none {
           notes.append("\(variable.name) converted from \(units) to \(variable.units)")
-        } else if field.binding.storedUnits == nil {
+        } else if field.found.storedUnits == nil {
           notes.append("\(variable.name) is assumed to be in \(variable.units): the store gives no units")
         }
       }
@@ -170,44 +176,60 @@ public final class FieldDataset: Sendable {
     normalizations = Array(Set(notes)).sorted()
   }
 
+  /// What a source stands for: its stores, or the view that it asks for.
+  private static func openSource(_ source: SourceDescription, key: String, rows: Int?) throws -> [any GridFields] {
+    if let request = source.open {
+      if !source.path.isEmpty { throw JigsawError(key, "has both a path and open", remedy: "remove one of them") }
+      return [try RegularView(ViewRequest(request, key: "\(key).open").open(), rows: rows)]
+    }
+    if source.path.isEmpty {
+      throw JigsawError("\(key).path", "is empty", remedy: "name a NetCDF file, a Zarr folder or an Anemoi dataset")
+    }
+    return try expand(source.path).map { path in
+      let store = try openStore(path)
+      return AnemoiDataset.isOne(store)
+        ? try RegularView(AnemoiDataset(store), rows: rows) : try GriddedStore(store, rows: rows)
+    }
+  }
+
   /// The stores of the one source that has `name`.
   private static func locate(
-    _ name: String, _ stores: [(source: Int, store: GriddedStore)], _ sources: [SourceDescription], wantsTime: Bool
-  ) throws -> [(store: Int, binding: GriddedStore.Binding)] {
+    _ name: String, _ stores: [(source: Int, store: any GridFields)], _ sources: [SourceDescription], wantsTime: Bool
+  ) throws -> [(store: Int, found: FoundVariable)] {
     for source in sources.indices {
       let ofSource = stores.indices.filter { stores[$0].source == source }
-      let found = try ofSource.compactMap { index -> (store: Int, binding: GriddedStore.Binding)? in
+      let found = try ofSource.compactMap { index -> (store: Int, found: FoundVariable)? in
         guard
-          let binding = try stores[index].store.bind(
+          let found = try stores[index].store.find(
             name, rename: sources[source].names, asStatic: !wantsTime),
-          binding.isStatic != wantsTime
+          found.isStatic != wantsTime
         else { return nil }
-        return (index, binding)
+        return (index, found)
       }
       if found.isEmpty { continue }
       if wantsTime && found.count < ofSource.count {
         let without = ofSource.first { index in !found.contains { $0.store == index } } ?? 0
         throw JigsawError(
-          stores[without].store.store.location, "lacks the variable '\(name)' that other files of the source have",
+          stores[without].store.location, "lacks the variable '\(name)' that other files of the source have",
           remedy: "complete the file or narrow data.sources.path")
       }
       return found
     }
     // It may be there, but of the other kind.
     for (source, store) in stores {
-      guard let binding = try store.bind(name, rename: sources[source].names, asStatic: !wantsTime) else { continue }
+      guard let found = try store.find(name, rename: sources[source].names, asStatic: !wantsTime) else { continue }
       throw JigsawError(
-        "\(store.store.location): \(binding.array.name)",
+        "\(store.location): \(found.storedName)",
         wantsTime ? "has no times, but is among data.variables" : "varies in time, but is among data.static",
         expected: wantsTime ? "dimensions time, latitude, longitude" : "dimensions latitude, longitude",
-        found: binding.array.dimensionNames.joined(separator: ", "),
+        found: found.dimensionNames.joined(separator: ", "),
         remedy: wantsTime ? "move it to data.static" : "move it to data.variables, or select one time of it before")
     }
-    let names = Set(stores.flatMap { $0.store.store.arrays.keys }).sorted()
+    let names = Set(stores.flatMap(\.store.names)).sorted()
     let aliases = Lexicon.variable(name).aliases
     let kind = wantsTime ? "variable" : "static field"
     throw JigsawError(
-      sources.map(\.path).joined(separator: ", "), "no \(kind) '\(name)' in this data",
+      sources.map(\.display).joined(separator: ", "), "no \(kind) '\(name)' in this data",
       expected: "an array called \(([name] + aliases).map { "'\($0)'" }.joined(separator: " or "))",
       found: names.joined(separator: ", "),
       remedy: "correct \(wantsTime ? "data.variables" : "data.static"), or map the name under data.sources.names")
@@ -220,9 +242,9 @@ public final class FieldDataset: Sendable {
       for (index, time) in part.store.times.enumerated() {
         if let other = perSource[part.source]?[time] {
           throw JigsawError(
-            part.store.store.location,
+            part.store.location,
             "has the time \(time.display) that is also in "
-              + parts[other.part].store.store.location, remedy: "remove the overlap")
+              + parts[other.part].store.location, remedy: "remove the overlap")
         }
         perSource[part.source, default: [:]][time] = (number, index)
       }
@@ -232,6 +254,37 @@ public final class FieldDataset: Sendable {
     let common = perSource[first]!.keys.filter { time in sources.allSatisfy { perSource[$0]![time] != nil } }.sorted()
     let places = common.map { time in Place(entries: sources.map { perSource[$0]![time]! }) }
     return (common, places)
+  }
+
+  // MARK: Statistics
+
+  /// Mean, deviation and extremes of every channel, and of its change over a step, as the stores say them.
+  /// - Throws: when one of them says nothing.
+  public func storedStatistics(stepHours: Int) throws -> DatasetStatistics {
+    var channels: [String: ChannelStatistics] = [:]
+    for part in parts {
+      for field in part.fields {
+        let name = self.channels[field.channel].name
+        guard channels[name] == nil else { continue }
+        guard let (values, change) = part.store.statistics(field, stepHours: stepHours) else {
+          throw JigsawError(
+            "\(part.store.location): \(name)", "brings no statistics",
+            expected: "mean, stdev and statistics_tendencies_\(stepHours)h of an Anemoi dataset",
+            remedy: "compute them with 'jigsaw data stats', or set data.statistics to null")
+        }
+        channels[name] = ChannelStatistics(
+          mean: values.mean, deviation: values.deviation, minimum: values.minimum, maximum: values.maximum,
+          tendencyMean: change.mean, tendencyDeviation: change.deviation)
+        guard let row = channels[name], row.isUsable else {
+          throw JigsawError(
+            "\(part.store.location): \(name)", "has statistics that can't be used to normalise",
+            expected: "a stdev above 0", remedy: "move it to data.static, or leave it out")
+        }
+      }
+    }
+    return DatasetStatistics(
+      start: times.first?.description ?? "", end: times.last?.description ?? "", stepHours: stepHours,
+      timeCount: times.count, channels: channels, origin: origin)
   }
 
   // MARK: Times
@@ -247,7 +300,7 @@ public final class FieldDataset: Sendable {
   public func place(of channel: Int, time: Int) -> String {
     for entry in places[time].entries {
       for field in parts[entry.part].fields where field.channel == channel {
-        return "\(parts[entry.part].store.store.location): \(field.binding.array.name)"
+        return "\(parts[entry.part].store.location): \(field.found.storedName)"
       }
     }
     return channels[channel].name
@@ -285,19 +338,16 @@ public final class FieldDataset: Sendable {
 
   /// Stored chunks that were read and decoded so far, and their bytes as stored.
   public var reads: (chunks: Int, bytes: Int) {
-    parts.reduce((0, 0)) { ($0.0 + $1.store.store.reads.chunks, $0.1 + $1.store.store.reads.bytes) }
+    sum(parts.map(\.store.reads))
   }
 
-  /// A chunk of one array (all times of it), as far as it is wanted.
+  /// A chunk of a part (all times of it), as far as it is wanted.
   struct StoredChunk: Sendable {
     let part: Int
-    let binding: GriddedStore.Binding
-    let box: GriddedStore.Box
-    /// The channels in it and their levels' indices in the store.
-    let fields: [(channel: Int, level: Int)]
-    /// Where it lies on the grid.
-    let parts: [Rectangle]
+    let chunk: GridChunk
 
+    var fields: [(channel: Int, slot: Int)] { chunk.fields }
+    var parts: [Rectangle] { chunk.parts }
     /// Wanted numbers at one time.
     var count: Int { fields.count * parts.reduce(0) { $0 + $1.count } }
   }
@@ -307,28 +357,14 @@ public final class FieldDataset: Sendable {
 
   /// The chunks of a part in which wanted fields are stored.
   func storedChunks(part number: Int, bands: Int) -> [StoredChunk] {
-    let part = parts[number]
-    var chunks: [StoredChunk] = []
-    var names: [String] = []
-    for field in part.fields where !names.contains(field.binding.array.name) { names.append(field.binding.array.name) }
-    for name in names {
-      let fields = part.fields.filter { $0.binding.array.name == name }
-      let binding = fields[0].binding
-      for box in part.store.boxes(binding, levels: Set(fields.map { $0.level ?? 0 }), bands: bands) {
-        let inside = fields.map { (channel: $0.channel, level: $0.level ?? 0) }.filter { box.levels.contains($0.level) }
-        chunks.append(
-          StoredChunk(part: number, binding: binding, box: box, fields: inside, parts: part.store.rectangles(box)))
-      }
-    }
-    return chunks
+    parts[number].store.chunks(parts[number].fields, bands: bands).map { StoredChunk(part: number, chunk: $0) }
   }
 
   func read(
     _ chunk: StoredChunk, times: Range<Int>,
-    into target: (_ time: Int, _ level: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+    into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
   ) throws {
-    try parts[chunk.part].store.read(
-      chunk.binding, times: times, box: chunk.box, levels: chunk.fields.map(\.level), into: target)
+    try parts[chunk.part].store.read(chunk.chunk, times: times, into: target)
   }
 
   /// Static fields [field, row, column].
@@ -337,10 +373,10 @@ public final class FieldDataset: Sendable {
     try fields.withUnsafeMutableBufferPointer { fields in
       for (index, entry) in statics.enumerated() {
         let target = fields.baseAddress! + index * grid.count
-        try entry.store.read(entry.binding, times: 0..<1, level: nil) { _ in target }
+        try entry.store.readStatic(entry.found, into: target)
         if UnsafeBufferPointer(start: target, count: grid.count).contains(where: { !$0.isFinite }) {
           throw JigsawError(
-            "\(entry.store.store.location): \(entry.binding.array.name)", "has missing values (NaN)",
+            "\(entry.store.location): \(entry.found.storedName)", "has missing values (NaN)",
             expected: "a number at every grid point", remedy: "fill them or leave this static field out")
         }
       }
@@ -354,7 +390,7 @@ public final class FieldDataset: Sendable {
     var upper = time + 1
     for entry in places[time].entries {
       let part = parts[entry.part]
-      let chunk = part.fields.map { part.store.timesPerChunk($0.binding) }.max() ?? 1
+      let chunk = part.fields.map { part.store.timesPerChunk($0.found) }.max() ?? 1
       let start = entry.index / chunk * chunk
       let end = min(start + chunk, part.store.times.count)
       while lower > 0, isIn(lower - 1, entry.part, start..<end) { lower -= 1 }

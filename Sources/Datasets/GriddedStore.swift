@@ -188,6 +188,24 @@ public struct GriddedStore: Sendable {
     ].filter { !$0.isEmpty }.map { Rectangle(rows: rows, columns: $0) }
   }
 
+  /// The grid's points, row after row.
+  var points: PointGrid { PointGrid(grid) }
+
+  /// Whether an array has values on the grid, and nothing but the known dimensions.
+  func isField(_ array: ArrayInfo) -> Bool {
+    let names = array.dimensionNames
+    guard names.contains(axes.latitude), names.contains(axes.longitude) else { return false }
+    let known = [axes.latitude, axes.longitude, axes.time, axes.level]
+    return array.dimensions.allSatisfy { known.contains($0.name) || $0.size == 1 }
+  }
+
+  /// What a box has of some rows of the grid; nil for nothing.
+  func cut(_ box: Box, to rows: Range<Int>) -> Box? {
+    let stored = flipsLatitude ? storedRows - rows.upperBound..<storedRows - rows.lowerBound : rows
+    let inside = box.rows.clamped(to: stored)
+    return inside.isEmpty ? nil : Box(levels: box.levels, rows: inside, columns: box.columns)
+  }
+
   /// Reads a box of one array at consecutive times (ignored for static fields). `target` tells where the part of a time,
   /// level and rectangle goes, and how far its rows lie apart; our order and units, missing values NaN.
   public func read(

@@ -64,8 +64,8 @@ final class RecordReader: Sendable {
       let stored = chunk.stored
       let size = stored.parts.reduce(0) { $0 + $1.count }
       for run in dataset.runs(of: stored.part, in: block) {
-        try dataset.read(stored, times: run.stored) { index, level, part in
-          let field = stored.fields.firstIndex { $0.level == level }!
+        try dataset.read(stored, times: run.stored) { index, slot, part in
+          let field = stored.fields.firstIndex { $0.slot == slot }!
           let before = stored.parts.prefix { $0 != part }.reduce(0) { $0 + $1.count }
           let start = (run.first - block.lowerBound + index) * count
           return (buffer + start + chunk.offset + field * size + before, part.columns.count)

@@ -130,6 +130,8 @@ public protocol ArrayStore: Sendable {
   /// For people: "NetCDF-4", "Zarr 2 (consolidated)".
   var format: String { get }
   var attributes: [String: AttributeValue] { get }
+  /// The attributes as JSON, nested ones too, where the format has such.
+  var document: JSONValue { get }
   var arrays: [String: ArrayInfo] { get }
   var reads: ReadCounter { get }
 
@@ -139,6 +141,8 @@ public protocol ArrayStore: Sendable {
 }
 
 extension ArrayStore {
+  public var document: JSONValue { .object([:]) }
+
   public func info(_ name: String) throws -> ArrayInfo {
     if let info = arrays[name] { return info }
     let names = arrays.keys.sorted()

@@ -57,8 +57,8 @@ public struct ForecastWorkflow {
     if Files.exists(output) && !request.overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or another --output")
     }
-    for source in configuration.data.sources {
-      if let input = try expand(source.path).first(where: { Files.isSame($0, output) }) {
+    for path in Ingredients.descriptions(configuration.data).flatMap(\.paths) {
+      if let input = try expand(path).first(where: { Files.isSame($0, output) }) {
         throw JigsawError(output, "is where the data come from (\(input))", remedy: "name another --output")
       }
     }

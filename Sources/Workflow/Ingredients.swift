@@ -22,8 +22,12 @@ enum Ingredients {
       cacheBytes
       ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
-      sources: data.sources.map { SourceDescription(path: $0.path, names: $0.names) }, variables: data.variables,
+      sources: descriptions(data), variables: data.variables,
       levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes)
+  }
+
+  static func descriptions(_ data: DataSection) -> [SourceDescription] {
+    data.sources.map { SourceDescription(path: $0.path ?? "", open: $0.open, names: $0.names) }
   }
 
   /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
@@ -44,7 +48,7 @@ enum Ingredients {
     guard dataset.channels == expected else {
       let missing = expected.filter { !dataset.channels.contains($0) }
       throw JigsawError(
-        data.sources.map(\.path).joined(separator: ", "), "doesn't give the checkpoint's inputs",
+        descriptions(data).map(\.display).joined(separator: ", "), "doesn't give the checkpoint's inputs",
         expected: expected.map(\.name).joined(separator: ", "),
         found: dataset.channels.map(\.name).joined(separator: ", "),
         remedy: missing.isEmpty
@@ -52,7 +56,7 @@ enum Ingredients {
     }
     guard dataset.grid.matches(manifest.grid) else {
       throw JigsawError(
-        data.sources.map(\.path).joined(separator: ", "), "is on another grid than the checkpoint's model",
+        descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
         expected: manifest.grid.summary, found: dataset.grid.summary, remedy: "regrid the data")
     }
     return dataset
@@ -61,6 +65,7 @@ enum Ingredients {
   /// Statistics from the file named in the configuration, if one is.
   static func givenStatistics(_ data: DataSection, _ dataset: FieldDataset) throws -> DatasetStatistics? {
     guard let path = data.statistics else { return nil }
+    if path == "dataset" { return try dataset.storedStatistics(stepHours: data.stepHours) }
     let statistics = try loadStatistics(path)
     guard statistics.stepHours == data.stepHours else {
       throw JigsawError(

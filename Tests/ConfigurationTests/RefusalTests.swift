@@ -35,7 +35,7 @@ import Testing
     ("run", "null", "a word or path", "'null'"), ("run", "[a]", "a word or path", "a list"),
     ("data", "3", "a group of settings (sources,", "'3'"), ("data", "[1]", "a group of settings", "a list"),
     ("data.sources", "a.nc", "a list, for example [a, b]", "'a.nc'"),
-    ("data.sources", "[a.nc]", "a group of settings (path, names)", "'a.nc'"),
+    ("data.sources", "[a.nc]", "a group of settings (path, open, names)", "'a.nc'"),
     ("data.variables", "z", "a list", "'z'"), ("data.variables", "[[z]]", "a list of words", "a list"),
     ("data.variables", "[z, null]", "a list of words", "'null'"),
     ("data.levels", "[high]", "a list of numbers of at least 0", "'high'"), ("data.levels", "[-1]", "numbers", "'-1'"),

@@ -9,7 +9,8 @@ import Yams
   static let settings: [String: String] = [
     "run": "runs/other one", "seed": "9007199254740991", "threads": "3", "resume": "auto",
     "parallel.domain": "2", "parallel.tensor": "3", "parallel.splitOptimizer": "true", "parallel.overlap": "false",
-    "data.sources": "[{path: \"a b/*.zarr\", names: {msl: slp, z: \"geo: potential\"}}, {path: c.nc}]",
+    "data.sources":
+      "[{path: \"a b/*.zarr\", names: {msl: slp, z: \"geo: potential\"}}, {open: {join: [a.zarr, {dataset: b.zarr, select: [\"2t\"]}], start: 2020-01-03}}, {path: c.nc}]",
     "data.variables": "[z, t2m, \"2t\"]", "data.levels": "[850, 0.5]", "data.rows": "720", "data.static": "[lsm]",
     "data.forcings": "[insolation, cos_latitude]", "data.stepHours": "12", "data.train.start": "1979-01-01T06:00",
     "data.train.end": "1980-12-31", "data.validation.start": "1981-01-01", "data.validation.end": "1981-02-28",

@@ -1,0 +1,87 @@
+import Basics
+
+/// Fields on one regular grid at many times, as a dataset takes them from a store or a view.
+protocol GridFields: Sendable {
+  /// For messages.
+  var location: String { get }
+  var grid: LatLonGrid { get }
+  /// Ascending, without those that are missing; empty for a store of static fields only.
+  var times: [Timestamp] { get }
+  var levelsHPa: [Double] { get }
+  /// Names of what is there, for messages.
+  var names: [String] { get }
+  /// What was changed on the way in.
+  var normalizations: [String] { get }
+  /// Chunks read so far, and their bytes as stored.
+  var reads: (chunks: Int, bytes: Int) { get }
+
+  /// Finds one of our variables; nil when it isn't here.
+  ///
+  /// - Parameters:
+  ///   - rename: our name: the name here, where the user said so.
+  ///   - asStatic: takes a field with a single time for a static one.
+  func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable?
+
+  /// Where the data of a level lie; nil for a variable without levels.
+  func slot(_ levelHPa: Double?, of found: FoundVariable) throws -> Int
+
+  /// How many consecutive times are stored together, and so are best read together.
+  func timesPerChunk(_ found: FoundVariable) -> Int
+
+  /// The pieces in which wanted fields are stored. What is stored as a whole is cut into `bands` bands of rows.
+  func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk]
+
+  /// Reads some slots of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle goes, and
+  /// how far its rows lie apart; our order and units, missing values NaN.
+  func read(
+    _ chunk: GridChunk, times: Range<Int>,
+    into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+  ) throws
+
+  /// What the store says of a field's values and of their change over a step, in our units.
+  func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)?
+
+  /// A static field: [rows, columns].
+  func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws
+}
+
+/// A variable of ours where it was found.
+struct FoundVariable: Sendable {
+  let variable: Variable
+  /// As the store calls it, for messages.
+  let storedName: String
+  let dimensionNames: [String]
+  let hasLevels: Bool
+  let isStatic: Bool
+  let storedUnits: String?
+  let conversion: UnitConversion
+  let handle: Handle
+
+  enum Handle: Sendable {
+    case binding(GriddedStore.Binding)
+    /// Variables of a view by level; level 0 for a single one.
+    case variables([Double: Int])
+  }
+}
+
+/// A field of a dataset, where it was found.
+struct WantedField: Sendable {
+  let channel: Int
+  let found: FoundVariable
+  /// As `slot` says.
+  let slot: Int
+}
+
+/// A piece of what is stored, as far as it is wanted.
+struct GridChunk: Sendable {
+  enum Place: Sendable {
+    case box(GriddedStore.Binding, GriddedStore.Box)
+    /// Points of a view, and to our units for each field.
+    case points(Range<Int>, [UnitConversion])
+  }
+
+  let place: Place
+  let fields: [(channel: Int, slot: Int)]
+  /// Where it lies on the grid.
+  let parts: [Rectangle]
+}

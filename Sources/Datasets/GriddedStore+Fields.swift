@@ -1,0 +1,56 @@
+import Basics
+import Stores
+
+extension GriddedStore: GridFields {
+  var location: String { store.location }
+  var names: [String] { Array(store.arrays.keys) }
+  var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+
+  func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
+    guard let binding = try bind(name, rename: rename, asStatic: asStatic) else { return nil }
+    return FoundVariable(
+      variable: binding.variable, storedName: binding.array.name, dimensionNames: binding.array.dimensionNames,
+      hasLevels: binding.hasLevels, isStatic: binding.isStatic, storedUnits: binding.storedUnits,
+      conversion: binding.conversion, handle: .binding(binding))
+  }
+
+  private func binding(_ found: FoundVariable) -> Binding {
+    guard case .binding(let binding) = found.handle else { preconditionFailure("a variable of a view") }
+    return binding
+  }
+
+  func slot(_ levelHPa: Double?, of found: FoundVariable) throws -> Int {
+    try levelHPa.map { try levelIndex($0, of: binding(found)) } ?? 0
+  }
+
+  func timesPerChunk(_ found: FoundVariable) -> Int { timesPerChunk(binding(found)) }
+
+  func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
+    var names: [String] = []
+    for field in fields where !names.contains(field.found.storedName) { names.append(field.found.storedName) }
+    return names.flatMap { name -> [GridChunk] in
+      let ofArray = fields.filter { $0.found.storedName == name }
+      let binding = binding(ofArray[0].found)
+      return boxes(binding, levels: Set(ofArray.map(\.slot)), bands: bands).map { box in
+        GridChunk(
+          place: .box(binding, box),
+          fields: ofArray.filter { box.levels.contains($0.slot) }.map { ($0.channel, $0.slot) },
+          parts: rectangles(box))
+      }
+    }
+  }
+
+  func read(
+    _ chunk: GridChunk, times: Range<Int>,
+    into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+  ) throws {
+    guard case .box(let binding, let box) = chunk.place else { preconditionFailure("a chunk of a view") }
+    try read(binding, times: times, box: box, levels: chunk.fields.map(\.slot), into: target)
+  }
+
+  func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)? { nil }
+
+  func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws {
+    try read(binding(found), times: 0..<1, level: nil) { _ in out }
+  }
+}

@@ -1,0 +1,111 @@
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Any points on the globe, in the order in which fields are stored.
+public struct PointGrid: Sendable, Hashable {
+  /// Degrees north and east, one of each per point.
+  public let latitudes, longitudes: [Double]
+  /// Rows and columns, when a field is stored row after row.
+  public let shape: Shape?
+
+  public struct Shape: Sendable, Hashable {
+    public let rows, columns: Int
+
+    public init(rows: Int, columns: Int) {
+      self.rows = rows
+      self.columns = columns
+    }
+  }
+
+  public init(latitudes: [Double], longitudes: [Double], shape: Shape? = nil) {
+    precondition(latitudes.count == longitudes.count)
+    self.latitudes = latitudes
+    self.longitudes = longitudes
+    self.shape = shape.flatMap { $0.rows * $0.columns == latitudes.count ? $0 : nil }
+  }
+
+  /// The points of a regular grid, row after row.
+  public init(_ grid: LatLonGrid) {
+    self.init(
+      latitudes: grid.latitudes.flatMap { [Double](repeating: $0, count: grid.columns) },
+      longitudes: grid.latitudes.flatMap { _ in grid.longitudes },
+      shape: Shape(rows: grid.rows, columns: grid.columns))
+  }
+
+  public var count: Int { latitudes.count }
+
+  public subscript(indices: [Int]) -> PointGrid {
+    PointGrid(latitudes: indices.map { latitudes[$0] }, longitudes: indices.map { longitudes[$0] })
+  }
+
+  /// Whether another grid has the same points in the same order, within `tolerance` degrees.
+  public func matches(_ other: PointGrid, tolerance: Double = 1e-3) -> Bool {
+    count == other.count && zip(latitudes, other.latitudes).allSatisfy { abs($0 - $1) < tolerance }
+      && zip(longitudes, other.longitudes).allSatisfy { abs(remainder($0 - $1, 360)) < tolerance }
+  }
+
+  /// For people: "40320 points".
+  public var summary: String {
+    guard let north = latitudes.max(), let south = latitudes.min() else { return "no points" }
+    let rows = shape.map { "\($0.rows) × \($0.columns) = " } ?? ""
+    return "\(rows)\(count) points (\(degrees(north)) … \(degrees(south))° N)"
+  }
+
+  private func degrees(_ value: Double) -> String {
+    let rounded = (value * 100).rounded() / 100
+    return Int(exactly: rounded).map(String.init) ?? String(rounded)
+  }
+
+  // MARK: Regular grids
+
+  /// The points as a regular grid: for each of its points, row after row, the index of the point here. Nil when they are
+  /// not all crossings of some latitudes with some longitudes.
+  ///
+  /// Latitudes go north to south, longitudes eastwards: from 0 when they close the circle, else from behind the widest gap.
+  public func regular() -> (grid: LatLonGrid, order: [Int])? {
+    // Stored in single precision, one latitude may differ in its last digits.
+    let rows = PointGrid.distinct(latitudes)
+    let columns = PointGrid.distinct(longitudes.map(PointGrid.wrapped))
+    guard rows.values.count * columns.values.count == count, count > 1 else { return nil }
+    var start = 0
+    var circle = columns.values
+    let gaps = circle.indices.map { index in
+      index + 1 < circle.count ? circle[index + 1] - circle[index] : circle[0] + 360 - circle[index]
+    }
+    let widest = gaps.max() ?? 360
+    if widest > 1.5 * (gaps.min() ?? 360), let last = gaps.lastIndex(of: widest) {
+      start = (last + 1) % circle.count
+      circle = circle[start...].map { start == 0 ? $0 : $0 - 360 } + circle[..<start]
+    }
+    var order = [Int](repeating: -1, count: count)
+    for point in 0..<count {
+      let row = rows.values.count - 1 - rows.index[point]
+      let column = (columns.index[point] + circle.count - start) % circle.count
+      let place = row * circle.count + column
+      guard order[place] < 0 else { return nil }
+      order[place] = point
+    }
+    return (LatLonGrid(latitudes: rows.values.reversed(), longitudes: circle), order)
+  }
+
+  /// 0 ..< 360; what is next to 360 is 0.
+  private static func wrapped(_ longitude: Double) -> Double {
+    let rest = longitude - 360 * (longitude / 360).rounded(.down)
+    return rest > 360 - tolerance ? 0 : rest
+  }
+
+  /// Degrees within which two numbers are the same coordinate: a metre.
+  private static let tolerance = 1e-5
+
+  /// The different values, ascending, and which of them each one is.
+  private static func distinct(_ numbers: [Double]) -> (values: [Double], index: [Int]) {
+    var values: [Double] = []
+    var index = [Int](repeating: 0, count: numbers.count)
+    for place in numbers.indices.sorted(by: { numbers[$0] < numbers[$1] }) {
+      if values.last.map({ numbers[place] - $0 > tolerance }) ?? true { values.append(numbers[place]) }
+      index[place] = values.count - 1
+    }
+    return (values, index)
+  }
+}

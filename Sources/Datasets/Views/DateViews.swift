@@ -1,0 +1,128 @@
+import Basics
+
+/// Some dates of a view: `start`, `end`, `frequency`.
+struct DateSubset: DerivedView {
+  let base: any FieldView
+  let dates: [Timestamp]
+  let missing: Set<Int>
+  private let indices: [Int]
+
+  init(_ base: any FieldView, _ indices: [Int]) {
+    self.base = base
+    self.indices = indices
+    let (all, absent) = (base.dates, base.missing)
+    dates = indices.map { all[$0] }
+    missing = Set(indices.indices.filter { absent.contains(indices[$0]) })
+  }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    try base.read(date: indices[date], variables: variables, member: member, points: points, into: out)
+  }
+}
+
+/// Dates that shall not be used: `set_missing_dates`.
+struct MissingDates: DerivedView {
+  let base: any FieldView
+  let missing: Set<Int>
+
+  init(_ base: any FieldView, _ more: Set<Int>) {
+    self.base = base
+    missing = base.missing.union(more)
+  }
+}
+
+/// Views that follow each other in time: `concat`.
+struct ConcatenatedView: FieldView {
+  private let parts: [any FieldView]
+  let dates: [Timestamp]
+  /// Part and date in it, of each date.
+  private let places: [(part: Int, date: Int)]
+  let missing: Set<Int>
+
+  /// - Throws: when variables, members or points differ, or the dates don't follow each other at one interval.
+  init(_ parts: [any FieldView]) throws {
+    for part in parts.dropFirst() {
+      try checkSame(parts[0], part, "concat", .variables, .members, .points, .frequency)
+    }
+    self.parts = parts
+    dates = parts.flatMap(\.dates)
+    places = parts.enumerated().flatMap { number, part in part.dates.indices.map { (part: number, date: $0) } }
+    var missing: Set<Int> = []
+    var offset = 0
+    for part in parts {
+      missing.formUnion(part.missing.map { $0 + offset })
+      offset += part.dates.count
+    }
+    self.missing = missing
+    let step = dates.count > 1 ? dates[1].seconds - dates[0].seconds : 0
+    for (earlier, later) in zip(parts, parts.dropFirst()) {
+      guard let last = earlier.dates.last, let first = later.dates.first, first.seconds - last.seconds != step else {
+        continue
+      }
+      throw JigsawError(
+        "concat: \(later.location)", "doesn't follow \(earlier.location)",
+        expected: "its first date at \(Timestamp(seconds: last.seconds + step).display)", found: first.display,
+        remedy: "put the datasets in order, and cut overlaps with start and end")
+    }
+  }
+
+  var location: String { parts.map(\.location).joined(separator: " + ") }
+  var variables: [ViewVariable] { parts[0].variables }
+  var memberCount: Int { parts[0].memberCount }
+  var points: PointGrid { parts[0].points }
+  var storedRuns: [Range<Int>] { parts[0].storedRuns }
+  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    let place = places[date]
+    try parts[place.part].read(date: place.date, variables: variables, member: member, points: points, into: out)
+  }
+}
+
+func sum(_ reads: [(chunks: Int, bytes: Int)]) -> (chunks: Int, bytes: Int) {
+  reads.reduce((0, 0)) { ($0.0 + $1.chunks, $0.1 + $1.bytes) }
+}
+
+/// In what views that are combined must agree.
+enum Agreement { case dates, frequency, variables, members, points }
+
+/// - Throws: naming the first respect in which two views differ.
+func checkSame(_ first: any FieldView, _ other: any FieldView, _ key: String, _ respects: Agreement...) throws {
+  func fail(_ what: String, _ expected: String, _ found: String, _ remedy: String) -> JigsawError {
+    JigsawError(
+      "\(key): \(other.location)", "has other \(what) than \(first.location)", expected: expected, found: found,
+      remedy: remedy)
+  }
+  for respect in respects {
+    switch respect {
+    case .dates where first.dates != other.dates:
+      func span(_ view: any FieldView) -> String {
+        guard let start = view.dates.first, let end = view.dates.last else { return "none" }
+        return "\(view.dates.count) from \(start.display) to \(end.display)"
+      }
+      throw fail("dates", span(first), span(other), "add adjust: dates, or cut them with start, end and frequency")
+    case .frequency
+    where first.dates.count > 1 && other.dates.count > 1 && first.frequencyHours != other.frequencyHours:
+      throw fail(
+        "intervals between dates", hours(first), hours(other), "add adjust: frequency, or thin one with frequency")
+    case .variables where first.variables.map(\.name) != other.variables.map(\.name):
+      throw fail(
+        "variables", first.variables.map(\.name).joined(separator: ", "),
+        other.variables.map(\.name).joined(separator: ", "),
+        "add adjust: variables, or choose with select, drop and reorder")
+    case .members where first.memberCount != other.memberCount:
+      throw fail("members", "\(first.memberCount)", "\(other.memberCount)", "choose with member")
+    case .points where !first.points.matches(other.points):
+      throw fail("points", first.points.summary, other.points.summary, "regrid one of them")
+    default: continue
+    }
+  }
+}
+
+private func hours(_ view: any FieldView) -> String {
+  view.frequencyHours.map { "\(Int(exactly: $0).map(String.init) ?? String($0)) h" } ?? "none"
+}

@@ -1,0 +1,106 @@
+import Basics
+
+/// Fields at dates, of variables, of ensemble members, at points: what a stored dataset is, and what is made of some by
+/// selecting, joining and cutting. The counterpart of a dataset in Anemoi, whose names and rules it follows.
+/// Reading is safe from several threads.
+public protocol FieldView: Sendable {
+  /// Where the data come from, for messages.
+  var location: String { get }
+  /// Ascending.
+  var dates: [Timestamp] { get }
+  var variables: [ViewVariable] { get }
+  var memberCount: Int { get }
+  var points: PointGrid { get }
+  /// Indices of dates that are there in name only.
+  var missing: Set<Int> { get }
+  /// Runs of points that are stored together.
+  var storedRuns: [Range<Int>] { get }
+  /// Chunks read so far, and their bytes as stored.
+  var reads: (chunks: Int, bytes: Int) { get }
+
+  /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws
+}
+
+/// What is known of a variable of a view.
+public struct ViewVariable: Sendable, Equatable {
+  /// As Anemoi names it: `2t`, `z_500`.
+  public var name: String
+  public var units: String?
+  /// ECMWF's short name and the pressure level, where the store says them.
+  public var parameter: String?
+  public var levelHPa: Double?
+  public var isConstantInTime = false
+  /// Known for any time and place, as the position of the sun is.
+  public var isComputedForcing = false
+  public var statistics: FieldStatistics?
+  /// Of the change over so many hours.
+  public var tendencies: [Int: FieldStatistics] = [:]
+
+  public init(name: String, units: String? = nil) {
+    self.name = name
+    self.units = units
+  }
+}
+
+/// What a store says of a variable's values.
+public struct FieldStatistics: Sendable, Equatable {
+  public var mean, deviation, minimum, maximum: Double
+
+  public init(mean: Double, deviation: Double, minimum: Double, maximum: Double) {
+    self.mean = mean
+    self.deviation = deviation
+    self.minimum = minimum
+    self.maximum = maximum
+  }
+}
+
+extension FieldView {
+  /// Reads all points of all variables of one member: [variables, points].
+  public func read(date: Int, member: Int = 0) throws -> [Float] {
+    var values = [Float](repeating: .nan, count: variables.count * points.count)
+    try values.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      try read(date: date, variables: Array(variables.indices), member: member, points: 0..<points.count, into: base)
+    }
+    return values
+  }
+
+  /// Hours between the dates; nil when there are fewer than two.
+  public var frequencyHours: Double? {
+    dates.count > 1 ? Double(dates[1].seconds - dates[0].seconds) / 3_600 : nil
+  }
+
+  /// - Throws: when there is no such variable, naming the nearest.
+  func index(of name: String, key: String) throws -> Int {
+    if let index = variables.firstIndex(where: { $0.name == name }) { return index }
+    let names = variables.map(\.name)
+    throw JigsawError(
+      "\(location): \(key)", "no variable '\(name)'", found: names.joined(separator: ", "),
+      remedy: nearest(to: name, among: names).map { "did you mean '\($0)'?" })
+  }
+}
+
+/// A view that differs from another one in some respect.
+protocol DerivedView: FieldView {
+  var base: any FieldView { get }
+}
+
+extension DerivedView {
+  var location: String { base.location }
+  var dates: [Timestamp] { base.dates }
+  var variables: [ViewVariable] { base.variables }
+  var memberCount: Int { base.memberCount }
+  var points: PointGrid { base.points }
+  var missing: Set<Int> { base.missing }
+  var storedRuns: [Range<Int>] { base.storedRuns }
+  var reads: (chunks: Int, bytes: Int) { base.reads }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    try base.read(date: date, variables: variables, member: member, points: points, into: out)
+  }
+}

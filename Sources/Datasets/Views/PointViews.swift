@@ -1,0 +1,135 @@
+import Basics
+
+/// Some points of a view: `area`, `thinning`, `trim_edge`.
+struct PointSubset: DerivedView {
+  let base: any FieldView
+  /// Ascending.
+  private let indices: [Int]
+  let points: PointGrid
+  let storedRuns: [Range<Int>]
+
+  /// - Parameter shape: rows and columns of what is left, where it has them.
+  init(_ base: any FieldView, _ indices: [Int], shape: PointGrid.Shape? = nil) {
+    self.base = base
+    self.indices = indices
+    let chosen = base.points[indices]
+    points = PointGrid(latitudes: chosen.latitudes, longitudes: chosen.longitudes, shape: shape)
+    // The runs as they are cut by the runs of the base.
+    var runs: [Range<Int>] = []
+    var start = 0
+    for run in base.storedRuns {
+      var end = start
+      while end < indices.count, indices[end] < run.upperBound { end += 1 }
+      if end > start { runs.append(start..<end) }
+      start = end
+    }
+    storedRuns = runs
+  }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    guard let first = points.first.map({ indices[$0] }), let last = points.last.map({ indices[$0] }) else { return }
+    let window = first..<last + 1
+    if window.count == points.count {
+      return try base.read(date: date, variables: variables, member: member, points: window, into: out)
+    }
+    try withTemporary(variables.count * window.count) { values in
+      try base.read(date: date, variables: variables, member: member, points: window, into: values)
+      for line in variables.indices {
+        let (source, target) = (values + line * window.count - first, out + line * points.count - points.lowerBound)
+        for point in points { target[point] = source[indices[point]] }
+      }
+    }
+  }
+}
+
+/// The points of several views one after the other: `grids`, and `cutout` with the points that are left of each.
+struct GridUnion: FieldView {
+  private let parts: [any FieldView]
+  let points: PointGrid
+  /// Where the points of each part begin, and the end.
+  private let starts: [Int]
+  let missing: Set<Int>
+
+  /// - Throws: when dates, variables or members differ.
+  init(_ parts: [any FieldView], key: String) throws {
+    for part in parts.dropFirst() { try checkSame(parts[0], part, key, .dates, .variables, .members) }
+    self.parts = parts
+    points = PointGrid(
+      latitudes: parts.flatMap(\.points.latitudes), longitudes: parts.flatMap(\.points.longitudes))
+    starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.points.count) }
+    missing = parts.reduce(into: []) { $0.formUnion($1.missing) }
+  }
+
+  var location: String { parts.map(\.location).joined(separator: " + ") }
+  var dates: [Timestamp] { parts[0].dates }
+  var variables: [ViewVariable] { parts[0].variables }
+  var memberCount: Int { parts[0].memberCount }
+  var storedRuns: [Range<Int>] {
+    zip(parts, starts).flatMap { part, start in
+      part.storedRuns.map { $0.lowerBound + start..<$0.upperBound + start }
+    }
+  }
+  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    for (part, start) in zip(parts, starts) {
+      let inside = points.clamped(to: start..<start + part.points.count)
+      if inside.isEmpty { continue }
+      let range = inside.lowerBound - start..<inside.upperBound - start
+      try withTemporary(variables.count * inside.count) { values in
+        try part.read(date: date, variables: variables, member: member, points: range, into: values)
+        for line in variables.indices {
+          (out + line * points.count + inside.lowerBound - points.lowerBound).update(
+            from: values + line * inside.count, count: inside.count)
+        }
+      }
+    }
+  }
+}
+
+/// Some members of an ensemble: `member`, `number`.
+struct MemberSubset: DerivedView {
+  let base: any FieldView
+  let members: [Int]
+  var memberCount: Int { members.count }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    try base.read(date: date, variables: variables, member: members[member], points: points, into: out)
+  }
+}
+
+/// The members of several views one after the other: `ensemble`.
+struct EnsembleView: FieldView {
+  private let parts: [any FieldView]
+  private let places: [(part: Int, member: Int)]
+  let missing: Set<Int>
+
+  /// - Throws: when dates, variables or points differ.
+  init(_ parts: [any FieldView]) throws {
+    for part in parts.dropFirst() { try checkSame(parts[0], part, "ensemble", .dates, .variables, .points) }
+    self.parts = parts
+    places = parts.enumerated().flatMap { number, part in (0..<part.memberCount).map { (part: number, member: $0) } }
+    missing = parts.reduce(into: []) { $0.formUnion($1.missing) }
+  }
+
+  var location: String { parts.map(\.location).joined(separator: " + ") }
+  var dates: [Timestamp] { parts[0].dates }
+  var variables: [ViewVariable] { parts[0].variables }
+  var memberCount: Int { places.count }
+  var points: PointGrid { parts[0].points }
+  var storedRuns: [Range<Int>] { parts[0].storedRuns }
+  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    let place = places[member]
+    try parts[place.part].read(date: date, variables: variables, member: place.member, points: points, into: out)
+  }
+}

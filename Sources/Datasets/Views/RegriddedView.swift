@@ -1,0 +1,117 @@
+import Basics
+
+/// A view on another grid: `regrid`.
+struct RegriddedView: DerivedView {
+  let base: any FieldView
+  let points: PointGrid
+  let storedRuns: [Range<Int>]
+  private let regridding: Regridding
+
+  init(_ base: any FieldView, _ regridding: Regridding, to points: PointGrid) {
+    self.base = base
+    self.regridding = regridding
+    self.points = points
+    // As many runs as are stored, so that ranks share the reading, of whole rows.
+    let rows = points.shape?.rows ?? points.count
+    let width = points.count / max(1, rows)
+    let pieces = max(1, min(rows, base.storedRuns.count))
+    storedRuns = (0..<pieces).map { rows * $0 / pieces * width..<rows * ($0 + 1) / pieces * width }
+  }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    let window = regridding.window(points)
+    try withTemporary(variables.count * window.count) { values in
+      if !window.isEmpty {
+        try base.read(date: date, variables: variables, member: member, points: window, into: values)
+      }
+      for line in variables.indices {
+        regridding.apply(
+          values + line * window.count, window: window, targets: points, into: out + line * points.count)
+      }
+    }
+  }
+}
+
+/// What `regrid` asks for: {grid: [32, 64], method: conservative, weights: file.nc}.
+struct RegridRequest {
+  private let members: [String: JSONValue]
+  private let key: String
+
+  init(_ value: JSONValue, key: String) throws {
+    self.key = key
+    guard let members = value.object else {
+      throw JigsawError(key, "is not understood", expected: "for example {grid: [32, 64], method: conservative}")
+    }
+    let known = ["grid", "like", "method", "weights"]
+    if let other = members.keys.sorted().first(where: { !known.contains($0) }) {
+      throw JigsawError(
+        "\(key).\(other)", "unknown option", expected: "one of \(known.joined(separator: ", "))",
+        remedy: nearest(to: other, among: known).map { "did you mean '\($0)'?" } ?? "remove it")
+    }
+    self.members = members
+  }
+
+  /// Weights that are there are read; if a file is named that isn't there, they are stored in it.
+  func apply(to view: any FieldView) throws -> any FieldView {
+    let wanted = try target()
+    let path = members["weights"]?.string
+    if let path, Files.exists(path) {
+      let (regridding, points) = try RegriddingFile.read(path, from: view.points, to: wanted)
+      return RegriddedView(view, regridding, to: points)
+    }
+    guard let points = wanted else {
+      throw JigsawError(key, "names no target", expected: "grid, like, or weights that are there")
+    }
+    var method = Regridding.Method.conservative
+    if let word = members["method"] {
+      guard let chosen = word.string.flatMap(Regridding.Method.init) else {
+        throw JigsawError("\(key).method", "is not known", expected: "conservative or nearest", found: word.string)
+      }
+      method = chosen
+    }
+    let regridding = try Regridding(from: view.points, to: points, method, place: key)
+    if let path { try RegriddingFile.write(regridding, from: view.points, to: points, path: path) }
+    return RegriddedView(view, regridding, to: points)
+  }
+
+  private func target() throws -> PointGrid? {
+    if let like = members["like"] {
+      if members["grid"] != nil {
+        throw JigsawError("\(key).like", "and grid both name a target", remedy: "remove one")
+      }
+      return try ViewRequest(like, key: "\(key).like").open().points
+    }
+    guard let grid = members["grid"] else { return nil }
+    let invalid = JigsawError(
+      "\(key).grid", "is not understood",
+      expected: "[rows, columns], with the poles when rows are odd, or a Gaussian grid such as F32 or O96")
+    if let extents = grid.integers {
+      guard extents.count == 2, (2...100_000).contains(extents[0]), (2...100_000).contains(extents[1]) else {
+        throw invalid
+      }
+      return PointGrid(LatLonGrid.global(rows: extents[0], columns: extents[1]))
+    }
+    guard let name = grid.string, let letter = name.first, let number = Int(name.dropFirst()),
+      (1...4_000).contains(number)
+    else { throw invalid }
+    switch letter {
+    case "O", "o": return GaussianGrid.octahedral(number)
+    case "F", "f": return PointGrid(GaussianGrid.regular(number))
+    default: throw invalid
+    }
+  }
+}
+
+extension LatLonGrid {
+  /// The global grids of WeatherBench 2: with an odd number of rows the poles belong to it (721 × 1440), else cells begin
+  /// at the poles (32 × 64).
+  static func global(rows: Int, columns: Int) -> LatLonGrid {
+    let hasPoles = rows % 2 == 1
+    let height = 180 / Double(hasPoles ? rows - 1 : rows)
+    return LatLonGrid(
+      latitudes: (0..<rows).map { 90 - (Double($0) + (hasPoles ? 0 : 0.5)) * height },
+      longitudes: (0..<columns).map { 360 * Double($0) / Double(columns) })
+  }
+}

@@ -1,0 +1,207 @@
+import Basics
+
+/// A view whose points are a regular grid, with rows from north to south and columns eastwards, as a dataset reads it.
+final class RegularView: GridFields {
+  let grid: LatLonGrid
+  let times: [Timestamp]
+  let levelsHPa: [Double]
+  let normalizations: [String]
+  private let view: any FieldView
+  /// Index in the view of each time.
+  private let dates: [Int]
+  /// The view's point of each of the grid's; nil when they are the same.
+  private let order: [Int]?
+
+  /// - Parameter rows: how many rows from the north to use; nil: all.
+  /// - Throws: when the points are no regular grid, or there are several members.
+  init(_ view: any FieldView, rows: Int? = nil) throws {
+    self.view = view
+    guard let (whole, order) = view.points.regular() else {
+      throw JigsawError(
+        view.location, "is not on a regular grid, which WeatherMixer needs", expected: "latitudes × longitudes",
+        found: view.points.summary,
+        remedy: "regrid it, for example with open: {dataset: …, regrid: {grid: [32, 64], method: conservative}}")
+    }
+    guard view.memberCount == 1 else {
+      throw JigsawError(
+        view.location, "has \(view.memberCount) ensemble members", expected: "one",
+        remedy: "choose one with open: {dataset: …, member: 0}")
+    }
+    if let rows, rows > whole.rows {
+      throw JigsawError(
+        "data.rows", "is more than \(view.location) has", expected: "at most \(whole.rows)", found: "\(rows)")
+    }
+    grid = LatLonGrid(latitudes: Array(whole.latitudes.prefix(rows ?? whole.rows)), longitudes: whole.longitudes)
+    self.order = order.enumerated().allSatisfy { $0 == $1 } ? nil : Array(order.prefix(grid.count))
+    let (all, missing) = (view.dates, view.missing)
+    dates = all.indices.filter { !missing.contains($0) }
+    times = dates.map { all[$0] }
+    levelsHPa = Set(view.variables.compactMap { RegularView.level($0) }).sorted()
+    var notes: [String] = []
+    if self.order != nil { notes.append("points brought into order: rows from the north, longitudes eastwards") }
+    if !missing.isEmpty { notes.append("\(missing.count) missing dates are left out") }
+    normalizations = notes
+  }
+
+  var location: String { view.location }
+  var names: [String] { view.variables.map(\.name) }
+  var reads: (chunks: Int, bytes: Int) { view.reads }
+  var variables: [ViewVariable] { view.variables }
+
+  // MARK: Variables
+
+  /// The level that metadata or name say.
+  private static func level(_ variable: ViewVariable) -> Double? {
+    if let level = variable.levelHPa { return level }
+    guard variable.parameter == nil, let underscore = variable.name.lastIndex(of: "_") else { return nil }
+    return Double(variable.name[variable.name.index(after: underscore)...])
+  }
+
+  /// The name without its level.
+  private static func stem(_ variable: ViewVariable) -> String {
+    guard let level = level(variable) else { return variable.name }
+    let suffix = "_\(Channel.text(level))"
+    return variable.name.hasSuffix(suffix)
+      ? String(variable.name.dropLast(suffix.count)) : variable.parameter ?? variable.name
+  }
+
+  func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
+    let known = Lexicon.variable(name)
+    let candidates = rename[name].map { [$0] } ?? [name] + known.aliases
+    for candidate in candidates {
+      // A whole name, as a user of Anemoi gives it, before one with levels.
+      let exact = variables.indices.filter { variables[$0].name == candidate }
+      let ofLevels = variables.indices.filter {
+        RegularView.level(variables[$0]) != nil && RegularView.stem(variables[$0]) == candidate
+      }
+      let chosen = exact.isEmpty ? ofLevels : exact
+      guard let first = chosen.first.map({ variables[$0] }) else { continue }
+      let slots = Dictionary(
+        chosen.map { (exact.isEmpty ? RegularView.level(variables[$0]) ?? 0 : 0, $0) },
+        uniquingKeysWith: { first, _ in first })
+      return FoundVariable(
+        variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
+        hasLevels: exact.isEmpty, isStatic: first.isConstantInTime && asStatic, storedUnits: first.units,
+        conversion: try conversion(first, to: known), handle: .variables(slots))
+    }
+    return nil
+  }
+
+  private func conversion(_ variable: ViewVariable, to known: Variable) throws -> UnitConversion {
+    guard let units = variable.units, Lexicon[known.name] != nil else { return .none }
+    guard let conversion = UnitConversion(from: units, to: known.units) else {
+      throw JigsawError(
+        "\(location): \(variable.name)", "has units that don't fit \(known.name) (\(known.longName))",
+        expected: "'\(known.units)'", found: "'\(units)'", remedy: "add rescale, or name the right variable")
+    }
+    return conversion
+  }
+
+  private func slots(_ found: FoundVariable) -> [Double: Int] {
+    guard case .variables(let slots) = found.handle else { preconditionFailure("a variable of a store") }
+    return slots
+  }
+
+  func slot(_ levelHPa: Double?, of found: FoundVariable) throws -> Int {
+    let slots = slots(found)
+    guard let levelHPa else { return slots[0] ?? 0 }
+    if let slot = slots.first(where: { abs($0.key - levelHPa) < 1e-3 })?.value { return slot }
+    throw JigsawError(
+      "\(location): \(found.variable.name)", "has no level \(Channel.text(levelHPa)) hPa",
+      found: slots.keys.sorted().map { Channel.text($0) }.joined(separator: ", "),
+      remedy: "choose data.levels among these")
+  }
+
+  // MARK: Reading
+
+  func timesPerChunk(_ found: FoundVariable) -> Int { 1 }
+
+  func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
+    // Runs of points are stored together in the view's order; in another order bands of rows serve.
+    var runs = view.storedRuns.map { $0.clamped(to: 0..<grid.count) }.filter { !$0.isEmpty }
+    if order != nil || runs.count < bands {
+      let pieces = min(grid.rows, max(bands, order == nil ? 1 : runs.count))
+      runs = (0..<pieces).map {
+        grid.rows * $0 / pieces * grid.columns..<grid.rows * ($0 + 1) / pieces * grid.columns
+      }
+    }
+    let wanted = fields.map { (channel: $0.channel, slot: $0.slot) }
+    let conversions = fields.map(\.found.conversion)
+    return runs.map { GridChunk(place: .points($0, conversions), fields: wanted, parts: rectangles($0)) }
+  }
+
+  /// A run of the grid's points as rectangles: the rest of a row, whole rows, the beginning of another.
+  private func rectangles(_ run: Range<Int>) -> [Rectangle] {
+    let width = grid.columns
+    let (first, last) = (run.lowerBound / width, (run.upperBound - 1) / width)
+    let (from, to) = (run.lowerBound - first * width, run.upperBound - last * width)
+    if first == last { return [Rectangle(rows: first..<first + 1, columns: from..<to)] }
+    let whole = (from == 0 ? first : first + 1)..<(to == width ? last + 1 : last)
+    var parts: [Rectangle] = []
+    if from > 0 { parts.append(Rectangle(rows: first..<first + 1, columns: from..<width)) }
+    if !whole.isEmpty { parts.append(Rectangle(rows: whole, columns: 0..<width)) }
+    if to < width { parts.append(Rectangle(rows: last..<last + 1, columns: 0..<to)) }
+    return parts
+  }
+
+  func read(
+    _ chunk: GridChunk, times: Range<Int>,
+    into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+  ) throws {
+    guard case .points(let run, let conversions) = chunk.place else { preconditionFailure("a chunk of a store") }
+    let slots = chunk.fields.map(\.slot)
+    try withTemporary(slots.count * run.count) { values in
+      for (index, time) in times.enumerated() {
+        try read(date: dates[time], slots, conversions, run, into: values)
+        for (line, slot) in slots.enumerated() {
+          for part in chunk.parts {
+            let (out, stride) = target(index, slot, part)
+            for (row, gridRow) in part.rows.enumerated() {
+              let source = gridRow * grid.columns + part.columns.lowerBound - run.lowerBound
+              (out + row * stride).update(from: values + line * run.count + source, count: part.columns.count)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)? {
+    guard let values = variables[field.slot].statistics, let change = variables[field.slot].tendencies[stepHours] else {
+      return nil
+    }
+    let conversion = field.found.conversion
+    return (values.rescaled(conversion.factor, conversion.offset), change.rescaled(conversion.factor, 0))
+  }
+
+  func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws {
+    guard let variable = slots(found).values.first, let date = dates.first else { return }
+    try read(date: date, [variable], [found.conversion], 0..<grid.count, into: out)
+  }
+
+  /// Some variables at a run of the grid's points, in our units: [variables, points].
+  private func read(
+    date: Int, _ wanted: [Int], _ conversions: [UnitConversion], _ run: Range<Int>,
+    into out: UnsafeMutablePointer<Float>
+  ) throws {
+    if let order {
+      let places = order[run]
+      guard let first = places.min(), let last = places.max() else { return }
+      let window = first..<last + 1
+      try withTemporary(wanted.count * window.count) { values in
+        try view.read(date: date, variables: wanted, member: 0, points: window, into: values)
+        for line in wanted.indices {
+          for (place, point) in places.enumerated() {
+            out[line * run.count + place] = values[line * window.count + point - first]
+          }
+        }
+      }
+    } else {
+      try view.read(date: date, variables: wanted, member: 0, points: run, into: out)
+    }
+    for (line, conversion) in conversions.enumerated() where conversion != .none {
+      let values = out + line * run.count
+      for i in 0..<run.count { values[i] = Float(Double(values[i]) * conversion.factor + conversion.offset) }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import Basics
+import Stores
+
+/// The fields of a NetCDF file, a GRIB file or a Zarr group as a view: variables that are stored on levels become one each,
+/// named `z_500`. Units are ours. Grids are regular, or any list of points.
+final class StoreFields: FieldView {
+  let dates: [Timestamp]
+  let variables: [ViewVariable]
+  let points: PointGrid
+  let storedRuns: [Range<Int>]
+  let memberCount = 1
+  let missing: Set<Int> = []
+  private let gridded: GriddedStore
+  private let fields: [(binding: GriddedStore.Binding, level: Int?)]
+
+  /// - Throws: when the store has no fields on one grid.
+  init(_ gridded: GriddedStore) throws {
+    self.gridded = gridded
+    var variables: [ViewVariable] = []
+    var fields: [(binding: GriddedStore.Binding, level: Int?)] = []
+    for array in gridded.store.arrays.values.sorted(by: { $0.name < $1.name }) {
+      guard gridded.isField(array) else { continue }
+      let name =
+        Lexicon.variables.first { $0.name == array.name || $0.aliases.contains(array.name) }?.name ?? array.name
+      guard let binding = try gridded.bind(name, rename: [name: array.name]) else { continue }
+      for level in binding.hasLevels ? gridded.levelsHPa.indices.map({ $0 }) : [nil] {
+        let channel = Channel(variable: name, levelHPa: level.map { gridded.levelsHPa[$0] })
+        var variable = ViewVariable(
+          name: channel.name, units: Lexicon[name] == nil ? binding.storedUnits : binding.variable.units)
+        variable.parameter = name
+        variable.levelHPa = channel.levelHPa
+        variable.isConstantInTime = binding.isStatic
+        variables.append(variable)
+        fields.append((binding, level))
+      }
+    }
+    self.variables = variables
+    self.fields = fields
+    dates = gridded.times
+    points = gridded.points
+    // Rows are read in the pieces in which they are stored.
+    let (rows, width) = (gridded.grid.rows, gridded.grid.columns)
+    let boxes = fields.first.map { gridded.boxes($0.binding, levels: [$0.level ?? 0]) } ?? []
+    let edges = Set(boxes.flatMap { gridded.rectangles($0).flatMap { [$0.rows.lowerBound, $0.rows.upperBound] } })
+    let sorted = edges.union([0, rows]).sorted()
+    storedRuns = zip(sorted, sorted.dropFirst()).map { $0 * width..<$1 * width }
+  }
+
+  var location: String { gridded.store.location }
+  var reads: (chunks: Int, bytes: Int) { (gridded.store.reads.chunks, gridded.store.reads.bytes) }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    if points.isEmpty { return }
+    let width = gridded.grid.columns
+    let rows = points.lowerBound / width..<(points.upperBound + width - 1) / width
+    for name in Set(variables.map { fields[$0].binding.array.name }) {
+      let wanted = variables.indices.filter { fields[variables[$0]].binding.array.name == name }
+      guard let binding = wanted.first.map({ fields[variables[$0]].binding }) else { continue }
+      let lines = Dictionary(grouping: wanted) { fields[variables[$0]].level ?? 0 }
+      try withTemporary(lines.count * rows.count * width) { planes in
+        let levels = lines.keys.sorted()
+        for box in gridded.boxes(binding, levels: Set(levels)) {
+          guard let part = gridded.cut(box, to: rows) else { continue }
+          let inside = levels.filter { box.levels.contains($0) }
+          try gridded.read(binding, times: date..<date + 1, box: part, levels: inside) { _, level, rectangle in
+            let plane = planes + (levels.firstIndex(of: level) ?? 0) * rows.count * width
+            let corner = (rectangle.rows.lowerBound - rows.lowerBound) * width + rectangle.columns.lowerBound
+            return (plane + corner, width)
+          }
+        }
+        for (number, level) in levels.enumerated() {
+          for line in lines[level] ?? [] {
+            (out + line * points.count).update(
+              from: planes + number * rows.count * width + points.lowerBound - rows.lowerBound * width,
+              count: points.count)
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Opens what is at a path as a view: an Anemoi dataset, or the fields of another store.
+func openView(_ path: String) throws -> any FieldView {
+  let store = try openStore(path)
+  return AnemoiDataset.isOne(store) ? try AnemoiDataset(store) : try StoreFields(GriddedStore(store))
+}

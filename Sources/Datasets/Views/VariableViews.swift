@@ -1,0 +1,144 @@
+import Basics
+
+/// Some variables of a view, in any order and under any names: `select`, `drop`, `reorder`, `rename`.
+struct VariableSubset: DerivedView {
+  let base: any FieldView
+  let indices: [Int]
+  let variables: [ViewVariable]
+
+  init(_ base: any FieldView, _ indices: [Int], names: [String: String] = [:]) {
+    self.base = base
+    self.indices = indices
+    variables = indices.map { index in
+      var variable = base.variables[index]
+      variable.name = names[variable.name] ?? variable.name
+      return variable
+    }
+  }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    try base.read(date: date, variables: variables.map { indices[$0] }, member: member, points: points, into: out)
+  }
+}
+
+/// The variables of several views side by side: `join`. Of variables with one name the last counts.
+struct JoinedView: FieldView {
+  private let parts: [any FieldView]
+  let variables: [ViewVariable]
+  /// Part and variable in it, of each variable.
+  private let places: [(part: Int, variable: Int)]
+  let missing: Set<Int>
+
+  /// - Throws: when dates, members or points differ.
+  init(_ parts: [any FieldView]) throws {
+    for part in parts.dropFirst() { try checkSame(parts[0], part, "join", .dates, .members, .points) }
+    self.parts = parts
+    var order: [String] = []
+    var last: [String: (part: Int, variable: Int)] = [:]
+    for (number, part) in parts.enumerated() {
+      for (index, variable) in part.variables.enumerated() {
+        // A later one takes the place of an earlier one, as in Anemoi.
+        if last[variable.name] == nil { order.append(variable.name) }
+        last[variable.name] = (number, index)
+      }
+    }
+    places = order.compactMap { last[$0] }
+    variables = places.map { parts[$0.part].variables[$0.variable] }
+    missing = parts.reduce(into: []) { $0.formUnion($1.missing) }
+  }
+
+  var location: String { parts.map(\.location).joined(separator: " + ") }
+  var dates: [Timestamp] { parts[0].dates }
+  var memberCount: Int { parts[0].memberCount }
+  var points: PointGrid { parts[0].points }
+  /// The finest: any of them can be read alone.
+  var storedRuns: [Range<Int>] { parts.map(\.storedRuns).max { $0.count < $1.count } ?? [] }
+  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    // Each part once, since what it stores together is decoded together.
+    for number in parts.indices {
+      let wanted = variables.indices.filter { places[variables[$0]].part == number }
+      if wanted.isEmpty { continue }
+      let inPart = wanted.map { places[variables[$0]].variable }
+      if wanted.count == variables.count {
+        return try parts[number].read(date: date, variables: inPart, member: member, points: points, into: out)
+      }
+      try withTemporary(wanted.count * points.count) { values in
+        try parts[number].read(date: date, variables: inPart, member: member, points: points, into: values)
+        for (line, target) in wanted.enumerated() {
+          (out + target * points.count).update(from: values + line * points.count, count: points.count)
+        }
+      }
+    }
+  }
+}
+
+/// Variables times a scale plus an offset: `rescale`.
+struct RescaledView: DerivedView {
+  let base: any FieldView
+  let variables: [ViewVariable]
+  private let scales, offsets: [Float]
+
+  /// - Parameter rescale: by name; scales above 0.
+  init(_ base: any FieldView, _ rescale: [String: (scale: Double, offset: Double)], units: [String: String]) {
+    self.base = base
+    scales = base.variables.map { Float(rescale[$0.name]?.scale ?? 1) }
+    offsets = base.variables.map { Float(rescale[$0.name]?.offset ?? 0) }
+    variables = base.variables.map { variable in
+      guard let (scale, offset) = rescale[variable.name] else { return variable }
+      var changed = variable
+      changed.units = units[variable.name]
+      changed.statistics = variable.statistics?.rescaled(scale, offset)
+      changed.tendencies = variable.tendencies.mapValues { $0.rescaled(scale, 0) }
+      return changed
+    }
+  }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    try base.read(date: date, variables: variables, member: member, points: points, into: out)
+    for (line, variable) in variables.enumerated() where scales[variable] != 1 || offsets[variable] != 0 {
+      let values = out + line * points.count
+      for i in 0..<points.count { values[i] = values[i] * scales[variable] + offsets[variable] }
+    }
+  }
+}
+
+extension FieldStatistics {
+  func rescaled(_ scale: Double, _ offset: Double) -> FieldStatistics {
+    FieldStatistics(
+      mean: mean * scale + offset, deviation: deviation * scale, minimum: minimum * scale + offset,
+      maximum: maximum * scale + offset)
+  }
+}
+
+/// A view with the statistics of another one: `statistics`.
+struct RestatedView: DerivedView {
+  let base: any FieldView
+  let variables: [ViewVariable]
+
+  /// - Throws: when the other one lacks a variable.
+  init(_ base: any FieldView, _ other: any FieldView) throws {
+    self.base = base
+    variables = try base.variables.map { variable in
+      let source = other.variables[try other.index(of: variable.name, key: "statistics")]
+      var changed = variable
+      changed.statistics = source.statistics
+      changed.tendencies = source.tendencies
+      return changed
+    }
+  }
+}
+
+/// Memory for some numbers while `body` runs.
+func withTemporary<R>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) throws -> R) rethrows -> R {
+  let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, count))
+  defer { memory.deallocate() }
+  return try body(memory)
+}

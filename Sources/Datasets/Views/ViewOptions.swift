@@ -1,0 +1,257 @@
+import Basics
+
+/// Options that make another view of one, applied in Anemoi's order whatever their order in the file.
+struct ViewOptions {
+  private let members: [String: JSONValue]
+  private let key: String
+
+  init(_ members: [String: JSONValue], key: String) {
+    self.members = members.filter { $0.value != .null }
+    self.key = key
+  }
+
+  func apply(to base: any FieldView) throws -> any FieldView {
+    var view = try dates(of: base)
+    view = try variables(of: view)
+    if let rescale = members["rescale"] { view = try rescaled(view, rescale) }
+    if let other = members["statistics"] {
+      view = try RestatedView(view, ViewRequest(other, key: "\(key).statistics").open())
+    }
+    if let regrid = members["regrid"] { view = try RegridRequest(regrid, key: "\(key).regrid").apply(to: view) }
+    if let edge = members["trim_edge"] { view = try trimmed(view, edge) }
+    if let thinning = members["thinning"] { view = try thinned(view, thinning) }
+    if let area = members["area"] { view = try cropped(view, area) }
+    view = try self.members(of: view)
+    if let missing = members["set_missing_dates"] { view = try withMissing(view, missing) }
+    return view
+  }
+
+  private func invalid(_ name: String, expected: String) -> JigsawError {
+    JigsawError("\(key).\(name)", "is not understood", expected: expected)
+  }
+
+  // MARK: Dates
+
+  private func dates(of base: any FieldView) throws -> any FieldView {
+    var view = base
+    func bound(_ name: String, isLast: Bool) throws -> Timestamp? {
+      guard let given = members[name] else { return nil }
+      guard let text = given.string ?? given.integer.map(String.init),
+        let bound = DateBound.timestamp(text, isLast: isLast, in: view.dates)
+      else { throw invalid(name, expected: "a date, a month, a year or a share: 2020-01-31, 2020-01, 2020, 80%") }
+      return bound
+    }
+    let (start, end) = (try bound("start", isLast: false), try bound("end", isLast: true))
+    if start != nil || end != nil {
+      let all = view.dates
+      let indices = all.indices.filter { all[$0] >= start ?? all[$0] && all[$0] <= end ?? all[$0] }
+      if indices.isEmpty { throw noDates(view) }
+      view = DateSubset(view, indices)
+    }
+    if let given = members["frequency"] {
+      guard let text = given.string ?? given.integer.map(String.init), let seconds = Frequency.seconds(text) else {
+        throw invalid("frequency", expected: "hours, or an interval such as 6h or 1d")
+      }
+      let all = view.dates
+      let own = all.count > 1 ? all[1].seconds - all[0].seconds : seconds
+      guard seconds % own == 0 else {
+        throw JigsawError(
+          "\(key).frequency", "is not a multiple of the interval between the dates",
+          expected: "a multiple of \(own / 3_600) h", found: text)
+      }
+      view = DateSubset(view, Array(stride(from: 0, to: all.count, by: Int(seconds / own))))
+    }
+    return view
+  }
+
+  private func noDates(_ view: any FieldView) -> JigsawError {
+    JigsawError(
+      key, "start and end leave no dates",
+      found: view.dates.first.map { "\($0.display) … \(view.dates[view.dates.count - 1].display)" } ?? "no dates")
+  }
+
+  private func withMissing(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
+    let dates = view.dates
+    let indices = try (given.array ?? [given]).flatMap { entry -> [Int] in
+      if let index = entry.integer, dates.indices.contains(index) { return [index] }
+      guard let date = entry.string.flatMap({ Timestamp($0) }) else {
+        throw invalid("set_missing_dates", expected: "a list of dates")
+      }
+      return dates.firstIndex(of: date).map { [$0] } ?? []
+    }
+    return MissingDates(view, Set(indices))
+  }
+
+  // MARK: Variables
+
+  private func names(_ name: String) throws -> [String]? {
+    guard let given = members[name] else { return nil }
+    guard let names = given.strings ?? given.string.map({ [$0] }), !names.isEmpty else {
+      throw invalid(name, expected: "a list of variables")
+    }
+    return names
+  }
+
+  private func variables(of base: any FieldView) throws -> any FieldView {
+    var view = base
+    if let select = try names("select") {
+      if let twice = select.first(where: { name in select.filter { $0 == name }.count > 1 }) {
+        throw JigsawError("\(key).select", "names \(twice) twice", remedy: "remove one of them")
+      }
+      view = VariableSubset(view, try select.map { try view.index(of: $0, key: "\(key).select") })
+    }
+    if let drop = try names("drop") {
+      let dropped = Set(try drop.map { try view.index(of: $0, key: "\(key).drop") })
+      let kept = view.variables.indices.filter { !dropped.contains($0) }
+      if kept.isEmpty { throw JigsawError("\(key).drop", "leaves no variables") }
+      view = VariableSubset(view, kept)
+    }
+    if let reorder = members["reorder"] { view = VariableSubset(view, try order(reorder, view)) }
+    if let rename = members["rename"] {
+      guard let pairs = rename.object, pairs.values.allSatisfy({ $0.string != nil }) else {
+        throw invalid("rename", expected: "pairs of names, old: new")
+      }
+      for name in pairs.keys.sorted() { _ = try view.index(of: name, key: "\(key).rename") }
+      let renamed = VariableSubset(view, Array(view.variables.indices), names: pairs.compactMapValues(\.string))
+      let names = renamed.variables.map(\.name)
+      if Set(names).count < names.count {
+        throw JigsawError("\(key).rename", "gives two variables one name", found: names.joined(separator: ", "))
+      }
+      view = renamed
+    }
+    return view
+  }
+
+  private func order(_ given: JSONValue, _ view: any FieldView) throws -> [Int] {
+    let all = view.variables.map(\.name)
+    let wanted: [String]
+    if given.string == "sort" {
+      wanted = all.sorted()
+    } else if let names = given.strings {
+      wanted = names
+    } else if let places = given.object, places.values.allSatisfy({ $0.integer != nil }) {
+      wanted = places.sorted { ($0.value.integer ?? 0) < ($1.value.integer ?? 0) }.map(\.key)
+    } else {
+      throw invalid("reorder", expected: "sort, a list of all variables, or their places")
+    }
+    let indices = try wanted.map { try view.index(of: $0, key: "\(key).reorder") }
+    guard Set(indices).count == all.count, indices.count == all.count else {
+      let left = all.filter { !wanted.contains($0) }
+      throw JigsawError(
+        "\(key).reorder", "must name every variable once",
+        found: left.isEmpty ? "one named twice" : "without \(left.joined(separator: ", "))")
+    }
+    return indices
+  }
+
+  private func rescaled(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
+    guard let entries = given.object else {
+      throw invalid("rescale", expected: "variables with [scale, offset], {scale, offset} or [unit, unit]")
+    }
+    var factors: [String: (scale: Double, offset: Double)] = [:]
+    var units: [String: String] = [:]
+    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
+      _ = try view.index(of: name, key: "\(key).rescale")
+      if let scale = entry["scale"]?.double, let offset = entry["offset"]?.double {
+        factors[name] = (scale, offset)
+      } else if let pair = entry.array, pair.count == 2, let scale = pair[0].double, let offset = pair[1].double {
+        factors[name] = (scale, offset)
+      } else if let pair = entry.strings, pair.count == 2 {
+        guard let conversion = UnitConversion(from: pair[0], to: pair[1]) else {
+          throw JigsawError(
+            "\(key).rescale.\(name)", "these units are not convertible", found: "\(pair[0]) and \(pair[1])",
+            remedy: "give a scale and an offset")
+        }
+        factors[name] = (conversion.factor, conversion.offset)
+        units[name] = pair[1]
+      } else {
+        throw invalid("rescale.\(name)", expected: "[scale, offset], {scale, offset} or [unit, unit]")
+      }
+      guard let (scale, offset) = factors[name], scale > 0, scale.isFinite, offset.isFinite else {
+        throw JigsawError("\(key).rescale.\(name)", "has a scale that is not above 0")
+      }
+    }
+    return RescaledView(view, factors, units: units)
+  }
+
+  // MARK: Points
+
+  private func shape(_ view: any FieldView, _ name: String) throws -> PointGrid.Shape {
+    if let shape = view.points.shape { return shape }
+    throw JigsawError(
+      "\(key).\(name)", "needs fields of rows and columns", found: view.points.summary, remedy: "regrid before")
+  }
+
+  private func trimmed(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
+    let shape = try shape(view, "trim_edge")
+    guard let edges = given.integers ?? given.integer.map({ [$0, $0, $0, $0] }), edges.count == 4,
+      edges.allSatisfy({ (0...1 << 30).contains($0) })
+    else { throw invalid("trim_edge", expected: "a number, or four: top, bottom, left, right") }
+    guard edges[0] + edges[1] < shape.rows, edges[2] + edges[3] < shape.columns else {
+      throw JigsawError("\(key).trim_edge", "leaves no points", found: "\(shape.rows) × \(shape.columns)")
+    }
+    let (rows, columns) = (edges[0]..<shape.rows - edges[1], edges[2]..<shape.columns - edges[3])
+    return PointSubset(
+      view, rows.flatMap { row in columns.map { row * shape.columns + $0 } },
+      shape: PointGrid.Shape(rows: rows.count, columns: columns.count))
+  }
+
+  private func thinned(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
+    if let method = members["method"], method.string != "every-nth" {
+      throw JigsawError("\(key).method", "is not supported", expected: "every-nth", found: method.string)
+    }
+    let shape = try shape(view, "thinning")
+    guard let step = given.integer, (1...1 << 30).contains(step) else {
+      throw invalid("thinning", expected: "a whole number of at least 1")
+    }
+    let rows = Array(stride(from: 0, to: shape.rows, by: step))
+    let columns = Array(stride(from: 0, to: shape.columns, by: step))
+    return PointSubset(
+      view, rows.flatMap { row in columns.map { row * shape.columns + $0 } },
+      shape: PointGrid.Shape(rows: rows.count, columns: columns.count))
+  }
+
+  private func cropped(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
+    let area: Area
+    if let numbers = given.array?.map(\.double), !numbers.contains(nil) {
+      let edges = numbers.compactMap { $0 }
+      guard edges.count == 4, edges.allSatisfy(\.isFinite), edges[0] >= edges[2] else {
+        throw invalid("area", expected: "[north, west, south, east] in degrees")
+      }
+      area = Area(north: edges[0], west: edges[1], south: edges[2], east: edges[3])
+    } else {
+      let points = try ViewRequest(given, key: "\(key).area").open().points
+      area = Area(
+        north: points.latitudes.max() ?? 90, west: points.longitudes.min() ?? 0,
+        south: points.latitudes.min() ?? -90, east: points.longitudes.max() ?? 360)
+    }
+    let inside = view.points.latitudes.indices.filter {
+      area.contains(latitude: view.points.latitudes[$0], longitude: view.points.longitudes[$0])
+    }
+    if inside.isEmpty { throw JigsawError("\(key).area", "holds no points", found: view.points.summary) }
+    return PointSubset(view, inside)
+  }
+
+  private func members(of base: any FieldView) throws -> any FieldView {
+    var chosen: Set<Int> = []
+    // `number` counts from one, `member` from zero.
+    for (name, first) in [("number", 1), ("numbers", 1), ("member", 0), ("members", 0)] {
+      guard let given = members[name] else { continue }
+      guard let numbers = given.integers ?? given.integer.map({ [$0] }),
+        numbers.allSatisfy({ $0 >= first && $0 < base.memberCount + first })
+      else { throw invalid(name, expected: "whole numbers from \(first) to \(base.memberCount - 1 + first)") }
+      chosen.formUnion(numbers.map { $0 - first })
+    }
+    return chosen.isEmpty ? base : MemberSubset(base: base, members: chosen.sorted())
+  }
+}
+
+/// A box of latitudes and longitudes, its edges included.
+struct Area {
+  let north, west, south, east: Double
+
+  func contains(latitude: Double, longitude: Double) -> Bool {
+    guard latitude >= south, latitude <= north else { return false }
+    return [0.0, 360, -360].contains { longitude >= west + $0 && longitude <= east + $0 }
+  }
+}
