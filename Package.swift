@@ -105,7 +105,7 @@ let package = Package(
       name: "store-checks", dependencies: ["Basics", "Stores"], path: "Tests/StoreChecksMain", swiftSettings: strict),
     // Opens views of datasets for comparison with anemoi-datasets: Tests/Interop.
     .executableTarget(
-      name: "view-checks", dependencies: ["Basics", "Datasets"], path: "Tests/ViewChecksMain", swiftSettings: strict),
+      name: "view-checks", dependencies: ["Basics", "Tensors", "Datasets"], path: "Tests/ViewChecksMain", swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
