@@ -30,11 +30,14 @@ let package = Package(
       name: "CNetCDF", path: "Sources/System/CNetCDF", pkgConfig: "netcdf", providers: [.apt(["libnetcdf-dev"])]),
     .systemLibrary(
       name: "CBlosc", path: "Sources/System/CBlosc", pkgConfig: "blosc", providers: [.apt(["libblosc-dev"])]),
+    .systemLibrary(name: "CBZip2", path: "Sources/System/CBZip2", providers: [.apt(["libbz2-dev"])]),
     .target(
       name: "CCurl", path: "Sources/System/CCurl", cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("curl")]),
     .systemLibrary(
       name: "CLZ4", path: "Sources/System/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(
+      name: "CLZMA", path: "Sources/System/CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
     .systemLibrary(
       name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
@@ -57,7 +60,7 @@ let package = Package(
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
-    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CCurl", "CLZ4", "CZlib", "CZstd"]),
+    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",

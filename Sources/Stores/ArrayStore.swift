@@ -21,8 +21,11 @@ public enum AttributeValue: Equatable, Sendable {
   case text(String)
   case numbers([Double])
   case texts([String])
+  /// What is none of these, for example an object. NetCDF has it as text.
+  case json(JSONValue)
 
   public var text: String? { if case .text(let value) = self { value } else { nil } }
+  public var json: JSONValue? { if case .json(let value) = self { value } else { nil } }
   public var number: Double? {
     if case .numbers(let values) = self, values.count == 1 { values[0] } else { nil }
   }
@@ -106,7 +109,7 @@ public struct RawArray: Sendable {
   }
 
   @inline(__always)
-  private func element(_ raw: UnsafeRawBufferPointer, _ i: Int) -> Double {
+  func element(_ raw: UnsafeRawBufferPointer, _ i: Int) -> Double {
     switch type {
     case .int8: Double(raw.loadUnaligned(fromByteOffset: i, as: Int8.self))
     case .uint8: Double(raw[i])

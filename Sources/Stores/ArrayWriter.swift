@@ -4,20 +4,26 @@ import Basics
 public struct ArrayDefinition: Sendable {
   public let name: String
   public let type: ScalarType
+  /// Of Zarr arrays; NetCDF has numbers alone.
+  public let meaning: ElementMeaning
   /// Names of dimensions declared with the store, outermost first.
   public let dimensions: [String]
   /// Extents of the pieces in which it is stored; nil: as a whole.
   public let chunks: [Int]?
   public let attributes: [String: AttributeValue]
-  /// What is read where nothing was written.
+  /// What is read where nothing was written. The least Int64, -0x1p63, is "not a time".
   public let fill: Double?
+  /// Of Zarr arrays; NetCDF's are compressed by zlib.
+  public let encoding: ChunkEncoding
 
   public init(
-    name: String, type: ScalarType, dimensions: [String], chunks: [Int]? = nil,
-    attributes: [String: AttributeValue] = [:], fill: Double? = nil
+    name: String, type: ScalarType, meaning: ElementMeaning = .number, dimensions: [String], chunks: [Int]? = nil,
+    attributes: [String: AttributeValue] = [:], fill: Double? = nil, encoding: ChunkEncoding = ChunkEncoding()
   ) {
     self.name = name
     self.type = type
+    self.meaning = meaning
+    self.encoding = encoding
     self.dimensions = dimensions
     self.chunks = chunks
     self.attributes = attributes
@@ -30,10 +36,14 @@ public struct StoreDefinition: Sendable {
   public let dimensions: [ArrayInfo.Dimension]
   public let arrays: [ArrayDefinition]
   public let attributes: [String: AttributeValue]
+  /// Whether a Zarr group has all metadata in one document too, so that remote readers need not ask for each.
+  public let isConsolidated: Bool
 
   public init(
-    dimensions: [ArrayInfo.Dimension], arrays: [ArrayDefinition], attributes: [String: AttributeValue] = [:]
+    dimensions: [ArrayInfo.Dimension], arrays: [ArrayDefinition], attributes: [String: AttributeValue] = [:],
+    isConsolidated: Bool = true
   ) {
+    self.isConsolidated = isConsolidated
     self.dimensions = dimensions
     self.arrays = arrays
     self.attributes = attributes
@@ -51,11 +61,18 @@ public struct StoreDefinition: Sendable {
 
 /// A store being written piece by piece. It carries a temporary name until `finish`, so that what has the final name is
 /// complete.
+///
+/// Boxes of a chunked Zarr array consist of whole chunks, of a sharded one of whole shards (cut off at the array's ends); others are
+/// an error, since several processes may write at the same time, each chunk or shard by one of them.
 public protocol ArrayWriter {
-  /// Writes a box of an FP32 array, C order. In a chunked store boxes must consist of whole chunks.
+  /// Writes a box of an FP32 array, C order.
   func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws
+  /// Writes a box of an array of any type, the values in C order and of the array's type.
+  func write(_ name: String, _ box: [Range<Int>], _ values: RawArray) throws
   /// Writes a whole array of numbers of any type.
   func write(_ name: String, _ values: [Double]) throws
+  /// Whether a chunk (of a sharded array: a shard) is in the store already, by its place in the grid of chunks.
+  func isWritten(_ name: String, _ chunk: [Int]) -> Bool
   /// Closes and renames to the final name.
   func finish() throws
   /// Removes what was written.
@@ -66,14 +83,23 @@ public protocol ArrayWriter {
 ///
 /// - Parameters:
 ///   - joins: whether another process has created it, to write chunks into it too; for Zarr alone.
+///   - resuming: whether to go on with what an earlier process left behind, and to leave something behind for a later one: each
+///     chunk is synced under another name and then gets its own, so that a chunk that is there (`isWritten`) is complete, whenever
+///     a process or machine stopped; a writer that is dropped removes nothing. For Zarr alone, by all processes that write.
 ///   - zarrFormat: 2 or 3.
+/// - Throws: `JigsawError` if what was left behind is another store, or the definition asks for what the format has not.
 public func createStore(
-  _ path: String, _ definition: StoreDefinition, joins: Bool = false, zarrFormat: Int = 2
+  _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false, zarrFormat: Int = 2
 ) throws -> any ArrayWriter {
   precondition(!joins || path.hasSuffix(".zarr"), "a NetCDF file has one writer")
   if HTTPStorage.isAddress(path) {
     throw JigsawError(path, "can't be written to", expected: "a path on this machine", remedy: "write here, then copy")
   }
-  return path.hasSuffix(".zarr")
-    ? try ZarrWriter(path, definition, joins: joins, format: zarrFormat) : try NetCDFWriter(path, definition)
+  if path.hasSuffix(".zarr") {
+    return try ZarrWriter(path, definition, joins: joins, resuming: resuming, format: zarrFormat)
+  }
+  if resuming {
+    throw JigsawError(path, "can't be written in several goes", expected: "a Zarr store, whose name ends in .zarr")
+  }
+  return try NetCDFWriter(path, definition)
 }

@@ -138,6 +138,8 @@ public enum InspectWorkflow {
     case .text(let text): text
     case .texts(let texts): texts.joined(separator: ", ")
     case .numbers(let numbers): numbers.map { Int(exactly: $0).map(String.init) ?? String($0) }.joined(separator: ", ")
+    // Whole recipes may be in there.
+    case .json(let json): "{\(json.object.map { $0.keys.sorted().joined(separator: ", ") } ?? "…")}"
     }
   }
 

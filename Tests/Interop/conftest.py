@@ -21,6 +21,13 @@ def jigsaw(*arguments, check=True, **options):
     return result
 
 
+def zarr2(*arguments):
+    """Runs zarr2_matrix.py with zarr-python 2, which needs an environment of its own (Makefile)."""
+    script = ROOT / "Tests/Interop/zarr2_matrix.py"
+    result = subprocess.run([ROOT / ".venv-zarr2/bin/python", script, *map(str, arguments)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def settings(*pairs):
     return [word for pair in pairs for word in ("--set", pair)]
 

@@ -1,4 +1,4 @@
-"""Arrays that zarr-python, numcodecs, xarray and tensorstore wrote, read back by this program: types x codecs x layouts."""
+"""Arrays that zarr-python (2 and 3), numcodecs, xarray and tensorstore wrote, read back by this program: types x codecs x layouts."""
 import itertools
 import subprocess
 import zipfile
@@ -10,8 +10,9 @@ import tensorstore
 import xarray as xr
 import zarr
 from zarr import codecs as z3
+from zarr.codecs import numcodecs as nc3
 
-from conftest import ROOT
+from conftest import ROOT, zarr2
 
 CHECKS = ROOT / ".build/debug/store-checks"
 TYPES = ["b1", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "M8[ns]", "m8[s]"]
@@ -24,6 +25,8 @@ V2_CODECS = {
     "gzip": numcodecs.GZip(level=2),
     "zstd": numcodecs.Zstd(level=3),
     "zstd-checksum": numcodecs.Zstd(level=1, checksum=True),
+    "bz2": numcodecs.BZ2(level=3),
+    "lzma": numcodecs.LZMA(preset=0),
     **{
         f"blosc-{name}-{shuffle}": numcodecs.Blosc(cname=name, clevel=5, shuffle=shuffle)
         for name, shuffle in [("lz4", 1), ("lz4hc", 0), ("zstd", 2), ("zlib", 1), ("blosclz", 2), ("lz4", 2)]
@@ -107,6 +110,54 @@ def test_zarr_python_format_3(tmp_path):
             zarr.consolidate_metadata(tmp_path / f"{name}.zarr", zarr_format=3)
         write_expected(tmp_path, name, x)
     check(tmp_path, 150)
+
+
+def test_zarr_python_2(tmp_path):
+    zarr2("write", tmp_path)
+    check(tmp_path, 240)
+
+
+def filters3(dtype):
+    """numcodecs' filters as zarr-python 3 writes them: before the numbers become bytes, and after."""
+    little, kind = "<" + dtype, np.dtype(dtype).kind
+    for codec in nc3.CRC32(), nc3.CRC32(location="end"), nc3.Adler32(), nc3.Fletcher32(), nc3.CRC32C(), nc3.CRC32C(location="start"):
+        yield [], [codec]
+    for codec in nc3.Zlib(level=2), nc3.LZ4(), nc3.BZ2(level=4), nc3.LZMA(preset=1), nc3.Zstd(level=2), nc3.GZip(level=1):
+        yield [], [codec]
+    yield [], [nc3.Blosc(cname="zstd", clevel=3, shuffle=2)]
+    yield [], [nc3.Shuffle(elementsize=np.dtype(dtype).itemsize), nc3.Zlib(level=1), nc3.CRC32()]
+    if kind == "b":
+        yield [nc3.PackBits()], []
+    if kind in "iu":
+        yield [nc3.Delta(dtype=little)], [z3.ZstdCodec()]
+    if kind == "f":
+        yield [nc3.Delta(dtype=little)], []
+        yield [nc3.FixedScaleOffset(offset=-100, scale=100, dtype=little, astype="<u2")], [z3.GzipCodec()]
+        yield [nc3.FixedScaleOffset(offset=-100, scale=10, dtype=little, astype="<u2"), nc3.Delta(dtype="<u2", astype="<i2")], []
+        yield [nc3.Quantize(digits=2, dtype=little)], []
+        yield [nc3.BitRound(keepbits=6)], [z3.BloscCodec(typesize=4)]
+        yield [nc3.AsType(encode_dtype="<f4", decode_dtype=little)], []
+    if kind == "i":
+        yield [nc3.AsType(encode_dtype="<i8", decode_dtype=little)], []
+
+
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs")
+def test_numcodecs_in_format_3(tmp_path):
+    cases = [(dtype, *chain) for dtype in ("b1", "i2", "u4", "i8", "f2", "f4", "f8") for chain in filters3(dtype)]
+    for i, (dtype, filters, compressors) in enumerate(cases):
+        shape, chunks = SHAPES[i % len(SHAPES)]
+        x = numbers(dtype, shape, i)
+        if dtype[0] == "f":
+            x = (np.nan_to_num(x, posinf=3) * 20).astype(dtype)
+        # Not big-endian after filters: zarr-python 3.1.6 reads these back wrong itself.
+        big = i % 4 == 2 and dtype != "b1" and not filters
+        serializer = {"serializer": z3.BytesCodec(endian="big")} if big else {}
+        group = zarr.create_group(tmp_path / f"{i}.zarr", zarr_format=3)
+        array = group.create_array(
+            "a", shape=shape, chunks=chunks, dtype=dtype, filters=filters, compressors=compressors, fill_value=0, **serializer)
+        array[...] = x
+        write_expected(tmp_path, str(i), np.asarray(array[...]))
+    check(tmp_path, 110)
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -8,13 +8,17 @@ import Stores
 /// Reads Zarr arrays and compares them with their raw numbers: `store-checks FOLDER` for every `FOLDER/NAME.zarr` or
 /// `FOLDER/NAME.zip` with an array `a` and its numbers, C order and little-endian, in `FOLDER/NAME.bin`. Whole arrays and boxes of them.
 /// Tests/Interop/test_zarr_matrix.py makes such folders with the reference tools. Ends with 1 if one differs.
+///
+/// `store-checks --write FOLDER` is the other direction (`WriteStores`).
 @main struct StoreChecksMain {
   static func main() throws {
-    guard CommandLine.arguments.count == 2 else {
-      print("usage: store-checks FOLDER")
+    let arguments = CommandLine.arguments.dropFirst()
+    guard let folder = arguments.last, arguments.count == 1 || arguments.count == 2 && arguments.first == "--write"
+    else {
+      print("usage: store-checks [--write] FOLDER")
       exit(64)
     }
-    let folder = CommandLine.arguments[1]
+    if arguments.count == 2 { return try WriteStores.run(folder) }
     let names = try Files.list(folder).filter { $0.hasSuffix(".zarr") || $0.hasSuffix(".zip") }
     var failures = 0
     for name in names {

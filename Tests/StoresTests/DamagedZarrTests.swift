@@ -69,7 +69,7 @@ import Testing
       ("zarr_format", "3"), ("shape", "\"wide\""), ("shape", "[-4, 6]"), ("shape", "[4.5, 6]"),
       ("shape", "[9999999999999, 6]"), ("chunks", "[0, 6]"), ("chunks", "[2]"), ("chunks", "[-2, 6]"),
       ("chunks", "[200000000000, 6]"), ("chunks", "[1099511627775, 1099511627775]"), ("order", "\"Z\""),
-      ("filters", "[{\"id\": \"delta\", \"dtype\": \"<f4\"}]"), ("compressor", "{\"id\": \"lzma\"}"),
+      ("filters", "[{\"id\": \"delta\", \"dtype\": \"<f8\"}]"), ("compressor", "{\"id\": \"pcodec\"}"),
       ("compressor", "{}"), ("compressor", "7"), ("dimension_separator", "\"/../../../\""),
       ("dimension_separator", "\"\""), ("dimension_separator", "1"),
     ]

@@ -35,6 +35,21 @@ public final class NetCDFWriter: ArrayWriter {
     try check(status, name)
   }
 
+  public func write(_ name: String, _ box: [Range<Int>], _ values: RawArray) throws {
+    precondition(values.count == box.reduce(1) { $0 * $1.count })
+    let (start, count) = (box.map(\.lowerBound), box.map(\.count))
+    if values.type == .float16 {
+      // NetCDF has no half precision: such arrays are stored as FP32.
+      try values.doubles.map(Float.init).withUnsafeBufferPointer { try write(name, box, $0) }
+    } else {
+      let status = NetCDFLibrary.withLock { nc_put_vara(file, variables[name]!, start, count, values.bytes) }
+      try check(status, name)
+    }
+  }
+
+  /// Pieces of a NetCDF file are not known one by one.
+  public func isWritten(_ name: String, _ chunk: [Int]) -> Bool { false }
+
   public func write(_ name: String, _ values: [Double]) throws {
     let status = NetCDFLibrary.withLock { nc_put_var_double(file, variables[name]!, values) }
     try check(status, name)
@@ -70,6 +85,11 @@ public final class NetCDFWriter: ArrayWriter {
       ids[dimension.name] = id
     }
     for array in definition.arrays {
+      guard array.meaning == .number else {
+        throw JigsawError(
+          "\(path): \(array.name)", "can't be written to NetCDF",
+          expected: "numbers, with CF units where they are times")
+      }
       var id: Int32 = 0
       let dimensions = array.dimensions.map { ids[$0]! }
       let type = NetCDFLibrary.netCDFType(array.type)
@@ -94,6 +114,9 @@ public final class NetCDFWriter: ArrayWriter {
     case .texts(let texts):
       let joined = texts.joined(separator: " ")
       try check(nc_put_att_text(file, variable, name, joined.utf8.count, joined), name)
+    case .json(let json):
+      let text = try json.text(pretty: false)
+      try check(nc_put_att_text(file, variable, name, text.utf8.count, text), name)
     case .numbers(let numbers):
       let isPacking = name == "scale_factor" || name == "add_offset"
       try putNumbers(name, numbers, variable, isPacking ? .float64 : type)

@@ -16,6 +16,13 @@ enum BytesCodec: Sendable, Equatable {
   case lz4
   /// A checksum behind the bytes.
   case crc32c
+  /// numcodecs' other checksums, before or behind the bytes.
+  case checksum(Checksum, isFirst: Bool)
+  /// First bytes of all elements, second bytes of all, and so on.
+  case shuffle(elementSize: Int)
+  case bzip2
+  /// .xz or .lzma, told apart by their headers.
+  case lzma
 
   /// What we write: as xarray's and WeatherBench 2's default.
   static let standard = BytesCodec.blosc(compressor: "lz4", level: 5, shuffle: 1)
@@ -30,6 +37,10 @@ enum BytesCodec: Sendable, Equatable {
     case .zstd(let level, _): "zstd(\(level))"
     case .lz4: "lz4"
     case .crc32c: "crc32c"
+    case .checksum(let kind, _): kind.rawValue
+    case .shuffle(let elementSize): "shuffle(\(elementSize))"
+    case .bzip2: "bz2"
+    case .lzma: "lzma"
     }
   }
 
@@ -63,6 +74,11 @@ enum BytesCodec: Sendable, Equatable {
       let stored = input.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: input.count - 4, as: UInt32.self) }
       let content = input.dropLast(4)
       return CRC32C.checksum(content) == UInt32(littleEndian: stored) ? Array(content) : nil
+    case .checksum(let kind, let isFirst): return BytesCodec.checked(input, kind, isFirst: isFirst, capacity: capacity)
+    case .shuffle(let elementSize):
+      return input.count <= capacity ? BytesCodec.unshuffled(input, elementSize: elementSize) : nil
+    case .bzip2: return BytesCodec.bunzipped(input, capacity: capacity)
+    case .lzma: return BytesCodec.unlzmaed(input, capacity: capacity)
     }
   }
 
@@ -109,11 +125,13 @@ enum BytesCodec: Sendable, Equatable {
       var bytes = Array(input)
       withUnsafeBytes(of: CRC32C.checksum(bytes[...]).littleEndian) { bytes += $0 }
       return bytes
+    // Read, never written.
+    case .checksum, .shuffle, .bzip2, .lzma: return nil
     }
   }
 
   /// `body` returns how much it filled, nil on failure.
-  private static func filled(_ capacity: Int, _ body: (UnsafeMutableRawPointer) -> Int?) -> [UInt8]? {
+  static func filled(_ capacity: Int, _ body: (UnsafeMutableRawPointer) -> Int?) -> [UInt8]? {
     var count: Int?
     let bytes = [UInt8](unsafeUninitializedCapacity: max(capacity, 1)) { buffer, initialized in
       count = body(buffer.baseAddress!)

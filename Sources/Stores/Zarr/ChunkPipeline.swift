@@ -15,6 +15,15 @@ struct ChunkPipeline: Sendable {
     /// C order of the ordered dimensions.
     case numbers(isBigEndian: Bool)
     case shard(Shard)
+    /// The same of numbers that went through filters.
+    case filtered(Filters)
+  }
+
+  struct Filters: Sendable {
+    /// In the order of encoding.
+    let list: [ArrayFilter]
+    /// Of what the last one makes.
+    let isBigEndian: Bool
   }
 
   /// A chunk of chunks (Zarr 3, codec sharding_indexed): inner chunks in any order, and an index of where they are.
@@ -44,12 +53,16 @@ struct ChunkPipeline: Sendable {
   }
 
   /// Whether nothing less than all bytes of a chunk can be decoded.
-  var needsWholeChunks: Bool { !compressors.isEmpty }
+  var needsWholeChunks: Bool {
+    if case .filtered = form { return true }
+    return !compressors.isEmpty
+  }
 
   /// For people: "blosc(lz4, 5, shuffle)", "shards of zstd(3), crc32c".
   var description: String {
     var parts: [String] = []
     if order != Array(order.indices) { parts.append("transpose") }
+    if case .filtered(let filters) = form { parts += filters.list.map(\.name) }
     if case .shard(let shard) = form { parts.append("shards of \(shard.inner.description)") }
     parts += compressors.map(\.description)
     return parts.isEmpty ? "none" : parts.joined(separator: ", ")
@@ -103,6 +116,7 @@ struct ChunkPipeline: Sendable {
     switch form {
     case .numbers(let isBigEndian):
       return try decodeNumbers(source, inner, isBigEndian: isBigEndian, into: &target)
+    case .filtered(let filters): return try decodeFiltered(source, inner, filters, into: &target)
     case .shard(let shard):
       if compressors.isEmpty { return try decode(shard, source, inner, into: &target) }
       guard let bytes = try source.readAll() else { return false }
@@ -202,20 +216,6 @@ struct ChunkPipeline: Sendable {
         throw Damage(expected: "\(limit) bytes from \(description)")
       }
       bytes = decoded
-    }
-    return bytes
-  }
-
-  // MARK: Encoding
-
-  /// Encodes the numbers of a whole chunk, C order; nil when a codec fails. For pipelines that this program writes: in
-  /// order, little-endian, no shards.
-  func encode(_ numbers: UnsafeRawBufferPointer, width: Int) -> [UInt8]? {
-    guard case .numbers(isBigEndian: false) = form, order == Array(order.indices) else { return nil }
-    var bytes = Array(numbers)
-    for codec in compressors {
-      guard let encoded = bytes.withUnsafeBytes({ codec.encode($0, elementSize: width) }) else { return nil }
-      bytes = encoded
     }
     return bytes
   }

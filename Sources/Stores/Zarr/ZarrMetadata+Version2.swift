@@ -11,9 +11,6 @@ extension ZarrMetadata {
     let type = found.type
     shape = try document.shape(type)
     let chunks = try document.chunks(json["chunks"], "chunks", shape, type)
-    if let filters = json["filters"], filters != .null, filters != .array([]) {
-      throw document.invalid("filters", "none")
-    }
     let storageOrder = json["order"]?.string ?? "C"
     guard storageOrder == "C" || storageOrder == "F" else { throw document.invalid("order", "\"C\" or \"F\"") }
     // Other separators would lead out of the array's folder.
@@ -24,35 +21,37 @@ extension ZarrMetadata {
     keys = .plain(separator: separator)
     self.type = type
     timeUnits = found.timeUnits
-    let compressor = try BytesCodec(version2: json["compressor"] ?? .null, place: place)
+    let compressor = try BytesCodec(version2: json["compressor"] ?? .null, key: "compressor", place: place)
+    let (form, codecs) = try ZarrMetadata.filters(document, type, isBigEndian: found.isBigEndian)
     pipeline = ChunkPipeline(
-      shape: chunks, order: storageOrder == "C" ? Array(chunks.indices) : chunks.indices.reversed(),
-      form: .numbers(isBigEndian: found.isBigEndian), compressors: compressor.map { [$0] } ?? [])
+      shape: chunks, order: storageOrder == "C" ? Array(chunks.indices) : chunks.indices.reversed(), form: form,
+      compressors: codecs + (compressor.map { [$0] } ?? []))
     fill = ZarrMetadata.element(type, json["fill_value"])
     fillNumber = json["fill_value"]?.double
   }
 
-  /// An array to be written.
-  init(shape: [Int], chunks: [Int], type: ScalarType, codec: BytesCodec, fill: Double?, keys: KeyEncoding) {
-    self.shape = shape
-    self.type = type
-    pipeline = ChunkPipeline(
-      shape: chunks, order: Array(chunks.indices), form: .numbers(isBigEndian: false), compressors: [codec])
-    fillNumber = fill
-    self.fill = ZarrMetadata.element(type, fill ?? 0)
-    self.keys = keys
-    timeUnits = nil
-  }
-
-  /// The document of an array that this program writes.
-  var version2: JSONValue {
-    let fillValue: JSONValue = fillNumber.map { Int(exactly: $0).map { .integer($0) } ?? .number($0) } ?? .null
-    return .object([
-      "zarr_format": .integer(2), "shape": .array(shape.map { .integer($0) }),
-      "chunks": .array(chunks.map { .integer($0) }), "dtype": .string(ZarrMetadata.dtype(type)),
-      "compressor": pipeline.compressors.first?.version2 ?? .null, "fill_value": fillValue, "order": .string("C"),
-      "filters": .null,
-    ])
+  /// What filters make of numbers, and those that work on bytes.
+  private static func filters(_ document: Document, _ type: ScalarType, isBigEndian: Bool) throws -> (
+    form: ChunkPipeline.Form, codecs: [BytesCodec]
+  ) {
+    let given = document.json["filters"] ?? .null
+    guard let list = given == .null ? [] : given.array, list.count <= 16 else {
+      throw document.invalid("filters", "a list of filters")
+    }
+    var (filters, codecs): ([ArrayFilter], [BytesCodec]) = ([], [])
+    var last = (type: type, isBigEndian: isBigEndian)
+    for filter in list {
+      let name = filter["id"]?.string ?? ""
+      if codecs.isEmpty, let found = ArrayFilter(name, filter, decoded: last.type) {
+        filters.append(found)
+        let dtype = (filter["encode_dtype"] ?? filter["astype"])?.string.flatMap(ZarrMetadata.type)
+        last = (found.encoded, dtype?.isBigEndian ?? last.isBigEndian)
+      } else if let codec = try BytesCodec(version2: filter, key: "filters", place: document.place) {
+        codecs.append(codec)
+      }
+    }
+    if filters.isEmpty { return (.numbers(isBigEndian: isBigEndian), codecs) }
+    return (.filtered(ChunkPipeline.Filters(list: filters, isBigEndian: last.isBigEndian)), codecs)
   }
 
   /// NumPy's type strings. Dates and time differences are read as their 64-bit counts.
@@ -90,10 +89,23 @@ extension ZarrMetadata {
 
 extension BytesCodec {
   /// Nil for none.
-  fileprivate init?(version2 json: JSONValue, place: String) throws {
+  fileprivate init?(version2 json: JSONValue, key: String, place: String) throws {
     if json == .null { return nil }
+    guard let id = json["id"]?.string, let codec = BytesCodec(numcodecs: id, json) else {
+      throw JigsawError(
+        "\(place): \(key)", "is not supported",
+        expected: key == "filters"
+          ? "delta, fixedscaleoffset, quantize, bitround, packbits, astype, shuffle or a checksum, of this array's type"
+          : "blosc, zlib, gzip, zstd, lz4, bz2, lzma or none",
+        found: (try? json.text(pretty: false)) ?? "none given", remedy: "rewrite the store with one of these")
+    }
+    self = codec
+  }
+
+  /// By numcodecs' names and settings; nil for others.
+  init?(numcodecs id: String, _ json: JSONValue) {
     let level = json["level"]?.integer ?? json["clevel"]?.integer ?? 1
-    switch json["id"]?.string {
+    switch id {
     case "blosc":
       let shuffle = json["shuffle"]?.integer ?? 1
       self = .blosc(compressor: json["cname"]?.string ?? "lz4", level: level, shuffle: shuffle)
@@ -101,14 +113,23 @@ extension BytesCodec {
     case "gzip": self = .gzip(level: level)
     case "zstd": self = .zstd(level: level, hasChecksum: json["checksum"] == .bool(true))
     case "lz4": self = .lz4
-    case let id:
-      throw JigsawError(
-        "\(place): compressor", "is not supported", expected: "blosc, zlib, gzip, zstd, lz4 or none",
-        found: id ?? "none given", remedy: "rewrite the store with one of these")
+    case "bz2": self = .bzip2
+    // Raw streams need their settings told; nobody writes them.
+    case "lzma" where json["format"]?.integer != 3: self = .lzma
+    case "shuffle":
+      let size = json["elementsize"]?.integer ?? 4
+      guard size >= 0, size < 1 << 16 else { return nil }
+      self = .shuffle(elementSize: size)
+    case "fletcher32": self = .checksum(.fletcher32, isFirst: false)
+    case "crc32", "adler32", "crc32c":
+      let location = json["location"]?.string ?? (id == "crc32c" ? "end" : "start")
+      guard let kind = Checksum(rawValue: id), location == "start" || location == "end" else { return nil }
+      self = .checksum(kind, isFirst: location == "start")
+    default: return nil
     }
   }
 
-  fileprivate var version2: JSONValue {
+  var version2: JSONValue {
     switch self {
     case .blosc(let compressor, let level, let shuffle):
       .object([
@@ -118,9 +139,11 @@ extension BytesCodec {
     case .zlib(let level): .object(["id": .string("zlib"), "level": .integer(level)])
     case .gzip(let level): .object(["id": .string("gzip"), "level": .integer(level)])
     case .zstd(let level, let hasChecksum):
-      .object(["id": .string("zstd"), "level": .integer(level), "checksum": .bool(hasChecksum)])
+      // tensorstore knows no "checksum" here; without it there is none.
+      .object(
+        ["id": .string("zstd"), "level": .integer(level)].merging(hasChecksum ? ["checksum": .bool(true)] : [:]) { $1 })
     case .lz4: .object(["id": .string("lz4"), "acceleration": .integer(1)])
-    case .crc32c: .object(["id": .string("crc32c")])
+    case .crc32c, .checksum, .shuffle, .bzip2, .lzma: .object(["id": .string(description)])
     }
   }
 }

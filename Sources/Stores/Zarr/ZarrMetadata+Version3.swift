@@ -34,37 +34,6 @@ extension ZarrMetadata {
     fillNumber = nil  // in format 3 it marks nothing as missing; _FillValue does
   }
 
-  /// The document of an array that this program writes.
-  func version3(dimensions: [String], attributes: [String: JSONValue]) -> JSONValue {
-    func named(_ name: String, _ configuration: [String: JSONValue]) -> JSONValue {
-      .object(["name": .string(name), "configuration": .object(configuration)])
-    }
-    let fill = fillNumber ?? 0
-    let fillValue: JSONValue = type.isFloatingPoint ? .number(fill) : .integer(Int(exactly: fill) ?? 0)
-    var attributes = attributes
-    if let fillNumber { attributes["_FillValue"] = ZarrMetadata.fillAttribute(fillNumber, type) }
-    return .object([
-      "zarr_format": .integer(3), "node_type": .string("array"), "shape": .array(shape.map { .integer($0) }),
-      "data_type": .string(type.rawValue), "fill_value": fillValue,
-      "chunk_grid": named("regular", ["chunk_shape": .array(chunks.map { .integer($0) })]),
-      "chunk_key_encoding": named("default", ["separator": .string("/")]),
-      "codecs": .array(
-        [named("bytes", ["endian": .string("little")])]
-          + pipeline.compressors.map {
-            let (name, settings) = $0.version3(elementSize: type.byteCount)
-            return named(name, settings)
-          }),
-      "attributes": .object(attributes), "dimension_names": .array(dimensions.map { .string($0) }),
-    ])
-  }
-
-  /// The attribute that marks missing values. xarray writes and expects floating-point ones in format 3 as the base64 text of
-  /// a little-endian double (FillValueCoder in xarray/backends/zarr.py).
-  private static func fillAttribute(_ fill: Double, _ type: ScalarType) -> JSONValue {
-    if !type.isFloatingPoint { return .integer(Int(exactly: fill) ?? 0) }
-    return .string(withUnsafeBytes(of: fill.bitPattern.littleEndian) { Data($0) }.base64EncodedString())
-  }
-
   static func fill(ofAttribute text: String) -> Double? {
     guard let data = Data(base64Encoded: text), data.count == 8 else { return nil }
     return Double(bitPattern: data.reversed().reduce(0) { $0 << 8 | UInt64($1) })
@@ -109,17 +78,25 @@ extension ZarrMetadata {
     guard let list = json?.array, !list.isEmpty else { throw document.invalid(key, "a list of codecs", found: json) }
     func unknown(_ codec: JSONValue) -> JigsawError {
       document.invalid(
-        key, "transpose, bytes, sharding_indexed, blosc, zstd, gzip, zlib, lz4, crc32c in an order that makes sense",
+        key,
+        "transpose, bytes, sharding_indexed, blosc, zstd, gzip, crc32c or numcodecs' delta, fixedscaleoffset, quantize, bitround, packbits, astype, shuffle, zlib, lz4, bz2, lzma, crc32, adler32, fletcher32, in an order that makes sense",
         found: codec)
     }
     var order = Array(shape.indices)
     var form: ChunkPipeline.Form?
     var compressors: [BytesCodec] = []
+    var filters: [ArrayFilter] = []
     for codec in list {
       guard let found = Extension(codec) else { throw unknown(codec) }
       let settings = found.configuration
       switch found.name {
-      case "transpose" where form == nil:
+      case let name where form == nil && filters.count < 16 && name.hasPrefix(numcodecsPrefix):
+        let name = String(name.dropFirst(numcodecsPrefix.count))
+        guard let filter = ArrayFilter(name, settings, decoded: filters.last?.encoded ?? type) else {
+          throw unknown(codec)
+        }
+        filters.append(filter)
+      case "transpose" where form == nil && filters.isEmpty:
         let permutation: [Int]? =
           switch settings["order"]?.string {
           case "C": Array(shape.indices)
@@ -130,11 +107,15 @@ extension ZarrMetadata {
         order = permutation.map { order[$0] }
       case "bytes" where form == nil:
         let endian = settings["endian"]?.string
-        guard endian == "little" || endian == "big" || endian == nil && type.byteCount == 1 else {
+        let stored = filters.last?.encoded ?? type
+        guard endian == "little" || endian == "big" || endian == nil && stored.byteCount == 1 else {
           throw unknown(codec)
         }
-        form = .numbers(isBigEndian: endian == "big")
-      case "sharding_indexed" where form == nil && depth < 4:
+        form =
+          filters.isEmpty
+          ? .numbers(isBigEndian: endian == "big")
+          : .filtered(ChunkPipeline.Filters(list: filters, isBigEndian: endian == "big"))
+      case "sharding_indexed" where form == nil && filters.isEmpty && depth < 4:
         let stored = order.map { shape[$0] }
         guard let extents = settings["chunk_shape"]?.integers, extents.count == stored.count,
           zip(extents, stored).allSatisfy({ $0 > 0 && $1 % $0 == 0 })
@@ -164,7 +145,7 @@ extension ZarrMetadata {
 extension BytesCodec {
   private static let shuffles = ["noshuffle", "shuffle", "bitshuffle"]
 
-  fileprivate func version3(elementSize: Int) -> (name: String, settings: [String: JSONValue]) {
+  func version3(elementSize: Int) -> (name: String, settings: [String: JSONValue]) {
     switch self {
     case .blosc(let compressor, let level, let shuffle):
       (
@@ -179,22 +160,26 @@ extension BytesCodec {
     case .zstd(let level, let hasChecksum): ("zstd", ["level": .integer(level), "checksum": .bool(hasChecksum)])
     case .lz4: ("numcodecs.lz4", [:])
     case .crc32c: ("crc32c", [:])
+    case .checksum, .shuffle, .bzip2, .lzma: ("numcodecs.\(description)", [:])
     }
   }
 
   fileprivate init?(version3 name: String, _ settings: JSONValue) {
     let level = settings["level"]?.integer ?? settings["clevel"]?.integer ?? 1
     switch name {
-    case "blosc", "numcodecs.blosc":
-      let named = settings["shuffle"]?.string.flatMap { BytesCodec.shuffles.firstIndex(of: $0) }
-      let shuffle = named ?? settings["shuffle"]?.integer ?? 1
+    case "blosc":
+      let shuffle = settings["shuffle"]?.string.flatMap { BytesCodec.shuffles.firstIndex(of: $0) } ?? 1
       self = .blosc(compressor: settings["cname"]?.string ?? "lz4", level: level, shuffle: shuffle)
-    case "gzip", "numcodecs.gzip": self = .gzip(level: level)
-    case "numcodecs.zlib", "zlib": self = .zlib(level: level)
-    case "zstd", "numcodecs.zstd": self = .zstd(level: level, hasChecksum: settings["checksum"] == .bool(true))
-    case "numcodecs.lz4": self = .lz4
+    case "gzip": self = .gzip(level: level)
+    case "zlib": self = .zlib(level: level)
+    case "zstd": self = .zstd(level: level, hasChecksum: settings["checksum"] == .bool(true))
     case "crc32c": self = .crc32c
+    case let name where name.hasPrefix(numcodecsPrefix):
+      self.init(numcodecs: String(name.dropFirst(numcodecsPrefix.count)), settings)
     default: return nil
     }
   }
 }
+
+/// Codecs that zarr-python takes from numcodecs, with their names and settings there.
+private let numcodecsPrefix = "numcodecs."

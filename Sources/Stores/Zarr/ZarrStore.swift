@@ -150,9 +150,10 @@ public final class ZarrStore: ArrayStore {
         } else if let numbers = value.array?.map(\.double), !numbers.contains(nil) {
           .numbers(numbers.compactMap { $0 })
         } else {
-          nil
+          .json(value)
         }
-      case .null, .object: nil
+      case .object: .json(value)
+      case .null: nil
       }
     }
   }

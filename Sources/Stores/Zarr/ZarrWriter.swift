@@ -1,136 +1,179 @@
 import Basics
 
-/// A Zarr group of format 2 or 3, consolidated, being written into a folder. One process creates and finishes it; others may join
-/// and write chunks of their own.
+/// A Zarr group of format 2 or 3 being written into a folder. One process creates and finishes it; others may join and
+/// write chunks of their own.
 public final class ZarrWriter: ArrayWriter {
   private let path: String
   private let temporary: String
-  private var metadata: [String: ZarrMetadata] = [:]
+  private let metadata: [String: ZarrMetadata]
   private var isOpen = true
   private let joins: Bool
-  private let format: Int
+  private let isResumable: Bool
 
-  public init(_ path: String, _ definition: StoreDefinition, joins: Bool = false, format: Int = 2) throws {
+  /// As `createStore` has it.
+  public init(
+    _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false, format: Int = 2
+  ) throws {
     precondition(format == 2 || format == 3)
     self.path = path
     self.joins = joins
-    self.format = format
+    isResumable = resuming
     temporary = path + ".tmp"
-    if joins {
-      for array in definition.arrays { metadata[array.name] = makeMetadata(array, definition) }
-      return
+    metadata = try definition.arrays.reduce(into: [:]) {
+      $0[$1.name] = try ZarrMetadata(
+        writing: $1, shape: definition.shape(of: $1), format: format, place: "\(path)/\($1.name)")
     }
+    if joins { return }
+    let documents = format == 2 ? version2(definition) : version3(definition)
     do {
-      try Files.remove(temporary)
+      if resuming { try requireSame(documents) } else { try Files.remove(temporary) }
       try Files.createDirectory(temporary)
-      try define(definition)
+      for (key, document) in documents {
+        try Files.createDirectory(Files.parent(of: "\(temporary)/\(key)"))
+        try writeFile(key, Array(try document.text().utf8))
+      }
     } catch {
-      abandon()
+      if !resuming { abandon() }
+      isOpen = false
       throw error
     }
   }
 
-  deinit { if isOpen { abandon() } }
+  deinit { if isOpen && !isResumable { abandon() } }
 
-  private func define(_ definition: StoreDefinition) throws {
-    for array in definition.arrays { metadata[array.name] = makeMetadata(array, definition) }
-    let documents = format == 2 ? try version2(definition) : version3(definition)
-    for (key, document) in documents {
-      try Files.createDirectory(Files.parent(of: "\(temporary)/\(key)"))
-      try writeFile(key, Array(try document.text().utf8))
-    }
-  }
+  // MARK: Metadata
 
-  private func version2(_ definition: StoreDefinition) throws -> [String: JSONValue] {
+  private func version2(_ definition: StoreDefinition) -> [String: JSONValue] {
     var documents: [String: JSONValue] = [
-      ".zgroup": .object(["zarr_format": .integer(2)]), ".zattrs": json(definition.attributes),
+      ".zgroup": .object(["zarr_format": .integer(2)]), ".zattrs": .object(json(definition.attributes)),
     ]
     for array in definition.arrays {
-      var attributes = json(array.attributes).object ?? [:]
+      var attributes = json(array.attributes)
       attributes["_ARRAY_DIMENSIONS"] = .array(array.dimensions.map { .string($0) })
-      documents["\(array.name)/.zarray"] = metadata[array.name]!.version2
+      documents["\(array.name)/.zarray"] = metadata[array.name]!.version2(array)
       documents["\(array.name)/.zattrs"] = .object(attributes)
     }
-    documents[".zmetadata"] = .object([
-      "metadata": .object(documents), "zarr_consolidated_format": .integer(1),
-    ])
+    if definition.isConsolidated {
+      documents[".zmetadata"] = .object([
+        "metadata": .object(documents), "zarr_consolidated_format": .integer(1),
+      ])
+    }
     return documents
   }
 
   private func version3(_ definition: StoreDefinition) -> [String: JSONValue] {
     var arrays: [String: JSONValue] = [:]
     for array in definition.arrays {
-      arrays[array.name] = metadata[array.name]!.version3(
-        dimensions: array.dimensions, attributes: json(array.attributes).object ?? [:])
+      arrays[array.name] = metadata[array.name]!.version3(array, attributes: json(array.attributes))
     }
     var documents = Dictionary(uniqueKeysWithValues: arrays.map { ("\($0)/zarr.json", $1) })
-    // As zarr-python writes it; not part of the specification yet.
-    documents["zarr.json"] = .object([
-      "zarr_format": .integer(3), "node_type": .string("group"), "attributes": json(definition.attributes),
-      "consolidated_metadata": .object([
+    var group: [String: JSONValue] = [
+      "zarr_format": .integer(3), "node_type": .string("group"), "attributes": .object(json(definition.attributes)),
+    ]
+    if definition.isConsolidated {
+      // As zarr-python writes it; not part of the specification yet.
+      group["consolidated_metadata"] = .object([
         "kind": .string("inline"), "must_understand": .bool(false), "metadata": .object(arrays),
-      ]),
-    ])
+      ])
+    }
+    documents["zarr.json"] = .object(group)
     return documents
   }
 
-  private func makeMetadata(_ array: ArrayDefinition, _ definition: StoreDefinition) -> ZarrMetadata {
-    let shape = definition.shape(of: array)
-    return ZarrMetadata(
-      shape: shape, chunks: array.chunks ?? shape.map { max($0, 1) }, type: array.type, codec: .standard,
-      fill: array.fill, keys: format == 2 ? .plain(separator: ".") : .prefixed(separator: "/"))
+  private func json(_ attributes: [String: AttributeValue]) -> [String: JSONValue] {
+    attributes.mapValues { value in
+      switch value {
+      case .text(let text): .string(text)
+      case .texts(let texts): .array(texts.map { .string($0) })
+      case .numbers(let numbers): numbers.count == 1 ? number(numbers[0]) : .array(numbers.map(number))
+      case .json(let json): json
+      }
+    }
   }
 
-  public func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws {
-    let array = metadata[name]!
-    let extent = box.map(\.count)
-    precondition(array.type == .float32 && values.count == extent.reduce(1, *))
-    for (range, (chunk, size)) in zip(box, zip(array.chunks, array.shape)) {
-      precondition(
-        range.lowerBound % chunk == 0 && (range.upperBound % chunk == 0 || range.upperBound == size),
-        "\(name): the box \(box) cuts through chunks of \(array.chunks)")
+  private func number(_ value: Double) -> JSONValue {
+    Int(exactly: value).map { .integer($0) } ?? .number(value)
+  }
+
+  /// What an earlier process left behind must be made of the same arrays; attributes may have changed.
+  private func requireSame(_ documents: [String: JSONValue]) throws {
+    for (key, document) in documents where key.hasSuffix("/.zarray") || key.hasSuffix("/zarr.json") {
+      guard let bytes = try Files.readIfPresent("\(temporary)/\(key)") else { continue }
+      func layout(_ bytes: [UInt8]) throws -> [String: JSONValue]? {
+        var members = try JSONValue(parsing: bytes, place: "\(temporary)/\(key)").object
+        members?["attributes"] = nil
+        return members
+      }
+      guard try layout(bytes) == layout(Array(document.text().utf8)) else {
+        throw JigsawError(
+          "\(temporary)/\(key)", "is of a store that was to be written otherwise",
+          expected: "the same shape, type, chunks and compression",
+          remedy: "remove \(temporary) to start anew, or go back to the earlier settings")
+      }
     }
-    let source = Array(UnsafeRawBufferPointer(values))
-    try writeChunks(name, array, box, source)
+  }
+
+  // MARK: Numbers
+
+  public func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws {
+    try write(name, box, RawArray(type: .float32, bytes: Array(UnsafeRawBufferPointer(values))))
   }
 
   public func write(_ name: String, _ values: [Double]) throws {
     let array = metadata[name]!
-    precondition(values.count == array.shape.reduce(1, *))
     var bytes: [UInt8] = []
     for value in values { bytes += ZarrMetadata.element(array.type, value) }
-    try writeChunks(name, array, array.shape.map { 0..<$0 }, bytes)
+    try write(name, array.shape.map { 0..<$0 }, RawArray(type: array.type, bytes: bytes))
   }
 
-  private func writeChunks(_ name: String, _ array: ZarrMetadata, _ box: [Range<Int>], _ source: [UInt8]) throws {
-    if source.isEmpty { return }
-    let width = array.type.byteCount
+  public func write(_ name: String, _ box: [Range<Int>], _ values: RawArray) throws {
+    let array = metadata[name]!
     let extent = box.map(\.count)
+    precondition(array.type == values.type && values.count == extent.reduce(1, *) && box.count == array.shape.count)
+    for (range, (chunk, size)) in zip(box, zip(array.chunks, array.shape)) {
+      guard range.lowerBound % chunk == 0, range.upperBound % chunk == 0 || range.upperBound == size else {
+        throw JigsawError(
+          "\(path)/\(name)", "can't be written in parts of chunks",
+          expected: "whole chunks or shards of \(array.chunks)",
+          found: "the box \(box)")
+      }
+    }
+    if values.bytes.isEmpty { return }
     let first = zip(box, array.chunks).map { $0.lowerBound / $1 }
     let last = zip(box, array.chunks).map { ($0.upperBound - 1) / $1 }
+    let (from, to) = (strides(extent, isFortranOrder: false), strides(array.chunks, isFortranOrder: false))
     for index in BoxIterator(first, last) {
-      var chunk = [UInt8](repeating: 0, count: array.pipeline.count * width)
+      var chunk = [UInt8](repeating: 0, count: array.pipeline.count * array.fill.count)
       let origin = zip(index, array.chunks).map(*)
-      let upper = zip(zip(box, origin), array.chunks).map { min($0.0.upperBound, $0.1 + $1) }
-      let from = strides(extent, isFortranOrder: false)
+      let inside = zip(zip(box, origin), array.chunks).map { min($0.0.upperBound - $0.1, $1) }
+      // Beyond the array's ends a chunk holds the fill value.
+      if inside != array.chunks { fillBox(&chunk, to, 0, extent: array.chunks, with: array.fill) }
       copyBox(
-        from: source, from, from.indices.reduce(0) { $0 + (origin[$1] - box[$1].lowerBound) * from[$1] }, to: &chunk,
-        strides(array.chunks, isFortranOrder: false), 0, extent: zip(upper, origin).map(-), width: width)
-      let encoded = chunk.withUnsafeBytes { array.pipeline.encode($0, width: width) }
-      guard let encoded else {
+        from: values.bytes, from, from.indices.reduce(0) { $0 + (origin[$1] - box[$1].lowerBound) * from[$1] },
+        to: &chunk, to, 0, extent: inside, width: array.type.byteCount)
+      guard let encoded = array.pipeline.encode(chunk, width: array.type.byteCount, fill: array.fill) else {
         throw JigsawError("\(temporary)/\(name)", "can't compress a chunk of \(chunk.count) bytes")
       }
-      try writeFile("\(name)/\(array.key(index))", encoded)
+      let key = "\(name)/\(array.key(index))"
+      try Files.createDirectory(Files.parent(of: "\(temporary)/\(key)"))
+      try writeFile(key, encoded)
     }
   }
 
-  private func writeFile(_ key: String, _ bytes: [UInt8]) throws {
-    // Keys of format 3 have folders.
-    if format == 3 { try Files.createDirectory(Files.parent(of: "\(temporary)/\(key)")) }
-    let file = try OutputFile("\(temporary)/\(key)", shownAs: "\(path)/\(key)")
-    try bytes.withUnsafeBytes { try file.write($0) }
-    try file.close()
+  public func isWritten(_ name: String, _ chunk: [Int]) -> Bool {
+    Files.exists("\(temporary)/\(name)/\(metadata[name]!.key(chunk))")
   }
+
+  private func writeFile(_ key: String, _ bytes: [UInt8]) throws {
+    let place = "\(temporary)/\(key)"
+    let file = try OutputFile(isResumable ? "\(place).tmp" : place, shownAs: "\(path)/\(key)")
+    try bytes.withUnsafeBytes { try file.write($0) }
+    if isResumable { try file.sync() }
+    try file.close()
+    if isResumable { try Files.rename("\(place).tmp", to: place) }
+  }
+
+  // MARK: The end
 
   public func finish() throws {
     isOpen = false
@@ -143,21 +186,5 @@ public final class ZarrWriter: ArrayWriter {
     isOpen = false
     if joins { return }
     try? Files.remove(temporary)
-  }
-
-  private func json(_ attributes: [String: AttributeValue]) -> JSONValue {
-    .object(
-      attributes.mapValues { value in
-        switch value {
-        case .text(let text): .string(text)
-        case .texts(let texts): .array(texts.map { .string($0) })
-        case .numbers(let numbers):
-          numbers.count == 1 ? number(numbers[0]) : .array(numbers.map(number))
-        }
-      })
-  }
-
-  private func number(_ value: Double) -> JSONValue {
-    Int(exactly: value).map { .integer($0) } ?? .number(value)
   }
 }
