@@ -89,7 +89,7 @@ let package = Package(
     .executableTarget(
       name: "jigsaw",
       dependencies: [
-        "Basics", "Communication", "Configuration", "Workflow",
+        "Basics", "Communication", "Configuration", "Datasets", "Workflow",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -108,7 +108,8 @@ let package = Package(
       name: "store-checks", dependencies: ["Basics", "Stores"], path: "Tests/StoreChecksMain", swiftSettings: strict),
     // Opens views of datasets for comparison with anemoi-datasets: Tests/Interop.
     .executableTarget(
-      name: "view-checks", dependencies: ["Basics", "Tensors", "Datasets"], path: "Tests/ViewChecksMain", swiftSettings: strict),
+      name: "view-checks", dependencies: ["Basics", "Tensors", "Datasets"], path: "Tests/ViewChecksMain",
+      swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),

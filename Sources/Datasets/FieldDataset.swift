@@ -20,6 +20,17 @@ public struct SourceDescription: Sendable {
   /// The paths and patterns of all stores in it.
   public var paths: [String] { path.isEmpty ? open.map { ViewRequest($0, key: "open").paths } ?? [] : [path] }
 
+  /// All of it as a view, whatever its points.
+  public func openView(key: String) throws -> any FieldView {
+    if path.isEmpty, open == nil { throw SourceDescription.empty(key) }
+    return try ViewRequest(open ?? .string(path), key: open == nil ? key : "\(key).open").open()
+  }
+
+  static func empty(_ key: String) -> JigsawError {
+    JigsawError(
+      "\(key).path", "is empty", remedy: "name a NetCDF file, a Zarr folder or an Anemoi dataset, or use open")
+  }
+
   /// For messages: the path, or what is opened.
   public var display: String { path.isEmpty ? open.flatMap { try? $0.text(pretty: false) } ?? "" : path }
 }
@@ -182,9 +193,7 @@ public final class FieldDataset: Sendable {
       if !source.path.isEmpty { throw JigsawError(key, "has both a path and open", remedy: "remove one of them") }
       return [try RegularView(ViewRequest(request, key: "\(key).open").open(), rows: rows)]
     }
-    if source.path.isEmpty {
-      throw JigsawError("\(key).path", "is empty", remedy: "name a NetCDF file, a Zarr folder or an Anemoi dataset")
-    }
+    if source.path.isEmpty { throw SourceDescription.empty(key) }
     return try expand(source.path).map { path in
       let store = try openStore(path)
       return AnemoiDataset.isOne(store)

@@ -1,45 +1,5 @@
 import Basics
-import FoundationEssentials
-
-/// Count, mean, deviation and extremes of many numbers, mergeable (Chan, Golub and LeVeque 1983).
-public struct Moments: Sendable, Equatable, Codable {
-  public private(set) var count = 0
-  public private(set) var mean = 0.0
-  /// Sum of squared deviations from the mean.
-  private var squares = 0.0
-  public private(set) var minimum = Double.infinity
-  public private(set) var maximum = -Double.infinity
-
-  public init() {}
-
-  /// Of one field: two passes over it, sums in double.
-  public init(_ values: UnsafeBufferPointer<Float>) {
-    count = values.count
-    guard count > 0 else { return }
-    var sum = 0.0
-    for value in values {
-      sum += Double(value)
-      minimum = min(minimum, Double(value))
-      maximum = max(maximum, Double(value))
-    }
-    mean = sum / Double(count)
-    for value in values { squares += (Double(value) - mean) * (Double(value) - mean) }
-  }
-
-  public mutating func merge(_ other: Moments) {
-    guard other.count > 0 else { return }
-    let total = count + other.count
-    let shift = other.mean - mean
-    squares += other.squares + shift * shift * Double(count) * Double(other.count) / Double(total)
-    mean += shift * Double(other.count) / Double(total)
-    count = total
-    minimum = min(minimum, other.minimum)
-    maximum = max(maximum, other.maximum)
-  }
-
-  /// Population standard deviation.
-  public var deviation: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
-}
+import Communication
 
 /// What one channel is normalised with.
 public struct ChannelStatistics: Sendable, Equatable, Codable {
@@ -92,10 +52,15 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
     self.channels = channels
   }
 
-  /// Reads every time in a period once. `progress` is told (done, all).
+  /// Reads every time in a period once, on all ranks of the communicator together. The result is the same on any number of
+  /// them.
+  ///
+  /// - Parameters:
+  ///   - parts: a folder that keeps what was computed, for another attempt after an interruption; it is removed at the end.
+  ///   - progress: told (done, all).
   public static func compute(
     _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int,
-    progress: (Int, Int) -> Void = { _, _ in }
+    on world: any Communicator = SingleRank(), parts: String? = nil, progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> DatasetStatistics {
     let indices = dataset.indices(from: start, through: end)
     guard indices.count > 1 else {
@@ -106,29 +71,15 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
           : "data from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
         remedy: "choose a period within the data")
     }
-    let size = dataset.grid.count
     let channels = dataset.channels.count
-    var values = [Moments](repeating: Moments(), count: channels)
-    var tendencies = [Moments](repeating: Moments(), count: channels)
-    // Fields of the last `stepHours`, to difference against.
-    var recent: [(time: Timestamp, planes: [Float])] = []
-    for (done, index) in indices.enumerated() {
-      var planes = [Float](repeating: 0, count: channels * size)
-      try planes.withUnsafeMutableBufferPointer { try dataset.readChecked(time: index, into: $0.baseAddress!) }
-      let time = dataset.times[index]
-      recent.removeAll { time.hours(since: $0.time) > stepHours }
-      let earlier = recent.first { $0.time.adding(hours: stepHours) == time }?.planes
-      for channel in 0..<channels {
-        let range = channel * size..<(channel + 1) * size
-        planes.withUnsafeBufferPointer { values[channel].merge(Moments(UnsafeBufferPointer(rebasing: $0[range]))) }
-        if let earlier {
-          let change = range.map { planes[$0] - earlier[$0] }
-          change.withUnsafeBufferPointer { tendencies[channel].merge(Moments($0)) }
-        }
-      }
-      recent.append((time, planes))
-      progress(done + 1, indices.count)
+    let pass = DatePass(
+      dates: indices.map { dataset.times[$0] }, variables: channels, points: dataset.grid.count,
+      stepSeconds: Int64(stepHours) * 3_600, countedDates: indices.count,
+      key: ([dataset.origin, "every \(stepHours) h"] + dataset.channels.map(\.name)).joined(separator: "\n"))
+    let totals = try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
+      try dataset.readChecked(time: indices[date], into: planes)
     }
+    let (values, tendencies) = (totals.values, totals.tendencies)
     var result: [String: ChannelStatistics] = [:]
     for (channel, moments) in values.enumerated() {
       let name = dataset.channels[channel].name

@@ -29,6 +29,16 @@ public enum AttributeValue: Equatable, Sendable {
   public var number: Double? {
     if case .numbers(let values) = self, values.count == 1 { values[0] } else { nil }
   }
+
+  public var asJSON: JSONValue {
+    func number(_ value: Double) -> JSONValue { Int(exactly: value).map { .integer($0) } ?? .number(value) }
+    switch self {
+    case .text(let text): return .string(text)
+    case .texts(let texts): return .array(texts.map { .string($0) })
+    case .numbers(let numbers): return numbers.count == 1 ? number(numbers[0]) : .array(numbers.map(number))
+    case .json(let json): return json
+    }
+  }
 }
 
 /// What is known of an array without reading it.
@@ -133,8 +143,6 @@ public protocol ArrayStore: Sendable {
   /// For people: "NetCDF-4", "Zarr 2 (consolidated)".
   var format: String { get }
   var attributes: [String: AttributeValue] { get }
-  /// The attributes as JSON, nested ones too, where the format has such.
-  var document: JSONValue { get }
   var arrays: [String: ArrayInfo] { get }
   var reads: ReadCounter { get }
 
@@ -144,8 +152,6 @@ public protocol ArrayStore: Sendable {
 }
 
 extension ArrayStore {
-  public var document: JSONValue { .object([:]) }
-
   public func info(_ name: String) throws -> ArrayInfo {
     if let info = arrays[name] { return info }
     let names = arrays.keys.sorted()

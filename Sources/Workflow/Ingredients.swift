@@ -1,4 +1,5 @@
 import Basics
+import Communication
 import Configuration
 import Datasets
 import Execution
@@ -9,12 +10,16 @@ import Training
 
 /// Pieces that several verbs put together from a configuration or a checkpoint.
 enum Ingredients {
-  /// - Parameter cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
-  static func dataset(_ data: DataSection, cacheBytes: Int? = nil) throws -> FieldDataset {
+  /// - Parameters:
+  ///   - cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
+  ///   - requiresVariables: whether it is an error to name no variables.
+  static func dataset(_ data: DataSection, cacheBytes: Int? = nil, requiresVariables: Bool = true) throws
+    -> FieldDataset
+  {
     if data.sources.isEmpty {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
     }
-    if data.variables.isEmpty {
+    if data.variables.isEmpty && requiresVariables {
       throw JigsawError(
         "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
     }
@@ -26,6 +31,19 @@ enum Ingredients {
       levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes)
   }
 
+  /// The sources of a configuration with the variables that a checkpoint needs.
+  static func inputs(of manifest: CheckpointManifest, _ data: DataSection) -> DataSection {
+    var data = data
+    data.variables = []
+    data.levels = []
+    for channel in manifest.channels {
+      if !data.variables.contains(channel.variable) { data.variables.append(channel.variable) }
+      if let level = channel.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
+    }
+    data.staticFields = manifest.staticFields
+    return data
+  }
+
   static func descriptions(_ data: DataSection) -> [SourceDescription] {
     data.sources.map { SourceDescription(path: $0.path ?? "", open: $0.open, names: $0.names) }
   }
@@ -33,16 +51,7 @@ enum Ingredients {
   /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
   /// missing.
   static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int) throws -> FieldDataset {
-    var data = data
-    var variables: [String] = []
-    var levels: [Double] = []
-    for channel in manifest.channels {
-      if !variables.contains(channel.variable) { variables.append(channel.variable) }
-      if let level = channel.levelHPa, !levels.contains(level) { levels.append(level) }
-    }
-    data.variables = variables
-    data.levels = levels
-    data.staticFields = manifest.staticFields
+    let data = inputs(of: manifest, data)
     let dataset = try dataset(data, cacheBytes: cacheBytes)
     let expected = manifest.channels.map(\.channel)
     guard dataset.channels == expected else {
@@ -79,24 +88,36 @@ enum Ingredients {
   /// The run's own statistics if they are for the same data, period and step, or computed now. A training that goes on
   /// may find its data at another place.
   static func ownStatistics(
-    _ configuration: RunConfiguration, _ dataset: FieldDataset, isResuming: Bool, _ console: Console
+    _ configuration: RunConfiguration, _ dataset: FieldDataset, on world: any Communicator, isResuming: Bool,
+    _ console: Console
   ) throws -> DatasetStatistics {
     let data = configuration.data
     let (start, end) = try data.train.range("data.train")
     let own = RunFolder(configuration.run).statistics
+    var found: DatasetStatistics?
     if Files.exists(own) {
       let statistics = try loadStatistics(own)
       if statistics.start == start.description, statistics.end == end.description,
         statistics.stepHours == data.stepHours, isResuming || statistics.origin == dataset.origin,
         dataset.channels.allSatisfy({ statistics.channels[$0.name] != nil })
       {
-        return statistics
+        found = statistics
       }
     }
+    // Another rank may see the file of a shared folder later.
+    if try world.all(found != nil), let found { return found }
+    return try computeStatistics(dataset, data, on: world, parts: own + ".parts", console)
+  }
+
+  /// Statistics of the training period, computed by all ranks.
+  static func computeStatistics(
+    _ dataset: FieldDataset, _ data: DataSection, on world: any Communicator, parts: String, _ console: Console
+  ) throws -> DatasetStatistics {
+    let (start, end) = try data.train.range("data.train")
     let began = monotonicSeconds()
-    return try DatasetStatistics.compute(dataset, from: start, through: end, stepHours: data.stepHours) {
-      console.progress("statistics", done: $0, of: $1, since: began)
-    }
+    return try DatasetStatistics.compute(
+      dataset, from: start, through: end, stepHours: data.stepHours, on: world, parts: parts
+    ) { console.progress("statistics", done: $0, of: $1, since: began) }
   }
 
   static func loadStatistics(_ path: String) throws -> DatasetStatistics {

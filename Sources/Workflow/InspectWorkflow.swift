@@ -1,4 +1,5 @@
 import Basics
+import Communication
 import Configuration
 import Datasets
 import Distribution
@@ -58,18 +59,18 @@ public enum InspectWorkflow {
     return lines.joined(separator: "\n")
   }
 
-  /// Statistics of a configuration's training period, computed and saved; a table of them.
-  public static func statistics(_ configuration: RunConfiguration, output: String?, console: Console) throws -> String {
+  /// Statistics of a configuration's training period, computed by all ranks and saved by the first; a table of them.
+  public static func statistics(
+    _ configuration: RunConfiguration, output: String?, on world: any Communicator = SingleRank(), console: Console
+  ) throws -> String {
     let dataset = try Ingredients.dataset(configuration.data)
     let (start, end) = try configuration.data.train.range("data.train")
     let path = output ?? RunFolder(configuration.run).statistics
     // A path given by hand may be a slip: nothing but earlier statistics is replaced there.
     if let output, Files.exists(output) { _ = try Ingredients.loadStatistics(output) }
-    let began = monotonicSeconds()
-    let statistics = try DatasetStatistics.compute(
-      dataset, from: start, through: end, stepHours: configuration.data.stepHours
-    ) { console.progress("statistics", done: $0, of: $1, since: began) }
-    try Ingredients.save(statistics, to: path)
+    let statistics = try Ingredients.computeStatistics(
+      dataset, configuration.data, on: world, parts: path + ".parts", console)
+    try world.together(onlyOn: 0) { try Ingredients.save(statistics, to: path) }
     var rows = [["channel", "unit", "mean", "stdev", "minimum", "maximum", "\(configuration.data.stepHours) h change"]]
     for channel in dataset.channels {
       guard let row = statistics.channels[channel.name] else { continue }

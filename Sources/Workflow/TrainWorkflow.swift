@@ -4,7 +4,6 @@ import Configuration
 import Datasets
 import Distribution
 import Execution
-import FoundationEssentials
 import Models
 import Tensors
 import Training
@@ -95,7 +94,9 @@ public struct TrainWorkflow {
       }
       try console.attachLog(folder.log)
     }
-    let statistics = try given ?? sharedStatistics(dataset, isResuming: checkpoint != nil)
+    let statistics =
+      try given
+      ?? Ingredients.ownStatistics(configuration, dataset, on: world, isResuming: checkpoint != nil, console)
     try world.together(onlyOn: 0) { try Ingredients.save(statistics, to: folder.statistics) }
     let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
     let description = try Ingredients.description(
@@ -208,16 +209,6 @@ public struct TrainWorkflow {
     console.say(
       "peak memory\(mesh.count > 1 ? " of a rank" : "") \(memory[0]) GB, before the model \(memory[1]) GB, activations "
         + "and buffers \(memory[2]) GB")
-  }
-
-  /// Statistics that one rank loads or computes for all.
-  private func sharedStatistics(_ dataset: FieldDataset, isResuming: Bool) throws -> DatasetStatistics {
-    var bytes: [UInt8] = []
-    try world.together(onlyOn: 0) {
-      let statistics = try Ingredients.ownStatistics(configuration, dataset, isResuming: isResuming, console)
-      bytes = Array(try JSONEncoder().encode(statistics))
-    }
-    return try JSONDecoder().decode(DatasetStatistics.self, from: Data(world.broadcast(bytes, from: 0)))
   }
 
   /// What the ranks sent each other and how long they waited for it.

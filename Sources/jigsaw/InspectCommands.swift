@@ -3,34 +3,6 @@ import Basics
 import Configuration
 import Workflow
 
-struct Data: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Look into stores and compute statistics.", subcommands: [Inspect.self, Stats.self])
-
-  struct Inspect: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Show what is in a NetCDF file or Zarr folder and how it is understood.")
-
-    @Argument(help: "A path, or a quoted pattern such as 'data/*.nc'.") var path: String
-
-    func run() throws { print(try InspectWorkflow.store(path)) }
-  }
-
-  struct Stats: ParsableCommand {
-    static let configuration = CommandConfiguration(
-      abstract: "Compute mean, deviation, extremes and typical change of every field over the training period.")
-
-    @Argument(help: "The configuration (YAML).") var config: String
-    @Option(help: ArgumentHelp("Where to save; default: statistics.json in the run folder.", valueName: "path"))
-    var output: String?
-    @OptionGroup var settings: Settings
-
-    func run() throws {
-      print(try InspectWorkflow.statistics(settings.load(config), output: output, console: Console()))
-    }
-  }
-}
-
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "checkpoint", abstract: "Look into checkpoints.", subcommands: [Inspect.self, Reshard.self])

@@ -17,7 +17,7 @@ public final class AnemoiDataset: FieldView {
   public static func isOne(_ store: any ArrayStore) -> Bool {
     guard let data = store.arrays["data"], data.shape.count == 4 else { return false }
     return ["dates", "latitudes", "longitudes"].allSatisfy { store.arrays[$0]?.shape.count == 1 }
-      && store.document["variables"]?.strings != nil
+      && store.attributes["variables"]?.asJSON.strings != nil
   }
 
   /// - Throws: when arrays and attributes don't fit together.
@@ -32,7 +32,7 @@ public final class AnemoiDataset: FieldView {
     }
     self.data = data
     memberCount = data.shape[2]
-    let names = store.document["variables"]?.strings ?? []
+    let names = store.attributes["variables"]?.asJSON.strings ?? []
     func check(_ what: String, _ count: Int, _ dimension: Int) throws {
       guard count != data.shape[dimension] else { return }
       throw JigsawError(
@@ -48,7 +48,8 @@ public final class AnemoiDataset: FieldView {
     try check("latitudes", latitudes.count, 3)
     try check("longitudes", longitudes.count, 3)
     var shape: PointGrid.Shape?
-    if let extents = store.document["field_shape"]?.integers, extents.count == 2, extents.allSatisfy({ $0 > 0 }),
+    if let extents = store.attributes["field_shape"]?.asJSON.integers, extents.count == 2,
+      extents.allSatisfy({ $0 > 0 }),
       extents[0].multipliedReportingOverflow(by: extents[1]) == (latitudes.count, false)
     {
       shape = PointGrid.Shape(rows: extents[0], columns: extents[1])
@@ -117,7 +118,7 @@ public final class AnemoiDataset: FieldView {
 
   /// Rows of dates for which there was nothing to store.
   private static func readMissing(_ store: any ArrayStore, _ dates: [Timestamp]) throws -> Set<Int> {
-    guard let texts = store.document["missing_dates"]?.strings else { return [] }
+    guard let texts = store.attributes["missing_dates"]?.asJSON.strings else { return [] }
     let index = Dictionary(uniqueKeysWithValues: dates.enumerated().map { ($1, $0) })
     return Set(
       try texts.compactMap { text in
@@ -139,8 +140,8 @@ public final class AnemoiDataset: FieldView {
         tendencies.append((Int(seconds / 3_600), values))
       }
     }
-    let constants = Set(store.document["constant_fields"]?.strings ?? [])
-    let metadata = store.document["variables_metadata"]
+    let constants = Set(store.attributes["constant_fields"]?.asJSON.strings ?? [])
+    let metadata = store.attributes["variables_metadata"]?.asJSON
     return names.enumerated().map { index, name in
       let entry = metadata?[name]
       let mars = entry?["mars"]

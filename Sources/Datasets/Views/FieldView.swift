@@ -45,6 +45,19 @@ public struct ViewVariable: Sendable, Equatable {
   }
 }
 
+extension ViewVariable {
+  /// The name without its level, and the level in hPa that metadata or name say.
+  var stemAndLevel: (stem: String, level: Double?) {
+    guard let underscore = name.lastIndex(of: "_") else {
+      return (levelHPa == nil ? name : parameter ?? name, levelHPa)
+    }
+    let stem = String(name[..<underscore])
+    let suffix = Double(name[name.index(after: underscore)...])
+    if let levelHPa { return (suffix == levelHPa ? stem : parameter ?? name, levelHPa) }
+    return parameter == nil && suffix != nil ? (stem, suffix) : (name, nil)
+  }
+}
+
 /// What a store says of a variable's values.
 public struct FieldStatistics: Sendable, Equatable {
   public var mean, deviation, minimum, maximum: Double

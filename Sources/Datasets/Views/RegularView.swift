@@ -36,7 +36,7 @@ final class RegularView: GridFields {
     let (all, missing) = (view.dates, view.missing)
     dates = all.indices.filter { !missing.contains($0) }
     times = dates.map { all[$0] }
-    levelsHPa = Set(view.variables.compactMap { RegularView.level($0) }).sorted()
+    levelsHPa = Set(view.variables.compactMap { $0.stemAndLevel.level }).sorted()
     var notes: [String] = []
     if self.order != nil { notes.append("points brought into order: rows from the north, longitudes eastwards") }
     if !missing.isEmpty { notes.append("\(missing.count) missing dates are left out") }
@@ -50,21 +50,6 @@ final class RegularView: GridFields {
 
   // MARK: Variables
 
-  /// The level that metadata or name say.
-  private static func level(_ variable: ViewVariable) -> Double? {
-    if let level = variable.levelHPa { return level }
-    guard variable.parameter == nil, let underscore = variable.name.lastIndex(of: "_") else { return nil }
-    return Double(variable.name[variable.name.index(after: underscore)...])
-  }
-
-  /// The name without its level.
-  private static func stem(_ variable: ViewVariable) -> String {
-    guard let level = level(variable) else { return variable.name }
-    let suffix = "_\(Channel.text(level))"
-    return variable.name.hasSuffix(suffix)
-      ? String(variable.name.dropLast(suffix.count)) : variable.parameter ?? variable.name
-  }
-
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     let known = Lexicon.variable(name)
     let candidates = rename[name].map { [$0] } ?? [name] + known.aliases
@@ -72,12 +57,12 @@ final class RegularView: GridFields {
       // A whole name, as a user of Anemoi gives it, before one with levels.
       let exact = variables.indices.filter { variables[$0].name == candidate }
       let ofLevels = variables.indices.filter {
-        RegularView.level(variables[$0]) != nil && RegularView.stem(variables[$0]) == candidate
+        variables[$0].stemAndLevel.level != nil && variables[$0].stemAndLevel.stem == candidate
       }
       let chosen = exact.isEmpty ? ofLevels : exact
       guard let first = chosen.first.map({ variables[$0] }) else { continue }
       let slots = Dictionary(
-        chosen.map { (exact.isEmpty ? RegularView.level(variables[$0]) ?? 0 : 0, $0) },
+        chosen.map { (exact.isEmpty ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
         uniquingKeysWith: { first, _ in first })
       return FoundVariable(
         variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],

@@ -5,7 +5,6 @@ public final class ZarrStore: ArrayStore {
   public let location: String
   public let format: String
   public let attributes: [String: AttributeValue]
-  public let document: JSONValue
   public let arrays: [String: ArrayInfo]
   public let reads = ReadCounter()
   private let storage: any Storage
@@ -19,7 +18,6 @@ public final class ZarrStore: ArrayStore {
     let documents = try ZarrDocuments(storage)
     format = "Zarr \(documents.version)\(documents.isConsolidated ? " (consolidated)" : "")"
     attributes = ZarrStore.attributes(documents.groupAttributes)
-    document = documents.groupAttributes
     var arrays: [String: ArrayInfo] = [:]
     var metadata: [String: ZarrMetadata] = [:]
     for (name, (document, attributes)) in documents.arrays.sorted(by: { $0.key < $1.key }) {

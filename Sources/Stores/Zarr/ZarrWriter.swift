@@ -45,10 +45,10 @@ public final class ZarrWriter: ArrayWriter {
 
   private func version2(_ definition: StoreDefinition) -> [String: JSONValue] {
     var documents: [String: JSONValue] = [
-      ".zgroup": .object(["zarr_format": .integer(2)]), ".zattrs": .object(json(definition.attributes)),
+      ".zgroup": .object(["zarr_format": .integer(2)]), ".zattrs": .object(definition.attributes.mapValues(\.asJSON)),
     ]
     for array in definition.arrays {
-      var attributes = json(array.attributes)
+      var attributes = array.attributes.mapValues(\.asJSON)
       attributes["_ARRAY_DIMENSIONS"] = .array(array.dimensions.map { .string($0) })
       documents["\(array.name)/.zarray"] = metadata[array.name]!.version2(array)
       documents["\(array.name)/.zattrs"] = .object(attributes)
@@ -64,11 +64,12 @@ public final class ZarrWriter: ArrayWriter {
   private func version3(_ definition: StoreDefinition) -> [String: JSONValue] {
     var arrays: [String: JSONValue] = [:]
     for array in definition.arrays {
-      arrays[array.name] = metadata[array.name]!.version3(array, attributes: json(array.attributes))
+      arrays[array.name] = metadata[array.name]!.version3(array, attributes: array.attributes.mapValues(\.asJSON))
     }
     var documents = Dictionary(uniqueKeysWithValues: arrays.map { ("\($0)/zarr.json", $1) })
     var group: [String: JSONValue] = [
-      "zarr_format": .integer(3), "node_type": .string("group"), "attributes": .object(json(definition.attributes)),
+      "zarr_format": .integer(3), "node_type": .string("group"),
+      "attributes": .object(definition.attributes.mapValues(\.asJSON)),
     ]
     if definition.isConsolidated {
       // As zarr-python writes it; not part of the specification yet.
@@ -78,21 +79,6 @@ public final class ZarrWriter: ArrayWriter {
     }
     documents["zarr.json"] = .object(group)
     return documents
-  }
-
-  private func json(_ attributes: [String: AttributeValue]) -> [String: JSONValue] {
-    attributes.mapValues { value in
-      switch value {
-      case .text(let text): .string(text)
-      case .texts(let texts): .array(texts.map { .string($0) })
-      case .numbers(let numbers): numbers.count == 1 ? number(numbers[0]) : .array(numbers.map(number))
-      case .json(let json): json
-      }
-    }
-  }
-
-  private func number(_ value: Double) -> JSONValue {
-    Int(exactly: value).map { .integer($0) } ?? .number(value)
   }
 
   /// What an earlier process left behind must be made of the same arrays; attributes may have changed.

@@ -1,0 +1,102 @@
+import Basics
+
+/// Fields that are to be stored anew: what a dataset has, or a view on any points.
+public struct ConversionInput {
+  /// One field of a date.
+  struct Field {
+    let channel: Channel
+    let units: String
+    let isConstant: Bool
+    let isComputedForcing: Bool
+  }
+
+  let fields: [Field]
+  /// At one interval.
+  let dates: [Timestamp]
+  /// Indices of dates that the source lacks.
+  let missing: Set<Int>
+  let points: PointGrid
+  /// The grid, where points are one, row after row.
+  let grid: LatLonGrid?
+  /// The same for the same fields.
+  let origin: String
+  /// Fills [fields, points] of a date that isn't missing.
+  let read: (_ date: Int, UnsafeMutablePointer<Float>) throws -> Void
+
+  var intervalSeconds: Int64 { dates.count > 1 ? dates[1].seconds - dates[0].seconds : 6 * 3_600 }
+
+  /// The channels and static fields of a dataset, between two dates.
+  /// - Throws: when there are no dates.
+  public init(_ dataset: FieldDataset, from start: Timestamp?, through end: Timestamp?) throws {
+    let there = dataset.times.filter { $0 >= start ?? $0 && $0 <= end ?? $0 }
+    (dates, missing) = try ConversionInput.regular(there, dataset.origin)
+    let statics = try dataset.readStatics()
+    fields =
+      dataset.channels.map { channel in
+        Field(
+          channel: channel, units: Lexicon.variable(channel.variable).units, isConstant: false,
+          isComputedForcing: false)
+      }
+      + dataset.staticChannels.map { channel in
+        Field(
+          channel: channel, units: Lexicon.variable(channel.variable).units, isConstant: true, isComputedForcing: false)
+      }
+    grid = dataset.grid
+    points = PointGrid(dataset.grid)
+    origin = dataset.origin
+    let (all, varying) = (dates, dataset.channels.count * dataset.grid.count)
+    read = { date, planes in
+      guard let index = dataset.index(of: all[date]) else { preconditionFailure("a missing date") }
+      try dataset.read(time: index, into: planes)
+      statics.withUnsafeBufferPointer { statics in
+        if let base = statics.baseAddress { (planes + varying).update(from: base, count: statics.count) }
+      }
+    }
+  }
+
+  /// All variables of a view, between two dates.
+  /// - Throws: when there are several members, or no dates.
+  public init(_ view: any FieldView, from start: Timestamp?, through end: Timestamp?) throws {
+    guard view.memberCount == 1 else {
+      throw JigsawError(
+        view.location, "has \(view.memberCount) ensemble members", expected: "one",
+        remedy: "choose one with open: {dataset: …, member: 0}")
+    }
+    let (stored, absent) = (view.dates, view.missing)
+    let chosen = stored.indices.filter {
+      !absent.contains($0) && stored[$0] >= start ?? stored[$0] && stored[$0] <= end ?? stored[$0]
+    }
+    (dates, missing) = try ConversionInput.regular(chosen.map { stored[$0] }, view.location)
+    let index = Dictionary(uniqueKeysWithValues: chosen.map { (stored[$0], $0) })
+    fields = view.variables.map { variable in
+      let (stem, level) = variable.stemAndLevel
+      return Field(
+        channel: Channel(variable: stem, levelHPa: level), units: variable.units ?? "unknown",
+        isConstant: variable.isConstantInTime, isComputedForcing: variable.isComputedForcing)
+    }
+    points = view.points
+    grid = nil
+    origin = view.location
+    let (all, count, variables) = (dates, view.points.count, Array(view.variables.indices))
+    read = { date, planes in
+      guard let place = index[all[date]] else { preconditionFailure("a missing date") }
+      try view.read(date: place, variables: variables, member: 0, points: 0..<count, into: planes)
+    }
+  }
+
+  /// Dates at their smallest interval, and which of them are missing.
+  private static func regular(_ dates: [Timestamp], _ place: String) throws -> ([Timestamp], Set<Int>) {
+    guard let first = dates.first, let last = dates.last else {
+      throw JigsawError(place, "has no dates to convert", remedy: "choose a period within the data")
+    }
+    let step = zip(dates, dates.dropFirst()).map { $1.seconds - $0.seconds }.min() ?? 1
+    let there = Set(dates)
+    let all = stride(from: first.seconds, through: last.seconds, by: Int(step)).map(Timestamp.init(seconds:))
+    guard there.isSubset(of: all), all.count < 1 << 24 else {
+      throw JigsawError(
+        place, "has dates that are not at one interval", found: "the smallest is \(step / 60) min",
+        remedy: "choose some with open: {dataset: …, frequency: …}")
+    }
+    return (all, Set(all.indices.filter { !there.contains(all[$0]) }))
+  }
+}
