@@ -8,57 +8,8 @@ import Models
 import Stores
 import Training
 
-/// `jigsaw data inspect`, `data stats`, `checkpoint inspect`: text about what is in a file.
+/// `jigsaw data stats`, `config validate`, `checkpoint inspect`: text about what is in a file.
 public enum InspectWorkflow {
-  /// A tree of a store: dimensions, variables, chunks, codecs, and what was understood of it.
-  public static func store(_ path: String) throws -> String {
-    var lines: [String] = []
-    for file in try expand(path) {
-      let store = try openStore(file)
-      lines.append("\(file)  \(store.format)")
-      for (name, value) in store.attributes.sorted(by: { $0.key < $1.key }) {
-        lines.append("  :\(name) = \(text(value))")
-      }
-      for array in store.arrays.values.sorted(by: { $0.name < $1.name }) {
-        let dimensions = array.dimensions.map { "\($0.name) \($0.size)" }.joined(separator: ", ")
-        let bytes = array.count * array.type.byteCount
-        lines.append(
-          "  \(array.name)(\(dimensions))  \(array.type.rawValue)  \(size(bytes))"
-            + (array.chunks.map { "  chunks \($0)" } ?? "  contiguous") + "  \(array.codec)")
-        for name in ["standard_name", "units", "scale_factor", "add_offset", "calendar"] {
-          if let value = array.attributes[name] { lines.append("    \(name) = \(text(value))") }
-        }
-      }
-      do {
-        let gridded = try GriddedStore(store)
-        lines.append("  grid: \(gridded.grid.summary)\(gridded.grid.isGlobal ? ", global" : ", limited area")")
-        if let first = gridded.times.first, let last = gridded.times.last {
-          let steps = Set(zip(gridded.times, gridded.times.dropFirst()).map { $1.hours(since: $0) }).sorted()
-          lines.append(
-            "  times: \(gridded.times.count) from \(first.display) to \(last.display), "
-              + (steps.count <= 1
-                ? "every \(steps.first ?? 0) h" : "steps of \(steps.map(String.init).joined(separator: ", ")) h (gaps)")
-          )
-        }
-        if !gridded.levelsHPa.isEmpty {
-          lines.append("  levels: \(gridded.levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa")
-        }
-        let known = try Lexicon.variables.compactMap { try gridded.bind($0.name) }
-        for binding in known {
-          let conversion = binding.conversion == .none ? "" : ", converted from \(binding.storedUnits ?? "?")"
-          lines.append(
-            "  \(binding.variable.name) = \(binding.array.name): \(binding.variable.longName), "
-              + "\(binding.variable.units)\(conversion)\(binding.storedUnits == nil ? " (assumed: the store gives no units)" : "")"
-              + (binding.isStatic ? ", static" : ""))
-        }
-        for note in gridded.normalizations { lines.append("  note: \(note)") }
-      } catch let error as JigsawError {
-        lines.append("  not usable as fields: \(error)")
-      }
-    }
-    return lines.joined(separator: "\n")
-  }
-
   /// Statistics of a configuration's training period, computed by all ranks and saved by the first; a table of them.
   public static func statistics(
     _ configuration: RunConfiguration, output: String?, on world: any Communicator = SingleRank(), console: Console
@@ -132,16 +83,6 @@ public enum InspectWorkflow {
       }
     }
     return lines.joined(separator: "\n")
-  }
-
-  private static func text(_ value: AttributeValue) -> String {
-    switch value {
-    case .text(let text): text
-    case .texts(let texts): texts.joined(separator: ", ")
-    case .numbers(let numbers): numbers.map { Int(exactly: $0).map(String.init) ?? String($0) }.joined(separator: ", ")
-    // Whole recipes may be in there.
-    case .json(let json): "{\(json.object.map { $0.keys.sorted().joined(separator: ", ") } ?? "…")}"
-    }
   }
 
   static func size(_ bytes: Int) -> String {

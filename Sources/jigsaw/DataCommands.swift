@@ -17,7 +17,7 @@ struct Data: ParsableCommand {
 
     @Argument(help: "A path, or a quoted pattern such as 'data/*.nc'.") var path: String
 
-    func run() throws { print(try InspectWorkflow.store(path)) }
+    func run() throws { print(try StoreInspection.text(path)) }
   }
 
   struct Stats: ParsableCommand {
