@@ -75,7 +75,8 @@ import Testing
       try Files.writeAtomically(bytes, to: file)
       _ = inner.takeAsked()
       #expect(try CachedStorage(inner, options).read("a/1") == values()["a/1"])
-      #expect(inner.takeAsked() == ["a/1"] && whole == (try Files.read(file)))
+      #expect(inner.takeAsked() == ["a/1"])
+      #expect(try Files.read(file) == whole)
     }
   }
 
@@ -122,9 +123,9 @@ private final class CountingStorage: Storage {
   }
 
   func takeAsked() -> [String] {
-    asked.withLock {
-      defer { $0 = [] }
-      return $0
+    asked.withLock { asked in
+      defer { asked = [] }
+      return asked
     }
   }
 

@@ -126,14 +126,15 @@ public final class CachedStorage: Storage {
   private static let magic = Array("JIGSAW.1".utf8)
   private static let headerLength = 32
 
-  /// The magic word, lengths of identity and content, checksum of both, length of the whole value, 8 + 4 + 8 + 4 + 8 bytes.
+  /// The magic word, lengths of identity and content, a checksum of all else, length of the whole value, 8 + 4 + 8 + 4 + 8 bytes.
   private func header(_ identity: [UInt8], _ content: PartOfValue) -> [UInt8] {
     var header = CachedStorage.magic
     withUnsafeBytes(of: UInt32(identity.count).littleEndian) { header += $0 }
     withUnsafeBytes(of: UInt64(content.bytes.count).littleEndian) { header += $0 }
-    let sum = CRC32C.checksum(identity[...]) ^ CRC32C.checksum(content.bytes[...])
+    let length = withUnsafeBytes(of: UInt64(content.length).littleEndian) { Array($0) }
+    let sum = CRC32C.checksum((identity + length)[...]) ^ CRC32C.checksum(content.bytes[...])
     withUnsafeBytes(of: sum.littleEndian) { header += $0 }
-    withUnsafeBytes(of: UInt64(content.length).littleEndian) { header += $0 }
+    header += length
     return header
   }
 
