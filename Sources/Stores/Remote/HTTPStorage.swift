@@ -11,13 +11,13 @@ import Synchronization
 public struct HTTPStorage: Storage {
   public let location: String
   private let base: String
-  private let bucket: Bucket?
+  let bucket: Bucket?
   private let retries: Retries
   private let workers = WorkerPool(threads: HTTPStorage.requestsAtOnce)
   private static let requestsAtOnce = 16
 
   /// What can be listed, and asked with a signature.
-  private struct Bucket {
+  struct Bucket {
     /// With the bucket's name in the host or as the only folder.
     let address: String
     /// Of all keys of the store; "" or with a slash at its end.
@@ -38,9 +38,6 @@ public struct HTTPStorage: Storage {
 
   /// The largest value that is taken.
   private static let valueLimit = 5 << 30
-
-  /// The most pages of names of one folder, a thousand each.
-  private static let pageLimit = 10_000
 
   /// - Parameter address: http:// or https://; s3://bucket/path, asked with the keys and at the place that Amazon's own tools
   ///   would take (`S3Settings`), without signature if there are no keys; gs://bucket/path of public buckets.
@@ -120,37 +117,6 @@ public struct HTTPStorage: Storage {
     return try results.withLock { try $0.map { try $0?.get() ?? nil } }
   }
 
-  public func list(_ key: String) throws -> [String] {
-    guard let bucket else {
-      throw JigsawError(
-        place(key), "can't be listed over HTTP", expected: "consolidated metadata",
-        remedy: "consolidate the store, or copy it here")
-    }
-    let prefix = bucket.prefix + (key.isEmpty ? "" : key + "/")
-    var names: Set<String> = []
-    var next: String?
-    for _ in 0..<HTTPStorage.pageLimit {
-      // Sorted by name, as the signature wants them.
-      let parts =
-        (next.map { [("continuation-token", $0)] } ?? [])
-        + [("delimiter", "/"), ("encoding-type", "url"), ("list-type", "2"), ("prefix", prefix)]
-      let query = parts.map { "\($0)=\(HTTPStorage.escaped($1, slashes: true))" }.joined(separator: "&")
-      let answer = try get(
-        "\(bucket.address)?\(query)", place(key), nil, limit: documentLimit, refusalIsNone: false)
-      guard let answer, let page = ObjectPage(answer.bytes) else {
-        throw JigsawError(
-          place(key), "can't be listed", expected: "a list of names",
-          found: answer == nil ? "no such bucket" : "another answer", remedy: "check the name of the bucket")
-      }
-      for name in page.keys where name.hasPrefix(prefix) {
-        if let entry = name.dropFirst(prefix.count).split(separator: "/").first { names.insert(String(entry)) }
-      }
-      next = page.next
-      if next == nil { return names.sorted() }
-    }
-    throw JigsawError(place(key), "has too many names", expected: "at most \(1_000 * HTTPStorage.pageLimit)")
-  }
-
   private func url(_ key: String) -> String { "\(base)/\(HTTPStorage.escaped(key))" }
 
   private func get(_ key: String, _ part: ByteRange?) throws -> PartOfValue? {
@@ -158,7 +124,7 @@ public struct HTTPStorage: Storage {
   }
 
   /// - Returns: nil when the server says that there is nothing.
-  private func get(
+  func get(
     _ url: String, _ place: String, _ part: ByteRange?, limit: Int, refusalIsNone: Bool
   ) throws -> PartOfValue? {
     let range: String? =
@@ -221,25 +187,6 @@ public struct HTTPStorage: Storage {
     if let token = keys.token { token.withCString(send) } else { send(nil) }
   }
 
-  /// What an answer without a value means, and what to do.
-  private func refusal(_ status: Int, _ response: jk_curl_response, _ remedy: String) -> (String, String) {
-    let problem = "the server answered with status \(status)"
-    guard let bucket else { return (problem, remedy) }
-    let region = withUnsafeBytes(of: response.region) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    if !region.isEmpty, region != bucket.region, bucket.keys != nil || status < 400 {
-      return ("\(problem): the bucket is in the region \(region)", "set AWS_REGION=\(region)")
-    }
-    if status == 401 || status == 403 {
-      return (
-        "\(problem): no right to read it or, where the bucket may not be listed, no such object",
-        bucket.keys == nil
-          ? "give keys by AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-          : "check the keys; for a public bucket set AWS_NO_SIGN_REQUEST=YES"
-      )
-    }
-    return (problem, remedy)
-  }
-
   private struct Wrong: Error { let what: String }
 
   /// What an answer holds, if it is what was asked for.
@@ -259,7 +206,7 @@ public struct HTTPStorage: Storage {
   }
 
   /// Percent-encoded but for what may stand in a path (RFC 3986).
-  private static func escaped(_ text: String, slashes: Bool = false) -> String {
+  static func escaped(_ text: String, slashes: Bool = false) -> String {
     let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
     return text.utf8.map { byte in
       plain.contains(byte) || byte == UInt8(ascii: "/") && !slashes
