@@ -180,7 +180,7 @@ public func openStore(_ path: String, cache: CacheOptions? = nil) throws -> any 
   if HTTPStorage.isAddress(path) {
     let storage = try HTTPStorage(path)
     guard let cache = try cache ?? CacheOptions.fromEnvironment() else { return try ZarrStore(storage) }
-    return try ZarrStore(CachedStorage(storage, cache))
+    return try ZarrStore(CachedStorage(storage, cache, place: storage.base))
   }
   if !Files.exists(path) {
     throw JigsawError(

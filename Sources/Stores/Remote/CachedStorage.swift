@@ -37,6 +37,7 @@ public struct CacheOptions: Sendable, Equatable {
 /// says what it is, how long and with which checksum; one that doesn't fit is passed over.
 public final class CachedStorage: Storage {
   private let inner: any Storage
+  private let place: String
   private let options: CacheOptions
   private let state = Mutex(State())
   private let isEvicting = Mutex(false)
@@ -54,9 +55,11 @@ public final class CachedStorage: Storage {
   public var location: String { inner.location }
   public var valuesAtOnce: Int { inner.valuesAtOnce }
 
+  /// - Parameter place: that what is kept belongs to; nil: the storage's location. Two services may have buckets of the same name.
   /// - Throws: `JigsawError` if the folder can't be written to.
-  public init(_ inner: any Storage, _ options: CacheOptions) throws {
+  public init(_ inner: any Storage, _ options: CacheOptions, place: String? = nil) throws {
     self.inner = inner
+    self.place = place ?? inner.location
     self.options = options
     try Files.createDirectory(options.folder)
     let probe = temporaryPath()
@@ -117,7 +120,7 @@ public final class CachedStorage: Storage {
 
   private func entry(_ key: String, _ part: String) -> Entry {
     let documents = state.withLock { $0.documents.text }
-    let identity = Array("\(location)\n\(documents)\n\(key)\n\(part)".utf8)
+    let identity = Array("\(place)\n\(documents)\n\(key)\n\(part)".utf8)
     var name = Fingerprint()
     name.add(identity)
     return Entry(identity: identity, path: "\(options.folder)/\(name.text.prefix(2))/\(name.text)")

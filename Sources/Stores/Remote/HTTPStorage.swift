@@ -10,7 +10,8 @@ import Synchronization
 /// moment is asked for again, with growing pauses; what remains incomplete is an error.
 public struct HTTPStorage: Storage {
   public let location: String
-  private let base: String
+  /// The address that keys are added to.
+  let base: String
   let bucket: Bucket?
   private let retries: Retries
   private let workers = WorkerPool(threads: HTTPStorage.requestsAtOnce)
