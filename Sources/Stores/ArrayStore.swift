@@ -182,9 +182,16 @@ extension ArrayStore {
   }
 }
 
-/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a NetCDF file.
-public func openStore(_ path: String) throws -> any ArrayStore {
-  if HTTPStorage.isAddress(path) { return try ZarrStore(HTTPStorage(path)) }
+/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a
+/// NetCDF file.
+///
+/// - Parameter cache: where values of remote stores are kept; nil: as the environment says (`CacheOptions.fromEnvironment`).
+public func openStore(_ path: String, cache: CacheOptions? = nil) throws -> any ArrayStore {
+  if HTTPStorage.isAddress(path) {
+    let storage = try HTTPStorage(path)
+    guard let cache = try cache ?? CacheOptions.fromEnvironment() else { return try ZarrStore(storage) }
+    return try ZarrStore(CachedStorage(storage, cache, place: storage.base))
+  }
   if !Files.exists(path) {
     throw JigsawError(
       path, "no such file or folder", remedy: "check the path; relative ones start at the working folder")

@@ -40,6 +40,10 @@ public protocol Storage: Sendable {
   /// A value, nil if there is none under this key.
   func read(_ key: String) throws -> [UInt8]?
 
+  /// A metadata document, of at most `documentLimit` bytes; nil if there is none, or if it is refused by a server that does not say
+  /// whether there is one.
+  func readDocument(_ key: String) throws -> [UInt8]?
+
   /// Some bytes of a value; nil if there is no such key. Where the value is shorter, what there is of it.
   func read(_ key: String, _ part: ByteRange) throws -> PartOfValue?
 
@@ -52,6 +56,9 @@ public protocol Storage: Sendable {
   /// Names one level below a key ("" for the top), sorted.
   func list(_ key: String) throws -> [String]
 }
+
+/// The longest metadata document that is read.
+let documentLimit = 256 << 20
 
 /// Names one level below a key, of keys.
 func names(below key: String, of keys: some Sequence<String>) -> [String] {
@@ -66,6 +73,15 @@ func names(below key: String, of keys: some Sequence<String>) -> [String] {
 extension Storage {
   public var valuesAtOnce: Int { 1 }
   public func read(_ keys: [String]) throws -> [[UInt8]?] { try keys.map { try read($0) } }
+
+  public func readDocument(_ key: String) throws -> [UInt8]? {
+    guard let document = try read(key, .range(0..<documentLimit)) else { return nil }
+    guard document.length <= documentLimit else {
+      throw JigsawError(
+        place(key), "is too long", expected: "at most \(documentLimit) bytes", found: "\(document.length) bytes")
+    }
+    return document.bytes
+  }
 
   func place(_ key: String) -> String { key.isEmpty ? location : "\(location)/\(key)" }
 }

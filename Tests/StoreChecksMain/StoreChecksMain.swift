@@ -9,16 +9,16 @@ import Stores
 /// `FOLDER/NAME.zip` with an array `a` and its numbers, C order and little-endian, in `FOLDER/NAME.bin`. Whole arrays and boxes of them.
 /// Tests/Interop/test_zarr_matrix.py makes such folders with the reference tools. Ends with 1 if one differs.
 ///
-/// `store-checks --write FOLDER` is the other direction (`WriteStores`).
+/// `store-checks --write FOLDER` is the other direction (`WriteStores`); `store-checks --at ADDRESS FILE.bin` compares one store.
 @main struct StoreChecksMain {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
-    guard let folder = arguments.last, arguments.count == 1 || arguments.count == 2 && arguments.first == "--write"
-    else {
-      print("usage: store-checks [--write] FOLDER")
+    guard let folder = arguments.last, ["--write": 2, "--at": 3][arguments.first ?? ""] ?? 1 == arguments.count else {
+      print("usage: store-checks [--write] FOLDER, store-checks --at ADDRESS FILE.bin")
       exit(64)
     }
-    if arguments.count == 2 { return try WriteStores.run(folder) }
+    if arguments.first == "--write" { return try WriteStores.run(folder) }
+    if arguments.first == "--at" { return compare(CommandLine.arguments[2], folder) }
     let names = try Files.list(folder).filter { $0.hasSuffix(".zarr") || $0.hasSuffix(".zip") }
     var failures = 0
     for name in names {
@@ -35,6 +35,16 @@ import Stores
     }
     print("\(names.count) stores, \(failures) failed")
     if failures > 0 { exit(1) }
+  }
+
+  private static func compare(_ address: String, _ file: String) {
+    do {
+      guard let difference = try check(address, Files.read(file)) else { return print("the same") }
+      print(difference)
+    } catch {
+      print("\(error)")
+    }
+    exit(1)
   }
 
   /// What differs, nil if nothing does.

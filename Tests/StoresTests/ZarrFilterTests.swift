@@ -84,6 +84,14 @@ import Testing
     }
   }
 
+  @Test func filtersThatMakeChunksTooLongAreNamed() throws {
+    let wide = "[{\"id\": \"astype\", \"decode_dtype\": \"|u1\", \"encode_dtype\": \"<f8\"}]"
+    let size = "[1073741824]"
+    let document = ["dtype": "\"|u1\"", "shape": size, "chunks": size]
+    #expect(try store(document, []).info("a").count == 1 << 30)
+    #expect(throws: JigsawError.self) { try store(document.merging(["filters": wide]) { $1 }, []) }
+  }
+
   @Test func filtersThatMakeNoSenseAreNamed() throws {
     let bad = [
       "7", "{}", "[7]", "[{}]", "[{\"id\": \"categorize\"}]", "[{\"id\": \"delta\", \"dtype\": \"<f4\"}]",

@@ -103,9 +103,16 @@ import Testing
     let key = format == 2 ? "3.0" : "c/3/0"
     try Files.createDirectory(Files.parent(of: "\(path).tmp/a/\(key)"))
     try Files.writeAtomically([1, 2, 3], to: "\(path).tmp/a/\(key).tmp")
-    let other = self.definition([array(ChunkEncoding(.none))])
-    let error = #expect(throws: JigsawError.self) { try createStore(path, other, resuming: true, zarrFormat: format) }
-    #expect(error?.problem == "is of a store that was to be written otherwise")
+    let renamed = ArrayDefinition(name: "b", type: .float32, dimensions: ["time", "x"], chunks: [1, 4])
+    for (other, otherFormat) in [
+      (self.definition([array(ChunkEncoding(.none))]), format), (self.definition([renamed]), format),
+      (definition, 5 - format),
+    ] {
+      let error = #expect(throws: JigsawError.self) {
+        try createStore(path, other, resuming: true, zarrFormat: otherFormat)
+      }
+      #expect(error?.problem == "is of a store that was to be written otherwise")
+    }
     let writer = try createStore(path, definition, resuming: true, zarrFormat: format)
     for row in 0..<5 {
       #expect(writer.isWritten("a", [row, 0]) == (row < 2) && writer.isWritten("a", [row, 2]) == (row < 2))

@@ -24,6 +24,13 @@ struct ChunkPipeline: Sendable {
     let list: [ArrayFilter]
     /// Of what the last one makes.
     let isBigEndian: Bool
+
+    /// Nil if a chunk of so many numbers is too long on the way.
+    init?(_ list: [ArrayFilter], isBigEndian: Bool, count: Int) {
+      guard list.allSatisfy({ $0.encodedByteCount(count) <= ZarrMetadata.chunkLimit }) else { return nil }
+      self.list = list
+      self.isBigEndian = isBigEndian
+    }
   }
 
   /// A chunk of chunks (Zarr 3, codec sharding_indexed): inner chunks in any order, and an index of where they are.

@@ -55,9 +55,11 @@ struct ZarrDocuments {
       isConsolidated = false
       place = storage.location
       guard try ZarrDocuments.document(storage, ".zgroup") != nil else {
+        // A server that refused it says so now.
+        _ = try storage.read(".zgroup")
         throw JigsawError(
           storage.location, "is not a Zarr group (no zarr.json, .zmetadata or .zgroup in it)",
-          remedy: try storage.read(".zarray") == nil ? nil : "name the group that holds this array")
+          remedy: try storage.readDocument(".zarray") == nil ? nil : "name the group that holds this array")
       }
       groupAttributes = try ZarrDocuments.document(storage, ".zattrs") ?? .object([:])
       try list2(storage, "", depth: 0)
@@ -65,7 +67,7 @@ struct ZarrDocuments {
   }
 
   private static func document(_ storage: any Storage, _ key: String) throws -> JSONValue? {
-    try storage.read(key).map { try JSONValue(parsing: $0, place: storage.place(key)) }
+    try storage.readDocument(key).map { try JSONValue(parsing: $0, place: storage.place(key)) }
   }
 
   /// No name may lead out of the store.
@@ -101,7 +103,7 @@ struct ZarrDocuments {
       let name = group.isEmpty ? entry : "\(group)/\(entry)"
       if let document = try ZarrDocuments.document(storage, "\(name)/.zarray") {
         arrays[name] = (document, try ZarrDocuments.document(storage, "\(name)/.zattrs") ?? .object([:]))
-      } else if depth < ZarrDocuments.deepest, try storage.read("\(name)/.zgroup") != nil {
+      } else if depth < ZarrDocuments.deepest, try storage.readDocument("\(name)/.zgroup") != nil {
         try list2(storage, name, depth: depth + 1)
       }
     }

@@ -22,7 +22,8 @@ extension ZarrMetadata {
     self.type = type
     timeUnits = found.timeUnits
     let compressor = try BytesCodec(version2: json["compressor"] ?? .null, key: "compressor", place: place)
-    let (form, codecs) = try ZarrMetadata.filters(document, type, isBigEndian: found.isBigEndian)
+    let (form, codecs) = try ZarrMetadata.filters(
+      document, type, isBigEndian: found.isBigEndian, count: chunks.reduce(1, *))
     pipeline = ChunkPipeline(
       shape: chunks, order: storageOrder == "C" ? Array(chunks.indices) : chunks.indices.reversed(), form: form,
       compressors: codecs + (compressor.map { [$0] } ?? []))
@@ -31,7 +32,7 @@ extension ZarrMetadata {
   }
 
   /// What filters make of numbers, and those that work on bytes.
-  private static func filters(_ document: Document, _ type: ScalarType, isBigEndian: Bool) throws -> (
+  private static func filters(_ document: Document, _ type: ScalarType, isBigEndian: Bool, count: Int) throws -> (
     form: ChunkPipeline.Form, codecs: [BytesCodec]
   ) {
     let given = document.json["filters"] ?? .null
@@ -51,7 +52,10 @@ extension ZarrMetadata {
       }
     }
     if filters.isEmpty { return (.numbers(isBigEndian: isBigEndian), codecs) }
-    return (.filtered(ChunkPipeline.Filters(list: filters, isBigEndian: last.isBigEndian)), codecs)
+    guard let made = ChunkPipeline.Filters(filters, isBigEndian: last.isBigEndian, count: count) else {
+      throw document.invalid("filters", "chunks of at most 4 GiB")
+    }
+    return (.filtered(made), codecs)
   }
 
   /// NumPy's type strings. Dates and time differences are read as their 64-bit counts.

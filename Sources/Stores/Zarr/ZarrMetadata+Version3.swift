@@ -111,10 +111,15 @@ extension ZarrMetadata {
         guard endian == "little" || endian == "big" || endian == nil && stored.byteCount == 1 else {
           throw unknown(codec)
         }
-        form =
-          filters.isEmpty
-          ? .numbers(isBigEndian: endian == "big")
-          : .filtered(ChunkPipeline.Filters(list: filters, isBigEndian: endian == "big"))
+        if filters.isEmpty {
+          form = .numbers(isBigEndian: endian == "big")
+        } else {
+          let count = shape.reduce(1, *)
+          guard let made = ChunkPipeline.Filters(filters, isBigEndian: endian == "big", count: count) else {
+            throw document.invalid(key, "chunks of at most 4 GiB", found: codec)
+          }
+          form = .filtered(made)
+        }
       case "sharding_indexed" where form == nil && filters.isEmpty && depth < 4:
         let stored = order.map { shape[$0] }
         guard let extents = settings["chunk_shape"]?.integers, extents.count == stored.count,

@@ -83,6 +83,17 @@ public final class ZarrWriter: ArrayWriter {
 
   /// What an earlier process left behind must be made of the same arrays; attributes may have changed.
   private func requireSame(_ documents: [String: JSONValue]) throws {
+    guard Files.exists(temporary) else { return }
+    func other(_ name: String) -> JigsawError {
+      JigsawError(
+        "\(temporary)/\(name)", "is of a store that was to be written otherwise",
+        expected: "the same format, arrays, shapes, types, chunks and compression",
+        remedy: "remove \(temporary) to start anew, or go back to the earlier settings")
+    }
+    let names = Set(documents.keys.compactMap { $0.split(separator: "/").first.map(String.init) })
+    for name in try Files.list(temporary) where !names.contains(name) && !name.hasSuffix(".tmp") {
+      throw other(name)
+    }
     for (key, document) in documents where key.hasSuffix("/.zarray") || key.hasSuffix("/zarr.json") {
       guard let bytes = try Files.readIfPresent("\(temporary)/\(key)") else { continue }
       func layout(_ bytes: [UInt8]) throws -> [String: JSONValue]? {
@@ -90,12 +101,7 @@ public final class ZarrWriter: ArrayWriter {
         members?["attributes"] = nil
         return members
       }
-      guard try layout(bytes) == layout(Array(document.text().utf8)) else {
-        throw JigsawError(
-          "\(temporary)/\(key)", "is of a store that was to be written otherwise",
-          expected: "the same shape, type, chunks and compression",
-          remedy: "remove \(temporary) to start anew, or go back to the earlier settings")
-      }
+      if try layout(bytes) != layout(Array(document.text().utf8)) { throw other(key) }
     }
   }
 

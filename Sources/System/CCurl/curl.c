@@ -73,6 +73,8 @@ static size_t take_header(char *data, size_t size, size_t count, void *context) 
       if (slash[1] != '*') r->response->total = strtoll(slash + 1, NULL, 10);
       if (bytes[5] == ' ' && bytes[6] != '*') r->response->first = strtoll(bytes + 6, NULL, 10);
     }
+  } else if (strncasecmp(line, "x-amz-bucket-region:", 20) == 0) {
+    sscanf(line + 20, " %31[a-z0-9-]", r->response->region);
   } else if (strncasecmp(line, "retry-after:", 12) == 0) {
     char *end;
     const double seconds = strtod(line + 12, &end);
@@ -81,7 +83,35 @@ static size_t take_header(char *data, size_t size, size_t count, void *context) 
   return n;
 }
 
-void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds, jk_curl_response *response) {
+/// Headers that are signed too; null if there is no memory.
+static struct curl_slist *sign(CURL *handle, const jk_curl_signature *signature) {
+  char text[256];
+  snprintf(text, sizeof text, "aws:amz:%s:s3", signature->region);
+  curl_easy_setopt(handle, CURLOPT_AWS_SIGV4, text);
+  curl_easy_setopt(handle, CURLOPT_USERNAME, signature->key);
+  curl_easy_setopt(handle, CURLOPT_PASSWORD, signature->secret);
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
+  // The signature is of the path as it stands in the URL.
+  curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L);
+  // libcurl before 8 signs a host without its port unless it is given.
+  snprintf(text, sizeof text, "Host: %s", signature->host);
+  struct curl_slist *headers = curl_slist_append(NULL, text);
+  if (!headers || !signature->token) return headers;
+  const char name[] = "x-amz-security-token: ";
+  char *token = malloc(sizeof name + strlen(signature->token));
+  struct curl_slist *longer = NULL;
+  if (token) {
+    strcpy(token, name);
+    strcat(token, signature->token);
+    longer = curl_slist_append(headers, token);
+    free(token);
+  }
+  if (!longer) curl_slist_free_all(headers);
+  return longer;
+}
+
+void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds,
+                 const jk_curl_signature *signature, jk_curl_response *response) {
   memset(response, 0, sizeof *response);
   response->total = response->first = -1;
   response->retry_after = -1;
@@ -109,7 +139,15 @@ void jk_curl_get(const char *url, const char *range, size_t limit, long silence_
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
   curl_easy_setopt(handle, CURLOPT_HEADERDATA, &r);
   if (range) curl_easy_setopt(handle, CURLOPT_RANGE, range);
+  struct curl_slist *headers = signature ? sign(handle, signature) : NULL;
+  if (signature && !headers) {
+    snprintf(response->problem, sizeof response->problem, "no memory");
+    return;
+  }
+  if (headers) curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
   const CURLcode code = curl_easy_perform(handle);
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, NULL);
+  curl_slist_free_all(headers);
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &response->status);
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
   if (code == CURLE_OK) return;

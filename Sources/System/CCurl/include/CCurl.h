@@ -20,18 +20,32 @@ typedef struct {
   int64_t total, first;
   /// Seconds to wait before the next attempt, from Retry-After; -1 if not told.
   double retry_after;
+  /// Where S3 says a bucket is, from x-amz-bucket-region; empty if it doesn't.
+  char region[32];
   /// Whether trying again may help: no connection, a break, a silence.
   bool is_transient;
   /// What went wrong below HTTP; empty if nothing.
   char problem[256];
 } jk_curl_response;
 
+/// How requests to S3 are signed (AWS Signature Version 4).
+typedef struct {
+  const char *key, *secret;
+  /// Null where the keys are not temporary.
+  const char *token;
+  const char *region;
+  /// As the server knows itself, with a port that is not the usual one.
+  const char *host;
+} jk_curl_signature;
+
 /// Gets a resource. Connections are kept open, one set for each thread.
 ///
 /// - range: "0-99" or "-100"; null for all.
 /// - limit: more bytes than these are not taken.
 /// - silence_seconds: without a byte end the attempt.
-void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds, jk_curl_response *response);
+/// - signature: null for none. Redirections of signed requests are not followed.
+void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds,
+                 const jk_curl_signature *signature, jk_curl_response *response);
 
 void jk_curl_release(jk_curl_response *response);
 

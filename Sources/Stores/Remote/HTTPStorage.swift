@@ -10,10 +10,22 @@ import Synchronization
 /// moment is asked for again, with growing pauses; what remains incomplete is an error.
 public struct HTTPStorage: Storage {
   public let location: String
-  private let base: String
+  /// The address that keys are added to.
+  let base: String
+  let bucket: Bucket?
   private let retries: Retries
   private let workers = WorkerPool(threads: HTTPStorage.requestsAtOnce)
   private static let requestsAtOnce = 16
+
+  /// What can be listed, and asked with a signature.
+  struct Bucket {
+    /// With the bucket's name in the host or as the only folder.
+    let address: String
+    /// Of all keys of the store; "" or with a slash at its end.
+    let prefix: String
+    var keys: S3Settings.Keys?
+    var region = "us-east-1"
+  }
 
   /// When an attempt is given up and when the next one follows.
   public struct Retries: Sendable {
@@ -28,17 +40,16 @@ public struct HTTPStorage: Storage {
   /// The largest value that is taken.
   private static let valueLimit = 5 << 30
 
-  /// - Parameter address: http:// or https://; s3://bucket/path, without credentials, at AWS_ENDPOINT_URL if that is set;
-  ///   gs://bucket/path of public buckets.
+  /// - Parameter address: http:// or https://; s3://bucket/path, asked with the keys and at the place that Amazon's own tools
+  ///   would take (`S3Settings`), without signature if there are no keys; gs://bucket/path of public buckets.
   public init(_ address: String, retries: Retries = Retries()) throws {
     self.retries = retries
-    guard let (scheme, given) = HTTPStorage.split(address), let bucket = given.split(separator: "/").first else {
+    guard let (scheme, given) = HTTPStorage.split(address), let name = given.split(separator: "/").first else {
       throw JigsawError(address, "is not an address", expected: "http://, https://, s3:// or gs:// and a place")
     }
     var place = given
     while place.last == "/" { place.removeLast() }
     location = "\(scheme)://\(place)"
-    let rest = HTTPStorage.escaped(place)
     switch scheme {
     case "http", "https":
       guard !place.contains(where: { "?#".contains($0) }) else {
@@ -46,19 +57,24 @@ public struct HTTPStorage: Storage {
           address, "has a query or a fragment", expected: "the address of a folder, to which names can be added")
       }
       base = location
-    case "gs": base = "https://storage.googleapis.com/\(rest)"
-    case "s3":
-      if let endpoint = getenv("AWS_ENDPOINT_URL").map({ String(cString: $0) }), !endpoint.isEmpty {
-        base = "\(endpoint.last == "/" ? String(endpoint.dropLast()) : endpoint)/\(rest)"
-      } else if bucket.contains(".") {
-        // Amazon's certificate has no names with more dots.
-        base = "https://s3.amazonaws.com/\(rest)"
-      } else {
-        base = "https://\(bucket).s3.amazonaws.com\(rest.dropFirst(bucket.count))"
-      }
+      bucket = nil
+      return
+    case "gs", "s3": break
     default:
       throw JigsawError(address, "is of a kind that can't be read", expected: "http://, https://, s3:// or gs://")
     }
+    let path = String(place.dropFirst(name.count).drop { $0 == "/" })
+    let prefix = path.isEmpty ? "" : path + "/"
+    let escapedName = HTTPStorage.escaped(String(name))
+    if scheme == "gs" {
+      bucket = Bucket(address: "https://storage.googleapis.com/\(escapedName)", prefix: prefix)
+    } else {
+      let settings = try S3Settings()
+      bucket = Bucket(
+        address: try settings.address(bucket: escapedName), prefix: prefix, keys: settings.keys,
+        region: settings.region ?? "us-east-1")
+    }
+    base = bucket.map { $0.address + (path.isEmpty ? "" : "/" + HTTPStorage.escaped(path)) } ?? location
   }
 
   private static func split(_ address: String) -> (scheme: String, rest: String)? {
@@ -72,6 +88,12 @@ public struct HTTPStorage: Storage {
   // MARK: Reading
 
   public func read(_ key: String) throws -> [UInt8]? { try get(key, nil)?.bytes }
+
+  /// Where a bucket may not be listed, S3 answers 403 for what is not there. A document that can't be had counts as none, so that
+  /// one of another format is looked for; a chunk is an error, since its numbers would be made up.
+  public func readDocument(_ key: String) throws -> [UInt8]? {
+    try get(url(key), place(key), nil, limit: documentLimit, refusalIsNone: bucket != nil)?.bytes
+  }
 
   public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
     switch part {
@@ -96,25 +118,27 @@ public struct HTTPStorage: Storage {
     return try results.withLock { try $0.map { try $0?.get() ?? nil } }
   }
 
-  public func list(_ key: String) throws -> [String] {
-    throw JigsawError(
-      place(key), "can't be listed over HTTP", expected: "consolidated metadata",
-      remedy: "consolidate the store, or copy it here")
+  private func url(_ key: String) -> String { "\(base)/\(HTTPStorage.escaped(key))" }
+
+  private func get(_ key: String, _ part: ByteRange?) throws -> PartOfValue? {
+    try get(url(key), place(key), part, limit: HTTPStorage.valueLimit, refusalIsNone: false)
   }
 
   /// - Returns: nil when the server says that there is nothing.
-  private func get(_ key: String, _ part: ByteRange?) throws -> PartOfValue? {
-    let url = "\(base)/\(HTTPStorage.escaped(key))"
+  func get(
+    _ url: String, _ place: String, _ part: ByteRange?, limit: Int, refusalIsNone: Bool
+  ) throws -> PartOfValue? {
     let range: String? =
       switch part {
       case .range(let range): "\(range.lowerBound)-\(range.upperBound - 1)"
       case .last(let count): "-\(count)"
       case nil: nil
       }
+    var remedy = "check the address and the network, then try again"
     var problem = ""
     for attempt in 0..<max(1, retries.attempts) {
       var response = jk_curl_response()
-      jk_curl_get(url, range, HTTPStorage.valueLimit, retries.silenceSeconds, &response)
+      send(url, range, limit, &response)
       defer { jk_curl_release(&response) }
       let status = response.status
       problem = withUnsafeBytes(of: response.problem) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
@@ -130,8 +154,9 @@ public struct HTTPStorage: Storage {
             isWrongAnswer = true
           }
         case 404, 410: return nil
+        case 403 where refusalIsNone: return nil
         case 416: return PartOfValue(bytes: [], length: max(0, Int(response.total)))
-        default: problem = "the server answered with status \(status)"
+        default: (problem, remedy) = refusal(status, response, remedy)
         }
       }
       let mayPass = response.is_transient || [408, 425, 429, 500, 502, 503, 504].contains(status) || isWrongAnswer
@@ -140,8 +165,27 @@ public struct HTTPStorage: Storage {
       let pause = retries.firstPauseSeconds * Double(1 << attempt) * Double.random(in: 0.75...1.25)
       usleep(UInt32(1e6 * min(30, max(pause, response.retry_after))))
     }
-    throw JigsawError(
-      place(key), "can't be read", found: problem, remedy: "check the address and the network, then try again")
+    throw JigsawError(place, "can't be read", found: problem, remedy: remedy)
+  }
+
+  private func send(_ url: String, _ range: String?, _ limit: Int, _ response: inout jk_curl_response) {
+    guard let bucket, let keys = bucket.keys else {
+      return jk_curl_get(url, range, limit, retries.silenceSeconds, nil, &response)
+    }
+    let host = HTTPStorage.split(bucket.address)?.rest.split(separator: "/").first.map(String.init) ?? ""
+    func send(_ token: UnsafePointer<CChar>?) {
+      keys.key.withCString { key in
+        keys.secret.withCString { secret in
+          bucket.region.withCString { region in
+            host.withCString { host in
+              var signature = jk_curl_signature(key: key, secret: secret, token: token, region: region, host: host)
+              jk_curl_get(url, range, limit, retries.silenceSeconds, &signature, &response)
+            }
+          }
+        }
+      }
+    }
+    if let token = keys.token { token.withCString(send) } else { send(nil) }
   }
 
   private struct Wrong: Error { let what: String }
@@ -163,10 +207,10 @@ public struct HTTPStorage: Storage {
   }
 
   /// Percent-encoded but for what may stand in a path (RFC 3986).
-  private static func escaped(_ key: String) -> String {
-    let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/".utf8)
-    return key.utf8.map { byte in
-      plain.contains(byte)
+  static func escaped(_ text: String, slashes: Bool = false) -> String {
+    let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
+    return text.utf8.map { byte in
+      plain.contains(byte) || byte == UInt8(ascii: "/") && !slashes
         ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
     }.joined()
   }
