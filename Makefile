@@ -4,7 +4,8 @@
 .PHONY: help setup build demo test unit-test rank-test mpich-test interop-test readme-test lint format install clean
 
 PYTHON_ENVIRONMENT := .venv
-ZARR2_ENVIRONMENT := .venv-zarr2
+# Tools that need other versions than the rest.
+MORE_ENVIRONMENTS := .venv-zarr2 .venv-anemoi
 SWIFT_FLAGS :=
 JIGSAW := .build/release/jigsaw
 PREFIX := /usr/local
@@ -48,7 +49,7 @@ mpich-test: setup
 	@Scripts/mpich-test.sh
 
 # The program's files opened, checked and recomputed by the reference tools of its users.
-interop-test: unit-test build $(PYTHON_ENVIRONMENT)/ready $(ZARR2_ENVIRONMENT)/ready
+interop-test: unit-test build $(PYTHON_ENVIRONMENT)/ready $(MORE_ENVIRONMENTS:=/ready)
 	$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q Tests/Interop
 
 # Every command of README.md, the demo among them.
@@ -61,11 +62,10 @@ $(PYTHON_ENVIRONMENT)/ready: Tests/Interop/requirements.txt
 	$(PYTHON_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements.txt
 	@touch $@
 
-# zarr-python 2, which needs an older NumPy.
-$(ZARR2_ENVIRONMENT)/ready: Tests/Interop/requirements-zarr2.txt
+.venv-%/ready: Tests/Interop/requirements-%.txt
 	@Scripts/setup.sh test
-	python3 -m venv $(ZARR2_ENVIRONMENT)
-	$(ZARR2_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements-zarr2.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 lint:
@@ -75,4 +75,4 @@ format:
 	swift format --in-place --recursive Sources Tests Package.swift
 
 clean:
-	rm -rf .build $(PYTHON_ENVIRONMENT) $(ZARR2_ENVIRONMENT)
+	rm -rf .build $(PYTHON_ENVIRONMENT) $(MORE_ENVIRONMENTS)

@@ -66,9 +66,16 @@ struct DatePass {
     try world.together {
       var done = 0
       for number in stride(from: world.rank, to: blocks.count, by: world.size) {
-        own[number] = try kept(number, parts) ?? compute(blocks[number], number, parts, read)
-        done += blocks[number].count
-        progress(min(dates.count, done * world.size), dates.count)
+        func advance(_ count: Int) {
+          done += count
+          progress(min(dates.count, done * world.size), dates.count)
+        }
+        if let found = try kept(number, parts) {
+          own[number] = found
+          advance(blocks[number].count)
+        } else {
+          own[number] = try compute(blocks[number], number, parts, read) { advance(1) }
+        }
       }
     }
     var totals = Totals(variables)
@@ -85,7 +92,7 @@ struct DatePass {
   }
 
   private func compute(
-    _ block: Range<Int>, _ number: Int, _ parts: String?, _ read: Reading
+    _ block: Range<Int>, _ number: Int, _ parts: String?, _ read: Reading, dateDone: () -> Void
   ) throws -> Totals {
     var totals = Totals(variables)
     // Fields of the last step, to difference against; those before the block are read again.
@@ -114,6 +121,7 @@ struct DatePass {
         }
       }
       recent.append((dates[date], now))
+      dateDone()
     }
     if let parts { try Files.writeAtomically(packed(totals.numbers), to: file(number, parts)) }
     return totals

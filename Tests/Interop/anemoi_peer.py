@@ -189,12 +189,14 @@ def inspect(path):
     shown = subprocess.run([tool, "inspect", path], capture_output=True, text=True)
     ds = open_dataset(path)
     rows = {i: ds[i].astype("f8") for i in range(len(ds)) if i not in ds.missing}
+    with open(f"{path}/.zattrs") as f:
+        attributes = json.load(f)  # ds.field_shape can't say that there is none
     print(
         json.dumps(
             {"inspect": shown.returncode, "shown": shown.stdout[-4000:] + shown.stderr[-2000:],
              "shape": list(ds.shape), "variables": list(ds.variables), "missing": sorted(ds.missing),
              "dates": [str(d)[:19] for d in ds.dates.astype("datetime64[s]")],
-             "frequency": str(ds.frequency), "field_shape": ds.field_shape, "sums": {i: float(r.sum()) for i, r in rows.items()},
+             "frequency": str(ds.frequency), "field_shape": attributes["field_shape"], "sums": {i: float(r.sum()) for i, r in rows.items()},
              "mean": list(map(float, ds.statistics["mean"])), "stdev": list(map(float, ds.statistics["stdev"])),
              "tendency": list(map(float, ds.statistics_tendencies("6h")["stdev"])),
              "lat": list(map(float, ds.latitudes)), "lon": list(map(float, ds.longitudes))}

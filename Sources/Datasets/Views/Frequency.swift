@@ -20,7 +20,7 @@ enum DateBound {
     if text.hasSuffix("%") {
       guard let percent = Double(text.dropLast()), (0...100).contains(percent), !dates.isEmpty else { return nil }
       let place = percent * Double(dates.count) / 100
-      // As in Anemoi, so that end: 80% and start: 80% share no date.
+      // As Anemoi rounds: where the share is a whole number of dates, both bounds take the one before.
       let epsilon = 0x1p-30
       let index = isLast ? Int(place + epsilon) - 1 : Int(max(0, place - epsilon))
       return dates[max(0, min(dates.count - 1, index))]

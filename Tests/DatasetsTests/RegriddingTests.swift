@@ -1,0 +1,120 @@
+import Basics
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+@Suite struct RegriddingTests {
+  private func apply(_ regridding: Regridding, _ values: [Float]) -> [Float] {
+    var out = [Float](repeating: 0, count: regridding.targetCount)
+    out.withUnsafeMutableBufferPointer { out in
+      values.withUnsafeBufferPointer {
+        regridding.apply($0.baseAddress!, window: 0..<values.count, targets: 0..<out.count, into: out.baseAddress!)
+      }
+    }
+    return out
+  }
+
+  @Test func gaussianGridsHaveTheirPublishedLatitudes() {
+    // ECMWF's tables of N32, N80 and N320.
+    #expect(abs(GaussianGrid.latitudes(32)[0] - 87.863799) < 1e-6)
+    #expect(abs(GaussianGrid.latitudes(80)[0] - 89.141519) < 1e-6)
+    #expect(abs(GaussianGrid.latitudes(320)[0] - 89.784877) < 1e-6)
+    #expect(GaussianGrid.octahedral(96).count == 40_320 && GaussianGrid.octahedral(1_280).count == 6_599_680)
+    #expect(GaussianGrid.regular(16).rows == 32 && GaussianGrid.regular(16).columns == 64)
+  }
+
+  /// Integrals and constants stay, between grids of all kinds.
+  @Test func conservativeWeightsKeepIntegrals() throws {
+    let grids = [
+      PointGrid(LatLonGrid.global(rows: 13, columns: 24)), PointGrid(LatLonGrid.global(rows: 16, columns: 30)),
+      GaussianGrid.octahedral(8), PointGrid(GaussianGrid.regular(6)),
+    ]
+    func areas(_ grid: PointGrid) throws -> [Double] {
+      let rings = try #require(RingGrid(grid)).rings
+      return rings.flatMap { ring in
+        [Double](repeating: (ring.north - ring.south) / Double(ring.count), count: ring.count)
+      }
+    }
+    for source in grids {
+      let values = (0..<source.count).map { Float(($0 * 7_919) % 101) }
+      let sum = zip(values, try areas(source)).reduce(0) { $0 + Double($1.0) * $1.1 }
+      for target in grids {
+        let regridding = try Regridding(from: source, to: target, .conservative, place: "test")
+        let found = zip(apply(regridding, values), try areas(target)).reduce(0) { $0 + Double($1.0) * $1.1 }
+        #expect(abs(found - sum) < 1e-5 * sum)
+        #expect(apply(regridding, values.map { _ in 3 }).allSatisfy { abs($0 - 3) < 1e-6 })
+      }
+    }
+  }
+
+  @Test func nearestIsThatOfASearchThroughAll() throws {
+    let source = GaussianGrid.octahedral(5)
+    let target = PointGrid(LatLonGrid.global(rows: 9, columns: 14))
+    let regridding = try Regridding(from: source, to: target, .nearest, place: "test")
+    let all = zip(source.latitudes, source.longitudes).map { SpherePoint(latitude: $0, longitude: $1) }
+    for point in 0..<target.count {
+      let place = SpherePoint(latitude: target.latitudes[point], longitude: target.longitudes[point])
+      let best = all.map { $0.squaredDistance(to: place) }.min()
+      #expect(abs(all[Int(regridding.sources[point])].squaredDistance(to: place) - (best ?? 9)) < 1e-15)
+    }
+    let tree = PointTree(source)
+    for point in stride(from: 0, to: source.count, by: 7) {
+      let found = tree.nearest(to: all[point], count: 6).map(\.squaredDistance)
+      #expect(found == all.map { $0.squaredDistance(to: all[point]) }.sorted().prefix(6).map { $0 })
+    }
+  }
+
+  @Test func limitedAreasLeaveTheRestMissing() throws {
+    let area = PointGrid(
+      LatLonGrid(latitudes: [60, 55, 50], longitudes: [-10, -5, 0, 5]))
+    let target = PointGrid(LatLonGrid.global(rows: 18, columns: 36))
+    let regridding = try Regridding(from: area, to: target, .conservative, place: "test")
+    let values = apply(regridding, [Float](repeating: 7, count: 12))
+    let inside = values.filter { !$0.isNaN }
+    #expect(!inside.isEmpty && inside.count < 20 && inside.allSatisfy { $0 == 7 })
+  }
+
+  @Test func cellsThatAreNotKnownAreRefused() {
+    let scattered = PointGrid(latitudes: [10, 20, 15, 3], longitudes: [0, 50, 20, 100])
+    let problem = #expect(throws: JigsawError.self) {
+      _ = try Regridding(from: scattered, to: GaussianGrid.octahedral(4), .conservative, place: "regrid")
+    }
+    #expect(problem?.description.contains("take method: nearest") ?? false)
+  }
+
+  @Test func storedWeightsAreForTheirGrids() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/weights.nc"
+    let (source, target) = (GaussianGrid.octahedral(4), PointGrid(LatLonGrid.global(rows: 6, columns: 8)))
+    let regridding = try Regridding(from: source, to: target, .conservative, place: "test")
+    try RegriddingFile.write(regridding, from: source, to: target, path: path)
+    let (read, points) = try RegriddingFile.read(path, from: source, to: nil)
+    #expect(read == regridding && points.matches(target) && points.shape == target.shape)
+    func problem(_ source: PointGrid, _ target: PointGrid?) -> String {
+      #expect(throws: JigsawError.self) { _ = try RegriddingFile.read(path, from: source, to: target) }?.description
+        ?? ""
+    }
+    #expect(problem(GaussianGrid.octahedral(5), nil).contains("weights for another grid than the data's"))
+    #expect(problem(source, PointGrid(LatLonGrid.global(rows: 8, columns: 6))).contains("another target grid"))
+  }
+
+  @Test func pointsAreRecognisedAsGrids() throws {
+    // Limited area across the meridian: longitudes go on from the gap.
+    let area = PointGrid(LatLonGrid(latitudes: [50, 40], longitudes: [-20, -10, 0, 10]))
+    let wrapped = PointGrid(
+      latitudes: area.latitudes, longitudes: area.longitudes.map { $0 < 0 ? $0 + 360 : $0 })
+    for points in [area, wrapped] {
+      let found = try #require(points.regular())
+      #expect(found.grid.longitudes == [-20, -10, 0, 10] && found.grid.latitudes == [50, 40])
+      #expect(found.order == Array(0..<8))
+    }
+    // Coordinates in single precision.
+    let single = PointGrid(LatLonGrid.global(rows: 72, columns: 144))
+    let rounded = PointGrid(
+      latitudes: single.latitudes.map { Double(Float($0)) }, longitudes: single.longitudes.map { Double(Float($0)) })
+    #expect(try #require(rounded.regular()).grid.isGlobal)
+    #expect(GaussianGrid.octahedral(4).regular() == nil)
+    #expect(PointGrid(latitudes: [1, 1, 2, 2], longitudes: [1, 1, 2, 2]).regular() == nil)
+  }
+}

@@ -1,0 +1,181 @@
+import Basics
+import Stores
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+/// Values that say where they come from: 1000·date + 100·variable + point + member/10.
+struct NumberedView: FieldView {
+  var location = "numbered"
+  var dates = (0..<8).map { Timestamp(seconds: Int64($0) * 21_600) }
+  var variables = ["a", "b_850", "b_500"].map { ViewVariable(name: $0) }
+  var memberCount = 1
+  var points: PointGrid
+  var missing: Set<Int> = []
+  var storedRuns: [Range<Int>]
+  let reads = (chunks: 0, bytes: 0)
+
+  init(_ points: PointGrid = PointGrid(LatLonGrid.global(rows: 4, columns: 8))) {
+    self.points = points
+    storedRuns = [0..<points.count / 3, points.count / 3..<points.count]
+  }
+
+  static func value(_ date: Int, _ variable: Int, _ point: Int, _ member: Int = 0) -> Float {
+    Float(1_000 * date + 100 * variable + point) + Float(member) / 10
+  }
+
+  func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    for (line, variable) in variables.enumerated() {
+      for (place, point) in points.enumerated() {
+        out[line * points.count + place] = NumberedView.value(date, variable, point, member)
+      }
+    }
+  }
+}
+
+@Suite struct ViewTests {
+  private func options(_ members: [String: JSONValue], _ view: any FieldView = NumberedView()) throws -> any FieldView {
+    try ViewOptions(members, key: "open").apply(to: view)
+  }
+
+  private func problem(_ members: [String: JSONValue]) -> String {
+    #expect(throws: JigsawError.self) { try options(members) }?.description ?? ""
+  }
+
+  @Test func partsOfAViewAreThoseOfTheWhole() throws {
+    // Every option, then some variables at some points, against the whole read at once.
+    let views: [any FieldView] = [
+      try options(["thinning": .integer(2)]), try options(["trim_edge": .integer(1)]),
+      try options(["area": .array([60, -50, -30, 100].map { .integer($0) })]),
+      try options(["regrid": .object(["grid": .array([.integer(6), .integer(12)])])]),
+      try options(["rescale": .object(["a": .array([.number(2), .number(1)])])]),
+      try GridUnion([NumberedView(), NumberedView(PointGrid(LatLonGrid.global(rows: 3, columns: 4)))], key: "grids"),
+      try JoinedView([NumberedView(), options(["rename": .object(["a": .string("c")])])]),
+      try EnsembleView([NumberedView(), NumberedView()]),
+    ]
+    for view in views {
+      let whole = try view.read(date: 3, member: view.memberCount - 1)
+      let wanted = [view.variables.count - 1, 0]
+      for points in [0..<view.points.count, 1..<view.points.count - 2, 5..<6] {
+        var part = [Float](repeating: -1, count: wanted.count * points.count)
+        try part.withUnsafeMutableBufferPointer {
+          try view.read(
+            date: 3, variables: wanted, member: view.memberCount - 1, points: points, into: $0.baseAddress!)
+        }
+        let expected = wanted.flatMap { variable in points.map { whole[variable * view.points.count + $0] } }
+        #expect(part == expected)
+      }
+      #expect(view.storedRuns.flatMap { Array($0) } == Array(0..<view.points.count))
+    }
+  }
+
+  @Test func datesAreCutAsAnemoiDoes() throws {
+    let view = try options([
+      "start": .string("1970-01-01T12"), "end": .string("1970-01-02"), "frequency": .string("12h"),
+    ])
+    #expect(view.dates.map(\.display) == ["1970-01-01 12:00", "1970-01-02 00:00", "1970-01-02 12:00"])
+    #expect(try view.read(date: 1)[0] == NumberedView.value(4, 0, 0))
+    #expect(try options(["end": .integer(1970)]).dates.count == 8)
+    #expect(try options(["end": .string("50%")]).dates.count == 4)
+    #expect(try options(["start": .string("50%")]).dates.count == 5)
+    let missing = try options([
+      "set_missing_dates": .array([.string("1970-01-01T06"), .integer(6)]), "frequency": .integer(6),
+    ])
+    #expect(missing.missing == [1, 6])
+    #expect(problem(["start": .integer(1980)]).contains("start and end leave no dates"))
+    #expect(problem(["frequency": .string("4h")]).contains("is not a multiple of the interval"))
+    #expect(problem(["start": .string("soon")]).contains("expected a date, a month, a year or a share"))
+  }
+
+  @Test func badOptionsAreNamed() throws {
+    #expect(
+      problem(["select": .array([.string("b_85")])]).contains(
+        "no variable 'b_85'; found a, b_850, b_500; did you mean 'b_850'?"))
+    #expect(problem(["drop": .array(["a", "b_850", "b_500"].map { .string($0) })]).contains("leaves no variables"))
+    #expect(problem(["reorder": .array([.string("a")])]).contains("without b_850, b_500"))
+    #expect(problem(["rename": .object(["a": .string("b_850")])]).contains("gives two variables one name"))
+    #expect(problem(["rescale": .object(["a": .array([.integer(-1), .integer(0)])])]).contains("not above 0"))
+    #expect(problem(["rescale": .object(["a": .array([.string("K"), .string("Pa")])])]).contains("not convertible"))
+    #expect(problem(["member": .integer(1)]).contains("whole numbers from 0 to 0"))
+    #expect(problem(["number": .integer(0)]).contains("whole numbers from 1 to 1"))
+    #expect(problem(["area": .array([.integer(1)])]).contains("[north, west, south, east]"))
+    #expect(problem(["area": .array([90, 0, 89, 1].map { .integer($0) })]).contains("holds no points"))
+    #expect(problem(["trim_edge": .integer(2)]).contains("leaves no points"))
+    #expect(problem(["thinning": .integer(2), "method": .string("random")]).contains("expected every-nth"))
+    #expect(problem(["regrid": .object(["grid": .string("N320")])]).contains("F32 or O96"))
+    #expect(problem(["regrid": .object(["gird": .string("O96")])]).contains("did you mean 'grid'?"))
+    #expect(problem(["regrid": .object([:])]).contains("names no target"))
+    func request(_ json: String) -> String {
+      #expect(throws: JigsawError.self) {
+        try ViewRequest(JSONValue(parsing: Array(json.utf8), place: "test"), key: "open").open()
+      }?.description ?? ""
+    }
+    #expect(request(#"{"dataset": "a.zarr", "selct": ["2t"]}"#).contains("open.selct: unknown option"))
+    #expect(request(#"{"dataset": "a.zarr", "rolling_average": 3}"#).contains("not supported yet"))
+    #expect(request(#"{"start": 2020}"#).contains("names no dataset"))
+    #expect(request(#"{"dataset": "a", "join": ["b"]}"#).contains("dataset and join"))
+    #expect(request(#"{"join": ["no.zarr"]}"#).contains("no.zarr: no such file or folder"))
+    #expect(request("[]").contains("a list of datasets"))
+    #expect(request(#"{"join": ["a"], "neighbours": 3}"#).contains("belongs to cutout"))
+  }
+
+  @Test func whatDoesNotFitTogetherIsNamed() throws {
+    var later = NumberedView()
+    later.dates = later.dates.map { $0.adding(hours: 60) }
+    func problem(_ body: () throws -> any FieldView) -> String {
+      #expect(throws: JigsawError.self) { _ = try body() }?.description ?? ""
+    }
+    #expect(problem { try JoinedView([NumberedView(), later]) }.contains("has other dates than numbered"))
+    #expect(
+      problem { try ConcatenatedView([NumberedView(), later]) }.contains("expected its first date at 1970-01-03 00:00"))
+    let coarse = NumberedView(PointGrid(LatLonGrid.global(rows: 2, columns: 4)))
+    #expect(problem { try EnsembleView([NumberedView(), coarse]) }.contains("has other points"))
+    let fewer = try options(["drop": .string("a")])
+    #expect(problem { try GridUnion([NumberedView(), fewer], key: "grids") }.contains("has other variables"))
+  }
+
+  @Test func aRegularViewIsADatasetInOrder() throws {
+    // Stored from south to north and from 180° on; one date is missing.
+    let latitudes = [-60.0, -20, 20, 60]
+    let longitudes = [180.0, 270, 0, 90]
+    var view = NumberedView(
+      PointGrid(
+        latitudes: latitudes.flatMap { [Double](repeating: $0, count: 4) },
+        longitudes: latitudes.flatMap { _ in longitudes }, shape: .init(rows: 4, columns: 4)))
+    view.missing = [2]
+    let regular = try RegularView(view)
+    #expect(regular.grid.latitudes == [60, 20, -20, -60] && regular.grid.longitudes == [0, 90, 180, 270])
+    #expect(regular.times.count == 7 && regular.levelsHPa == [500, 850])
+    let found = try #require(try regular.find("b", rename: [:], asStatic: false))
+    #expect(found.hasLevels)
+    let slot = try regular.slot(500, of: found)
+    #expect(slot == 2)
+    for bands in [1, 3, 4] {
+      let chunks = regular.chunks([WantedField(channel: 0, found: found, slot: slot)], bands: bands)
+      #expect(chunks.count >= bands)
+      var plane = [Float](repeating: -1, count: 16)
+      try plane.withUnsafeMutableBufferPointer { plane in
+        for chunk in chunks {
+          try regular.read(chunk, times: 2..<3) { _, _, part in
+            (plane.baseAddress! + part.rows.lowerBound * 4 + part.columns.lowerBound, 4)
+          }
+        }
+      }
+      let expected = (0..<4).flatMap { row in
+        [2, 3, 0, 1].map { NumberedView.value(3, 2, (3 - row) * 4 + $0) }
+      }
+      #expect(plane == expected)
+    }
+  }
+
+  @Test func anyPointsAreRefusedWithARemedy() {
+    let problem = #expect(throws: JigsawError.self) {
+      _ = try RegularView(NumberedView(GaussianGrid.octahedral(4)))
+    }
+    #expect(problem?.description.contains("is not on a regular grid, which WeatherMixer needs") ?? false)
+    #expect(problem?.description.contains("regrid") ?? false)
+  }
+}
