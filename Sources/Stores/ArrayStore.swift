@@ -169,13 +169,17 @@ extension ArrayStore {
   }
 }
 
-/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a NetCDF file.
-public func openStore(_ path: String) throws -> any ArrayStore {
+/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one
+/// (name ends in `.zip`), a file of GRIB messages, or a NetCDF file.
+///
+/// - Parameter gribTimes: how times of GRIB messages are arranged, which say both start and validity.
+public func openStore(_ path: String, gribTimes: GRIBTimes = .validity) throws -> any ArrayStore {
   if HTTPStorage.isAddress(path) { return try ZarrStore(HTTPStorage(path)) }
   if !Files.exists(path) {
     throw JigsawError(
       path, "no such file or folder", remedy: "check the path; relative ones start at the working folder")
   }
   if Files.isDirectory(path) { return try ZarrStore(path) }
-  return path.hasSuffix(".zip") ? try ZarrStore(ZipStorage(path)) : try NetCDFStore(path)
+  if path.hasSuffix(".zip") { return try ZarrStore(ZipStorage(path)) }
+  return try GRIBFile.isGRIB(path) ? try GRIBStore(path, times: gribTimes) : try NetCDFStore(path)
 }
