@@ -34,6 +34,10 @@ let package = Package(
     .target(
       name: "CCurl", path: "Sources/System/CCurl", cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("curl")]),
+    // Debian's pkg-config file for ecCodes names folders that don't exist and flags that are not allowed.
+    .target(
+      name: "CECCodes", path: "Sources/System/CECCodes", cSettings: [.treatAllWarnings(as: .error)],
+      linkerSettings: [.linkedLibrary("eccodes")]),
     .systemLibrary(
       name: "CLZ4", path: "Sources/System/CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(
@@ -60,7 +64,7 @@ let package = Package(
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
-    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
+    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",

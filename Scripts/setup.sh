@@ -3,7 +3,7 @@
 # Usage: setup.sh build | test
 set -eu
 
-packages="libdnnl-dev libnetcdf-dev libblosc-dev libbz2-dev libcurl4-gnutls-dev liblz4-dev liblzma-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
+packages="libdnnl-dev libnetcdf-dev libblosc-dev libbz2-dev libcurl4-gnutls-dev libeccodes-dev liblz4-dev liblzma-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
 if [ "${1:-build}" = test ]; then packages="$packages openmpi-bin mpich libmpich-dev python3 python3-venv cdo"; fi
 
 if ! command -v swift >/dev/null 2>&1; then

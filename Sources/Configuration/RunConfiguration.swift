@@ -308,7 +308,7 @@ public struct ForecastSection: Section {
   public var batchSize = 8
   public var format = Format.zarr
 
-  public enum Format: String, CaseIterable, Sendable { case zarr, zarr3, netcdf }
+  public enum Format: String, CaseIterable, Sendable { case zarr, zarr3, netcdf, grib2 }
 
   public init() {}
 
@@ -318,7 +318,8 @@ public struct ForecastSection: Section {
     .integer("batchSize", \.batchSize, 1...100_000, "Forecasts computed at once."),
     .choice(
       "format", \.format,
-      "zarr: a Zarr folder as WeatherBench 2 has them; zarr3: the same in format 3; netcdf: one CF NetCDF-4 file."),
+      "zarr: a Zarr folder as WeatherBench 2 has them; zarr3: the same in format 3; netcdf: one CF NetCDF-4 file; grib2: one file of GRIB messages."
+    ),
   ]
 }
 

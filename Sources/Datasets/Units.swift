@@ -6,13 +6,18 @@ public struct UnitConversion: Sendable, Hashable {
 
   public static let none = UnitConversion(factor: 1, offset: 0)
 
-  /// From stored units to those of a variable; nil when they don't measure the same.
+  /// From stored units to those of a variable; nil when they don't measure the same. Energies and powers (J m-2, W m-2) don't:
+  /// what lies between is the period of accumulation, which units don't tell.
   public init?(from stored: String, to units: String) {
-    let (from, to) = (UnitConversion.canonical(stored), UnitConversion.canonical(units))
-    if from == to {
+    if stored == units {
       self = .none
-    } else if let known = UnitConversion.known["\(from)→\(to)"] {
-      self = known
+      return
+    }
+    guard let from = Unit(stored), let to = Unit(units) else { return nil }
+    if let known = UnitConversion.equivalence(from.dimension, to.dimension) {
+      self.init(factor: from.factor * known / to.factor, offset: 0)
+    } else if from.dimension == to.dimension {
+      self.init(factor: from.factor / to.factor, offset: (from.offset - to.offset) / to.factor)
     } else {
       return nil
     }
@@ -23,33 +28,17 @@ public struct UnitConversion: Sendable, Hashable {
     self.offset = offset
   }
 
-  private static let known: [String: UnitConversion] = [
-    "hPa→Pa": UnitConversion(factor: 100, offset: 0),
-    "degC→K": UnitConversion(factor: 1, offset: 273.15),
-    // Geopotential height in standard gravity, WMO.
-    "gpm→m2 s-2": UnitConversion(factor: 9.80665, offset: 0),
-    "m→m2 s-2": UnitConversion(factor: 9.80665, offset: 0),
-    "g kg-1→kg kg-1": UnitConversion(factor: 1e-3, offset: 0),
-    "%→1": UnitConversion(factor: 1e-2, offset: 0),
-    "mm→m": UnitConversion(factor: 1e-3, offset: 0),
-    "Pa→hPa": UnitConversion(factor: 1e-2, offset: 0),
-  ]
-
-  /// One spelling for each unit.
-  static func canonical(_ units: String) -> String {
-    let trimmed = units.split(separator: " ").joined(separator: " ")
-    let spellings: [String: String] = [
-      "m**2 s**-2": "m2 s-2", "m^2 s^-2": "m2 s-2", "m2/s2": "m2 s-2", "m^2/s^2": "m2 s-2", "m2 s**-2": "m2 s-2",
-      "m s**-1": "m s-1", "m/s": "m s-1", "m s^-1": "m s-1", "meter/second": "m s-1",
-      "kg kg**-1": "kg kg-1", "kg/kg": "kg kg-1", "kg kg^-1": "kg kg-1", "g/kg": "g kg-1", "g kg**-1": "g kg-1",
-      "degK": "K", "kelvin": "K", "Kelvin": "K", "degrees K": "K",
-      "C": "degC", "celsius": "degC", "degrees_C": "degC", "degree_Celsius": "degC", "°C": "degC",
-      "mb": "hPa", "mbar": "hPa", "millibar": "hPa", "millibars": "hPa", "hectopascal": "hPa", "hPascals": "hPa",
-      "pascal": "Pa", "Pascals": "Pa", "Pascal": "Pa",
-      "": "1", "-": "1", "(0 - 1)": "1", "dimensionless": "1", "~": "1", "Proportion": "1", "(Code table 4.213)": "1",
-      "metre": "m", "meter": "m", "metres": "m", "meters": "m", "kg m**-2": "kg m-2", "kg/m2": "kg m-2",
-      "Pa s**-1": "Pa s-1", "Pa/s": "Pa s-1", "percent": "%",
-    ]
-    return spellings[trimmed] ?? trimmed
+  /// What is given in one unit or the other, though they measure different things: heights of pressure levels, which are geopotential
+  /// divided by standard gravity (WMO), and amounts of water per area, as depths.
+  private static func equivalence(_ from: Unit.Dimension, _ to: Unit.Dimension) -> Double? {
+    let (length, geopotential) = (Unit.Dimension(metre: 1), Unit.Dimension(metre: 2, second: -2))
+    let load = Unit.Dimension(metre: -2, kilogram: 1)
+    switch (from, to) {
+    case (length, geopotential): return Unit.gravity
+    case (geopotential, length): return 1 / Unit.gravity
+    case (load, length): return 1e-3
+    case (length, load): return 1e3
+    default: return nil
+    }
   }
 }

@@ -2,10 +2,20 @@ import Basics
 import Datasets
 import Stores
 
+/// Where forecasts go, each lead of each forecast as soon as it is there.
+public protocol ForecastOutput {
+  /// Writes one unit of one lead of one forecast: [fields, rows, longitude] in our units.
+  func write(_ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int) throws
+  /// Closes and gives it its final name.
+  func finish() throws
+  /// Removes what was written.
+  func abandon()
+}
+
 /// Forecasts being written: dimensions time (initial), prediction_timedelta, level, latitude, longitude, as WeatherBench 2
 /// has them, with CF metadata. Each lead of each forecast is written as soon as it is there. Several ranks can write into
 /// one Zarr store, each its own chunks.
-public final class ForecastWriter {
+public final class ForecastWriter: ForecastOutput {
   private let writer: any ArrayWriter
   private let grid: LatLonGrid
   /// Channels of each variable, in order.
@@ -64,7 +74,6 @@ public final class ForecastWriter {
     try writer.write("longitude", grid.longitudes)
   }
 
-  /// Writes one unit of one lead of one forecast: [fields, rows, longitude] in our units.
   public func write(
     _ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int
   ) throws {

@@ -182,11 +182,15 @@ extension ArrayStore {
   }
 }
 
-/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one (name ends in `.zip`), or a
-/// NetCDF file.
+/// Opens a store by what is at the path: the address of a remote Zarr group, a Zarr folder, a ZIP archive of one
+/// (name ends in `.zip`), a file of GRIB messages, or a NetCDF file.
 ///
-/// - Parameter cache: where values of remote stores are kept; nil: as the environment says (`CacheOptions.fromEnvironment`).
-public func openStore(_ path: String, cache: CacheOptions? = nil) throws -> any ArrayStore {
+/// - Parameters:
+///   - cache: where values of remote stores are kept; nil: as the environment says (`CacheOptions.fromEnvironment`).
+///   - gribTimes: how times of GRIB messages are arranged, which say both start and validity.
+public func openStore(
+  _ path: String, cache: CacheOptions? = nil, gribTimes: GRIBTimes = .validity
+) throws -> any ArrayStore {
   if HTTPStorage.isAddress(path) {
     let storage = try HTTPStorage(path)
     guard let cache = try cache ?? CacheOptions.fromEnvironment() else { return try ZarrStore(storage) }
@@ -197,5 +201,6 @@ public func openStore(_ path: String, cache: CacheOptions? = nil) throws -> any 
       path, "no such file or folder", remedy: "check the path; relative ones start at the working folder")
   }
   if Files.isDirectory(path) { return try ZarrStore(path) }
-  return path.hasSuffix(".zip") ? try ZarrStore(ZipStorage(path)) : try NetCDFStore(path)
+  if path.hasSuffix(".zip") { return try ZarrStore(ZipStorage(path)) }
+  return try GRIBFile.isGRIB(path) ? try GRIBStore(path, times: gribTimes) : try NetCDFStore(path)
 }

@@ -2,7 +2,7 @@ import Basics
 import Datasets
 import Stores
 
-/// A forecast store as `ForecastWriter` makes it: [time, prediction_timedelta, (level), latitude, longitude].
+/// A forecast store as `ForecastWriter` makes it, [time, prediction_timedelta, (level), latitude, longitude], or GRIB.
 public struct ForecastReader: Sendable {
   public let path: String
   public let grid: LatLonGrid
@@ -10,11 +10,18 @@ public struct ForecastReader: Sendable {
   public let leadHours: [Int]
   public let channels: [Channel]
   private let store: any ArrayStore
-  private let levelIndex: [Int?]
+  /// By channel: the array, its level, what makes its units ours.
+  private let sources: [Source]
+
+  private struct Source: Sendable {
+    let array: String
+    let level: Int?
+    let conversion: UnitConversion
+  }
 
   public init(_ path: String) throws {
     self.path = path
-    store = try openStore(path)
+    store = try openStore(path, gribTimes: .forecasts)
     for name in ["time", "prediction_timedelta", "latitude", "longitude"] {
       _ = try store.info(name)
     }
@@ -31,17 +38,17 @@ public struct ForecastReader: Sendable {
     leadHours = try store.read("prediction_timedelta").integers.map { Int($0) }
     let levels = store.arrays["level"] == nil ? [] : try store.read("level").doubles
     var channels: [Channel] = []
-    var levelIndex: [Int?] = []
+    var sources: [Source] = []
     for array in store.arrays.values.sorted(by: { $0.name < $1.name }) {
       let names = array.dimensionNames
-      if names == ["time", "prediction_timedelta", "latitude", "longitude"] {
-        channels.append(Channel(variable: array.name))
-        levelIndex.append(nil)
-      } else if names == ["time", "prediction_timedelta", "level", "latitude", "longitude"] {
-        for (index, level) in levels.enumerated() {
-          channels.append(Channel(variable: array.name, levelHPa: level))
-          levelIndex.append(index)
-        }
+      let hasLevels = names == ["time", "prediction_timedelta", "level", "latitude", "longitude"]
+      guard hasLevels || names == ["time", "prediction_timedelta", "latitude", "longitude"] else { continue }
+      // In GRIB, variables are called as ECMWF calls them.
+      let variable = Lexicon.find(array.name) ?? Lexicon.variable(array.name)
+      let conversion = try ForecastReader.conversion(array, to: variable, path)
+      for (index, level) in hasLevels ? levels.enumerated().map({ ($0, $1 as Double?) }) : [(0, nil)] {
+        channels.append(Channel(variable: variable.name, levelHPa: level))
+        sources.append(Source(array: array.name, level: hasLevels ? index : nil, conversion: conversion))
       }
     }
     if channels.isEmpty {
@@ -50,7 +57,17 @@ public struct ForecastReader: Sendable {
         found: store.arrays.keys.sorted().joined(separator: ", "), remedy: "use a store written by 'jigsaw forecast'")
     }
     self.channels = channels
-    self.levelIndex = levelIndex
+    self.sources = sources
+  }
+
+  private static func conversion(_ array: ArrayInfo, to variable: Variable, _ path: String) throws -> UnitConversion {
+    guard let units = array.attributes["units"]?.text, Lexicon[variable.name] != nil else { return .none }
+    guard let conversion = UnitConversion(from: units, to: variable.units) else {
+      throw JigsawError(
+        "\(path): \(array.name)", "has units that don't fit \(variable.longName)", expected: "'\(variable.units)'",
+        found: "'\(units)'")
+    }
+    return conversion
   }
 
   /// One field [rows, columns].
@@ -58,12 +75,18 @@ public struct ForecastReader: Sendable {
     guard let index = channels.firstIndex(of: channel) else {
       throw JigsawError(path, "has no \(channel.name)", found: channels.map(\.name).joined(separator: ", "))
     }
-    let level = levelIndex[index].map { [$0..<$0 + 1] } ?? []
+    let source = sources[index]
+    let level = source.level.map { [$0..<$0 + 1] } ?? []
     let raw = try store.read(
-      channel.variable, [initial..<initial + 1, lead..<lead + 1] + level + [0..<grid.rows, 0..<grid.columns])
+      source.array, [initial..<initial + 1, lead..<lead + 1] + level + [0..<grid.rows, 0..<grid.columns])
     var field = [Float](repeating: 0, count: raw.count)
-    let packing = CFPacking(store.arrays[channel.variable]?.attributes ?? [:])
+    let packing = CFPacking(store.arrays[source.array]?.attributes ?? [:])
     field.withUnsafeMutableBufferPointer { packing.unpack(raw, into: $0) }
+    if source.conversion != .none {
+      for i in field.indices {
+        field[i] = Float(Double(field[i]) * source.conversion.factor + source.conversion.offset)
+      }
+    }
     if field.contains(where: { !$0.isFinite }) {
       throw JigsawError(
         "\(path): \(channel.variable)",

@@ -53,7 +53,7 @@ public struct ForecastWorkflow {
   public func run(_ request: Request) throws -> String {
     let checkpoint = try openCheckpoint()
     let manifest = checkpoint.manifest
-    let output = request.output ?? folder.forecast(configuration.forecast.format != .netcdf)
+    let output = request.output ?? folder.forecast(configuration.forecast.format)
     if Files.exists(output) && !request.overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or another --output")
     }
@@ -91,8 +91,8 @@ public struct ForecastWorkflow {
       "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
         + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
     )
-    // A Zarr store is cut into bands, one for each part of the domain, and every rank writes some; a NetCDF file is
-    // written by the first rank.
+    // A Zarr store is cut into bands, one for each part of the domain, and every rank writes some; a NetCDF or GRIB file
+    // is written by the first rank.
     let mesh = rank.context.mesh
     let isShared = output.hasSuffix(".zarr")
     if !isShared && mesh.replica > 1 {
@@ -102,8 +102,13 @@ public struct ForecastWorkflow {
         remedy: "forecast to Zarr, or start \(mesh.instance) ranks")
     }
     let bands = isShared ? mesh.domain : 1
-    var writer: ForecastWriter?
+    var writer: (any ForecastOutput)?
     func makeWriter() throws {
+      if RunFolder.isGRIB(output) {
+        writer = try GRIBForecastWriter(
+          output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads)
+        return
+      }
       writer = try ForecastWriter(
         output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
         source:

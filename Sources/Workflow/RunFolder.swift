@@ -1,4 +1,5 @@
 import Basics
+import Configuration
 import Training
 
 /// Where things are in the folder of a run.
@@ -21,9 +22,22 @@ public struct RunFolder: Sendable {
 
   public func checkpoints(keep: Int = 2) -> CheckpointFolder { CheckpointFolder("\(path)/checkpoints", keep: keep) }
 
-  /// The forecast store that `forecast` writes by default.
-  public func forecast(_ isZarr: Bool) -> String { "\(path)/forecast.\(isZarr ? "zarr" : "nc")" }
+  /// The forecast that `forecast` writes by default.
+  public func forecast(_ format: ForecastSection.Format) -> String {
+    switch format {
+    case .zarr, .zarr3: "\(path)/forecast.zarr"
+    case .netcdf: "\(path)/forecast.nc"
+    case .grib2: "\(path)/forecast.grib2"
+    }
+  }
+
+  /// Whether a forecast of this name is written as GRIB.
+  static func isGRIB(_ output: String) -> Bool {
+    [".grib2", ".grib", ".grb2", ".grb"].contains { output.hasSuffix($0) }
+  }
 
   /// The forecast that is there, if any.
-  public var existingForecast: String? { [forecast(true), forecast(false)].first(where: Files.exists) }
+  public var existingForecast: String? {
+    [.zarr, .netcdf, .grib2].map { forecast($0) }.first(where: Files.exists)
+  }
 }

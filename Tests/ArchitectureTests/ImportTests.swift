@@ -5,7 +5,8 @@ import Testing
 @Suite struct ImportTests {
   /// From the ground up.
   static let floors = [
-    "CKernels", "COneDNN", "CNetCDF", "CBlosc", "CZlib", "CZstd", "CMPI", "Basics", "Tensors", "Communication",
+    "CKernels", "COneDNN", "CNetCDF", "CECCodes", "CBlosc", "CZlib", "CZstd", "CMPI", "Basics", "Tensors",
+    "Communication",
     "Execution",
     "Distribution", "Models", "Stores",
     "Datasets", "Training", "Forecasting", "Verification", "Reporting", "Configuration", "Workflow", "jigsaw",
@@ -39,11 +40,11 @@ import Testing
     #expect(rooms >= 10)
   }
 
-  /// What has one door: netCDF-C and the codecs only from Stores, oneDNN only from Tensors.
+  /// What has one door: netCDF-C, ecCodes and the codecs only from Stores, oneDNN only from Tensors.
   @Test func librariesHaveOneDoor() throws {
     let doors = [
       "CNetCDF": "Stores", "CBlosc": "Stores", "CZlib": "Stores", "CZstd": "Stores", "CBZip2": "Stores",
-      "CLZMA": "Stores", "CCurl": "Stores", "COneDNN": "Tensors",
+      "CLZMA": "Stores", "CECCodes": "Stores", "CCurl": "Stores", "COneDNN": "Tensors",
       "CMPI": "Communication",
     ]
     for room in try Files.list("\(Self.root)/Sources") where room != "System" {

@@ -17,6 +17,28 @@ import Testing
     for same in ["m**2 s**-2", "m^2 s^-2", "m2/s2", " m2  s-2 "] { #expect(convert(3, same, "m2 s-2") == 3, "\(same)") }
     for same in ["m s**-1", "m/s", "meter/second"] { #expect(convert(3, same, "m s-1") == 3) }
     #expect(convert(1, "(0 - 1)", "1") == 1 && convert(1, "", "1") == 1)
+    // Both ways, and spellings of products.
+    #expect(convert(980.665, "m2 s-2", "gpm") == 100 && abs((convert(980.665, "m**2 s**-2", "m") ?? 0) - 100) < 1e-12)
+    #expect(convert(1, "dam", "m") == 10 && abs((convert(1, "gpdm", "gpm") ?? 0) - 10) < 1e-12)
+    #expect(convert(101_325, "Pa", "hPa") == 1_013.25 && convert(1, "kPa", "hPa") == 10)
+    #expect(abs((convert(212, "degF", "K") ?? 0) - 373.15) < 1e-9 && abs((convert(32, "°F", "degC") ?? 9)) < 1e-9)
+    #expect(
+      abs((convert(36, "km/h", "m s-1") ?? 0) - 10) < 1e-12
+        && abs((convert(3_600, "knots", "m s-1") ?? 0) - 1_852) < 1e-9)
+    #expect(convert(5, "kg m**-2", "m") == 0.005 && convert(0.005, "m of water equivalent", "kg m-2") == 5)
+    #expect(convert(35, "‰", "1") == 0.035 && convert(0.5, "(0 - 1)", "%") == 50)
+    for same in ["K m**2 kg**-1 s**-1", "K.m2.kg-1.s-1", "K m² kg⁻¹ s⁻¹", "K*m^2/kg/s"] {
+      #expect(convert(3, same, "K m2 kg-1 s-1") == 3, "\(same)")
+    }
+    #expect(convert(4, "degrees K", "K") == 4 && convert(4, "degree_Celsius", "K") == 277.15)
+    #expect(convert(7, "J m**-2", "W s m-2") == 7 && convert(2, "mm/day", "m s-1") != nil)
+    // What lies between energy and power is a period, which units don't tell.
+    #expect(convert(1, "J m**-2", "W m-2") == nil && convert(1, "kg m-2 s-1", "m") == nil)
+    for (from, to) in [
+      ("m/", "m"), ("/", "1"), ("m**99", "m"), ("2 m//s", "m s-1"), ("s-1-1", "s-1"), ("m s-1 ??", "m s-1"),
+    ] {
+      #expect(convert(1, from, to) == nil, "\(from)")
+    }
     for (from, to) in [("Pa", "K"), ("K", "Pa"), ("kg", "m"), ("m s-1", "m2 s-2"), ("furlong", "m")] {
       #expect(convert(1, from, to) == nil)
     }

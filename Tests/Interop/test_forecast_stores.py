@@ -6,6 +6,8 @@ import sys
 import threading
 from pathlib import Path
 
+import cfgrib
+import eccodes as ec
 import numpy as np
 import pytest
 import xarray as xr
@@ -42,6 +44,41 @@ def test_xarray_opens_both_and_they_agree(run):
             assert np.isfinite(field).all(), field.name
     a, b = open_both(run)
     xr.testing.assert_equal(a.load(), b.load())
+
+
+def test_grib_holds_the_same(run, tmp_path):
+    """Every field of the NetCDF forecast is a message, within what 16 bits resolve of its range."""
+    output = tmp_path / "forecast.grib2"
+    jigsaw("forecast", run.folder, "--output", output)
+    ours = {"2t": "t2m", "2d": "d2m", "10u": "u10", "10v": "v10"}
+    ds = xr.open_dataset(run.netcdf)
+    count = 0
+    with open(output, "rb") as f:
+        while (handle := ec.codes_grib_new_from_file(f)) is not None:
+            get = lambda key: ec.codes_get(handle, key)
+            name = ours.get(get("shortName"), get("shortName"))
+            field = ds[name].sel(
+                time=np.datetime64(
+                    f"{get('dataDate') // 10000}-{get('dataDate') // 100 % 100:02}-{get('dataDate') % 100:02}T{get('dataTime') // 100:02}"),
+                prediction_timedelta=np.timedelta64(get("endStep"), "h"))
+            if "level" in field.dims:
+                assert get("typeOfLevel") == "isobaricInhPa"
+                field = field.sel(level=get("level"))
+            expected = field.values.astype("f8")
+            found = ec.codes_get_values(handle).reshape(expected.shape)
+            resolution = (expected.max() - expected.min()) / 65535
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=resolution)
+            np.testing.assert_allclose(ec.codes_get_array(handle, "distinctLatitudes"), ds.latitude, atol=1e-6)
+            np.testing.assert_allclose(ec.codes_get_array(handle, "distinctLongitudes"), ds.longitude, atol=1e-6)
+            assert ec.codes_get_long(handle, "centre") == 255
+            count += 1
+            ec.codes_release(handle)
+    assert count == sum(int(np.prod(x.shape[:-2])) for x in ds.data_vars.values())
+    upper = cfgrib.open_dataset(output, filter_by_keys={"typeOfLevel": "isobaricInhPa"}, indexpath="")
+    assert set(upper.z.dims) == {"time", "step", "isobaricInhPa", "latitude", "longitude"}
+    assert not list(tmp_path.glob("*.tmp"))
+    # And it is scored as the other is, but for packing.
+    jigsaw("evaluate", run.folder, "--forecast", output)
 
 
 def test_values_are_plausible(run):

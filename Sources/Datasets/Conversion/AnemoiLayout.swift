@@ -31,8 +31,7 @@ struct AnemoiLayout: StoredLayout {
 
   /// As Anemoi calls a field: ECMWF's short name, with the level.
   private static func name(_ channel: Channel) -> String {
-    let variable = Lexicon.variable(channel.variable)
-    let name = variable.aliases.first { $0.first?.isNumber ?? false && $0.count < 5 } ?? channel.variable
+    let name = Lexicon.variable(channel.variable).ecmwf?.shortName ?? channel.variable
     return channel.levelHPa.map { "\(name)_\(Channel.text($0))" } ?? name
   }
 

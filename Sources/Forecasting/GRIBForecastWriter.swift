@@ -1,0 +1,58 @@
+import Basics
+import Datasets
+import Stores
+
+/// Forecasts being written as GRIB 2: one message for each field, in the order in which they come. One rank writes.
+public final class GRIBForecastWriter: ForecastOutput {
+  private let writer: GRIBWriter
+  private let grid: LatLonGrid
+  private let channels: [Channel]
+  private let paramIds: [Int]
+  private let initialTimes: [Timestamp]
+  private let leadHours: [Int]
+
+  /// - Throws: naming the variable that GRIB can't hold, before anything is computed.
+  public init(
+    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int]
+  ) throws {
+    self.grid = grid
+    self.channels = channels
+    self.initialTimes = initialTimes
+    self.leadHours = leadHours
+    paramIds = try channels.map { channel in
+      guard let number = Lexicon[channel.variable]?.ecmwf?.paramId else {
+        throw JigsawError(
+          path, "can't hold \(channel.variable): it has no number in ECMWF's tables",
+          remedy: "forecast to Zarr or NetCDF, or without this variable")
+      }
+      return number
+    }
+    writer = try GRIBWriter(path)
+    do {
+      for index in channels.indices { try writer.check(definition(index, initial: 0, lead: 0)) }
+    } catch {
+      writer.abandon()
+      throw error
+    }
+  }
+
+  private func definition(_ channel: Int, initial: Int, lead: Int) -> GRIBFieldDefinition {
+    GRIBFieldDefinition(
+      paramId: paramIds[channel], levelHPa: channels[channel].levelHPa, latitudes: grid.latitudes,
+      longitudes: grid.longitudes, baseTime: initialTimes[initial], leadHours: leadHours[lead])
+  }
+
+  public func write(
+    _ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int
+  ) throws {
+    precondition(unit.rows == 0..<grid.rows, "a GRIB message holds a whole field")
+    for (index, channel) in unit.fields.enumerated() {
+      try writer.write(
+        definition(channel, initial: initial, lead: lead),
+        UnsafeBufferPointer(rebasing: values[index * grid.count..<(index + 1) * grid.count]))
+    }
+  }
+
+  public func finish() throws { try writer.finish() }
+  public func abandon() { writer.abandon() }
+}

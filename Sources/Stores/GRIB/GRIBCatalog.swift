@@ -1,0 +1,209 @@
+import Basics
+
+/// How times are arranged.
+public enum GRIBTimes: Sendable {
+  /// `time` is that of validity: what data of the past are.
+  case validity
+  /// `time` is that of the start, `prediction_timedelta` the hours since, as in forecast stores.
+  case forecasts
+}
+
+/// The fields of a file arranged as arrays over time, member, level and the grid.
+struct GRIBCatalog: Sendable {
+  /// An array, and which field stands where.
+  struct Entry: Sendable {
+    let info: ArrayInfo
+    /// Fields by position among the outer dimensions, in C order. Where there is none, values are missing.
+    var fields: [Int: Int] = [:]
+    /// A second field that claims a position.
+    var rivals: [Int: Int] = [:]
+  }
+
+  private(set) var entries: [String: Entry] = [:]
+  /// Coordinates and their numbers.
+  private(set) var coordinates: [String: (info: ArrayInfo, values: [Double])] = [:]
+  let grid: GRIBGrid
+
+  /// Position of a field along each outer dimension.
+  private struct Position: Hashable {
+    var time: Int64
+    var lead: Int64
+    var member: Int
+    var level: Double?
+  }
+
+  /// - Throws: when the file has several grids.
+  init(_ index: GRIBIndex, times: GRIBTimes, _ path: String) throws {
+    grid = try GRIBCatalog.onlyGrid(index, path)
+    func position(_ field: GRIBField) -> Position {
+      let product = index.products[field.product]
+      return Position(
+        time: times == .validity ? field.baseTime + product.step : field.baseTime,
+        lead: times == .validity ? 0 : product.step, member: product.member,
+        level: product.isOnPressureLevel ? product.level : nil)
+    }
+    let groups = GRIBCatalog.variants(index, position)
+    let allTimes = Set(index.fields.map { position($0).time }).sorted()
+    let leads = Set(index.fields.map { position($0).lead }).sorted()
+    // Masks and the like come without a member, or with number 0.
+    let members = Set(
+      groups.values.map { fields in Set(fields.map { position(index.fields[$0]).member }) }.filter { $0.count > 1 }
+        .joined()
+    ).sorted()
+    let hasSeries = groups.contains { variant, fields in
+      variant.stepType == "instant" && Set(fields.map { position(index.fields[$0]).time }).count > 1
+    }
+    let levels = Set(index.products.filter(\.isOnPressureLevel).map(\.level)).sorted()
+    try addCoordinates(allTimes, times == .forecasts ? leads : nil, members, levels, path)
+
+    let (timeIndex, leadIndex) = (GRIBCatalog.indices(allTimes), GRIBCatalog.indices(leads))
+    let (memberIndex, levelIndex) = (GRIBCatalog.indices(members), GRIBCatalog.indices(levels))
+    let names = GRIBNames.names(Array(groups.keys), taken: Set(coordinates.keys))
+    for (variant, fields) in groups {
+      let name = names[variant] ?? variant.shortName
+      let positions = fields.map { position(index.fields[$0]) }
+      // What has one time, where others that aren't accumulated have several, is constant: masks, orography.
+      let isConstant = times == .validity && hasSeries && Set(positions.map(\.time)).count == 1
+      let hasMembers = Set(positions.map(\.member)).count > 1
+      var outer: [ArrayInfo.Dimension] = []
+      if !isConstant { outer.append(.init(name: "time", size: allTimes.count)) }
+      if times == .forecasts { outer.append(.init(name: "prediction_timedelta", size: leads.count)) }
+      if hasMembers { outer.append(.init(name: "number", size: members.count)) }
+      if variant.level == nil { outer.append(.init(name: "level", size: levels.count)) }
+      let inner = GRIBCatalog.inner(grid)
+      let dimensions = outer + inner
+      try GRIBCatalog.requireSize(dimensions, "\(path): \(name)")
+      var entry = Entry(
+        info: ArrayInfo(
+          name: name, type: .float32, dimensions: dimensions,
+          chunks: outer.map { _ in 1 } + inner.map(\.size),
+          codec: index.products[index.fields[fields[0]].product].packing,
+          attributes: GRIBCatalog.attributes(index.products[index.fields[fields[0]].product], variant)))
+      for (field, position) in zip(fields, positions) {
+        var cell = 0
+        if !isConstant { cell = timeIndex[position.time] ?? 0 }
+        if times == .forecasts { cell = cell * leads.count + (leadIndex[position.lead] ?? 0) }
+        if hasMembers { cell = cell * members.count + (memberIndex[position.member] ?? 0) }
+        if let level = position.level { cell = cell * levels.count + (levelIndex[level] ?? 0) }
+        if entry.fields[cell] == nil { entry.fields[cell] = field } else { entry.rivals[cell] = field }
+      }
+      entries[name] = entry
+    }
+  }
+
+  // MARK: Pieces
+
+  /// Fields by kind; those of different spans are told apart where they claim the same time.
+  private static func variants(_ index: GRIBIndex, _ position: (GRIBField) -> Position) -> [GRIBVariant: [Int]] {
+    var groups: [GRIBVariant: [Int]] = [:]
+    for (number, field) in index.fields.enumerated() {
+      groups[GRIBVariant(index.products[field.product]), default: []].append(number)
+    }
+    for (variant, fields) in groups where variant.stepType != "instant" {
+      let bySpan = Dictionary(grouping: fields) { index.products[index.fields[$0].product].span }
+      guard bySpan.count > 1, Set(fields.map { position(index.fields[$0]) }).count < fields.count else { continue }
+      groups[variant] = nil
+      for (span, fields) in bySpan {
+        var part = variant
+        part.span = span
+        groups[part] = fields
+      }
+    }
+    return groups
+  }
+
+  private static func onlyGrid(_ index: GRIBIndex, _ path: String) throws -> GRIBGrid {
+    guard let first = index.grids.first else { preconditionFailure("an index has fields") }
+    let others = index.grids.dropFirst().filter { !$0.isSame(as: first) }
+    if others.isEmpty { return first }
+    throw JigsawError(
+      path, "has fields on several grids", expected: "one grid for each file",
+      found: Set([first.summary] + others.map(\.summary)).sorted().joined(separator: ", "),
+      remedy: "split it, for example with 'grib_copy \(path) [gridType]_[numberOfDataPoints].grib'")
+  }
+
+  private static func inner(_ grid: GRIBGrid) -> [ArrayInfo.Dimension] {
+    switch grid.shape {
+    case .regular(let latitudes, let longitudes):
+      [.init(name: "latitude", size: latitudes.count), .init(name: "longitude", size: longitudes.count)]
+    case .points(let latitudes, _): [.init(name: "values", size: latitudes.count)]
+    }
+  }
+
+  /// Every combination of times, members and levels counts, also those without a field: a damaged file must not make that absurd.
+  private static func requireSize(_ dimensions: [ArrayInfo.Dimension], _ place: String) throws {
+    var count = 1
+    for dimension in dimensions {
+      let (product, overflow) = count.multipliedReportingOverflow(by: dimension.size)
+      guard !overflow, product < 1 << 50 else {
+        throw JigsawError(
+          place, "has too many combinations of times, members and levels",
+          found: dimensions.map { "\($0.name) \($0.size)" }.joined(separator: ", "))
+      }
+      count = product
+    }
+  }
+
+  private static func indices<T: Hashable>(_ values: [T]) -> [T: Int] {
+    Dictionary(uniqueKeysWithValues: values.enumerated().map { ($1, $0) })
+  }
+
+  /// Named as cfgrib names them, CF's among them.
+  private static func attributes(_ product: GRIBProduct, _ variant: GRIBVariant) -> [String: AttributeValue] {
+    var result: [String: AttributeValue] = [
+      "units": .text(product.units), "long_name": .text(product.longName),
+      "GRIB_shortName": .text(product.shortName), "GRIB_paramId": .numbers([Double(product.paramId)]),
+      "GRIB_typeOfLevel": .text(product.typeOfLevel), "GRIB_stepType": .text(product.stepType),
+    ]
+    result["standard_name"] = product.standardName.map { .text($0) }
+    if let level = variant.level { result["GRIB_level"] = .numbers([level]) }
+    return result
+  }
+
+  private mutating func addCoordinates(
+    _ times: [Int64], _ leads: [Int64]?, _ members: [Int], _ levels: [Double], _ path: String
+  ) throws {
+    func add(
+      _ name: String, _ type: ScalarType, _ values: [Double], along: String? = nil, _ attributes: [String: String]
+    ) {
+      coordinates[name] = (
+        ArrayInfo(
+          name: name, type: type, dimensions: [.init(name: along ?? name, size: values.count)], chunks: nil,
+          codec: "none", attributes: attributes.mapValues { .text($0) }), values
+      )
+    }
+    add(
+      "time", .int64, times.map(Double.init),
+      [
+        "standard_name": leads == nil ? "time" : "forecast_reference_time", "axis": "T",
+        "units": "seconds since 1970-01-01", "calendar": "proleptic_gregorian",
+      ])
+    if let leads {
+      if let odd = leads.first(where: { $0 % 3_600 != 0 }) {
+        throw JigsawError(path, "has lead times that are not whole hours", found: "\(odd) s")
+      }
+      add(
+        "prediction_timedelta", .int64, leads.map { Double($0 / 3_600) },
+        ["standard_name": "forecast_period", "units": "hours"])
+    }
+    if members.count > 1 {
+      add("number", .int64, members.map(Double.init), ["standard_name": "realization", "units": "1"])
+    }
+    if !levels.isEmpty {
+      add(
+        "level", .float64, levels,
+        ["standard_name": "air_pressure", "units": "hPa", "positive": "down", "axis": "Z"])
+    }
+    let (north, east) = (
+      ["standard_name": "latitude", "units": "degrees_north"], ["standard_name": "longitude", "units": "degrees_east"]
+    )
+    switch grid.shape {
+    case .regular(let latitudes, let longitudes):
+      add("latitude", .float64, latitudes, north.merging(["axis": "Y"]) { $1 })
+      add("longitude", .float64, longitudes, east.merging(["axis": "X"]) { $1 })
+    case .points(let latitudes, let longitudes):
+      add("latitude", .float64, latitudes, along: "values", north)
+      add("longitude", .float64, longitudes, along: "values", east)
+    }
+  }
+}

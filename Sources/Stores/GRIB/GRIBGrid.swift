@@ -1,0 +1,166 @@
+import Basics
+
+/// The points of a grid, and how numbers in a message are brought into their order.
+///
+/// Regular grids are rows from north to south, columns eastwards, whatever the message's scanning mode. Others are lists of
+/// points in the order of the message.
+struct GRIBGrid: Sendable, Equatable {
+  enum Shape: Sendable, Equatable {
+    /// Latitudes north to south; longitudes ascending, up to 360.
+    case regular(latitudes: [Double], longitudes: [Double])
+    /// Degrees north and east of each point.
+    case points(latitudes: [Double], longitudes: [Double])
+  }
+
+  let shape: Shape
+  /// For people: "regular_ll 721 × 1440".
+  let summary: String
+  /// Set if numbers are not stored in our order.
+  let scanning: Scanning?
+
+  var count: Int {
+    switch shape {
+    case .regular(let latitudes, let longitudes): latitudes.count * longitudes.count
+    case .points(let latitudes, _): latitudes.count
+    }
+  }
+
+  /// How a regular grid is run through (Manual on Codes, flag table 3.4 of edition 2, 8 of edition 1).
+  struct Scanning: Sendable, Equatable {
+    let rows, columns: Int
+    let westwards, northwards, byColumns, alternating: Bool
+
+    var isPlain: Bool { !westwards && !northwards && !byColumns && !alternating }
+
+    /// Where the number of our row and column stands.
+    func index(_ row: Int, _ column: Int) -> Int {
+      let j = northwards ? rows - 1 - row : row
+      let i = westwards ? columns - 1 - column : column
+      if byColumns { return i * rows + (alternating && i % 2 == 1 ? rows - 1 - j : j) }
+      return j * columns + (alternating && j % 2 == 1 ? columns - 1 - i : i)
+    }
+  }
+
+  /// Reads the grid of a message.
+  /// - Throws: for grids without geographic points, and when numbers don't fit each other.
+  init(_ message: GRIBMessage, _ place: String) throws {
+    let type = message.text("gridType") ?? "unknown"
+    switch type {
+    case "regular_ll", "regular_gg": try self.init(regular: type, message, place)
+    default: try self.init(points: type, message, place)
+    }
+  }
+
+  // MARK: Regular
+
+  private init(regular type: String, _ message: GRIBMessage, _ place: String) throws {
+    guard let rows = message.integer("Nj"), let columns = message.integer("Ni"), rows > 0, columns > 0,
+      rows <= GRIBFraming.pointLimit, columns <= GRIBFraming.pointLimit / rows
+    else {
+      throw JigsawError(
+        place, "has a grid that can't be", expected: "at most \(GRIBFraming.pointLimit) points",
+        found: "\(message.integer("Ni") ?? 0) columns, \(message.integer("Nj") ?? 0) rows")
+    }
+    let points = message.integer("numberOfDataPoints") ?? 0
+    guard points == rows * columns else {
+      throw JigsawError(
+        place, "has numbers that don't fit its grid", expected: "\(rows) × \(columns)", found: "\(points)",
+        remedy: "the file is damaged; copy it again")
+    }
+    let westwards = message.integer("iScansNegatively") == 1
+    let northwards = message.integer("jScansPositively") == 1
+    func corner(_ which: String, _ axis: String) throws -> Double {
+      guard let value = message.number("\(axis)Of\(which)GridPointInDegrees"), abs(value) <= 720 else {
+        throw JigsawError(place, "has a grid without corners", remedy: "the file is damaged; copy it again")
+      }
+      return value
+    }
+    let edges = [try corner("First", "latitude"), try corner("Last", "latitude")]
+    let (north, south) = northwards ? (edges[1], edges[0]) : (edges[0], edges[1])
+    guard rows == 1 || (north > south && north <= 90.001 && south >= -90.001) else {
+      throw JigsawError(
+        place, "has latitudes that can't be", found: "\(rows) rows from \(north)° to \(south)°",
+        remedy: "the file is damaged; copy it again")
+    }
+    let sides = [try corner("First", "longitude"), try corner("Last", "longitude")]
+    var (west, east) = westwards ? (sides[1], sides[0]) : (sides[0], sides[1])
+    if columns > 1 && east <= west { east += 360 }
+    if columns > 1 && east <= west {
+      throw JigsawError(
+        place, "has longitudes that can't be", found: "\(columns) columns from \(west)° to \(east)°",
+        remedy: "the file is damaged; copy it again")
+    }
+    if east >= 360 && west >= 180 { (west, east) = (west - 360, east - 360) }
+    shape = .regular(
+      latitudes: type == "regular_gg"
+        ? try GRIBGrid.gaussian(message, rows, north: north, south: south, place)
+        : GRIBGrid.even(rows, from: north, to: south), longitudes: GRIBGrid.even(columns, from: west, to: east))
+    summary = "\(type) \(rows) × \(columns)"
+    let scanning = Scanning(
+      rows: rows, columns: columns, westwards: westwards, northwards: northwards,
+      byColumns: message.integer("jPointsAreConsecutive") == 1,
+      alternating: message.integer("alternativeRowScanning") == 1)
+    self.scanning = scanning.isPlain ? nil : scanning
+  }
+
+  /// Corners are stored as whole micro- or millidegrees, and so are increments: between the corners errors don't add up.
+  private static func even(_ count: Int, from first: Double, to last: Double) -> [Double] {
+    (0..<count).map { count == 1 ? first : first + Double($0) * (last - first) / Double(count - 1) }
+  }
+
+  /// Those latitudes of a Gaussian grid that lie between the first and the last.
+  private static func gaussian(
+    _ message: GRIBMessage, _ rows: Int, north: Double, south: Double, _ place: String
+  ) throws -> [Double] {
+    guard let number = message.integer("N"), (1...20_000).contains(number), rows <= 2 * number else {
+      throw JigsawError(
+        place, "has a Gaussian grid that can't be", found: "number \(message.integer("N") ?? 0), \(rows) rows",
+        remedy: "the file is damaged; copy it again")
+    }
+    let all = try message.gaussianLatitudes(number, place)
+    let first = all.indices.min { abs(all[$0] - north) < abs(all[$1] - north) } ?? 0
+    guard first + rows <= all.count, rows == 1 || abs(all[first + rows - 1] - south) < 0.01 else {
+      throw JigsawError(
+        place, "has rows that are not those of its Gaussian grid", found: "\(rows) rows from \(north)° to \(south)°",
+        remedy: "the file is damaged; copy it again")
+    }
+    return Array(all[first..<first + rows])
+  }
+
+  // MARK: Points
+
+  private init(points type: String, _ message: GRIBMessage, _ place: String) throws {
+    let count = message.integer("numberOfDataPoints") ?? 0
+    guard count > 0, count <= GRIBFraming.pointLimit, message.count("latitudes") == count else {
+      throw JigsawError(
+        place, "has a grid whose points are not in the message (\(type))",
+        expected: "a latitude–longitude or Gaussian grid, or another that ecCodes can place on the globe",
+        found: "\(message.count("latitudes") ?? 0) places for \(count) numbers",
+        remedy: "interpolate it, for example with 'cdo remapcon' or MARS' 'grid'")
+    }
+    // Places come in the order of the numbers only if those are not run through in an unusual way.
+    if message.integer("jPointsAreConsecutive") == 1 || message.integer("alternativeRowScanning") == 1 {
+      throw JigsawError(place, "has an order of points that is not read on a \(type) grid")
+    }
+    func places(_ key: String) throws -> [Double] {
+      var values = [Double](repeating: 0, count: count)
+      try values.withUnsafeMutableBufferPointer { try message.numbers(key, into: $0, place) }
+      return values
+    }
+    shape = .points(latitudes: try places("latitudes"), longitudes: try places("longitudes"))
+    summary = "\(type), \(count) points"
+    scanning = nil
+  }
+
+  /// Whether two grids have the same points, whatever the order of their numbers.
+  func isSame(as other: GRIBGrid) -> Bool {
+    func near(_ a: [Double], _ b: [Double]) -> Bool {
+      a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) < 1e-6 }
+    }
+    switch (shape, other.shape) {
+    case (.regular(let a, let b), .regular(let c, let d)), (.points(let a, let b), .points(let c, let d)):
+      return near(a, c) && near(b, d)
+    default: return false
+    }
+  }
+}

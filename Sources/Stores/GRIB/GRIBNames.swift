@@ -1,0 +1,76 @@
+/// Fields of one kind, which make one array.
+struct GRIBVariant: Hashable {
+  var shortName, typeOfLevel: String
+  /// Nil on pressure levels, which are a dimension.
+  var level: Double?
+  var stepType: String
+  var paramId: Int
+  /// Nil unless several spans give values for the same time, as with precipitation of 6 h and since the start.
+  var span: Int?
+
+  init(_ product: GRIBProduct) {
+    shortName = product.shortName
+    typeOfLevel = product.typeOfLevel
+    level = product.isOnPressureLevel ? nil : product.level
+    stepType = product.stepType
+    paramId = product.paramId
+  }
+}
+
+/// Names for the arrays of a file, as users of cfgrib would guess them.
+///
+/// ECMWF's short name alone where it is clear: for pressure levels, else for the surface, mean sea level or the whole column,
+/// else when it stands on a single kind of level. What is left gets the kind of level too (`t_tropopause`), and its number where
+/// there are several (`t_heightAboveGround_80`), then the way of processing where that differs (`tcc_avg`), then hours.
+enum GRIBNames {
+  /// What owns the plain name, the first that is there.
+  private static let plain = [
+    GRIBProduct.pressure, "surface", "meanSea", "entireAtmosphere", "atmosphere", "atmosphereSingleLayer",
+  ]
+
+  /// - Parameter taken: names of coordinates.
+  static func names(_ variants: [GRIBVariant], taken: Set<String>) -> [GRIBVariant: String] {
+    var names: [GRIBVariant: String] = [:]
+    var used = taken
+    for (_, group) in Dictionary(grouping: variants, by: \.shortName).sorted(by: { $0.key < $1.key }) {
+      let types = Set(group.map(\.typeOfLevel))
+      let main = plain.first(where: types.contains) ?? (types.count == 1 ? types.first : nil)
+      for variant in group.sorted(by: precedes) {
+        let sameType = group.filter { $0.typeOfLevel == variant.typeOfLevel }
+        let sameLevel = sameType.filter { $0.level == variant.level }
+        var name = variant.shortName
+        let hasLevels = Set(sameType.map(\.level)).count > 1
+        if variant.typeOfLevel != main || hasLevels { name += "_\(variant.typeOfLevel)" }
+        if hasLevels, let level = variant.level { name += "_\(text(level))" }
+        let steps = Set(sameLevel.map(\.stepType)).sorted(by: stepPrecedes)
+        if variant.stepType != steps.first { name += "_\(variant.stepType)" }
+        if let span = variant.span { name += "_\(span)h" }
+        // Parameters of different numbers may share a short name.
+        if used.contains(name) { name += "_\(variant.paramId)" }
+        var unique = name
+        var number = 2
+        while used.contains(unique) {
+          unique = "\(name)_\(number)"
+          number += 1
+        }
+        used.insert(unique)
+        names[variant] = unique
+      }
+    }
+    return names
+  }
+
+  private static func stepPrecedes(_ a: String, _ b: String) -> Bool {
+    (a == "instant" ? 0 : 1, a) < (b == "instant" ? 0 : 1, b)
+  }
+
+  private static func precedes(_ a: GRIBVariant, _ b: GRIBVariant) -> Bool {
+    if a.typeOfLevel != b.typeOfLevel { return a.typeOfLevel < b.typeOfLevel }
+    if a.level != b.level { return (a.level ?? 0) < (b.level ?? 0) }
+    if a.stepType != b.stepType { return stepPrecedes(a.stepType, b.stepType) }
+    return (a.span ?? 0, a.paramId) < (b.span ?? 0, b.paramId)
+  }
+
+  /// "500", "0.5".
+  static func text(_ number: Double) -> String { Int(exactly: number).map(String.init) ?? String(number) }
+}

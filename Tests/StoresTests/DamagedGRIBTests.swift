@@ -1,0 +1,72 @@
+import Basics
+import Stores
+import Synchronization
+import TestSupport
+import Testing
+
+/// Counts from several threads.
+final class Failures: Sendable {
+  private let number = Atomic<Int>(0)
+  var count: Int { number.load(ordering: .relaxed) }
+  func add() { number.add(1, ordering: .relaxed) }
+}
+
+/// GRIB files that are cut short, changed or something else: fields or an error that names the file, never a crash.
+@Suite struct DamagedGRIBTests {
+  static let files = ["scanning1", "scanning2", "ensemble", "several", "packings", "reduced", "names"]
+
+  private func readAll(_ path: String) throws {
+    let store = try openStore(path)
+    for (name, info) in store.arrays where info.count < 1 << 20 {
+      do { _ = try store.read(name) } catch let error as JigsawError { #expect(error.place.hasPrefix(path)) }
+    }
+  }
+
+  @Test(arguments: files) func cutFilesAreRefused(name: String) throws {
+    let folder = try TemporaryFolder()
+    let whole = try Files.read(GRIBGoldens.path(name))
+    let path = "\(folder.path)/cut.grib"
+    for share in [0.01, 0.3, 0.6, 0.9, 0.99] {
+      try Files.writeAtomically(Array(whole[..<Int(Double(whole.count) * share)]), to: path)
+      let error = #expect(throws: JigsawError.self, "\(share)") { try readAll(path) }
+      #expect(error?.place.hasPrefix(path) == true, "\(share)")
+    }
+  }
+
+  /// One to three bytes changed, headers more often than numbers.
+  @Test(arguments: files) func changedBytesNeverCrash(name: String) throws {
+    let folder = try TemporaryFolder()
+    let whole = try Files.read(GRIBGoldens.path(name))
+    let path = "\(folder.path)/changed.grib"
+    var numbers = TestNumbers(8)
+    for _ in 0..<25 {
+      var bytes = whole
+      for _ in 0..<numbers.integer(in: 1..<4) {
+        let position = numbers.integer(in: 0..<min(whole.count, numbers.integer(in: 0..<2) == 0 ? 200 : whole.count))
+        bytes[position] ^= UInt8(truncatingIfNeeded: numbers.next() | 1)
+      }
+      try OutputFile(path).write(bytes)
+      do { try readAll(path) } catch let error as JigsawError {
+        #expect(error.place.hasPrefix(path) || error.place == "ecCodes")
+      }
+    }
+  }
+
+  @Test func absurdSizesAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/large.grib"
+    // Points of the grid, octets 7 to 10 of section 3, which starts at byte 37 without a local section.
+    var bytes = try Files.read(GRIBGoldens.path("scanning2"))
+    for i in 0..<4 { bytes[37 + 6 + i] = 0xFF }
+    try Files.writeAtomically(bytes, to: path)
+    let error = #expect(throws: JigsawError.self) { try openStore(path) }
+    #expect(error?.place == "\(path): message at byte 0" && error?.found == "4294967295 points in a field")
+  }
+}
+
+extension OutputFile {
+  fileprivate func write(_ bytes: [UInt8]) throws {
+    try bytes.withUnsafeBytes { try write($0) }
+    try close()
+  }
+}

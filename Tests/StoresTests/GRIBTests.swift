@@ -1,0 +1,153 @@
+import Basics
+import Stores
+import TestSupport
+import Testing
+
+/// Files that ecCodes for Python wrote (Tests/Goldens/make_grib_goldens.py), read as it reads them.
+enum GRIBGoldens {
+  static let folder = Goldens.folder.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" } + "/grib"
+
+  static func path(_ name: String) -> String { "\(folder)/\(name).grib" }
+
+  /// Arrays of a file by name.
+  static func arrays(_ name: String) throws -> [String: (shape: [Int], values: [Double])] {
+    let document = try JSONValue(parsing: Files.read("\(folder)/expected.json"), place: "expected.json")
+    return (document["\(name).grib"]?.object ?? [:]).compactMapValues { array in
+      guard let shape = array["shape"]?.integers, let values = array["values"]?.array else { return nil }
+      return (shape, values.compactMap(\.double))
+    }
+  }
+}
+
+@Suite struct GRIBTests {
+  static let files = ["scanning1", "scanning2", "ensemble", "several", "packings", "reduced"]
+
+  @Test(arguments: files) func arraysAreEqual(name: String) throws {
+    let store = try openStore(GRIBGoldens.path(name))
+    let expected = try GRIBGoldens.arrays(name)
+    #expect(Set(store.arrays.keys) == Set(expected.keys) && expected.count > 3)
+    for (array, wanted) in expected {
+      #expect(try store.info(array).shape == wanted.shape, "\(array)")
+      let found = try store.read(array).doubles
+      #expect(found.count == wanted.values.count)
+      // Coordinates may differ in their last digits.
+      let isField = try store.info(array).type == .float32
+      for (a, b) in zip(found, wanted.values) where !(a.isNaN && b.isNaN) {
+        #expect(isField ? a == b : abs(a - b) < 1e-9, "\(array)")
+      }
+    }
+  }
+
+  @Test(arguments: files) func partsAreEqual(name: String) throws {
+    let store = try openStore(GRIBGoldens.path(name))
+    var numbers = TestNumbers(4)
+    for (array, info) in store.arrays {
+      let whole = try store.read(array).doubles
+      for _ in 0..<5 {
+        let box = info.shape.map { extent -> Range<Int> in
+          let lower = numbers.integer(in: 0..<extent)
+          return lower..<numbers.integer(in: lower + 1..<extent + 1)
+        }
+        var wanted = [0]
+        for (dimension, range) in box.enumerated() {
+          wanted = wanted.flatMap { row in range.map { row * info.shape[dimension] + $0 } }
+        }
+        let found = try store.read(array, box).doubles
+        #expect(zip(found, wanted).allSatisfy { $0 == whole[$1] || ($0.isNaN && whole[$1].isNaN) }, "\(array) \(box)")
+      }
+    }
+  }
+
+  @Test func everyScanningModeGivesTheSameField() throws {
+    for (name, modes) in [("scanning1", 8), ("scanning2", 16)] {
+      let store = try openStore(GRIBGoldens.path(name))
+      let first = try store.read("t", [0..<1, 0..<1, 0..<3, 0..<6]).doubles
+      for mode in 0..<modes { #expect(try store.read("t", [0..<1, mode..<mode + 1, 0..<3, 0..<6]).doubles == first) }
+    }
+  }
+
+  /// Only what is wanted is read, each message once.
+  @Test func messagesAreReadOnce() throws {
+    let store = try openStore(GRIBGoldens.path("ensemble"))
+    #expect(store.reads.chunks == 0)
+    _ = try store.read("time")
+    _ = try store.read("z", [0..<1, 0..<2, 1..<2, 1..<2, 0..<3])
+    #expect(store.reads.chunks == 2)
+    #expect(store.reads.bytes == 2 * 162)
+    _ = try store.read("z", [0..<0, 0..<2, 0..<2, 0..<3, 0..<6])
+    #expect(store.reads.chunks == 2)
+  }
+
+  @Test func metadataAreThoseOfTheTables() throws {
+    let store = try openStore(GRIBGoldens.path("ensemble"))
+    #expect(store.format == "GRIB 1")
+    #expect(store.attributes["GRIB_grid"] == .text("regular_ll 3 × 6"))
+    let z = try store.info("z")
+    #expect(z.dimensionNames == ["time", "number", "level", "latitude", "longitude"])
+    #expect(z.chunks == [1, 1, 1, 3, 6] && z.codec == "grid_simple" && z.type == .float32)
+    #expect(z.attributes["units"] == .text("m**2 s**-2") && z.attributes["standard_name"] == .text("geopotential"))
+    #expect(z.attributes["GRIB_paramId"] == .numbers([129]))
+    // In a file of several times, what has one only is constant.
+    #expect(try store.info("lsm").dimensionNames == ["latitude", "longitude"])
+    #expect(try store.info("time").attributes["units"] == .text("seconds since 1970-01-01"))
+    #expect(try openStore(GRIBGoldens.path("reduced")).info("t").dimensionNames == ["time", "level", "values"])
+    #expect(try openStore(GRIBGoldens.path("reduced")).info("latitude").dimensionNames == ["values"])
+  }
+
+  @Test func namesTellKindsOfLevelsAndSpansApart() throws {
+    let store = try openStore(GRIBGoldens.path("names"))
+    let fields = store.arrays.values.filter { $0.dimensionNames.contains("longitude") && $0.name != "longitude" }
+    #expect(
+      fields.map(\.name).sorted() == [
+        "t", "t_heightAboveGround_120", "t_heightAboveGround_80", "t_surface", "t_tropopause", "tp_12h", "tp_6h",
+        "unknown_0_200_7",
+      ])
+    #expect(try store.info("t").dimensionNames == ["time", "level", "latitude", "longitude"])
+    #expect(try store.info("t_surface").attributes["GRIB_level"] == .numbers([0]))
+    // Accumulations are valid at the end of their span.
+    let times = try store.read("time").integers
+    #expect(times.count == 2 && times[1] - times[0] == 12 * 3_600)
+  }
+
+  @Test func whatIsThereTwiceIsNamedWhenRead() throws {
+    let path = GRIBGoldens.path("twice")
+    let store = try openStore(path)
+    #expect(try store.read("t_surface").count == 12)
+    let error = #expect(throws: JigsawError.self) { try store.read("t") }
+    #expect(error?.place == "\(path): t at 500 hPa of 2007-03-23 12:00, message at byte 0")
+    #expect(error?.problem == "is there twice" && error?.found == "another at byte 430")
+  }
+
+  @Test func forecastsAreReadByStartIfAsked() throws {
+    let path = GRIBGoldens.path("forecasts")
+    // By validity, two forecasts meet on the second day.
+    #expect(throws: JigsawError.self) { try openStore(path).read("t") }
+    let store = try GRIBStore(path, times: .forecasts)
+    #expect(
+      try store.info("t").dimensionNames == ["time", "prediction_timedelta", "level", "latitude", "longitude"])
+    #expect(try store.read("prediction_timedelta").integers == [24, 48])
+    #expect(try store.read("time").integers == [978_350_400, 978_436_800])
+    let firsts = try (0..<4).map { i in
+      try store.read("t", [i / 2..<i / 2 + 1, i % 2..<i % 2 + 1, 0..<1, 0..<1, 0..<1]).doubles[0]
+    }
+    #expect(zip(firsts, [25, 49, 26, 50]).allSatisfy { abs($0 - firsts[0] - ($1 - 25)) < 0.1 })
+  }
+
+  @Test func severalGridsAreRefused() throws {
+    let path = GRIBGoldens.path("grids")
+    let error = #expect(throws: JigsawError.self) { try openStore(path) }
+    #expect(error?.place == path && error?.found == "regular_ll 3 × 4, regular_ll 5 × 4")
+  }
+
+  @Test func readingIsSafeFromSeveralThreads() throws {
+    let store = try openStore(GRIBGoldens.path("packings"))
+    let wanted = ["t": try store.read("t").bytes, "q": try store.read("q").bytes, "r": try store.read("r").bytes]
+    let pool = WorkerPool(threads: 4)
+    let failures = Failures()
+    pool.run(60) { i in
+      let name = ["t", "q", "r"][i % 3]
+      if (try? store.read(name))?.bytes != wanted[name] { failures.add() }
+    }
+    #expect(failures.count == 0)
+  }
+}
