@@ -20,8 +20,7 @@ final class StoreFields: FieldView {
     var fields: [(binding: GriddedStore.Binding, level: Int?)] = []
     for array in gridded.store.arrays.values.sorted(by: { $0.name < $1.name }) {
       guard gridded.isField(array) else { continue }
-      let name =
-        Lexicon.variables.first { $0.name == array.name || $0.aliases.contains(array.name) }?.name ?? array.name
+      let name = Lexicon.find(array.name)?.name ?? array.name
       guard let binding = try gridded.bind(name, rename: [name: array.name]) else { continue }
       for level in binding.hasLevels ? gridded.levelsHPa.indices.map({ $0 }) : [nil] {
         let channel = Channel(variable: name, levelHPa: level.map { gridded.levelsHPa[$0] })
