@@ -58,7 +58,7 @@ let package = Package(
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
     room("Stores", ["Basics", "CNetCDF", "CBlosc", "CCurl", "CLZ4", "CZlib", "CZstd"]),
-    room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
+    room("Datasets", ["Basics", "CKernels", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",
       [
@@ -103,6 +103,10 @@ let package = Package(
     // Reads what the reference tools wrote: Tests/Interop.
     .executableTarget(
       name: "store-checks", dependencies: ["Basics", "Stores"], path: "Tests/StoreChecksMain", swiftSettings: strict),
+    // Reads whole samples, to be compared with other libraries: Benchmarks/reading.
+    .executableTarget(
+      name: "reading-speed", dependencies: ["Basics", "Stores", "Datasets"], path: "Benchmarks/reading/speed",
+      swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),

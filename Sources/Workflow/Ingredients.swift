@@ -9,8 +9,12 @@ import Training
 
 /// Pieces that several verbs put together from a configuration or a checkpoint.
 enum Ingredients {
-  /// - Parameter cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
-  static func dataset(_ data: DataSection, cacheBytes: Int? = nil) throws -> FieldDataset {
+  /// - Parameters:
+  ///   - cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
+  ///   - threads: that read.
+  static func dataset(_ data: DataSection, cacheBytes: Int? = nil, threads: Int = ThreadTeam.availableCPUs) throws
+    -> FieldDataset
+  {
     if data.sources.isEmpty {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
     }
@@ -23,12 +27,15 @@ enum Ingredients {
       ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
       sources: data.sources.map { SourceDescription(path: $0.path, names: $0.names) }, variables: data.variables,
-      levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes)
+      levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes,
+      threads: threads)
   }
 
   /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
   /// missing.
-  static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int) throws -> FieldDataset {
+  static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int) throws
+    -> FieldDataset
+  {
     var data = data
     var variables: [String] = []
     var levels: [Double] = []
@@ -39,7 +46,7 @@ enum Ingredients {
     data.variables = variables
     data.levels = levels
     data.staticFields = manifest.staticFields
-    let dataset = try dataset(data, cacheBytes: cacheBytes)
+    let dataset = try dataset(data, cacheBytes: cacheBytes, threads: threads)
     let expected = manifest.channels.map(\.channel)
     guard dataset.channels == expected else {
       let missing = expected.filter { !dataset.channels.contains($0) }

@@ -72,7 +72,8 @@ public struct TrainWorkflow {
     }
     let resources = try RankResources(world, threads: configuration.threads)
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
-    let dataset = try Ingredients.dataset(configuration.data, cacheBytes: cache.dataset)
+    let dataset = try Ingredients.dataset(
+      configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     let instance = configuration.parallel.domain * configuration.parallel.tensor
     let plan = try plan(dataset, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
     try checkMesh(plan.model)
