@@ -1,6 +1,6 @@
 """Reads whole samples of a store of Benchmarks/reading: peer.py READER STORE, READER one of zarr, xarray, tensorstore.
 
-Prints what speed/ReadingSpeed.swift prints: seconds per sample, the first not counted, a checksum of all samples (the sum
+Prints what speed/ReadingSpeed.swift prints: seconds and processor seconds per sample, the first not counted, a checksum of all samples (the sum
 of the numbers' bit patterns), and the peak of resident memory.
 """
 
@@ -69,16 +69,22 @@ def with_tensorstore(store):
 def main():
     reader, store = sys.argv[1:3]
     count, read = {"zarr": with_zarr, "xarray": with_xarray, "tensorstore": with_tensorstore}[reader](store)
-    seconds, checksum, size = [], 0, 0
+    seconds, processor, checksum, size = [], [], 0, 0
     for index in range(count):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         arrays = read(index)
         seconds.append(time.perf_counter() - start)
+        processor.append(time.process_time() - used)
         checksum += sum(int(a.view(np.uint32).sum(dtype=np.uint64)) for a in arrays)
         size = sum(a.nbytes for a in arrays)
         del arrays
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds[1:], "checksum": checksum % 2**64, "bytes": size, "peak": peak}))
+    print(json.dumps(
+        {
+            "seconds": seconds[1:], "processor": processor[1:], "checksum": checksum % 2**64, "bytes": size,
+            "peak": peak,
+        }
+    ))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import Stores
   import Glibc
 #endif
 
-/// Reads whole samples of a store of Benchmarks/reading: `reading-speed arrays|fields STORE THREADS`. Prints seconds per
-/// sample, the first not counted, a checksum of all samples (the sum of the numbers' bit patterns), and the peak of resident
+/// Reads whole samples of a store of Benchmarks/reading: `reading-speed arrays|fields STORE THREADS`. Prints seconds
+/// and processor seconds per sample, the first not counted, a checksum of all samples (the sum of the numbers' bit patterns), and the peak of resident
 /// memory. `arrays` reads into memory as the arrays lie in the store, as other libraries do; `fields` makes of them what
 /// training starts from: [field, latitude, longitude] from north to south, every value checked to be a number.
 @main struct ReadingSpeed {
@@ -21,16 +21,18 @@ import Stores
       arguments[1] == "fields"
       ? try FieldsReader(arguments[2], threads: threads) : try ArraysReader(arguments[2], threads: threads)
     var seconds: [Double] = []
+    var processor: [Double] = []
     var checksum: UInt64 = 0
     for time in 0..<reader.times {
-      let start = monotonicSeconds()
+      let (start, used) = (monotonicSeconds(), Machine.processorSeconds)
       let numbers = try reader.read(time)
       seconds.append(monotonicSeconds() - start)
+      processor.append(Machine.processorSeconds - used)
       for value in numbers { checksum &+= UInt64(value.bitPattern) }
     }
-    let list = seconds.dropFirst().map { String($0) }.joined(separator: ", ")
+    func list(_ values: [Double]) -> String { values.dropFirst().map { String($0) }.joined(separator: ", ") }
     print(
-      "{\"seconds\": [\(list)], \"checksum\": \(checksum), \"bytes\": \(reader.count * 4), "
+      "{\"seconds\": [\(list(seconds))], \"processor\": [\(list(processor))], \"checksum\": \(checksum), \"bytes\": \(reader.count * 4), "
         + "\"peak\": \(Machine.peakResidentMemory)}")
   }
 }

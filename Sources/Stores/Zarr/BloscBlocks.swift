@@ -38,6 +38,7 @@ struct BloscBlocks {
     let unit = strides[cut]
     let below = wanted.box[(cut + 1)...]
     let offset = below.indices.reduce(0) { $0 + below[$1].lowerBound * strides[$1] }
+    let isWhole = wanted.only.map { wanted.dimensions[cut] != $0.dimension } ?? true
     var window = Window(self, memory)
     for index in BoxIterator(
       wanted.box[..<cut].map(\.lowerBound), wanted.box[..<cut].map { $0.upperBound - 1 })
@@ -49,7 +50,7 @@ struct BloscBlocks {
           step += 1
           continue
         }
-        var end = step + 1
+        var end = isWhole ? wanted.box[cut].upperBound : step + 1
         while end < wanted.box[cut].upperBound, wanted.needs(end, along: cut) { end += 1 }
         let from = base + step * unit
         guard let available = window.content(from: from, atLeast: unit, upTo: base + end * unit) else { return false }
