@@ -107,6 +107,12 @@ let package = Package(
     .executableTarget(
       name: "reading-speed", dependencies: ["Basics", "Stores", "Datasets"], path: "Benchmarks/reading/speed",
       swiftSettings: strict),
+    // Trains with and without reading.
+    .executableTarget(
+      name: "loading-speed",
+      dependencies: [
+        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "Configuration",
+      ], path: "Benchmarks/reading/loading", swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
