@@ -1,7 +1,7 @@
 """Writes the stores that Benchmarks/reading reads: stores.py FOLDER [--rows 721] [--columns 1440] [--times 4].
 
 Fields are travelling waves of many lengths with noise a thousandth as large, rounded to FP32 and nothing else: blosc
-(lz4, level 5, shuffle) makes about three quarters of them, as of ERA5. Per time 4 variables on 13 levels and 18 at the
+(lz4, level 5, shuffle) makes 65 % of them, zstd alone 84 %. Per time 4 variables on 13 levels and 18 at the
 surface: 70 fields.
 
 weatherbench.zarr   Zarr 2, [time, level, longitude, latitude], 1 time x all levels x the whole field, blosc lz4

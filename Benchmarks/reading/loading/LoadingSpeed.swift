@@ -29,14 +29,18 @@ import Training
     var with: [Double] = []
     var without: [Double] = []
     var waited = 0.0
+    var (processorWith, processorWithout) = (0.0, 0.0)
     for round in 0..<rounds {
       let loader = try FrameLoader(
         training.reader, depth: 2, sequence: Pairs(sampler: training.sampler, batch: training.batch, left: 2 * updates))
+      processorWith -= Machine.processorSeconds
       for update in 0..<updates {
         let seconds = try training.update { try loader.next() }
         if update > 0 { with.append(seconds) } else { waited -= loader.waitedSeconds }
       }
       waited += loader.waitedSeconds
+      processorWith += Machine.processorSeconds
+      processorWithout -= Machine.processorSeconds
       var isTarget = true
       for update in 0..<updates {
         let seconds = try training.update {
@@ -45,19 +49,19 @@ import Training
         }
         if update > 0 { without.append(seconds) }
       }
-      print("round \(round): with \(text(with.suffix(updates - 1))), without \(text(without.suffix(updates - 1)))")
+      processorWithout += Machine.processorSeconds
+      print(
+        "round \(round): with loading \(median(with.suffix(updates - 1))) s, "
+          + "without \(median(without.suffix(updates - 1))) s")
     }
     let (a, b) = (median(with), median(without))
+    let count = Double(rounds * updates)
     print(
-      "with loading \(a) s, without \(b) s, ratio \(a / b); waited for data \(waited / Double(with.count)) s per update"
-    )
+      "with loading \(a) s, without \(b) s, ratio \(a / b); waited for data \(waited / Double(with.count)) s per update; "
+        + "processor seconds per update \(processorWith / count) and \(processorWithout / count)")
   }
 
-  private static func text(_ values: some Collection<Double>) -> String {
-    values.map { String(($0 * 1_000).rounded() / 1_000) }.joined(separator: " ")
-  }
-
-  private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+  private static func median(_ values: some Collection<Double>) -> Double { values.sorted()[values.count / 2] }
 }
 
 /// Initial states and their targets.
