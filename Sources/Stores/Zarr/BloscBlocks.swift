@@ -19,7 +19,9 @@ struct BloscBlocks {
     blosc_cbuffer_sizes(start, &length, &compressed, &block)
     blosc_cbuffer_metainfo(start, &type, &flags)
     guard length > 0, block > 0, block <= length, type > 0, block % type == 0, length % type == 0,
-      block % elementSize == 0, length % elementSize == 0
+      block % elementSize == 0, length % elementSize == 0,
+      // Each call of blosc goes through all blocks; so many come from damaged headers alone.
+      length / block <= 1 << 16
     else { return nil }
     self.input = input
     byteCount = length
