@@ -97,12 +97,10 @@ extension ChunkPipeline {
       first = 0
     } else {
       guard let stored = try source.read(nil, scratch.stored) else { return false }
-      if !isBigEndian, !shape.isEmpty, compressors.count == 1, case .blosc = compressors[0],
-        let blocks = BloscBlocks(stored.bytes, elementSize: wanted.width)
-      {
-        guard blocks.byteCount == byteCount else { throw Damage(expected: "\(byteCount) bytes from \(description)") }
+      if !isBigEndian, let pieces = piecewise(stored.bytes, byteCount, elementSize: wanted.width) {
+        guard pieces.byteCount == byteCount else { throw Damage(expected: "\(byteCount) bytes from \(description)") }
         wanted.decoded()
-        guard blocks.decode(storedShape, wanted, scratch.decoded) else {
+        guard pieces.decode(storedShape, wanted, scratch.decoded) else {
           throw Damage(expected: "\(byteCount) bytes from \(description)")
         }
         return true
@@ -118,6 +116,18 @@ extension ChunkPipeline {
     }
     wanted.give(wanted.box, at: start + first * wanted.width, strides: strides)
     return true
+  }
+
+  /// Nil where all has to be decoded at once.
+  private func piecewise(_ stored: UnsafeRawBufferPointer, _ byteCount: Int, elementSize: Int) -> (
+    any PiecewiseBytes
+  )? {
+    if shape.isEmpty || compressors.count != 1 { return nil }
+    switch compressors[0] {
+    case .blosc: return BloscBlocks(stored, elementSize: elementSize)
+    case .zstd: return ZstdStream(stored, byteCount: byteCount, elementSize: elementSize)
+    default: return nil
+    }
   }
 
   private func decode(_ shard: Shard, _ source: Source, _ wanted: Wanted, _ scratch: ReadingScratch) throws -> Bool {
