@@ -65,7 +65,7 @@ let package = Package(
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
     room("Stores", ["Basics", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
-    room("Datasets", ["Basics", "Tensors", "Communication", "Distribution", "Stores"]),
+    room("Datasets", ["Basics", "CKernels", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",
       [
@@ -114,6 +114,16 @@ let package = Package(
     .executableTarget(
       name: "view-checks", dependencies: ["Basics", "Tensors", "Datasets"], path: "Tests/ViewChecksMain",
       swiftSettings: strict),
+    // Reads whole samples, to be compared with other libraries: Benchmarks/reading.
+    .executableTarget(
+      name: "reading-speed", dependencies: ["Basics", "Stores", "Datasets"], path: "Benchmarks/reading/speed",
+      swiftSettings: strict),
+    // Trains with and without reading.
+    .executableTarget(
+      name: "loading-speed",
+      dependencies: [
+        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "Configuration",
+      ], path: "Benchmarks/reading/loading", swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),

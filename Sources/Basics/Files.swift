@@ -82,29 +82,53 @@ public enum Files {
   ///
   /// - Parameter part: which, by the length; cut off at the end.
   public static func readIfPresent(_ path: String, part: (Int) -> Range<Int>) throws -> (bytes: [UInt8], length: Int)? {
+    guard let file = try openIfPresent(path) else { return nil }
+    defer { close(file.descriptor) }
+    let range = part(file.length).clamped(to: 0..<file.length)
+    let bytes = try [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      count = try read(file.descriptor, range, into: UnsafeMutableRawPointer(buffer.baseAddress), path)
+    }
+    return (bytes, file.length)
+  }
+
+  /// The same into memory.
+  ///
+  /// - Parameter memory: gives room for so many bytes.
+  /// - Returns: how many were read: fewer than asked for when the file is cut short meanwhile.
+  public static func readIfPresent(
+    _ path: String, part: (Int) -> Range<Int>, into memory: (Int) -> UnsafeMutableRawPointer
+  ) throws -> (read: Int, length: Int)? {
+    guard let file = try openIfPresent(path) else { return nil }
+    defer { close(file.descriptor) }
+    let range = part(file.length).clamped(to: 0..<file.length)
+    return (try read(file.descriptor, range, into: memory(range.count), path), file.length)
+  }
+
+  /// A regular file, opened, and its length.
+  private static func openIfPresent(_ path: String) throws -> (descriptor: Int32, length: Int)? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 && (errno == ENOENT || errno == ENOTDIR) { return nil }
     guard descriptor >= 0 else { throw JigsawError(path, "can't open this file (\(reason()))") }
-    defer { close(descriptor) }
     var info = stat()
     guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
       throw JigsawError(path, "is not a regular file")
     }
-    var failure: Int32?
-    let length = Int(info.st_size)
-    let range = part(length).clamped(to: 0..<length)
-    let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
-      while count < range.count {
-        let n = pread(
-          descriptor, buffer.baseAddress! + count, range.count - count, off_t(range.lowerBound + count))
-        if n < 0 && errno == EINTR { continue }
-        if n < 0 { failure = errno }
-        if n <= 0 { break }
-        count += n
-      }
+    return (descriptor, Int(info.st_size))
+  }
+
+  private static func read(
+    _ descriptor: Int32, _ range: Range<Int>, into memory: UnsafeMutableRawPointer?, _ path: String
+  ) throws -> Int {
+    var count = 0
+    while let memory, count < range.count {
+      let n = pread(descriptor, memory + count, range.count - count, off_t(range.lowerBound + count))
+      if n < 0 && errno == EINTR { continue }
+      if n < 0 { throw JigsawError(path, "can't read this file (\(reason()))") }
+      if n == 0 { break }
+      count += n
     }
-    if let failure { throw JigsawError(path, "can't read this file (\(reason(failure)))") }
-    return (bytes, length)
+    return count
   }
 
   public static func readText(_ path: String) throws -> String {

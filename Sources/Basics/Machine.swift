@@ -20,6 +20,14 @@ public enum Machine {
     return usage.ru_maxrss * 1_024
   }
 
+  /// Time that processors have spent on this process so far, all threads and the system's work for them.
+  public static var processorSeconds: Double {
+    var usage = rusage()
+    getrusage(0, &usage)
+    return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+      + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6
+  }
+
   /// Resident memory of this process now, bytes; 0 when unknown.
   public static var residentMemory: Int {
     let fields = (try? readVirtual("/proc/self/statm"))?.split(separator: " ") ?? []

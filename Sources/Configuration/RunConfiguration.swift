@@ -268,7 +268,7 @@ public struct TrainingSection: Section {
   public var rollout = RolloutSection()
   public var validation = ValidationSection()
   public var checkpoint = CheckpointSection()
-  public var prefetch = 4
+  public var prefetch: Int?
   public var rollLongitudes = false
 
   public init() {}
@@ -298,7 +298,9 @@ public struct TrainingSection: Section {
       "rollLongitudes", \.rollLongitudes,
       "Turn each sample around the globe's axis by a random multiple of a patch, statics included: more from little data."
     ),
-    .integer("prefetch", \.prefetch, 1...1_000, "Batches of fields read ahead."),
+    .integer(
+      "prefetch", \.prefetch, 1...1_000,
+      "Batches of fields read ahead; null: as many as fit into an eighth of the free memory, 2 to 16."),
   ]
 }
 

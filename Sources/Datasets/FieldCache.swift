@@ -1,9 +1,17 @@
 import Synchronization
+import Tensors
+
+/// Decoded numbers of one time.
+struct FieldRecord: Sendable {
+  let numbers: Tensor
+  /// No value is missing.
+  let isComplete: Bool
+}
 
 /// Decoded records of times kept in memory up to a limit.
 final class FieldCache: Sendable {
   private struct State {
-    var records: [Int: [Float]] = [:]
+    var records: [Int: FieldRecord] = [:]
     var bytes = 0
   }
 
@@ -15,19 +23,14 @@ final class FieldCache: Sendable {
   /// Whether so many bytes still fit.
   func hasRoom(_ bytes: Int) -> Bool { state.withLock { $0.bytes + bytes <= byteLimit } }
 
-  func read(_ time: Int, into out: UnsafeMutablePointer<Float>) -> Bool {
-    guard let record = state.withLock({ $0.records[time] }) else { return false }
-    record.withUnsafeBufferPointer { if let base = $0.baseAddress { out.update(from: base, count: $0.count) } }
-    return true
-  }
+  func record(_ time: Int) -> FieldRecord? { state.withLock { $0.records[time] } }
 
-  func store(_ time: Int, _ record: UnsafeBufferPointer<Float>) {
-    let bytes = record.count * MemoryLayout<Float>.size
-    guard hasRoom(bytes) else { return }
-    let copy = Array(record)
+  /// Keeps it if there is room.
+  func store(_ time: Int, _ record: FieldRecord) {
+    let bytes = record.numbers.byteCount
     state.withLock {
       guard $0.bytes + bytes <= byteLimit, $0.records[time] == nil else { return }
-      $0.records[time] = copy
+      $0.records[time] = record
       $0.bytes += bytes
     }
   }

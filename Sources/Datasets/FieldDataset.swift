@@ -1,6 +1,7 @@
 import Basics
 import Stores
 import Synchronization
+import Tensors
 
 /// Where fields come from: stores that follow each other in time, or add variables.
 public struct SourceDescription: Sendable {
@@ -59,13 +60,17 @@ public final class FieldDataset: Sendable {
       if let reader { return reader }
       let made = RecordReader(
         self, tiling: nil, blocks: [FieldBlock(fields: channels.indices, tokens: 0..<0)], rank: 0,
-        cacheBytes: cacheBytes)
+        cacheBytes: cacheBytes, memory: memory)
       reader = made
       return made
     }
   }
   private let whole = Mutex<RecordReader?>(nil)
   private let cacheBytes: Int
+  /// Threads that read and decode beside the one that asks.
+  let workers: WorkerPool
+  /// For decoded fields.
+  public let memory = BufferPool()
 
   /// One store of a source, with the channels it gives.
   private struct Part: Sendable {
@@ -85,10 +90,12 @@ public final class FieldDataset: Sendable {
   ///   - staticVariables: fields without time.
   ///   - rows: how many grid rows from the north to use; nil: all.
   ///   - cacheBytes: memory for decoded fields; times beyond it are read anew each time.
+  ///   - threads: how many threads read and decode.
   public init(
     sources: [SourceDescription], variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
-    rows: Int? = nil, cacheBytes: Int = 0
+    rows: Int? = nil, cacheBytes: Int = 0, threads: Int = 1
   ) throws {
+    workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
     for (key, names) in [
       ("data.variables", variables), ("data.levels", levelsHPa.map { Channel.text($0) }),
       ("data.static", staticVariables),
@@ -196,8 +203,9 @@ public final class FieldDataset: Sendable {
     if source.path.isEmpty { throw SourceDescription.empty(key) }
     return try expand(source.path).map { path in
       let store = try openStore(path)
-      return AnemoiDataset.isOne(store)
-        ? try RegularView(AnemoiDataset(store), rows: rows) : try GriddedStore(store, rows: rows)
+      if AnemoiDataset.isOne(store) { return try RegularView(AnemoiDataset(store), rows: rows) }
+      if let points = try PointFields(store) { return try RegularView(points, rows: rows) }
+      return try GriddedStore(store, rows: rows)
     }
   }
 
@@ -329,19 +337,11 @@ public final class FieldDataset: Sendable {
   }
 
   private func read(_ time: Int, isChecked: Bool, into planes: UnsafeMutablePointer<Float>) throws {
-    let plan = wholeReader.plan(time)
-    let record = UnsafeMutablePointer<Float>.allocate(capacity: plan.recordCounts[0])
-    defer { record.deallocate() }
-    try wholeReader.read(time, isChecked: isChecked, into: record)
-    for piece in plan.pieces[0] {
-      let corner =
-        piece.channel * grid.count + piece.part.rows.lowerBound * grid.columns + piece.part.columns.lowerBound
-      let width = piece.part.columns.count
-      for line in 0..<piece.part.rows.count {
-        (planes + corner + line * grid.columns).update(from: record + piece.offset + line * width, count: width)
-      }
-    }
+    try wholeReader.read(time, isChecked: isChecked, into: planes)
   }
+
+  /// All channels at one time [channel, row, column], every value a number; not to be written to.
+  func checkedPlanes(time: Int) throws -> Tensor { try wholeReader.record(time, isChecked: true) }
 
   // MARK: Chunks
 
@@ -369,12 +369,18 @@ public final class FieldDataset: Sendable {
     parts[number].store.chunks(parts[number].fields, bands: bands).map { StoredChunk(part: number, chunk: $0) }
   }
 
+  /// Reads what is wanted of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle
+  /// goes, and how far its rows lie apart.
+  /// - Returns: by time, whether all of it is numbers.
   func read(
-    _ chunk: StoredChunk, times: Range<Int>,
+    _ chunk: StoredChunk, times: Range<Int>, _ scratch: ReadingScratch,
     into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
-  ) throws {
-    try parts[chunk.part].store.read(chunk.chunk, times: times, into: target)
+  ) throws -> [Bool] {
+    try parts[chunk.part].store.read(chunk.chunk, times: times, scratch, into: target)
   }
+
+  /// How many chunks of a part are best asked for at once, whatever the number of threads.
+  func readsAtOnce(part: Int) -> Int { parts[part].store.readsAtOnce }
 
   /// Static fields [field, row, column].
   public func readStatics() throws -> [Float] {

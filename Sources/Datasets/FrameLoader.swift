@@ -125,6 +125,8 @@ public final class FrameLoader: @unchecked Sendable {
   }
 
   private func work() {
+    // What computes goes first; the next frame is wanted only after the step.
+    WorkerPool.yieldToOthers()
     while let request = sequence.next() {
       let stopped = locked {
         while state.ready.count >= depth && !state.isStopped { pthread_cond_wait(changed, mutex) }

@@ -66,7 +66,8 @@ public final class FrameReader: @unchecked Sendable {
     block = share.map { $0.blocks[$0.communicator.rank] } ?? .whole(tiling, fields: dataset.channels.count)
     records = share.map {
       RecordReader(
-        dataset, tiling: tiling, blocks: $0.blocks, rank: $0.communicator.rank, cacheBytes: $0.cacheBytes)
+        dataset, tiling: tiling, blocks: $0.blocks, rank: $0.communicator.rank, cacheBytes: $0.cacheBytes,
+        memory: compute.pool)
     }
     mean = Array(normalization.mean[block.fields])
     factor = Array(normalization.inverseDeviation[block.fields])
@@ -93,14 +94,20 @@ public final class FrameReader: @unchecked Sendable {
 
   private func loadAll(_ request: FrameRequest) throws -> LoadedFrame {
     let loaded = LoadedFrame(request)
-    let planes = compute.tensor([max(1, request.indices.count * planeCount)])
     guard let share, let records else {
+      let state = compute.tensor(stateShape(request))
       for (sample, index) in request.indices.enumerated() {
-        try dataset.readChecked(time: index, into: planes.pointer + sample * planeCount)
+        let planes = try dataset.checkedPlanes(time: index)
+        // Some lines of tiles for each thread at a time.
+        let pieces = min(tiling.tokens, 4 * (dataset.workers.count + 1))
+        dataset.workers.run(pieces) { [self] piece in
+          tile(planes.pointer, request, sample, into: state, only: chunk(tiling.tokens, into: pieces, piece))
+        }
       }
-      loaded.frame = tile(planes, request)
+      loaded.frame = frame(state, request)
       return loaded
     }
+    let planes = compute.tensor([max(1, request.indices.count * planeCount)])
     let size = share.blocks.count
     let ranks = 0..<size
     loaded.outgoing = ranks.map { peer in
@@ -113,8 +120,7 @@ public final class FrameReader: @unchecked Sendable {
     var ends = ranks.map { _ in 0 }
     for (sample, index) in request.indices.enumerated() {
       let plan = records.plan(index)
-      let record = compute.tensor([max(1, plan.recordCounts[records.rank])])
-      try records.read(index, isChecked: true, into: record.pointer)
+      let record = try records.record(index, isChecked: true)
       for peer in ranks {
         forEachCopy(plan, from: records.rank, to: peer, request.columnShifts[sample]) { copy in
           let source = record.pointer + copy.source
@@ -165,19 +171,30 @@ public final class FrameReader: @unchecked Sendable {
         }
       }
     }
-    return tile(planes, loaded.request)
+    let state = compute.tensor(stateShape(loaded.request))
+    compute.team.split(block.tokens.count) { part in
+      let only = block.tokens.lowerBound + part.lowerBound..<block.tokens.lowerBound + part.upperBound
+      for sample in loaded.request.indices.indices {
+        tile(planes.pointer + sample * planeCount, loaded.request, sample, into: state, only: only)
+      }
+    }
+    return frame(state, loaded.request)
   }
 
-  private func tile(_ planes: Tensor, _ request: FrameRequest) -> Frame {
-    let shape = [block.tokens.count, request.indices.count, tiling.pointsPerToken * block.fields.count]
-    let state = compute.tensor(shape)
-    for sample in request.indices.indices {
-      tiling.tile(
-        planes.pointer + sample * planeCount, fields: block.fields.count, mean: mean, factor: factor, into: state,
-        sample: sample, columnShift: request.columnShifts[sample], tokens: block.tokens)
-    }
-    return Frame(
-      state: state, times: request.indices.map { dataset.times[$0] }, columnShifts: request.columnShifts)
+  private func stateShape(_ request: FrameRequest) -> [Int] {
+    [block.tokens.count, request.indices.count, tiling.pointsPerToken * block.fields.count]
+  }
+
+  private func tile(
+    _ planes: UnsafePointer<Float>, _ request: FrameRequest, _ sample: Int, into state: Tensor, only: Range<Int>
+  ) {
+    tiling.tile(
+      planes, fields: block.fields.count, mean: mean, factor: factor, into: state, sample: sample,
+      columnShift: request.columnShifts[sample], tokens: block.tokens, only: only)
+  }
+
+  private func frame(_ state: Tensor, _ request: FrameRequest) -> Frame {
+    Frame(state: state, times: request.indices.map { dataset.times[$0] }, columnShifts: request.columnShifts)
   }
 
   // MARK: What goes where
@@ -212,15 +229,15 @@ public final class FrameReader: @unchecked Sendable {
     let areas = tiling.rectangles(block.tokens, columnShift: columnShift)
     let rows = tiling.rows(block.tokens)
     for piece in plan.pieces[from] where block.fields.contains(piece.channel) {
-      let width = piece.part.columns.count
       for area in areas {
         guard let shared = piece.part.shared(with: area) else { continue }
         let (line, column) = (shared.rows.lowerBound, shared.columns.lowerBound)
         let plane = (piece.channel - block.fields.lowerBound) * rows.count
         body(
           Copy(
-            source: piece.offset + (line - piece.part.rows.lowerBound) * width + column - piece.part.columns.lowerBound,
-            sourceStride: width, target: (plane + line - rows.lowerBound) * tiling.columns + column,
+            source: piece.offset + (line - piece.part.rows.lowerBound) * piece.stride + column
+              - piece.part.columns.lowerBound,
+            sourceStride: piece.stride, target: (plane + line - rows.lowerBound) * tiling.columns + column,
             rows: shared.rows.count, columns: shared.columns.count))
       }
     }

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Fields on one regular grid at many times, as a dataset takes them from a store or a view.
 protocol GridFields: Sendable {
@@ -31,12 +32,16 @@ protocol GridFields: Sendable {
   /// The pieces in which wanted fields are stored. What is stored as a whole is cut into `bands` bands of rows.
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk]
 
-  /// Reads some slots of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle goes, and
+  /// How many chunks are best asked for at once, whatever the number of threads.
+  var readsAtOnce: Int { get }
+
+  /// Reads what is wanted of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle goes, and
   /// how far its rows lie apart; our order and units, missing values NaN.
+  /// - Returns: by time, whether all of it is numbers.
   func read(
-    _ chunk: GridChunk, times: Range<Int>,
+    _ chunk: GridChunk, times: Range<Int>, _ scratch: ReadingScratch,
     into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
-  ) throws
+  ) throws -> [Bool]
 
   /// What the store says of a field's values and of their change over a step, in our units.
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)?

@@ -8,6 +8,11 @@ extension GriddedStore: GridFields {
 
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     guard let binding = try bind(name, rename: rename, asStatic: asStatic) else { return nil }
+    if let member = binding.member, binding.array.shape[member] > 1 {
+      throw JigsawError(
+        "\(location): \(binding.array.name)", "has \(binding.array.shape[member]) ensemble members", expected: "one",
+        remedy: "choose one with open: {dataset: …, member: 0}")
+    }
     return FoundVariable(
       variable: binding.variable, storedName: binding.array.name, dimensionNames: binding.array.dimensionNames,
       hasLevels: binding.hasLevels, isStatic: binding.isStatic, storedUnits: binding.storedUnits,
@@ -40,12 +45,14 @@ extension GriddedStore: GridFields {
     }
   }
 
+  var readsAtOnce: Int { store.readsAtOnce }
+
   func read(
-    _ chunk: GridChunk, times: Range<Int>,
+    _ chunk: GridChunk, times: Range<Int>, _ scratch: ReadingScratch,
     into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
-  ) throws {
+  ) throws -> [Bool] {
     guard case .box(let binding, let box) = chunk.place else { preconditionFailure("a chunk of a view") }
-    try read(binding, times: times, box: box, levels: chunk.fields.map(\.slot), into: target)
+    return try read(binding, times: times, box: box, levels: chunk.fields.map(\.slot), scratch, into: target)
   }
 
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)? { nil }

@@ -1,4 +1,5 @@
 import Basics
+import CKernels
 import Stores
 
 /// One store seen as fields on a regular latitude–longitude grid: finds coordinates by CF attributes or by name, brings
@@ -21,7 +22,7 @@ public struct GriddedStore: Sendable {
 
   /// Names of the dimensions that play the four roles.
   struct Axes: Sendable {
-    var time, level: String?
+    var time, level, member: String?
     var latitude, longitude: String
   }
 
@@ -79,7 +80,7 @@ public struct GriddedStore: Sendable {
     public let storedUnits: String?
     let packing: CFPacking
     /// Dimension numbers.
-    let time, level: Int?
+    let time, level, member: Int?
     let latitude, longitude: Int
 
     public var isStatic: Bool { time == nil }
@@ -107,7 +108,8 @@ public struct GriddedStore: Sendable {
     var time = axes.time.flatMap { names.firstIndex(of: $0) }
     if asStatic, let dimension = time, array.shape[dimension] == 1 { time = nil }
     let level = axes.level.flatMap { names.firstIndex(of: $0) }
-    let known = [latitude, longitude, time, level].compactMap { $0 }
+    let member = axes.member.flatMap { names.firstIndex(of: $0) }
+    let known = [latitude, longitude, time, level, member].compactMap { $0 }
     for index in names.indices where !known.contains(index) && array.shape[index] != 1 {
       throw JigsawError(
         place, "has a dimension '\(names[index])' of \(array.shape[index]) that is not understood",
@@ -125,7 +127,8 @@ public struct GriddedStore: Sendable {
     }
     return Binding(
       variable: variable, array: array, conversion: conversion, storedUnits: units,
-      packing: CFPacking(array.attributes), time: time, level: level, latitude: latitude, longitude: longitude)
+      packing: CFPacking(array.attributes), time: time, level: level, member: member, latitude: latitude,
+      longitude: longitude)
   }
 
   /// The stored index of a level.
@@ -188,6 +191,11 @@ public struct GriddedStore: Sendable {
     ].filter { !$0.isEmpty }.map { Rectangle(rows: rows, columns: $0) }
   }
 
+  /// Members of the ensemble that the store holds.
+  var memberCount: Int { axes.member.flatMap { name in
+    store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
+  } ?? 1 }
+
   /// The grid's points, row after row.
   var points: PointGrid { PointGrid(grid) }
 
@@ -195,7 +203,7 @@ public struct GriddedStore: Sendable {
   func isField(_ array: ArrayInfo) -> Bool {
     let names = array.dimensionNames
     guard names.contains(axes.latitude), names.contains(axes.longitude) else { return false }
-    let known = [axes.latitude, axes.longitude, axes.time, axes.level]
+    let known = [axes.latitude, axes.longitude, axes.time, axes.level, axes.member]
     return array.dimensions.allSatisfy { known.contains($0.name) || $0.size == 1 }
   }
 
@@ -208,54 +216,103 @@ public struct GriddedStore: Sendable {
 
   /// Reads a box of one array at consecutive times (ignored for static fields). `target` tells where the part of a time,
   /// level and rectangle goes, and how far its rows lie apart; our order and units, missing values NaN.
+  ///
+  /// - Parameter member: of the ensemble, if there is one.
+  /// - Returns: by time, whether all of it is numbers.
+  @discardableResult
   public func read(
-    _ binding: Binding, times: Range<Int>, box: Box, levels: [Int],
+    _ binding: Binding, times: Range<Int>, box: Box, levels: [Int], member: Int = 0, _ scratch: ReadingScratch,
     into target: (_ time: Int, _ level: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
-  ) throws {
-    var stored = binding.array.shape.map { 0..<$0 }
-    if let dimension = binding.time { stored[dimension] = times }
-    // Levels that nobody wants needn't be copied out of their chunk.
-    let span = (levels.min() ?? 0)..<(levels.max() ?? 0) + 1
-    if let dimension = binding.level { stored[dimension] = span }
-    stored[binding.latitude] = box.rows
-    stored[binding.longitude] = box.columns
-    let raw = try store.read(binding.array.name, stored)
-    let unpacked = UnsafeMutableBufferPointer<Float>.allocate(capacity: raw.count)
-    defer { unpacked.deallocate() }
-    binding.packing.unpack(raw, into: unpacked)
-    if binding.conversion != .none {
-      for i in unpacked.indices {
-        unpacked[i] = Float(Double(unpacked[i]) * binding.conversion.factor + binding.conversion.offset)
-      }
+  ) throws -> [Bool] {
+    var stored = ArrayPart(binding.array.shape.map { 0..<$0 })
+    if let dimension = binding.time { stored.box[dimension] = times }
+    if let dimension = binding.member { stored.box[dimension] = member..<member + 1 }
+    if let dimension = binding.level {
+      stored.box[dimension] = (levels.min() ?? 0)..<(levels.max() ?? 0) + 1
+      stored.only = ArrayPart.Only(dimension: dimension, indices: Set(levels))
     }
-    let extent = stored.map(\.count)
-    var strides = extent
-    var stride = 1
-    for dimension in extent.indices.reversed() {
-      strides[dimension] = stride
-      stride *= extent[dimension]
-    }
-    let (rowStride, columnStride) = (strides[binding.latitude], strides[binding.longitude])
-    let timeStride = binding.time.map { strides[$0] } ?? 0
-    let levelStride = binding.level.map { strides[$0] } ?? 0
-    for time in 0..<(binding.time == nil ? 1 : times.count) {
-      for level in levels {
-        let field = unpacked.baseAddress! + time * timeStride + (level - span.lowerBound) * levelStride
-        for part in rectangles(box) {
-          let (out, outStride) = target(time, level, part)
-          for (line, row) in part.rows.enumerated() {
-            let storedRow = (flipsLatitude ? storedRows - 1 - row : row) - box.rows.lowerBound
-            let storedColumn = (part.columns.lowerBound + firstColumn) % grid.columns - box.columns.lowerBound
-            let source = field + storedRow * rowStride + storedColumn * columnStride
-            if columnStride == 1 {
-              (out + line * outStride).update(from: source, count: part.columns.count)
-            } else {
-              for i in 0..<part.columns.count { out[line * outStride + i] = source[i * columnStride] }
-            }
+    stored.box[binding.latitude] = box.rows
+    stored.box[binding.longitude] = box.columns
+    let rectangles = rectangles(box)
+    var isComplete = [Bool](repeating: true, count: binding.time == nil ? 1 : times.count)
+    try store.read(binding.array.name, stored, scratch) { piece in
+      let pieceTimes = binding.time.map { piece.box[$0] } ?? 0..<1
+      let pieceLevels = binding.level.map { piece.box[$0] } ?? 0..<1
+      for (i, time) in pieceTimes.enumerated() {
+        for (j, level) in pieceLevels.enumerated() where levels.contains(level) {
+          let ahead =
+            i * (binding.time.map { piece.strides[$0] } ?? 0) + j * (binding.level.map { piece.strides[$0] } ?? 0)
+          let field = StoredField(piece, binding, piece.start + ahead * piece.type.byteCount)
+          let plane = field.plane(binding, scratch)
+          let index = binding.time == nil ? 0 : time - times.lowerBound
+          for part in rectangles {
+            let (out, stride) = target(index, level, part)
+            if !copy(plane, field, part, to: out, stride) { isComplete[index] = false }
           }
         }
       }
     }
+    return isComplete
+  }
+
+  /// Rows and columns of one time and level in a piece of what is stored.
+  private struct StoredField {
+    let type: ScalarType
+    let start: UnsafeRawPointer
+    let rows, columns: Range<Int>
+    let rowStride, columnStride: Int
+
+    init(_ piece: StoredPiece, _ binding: Binding, _ start: UnsafeRawPointer) {
+      type = piece.type
+      self.start = start
+      (rows, columns) = (piece.box[binding.latitude], piece.box[binding.longitude])
+      (rowStride, columnStride) = (piece.strides[binding.latitude], piece.strides[binding.longitude])
+    }
+
+    /// The values in our units, as they lie in the store or in scratch memory.
+    func plane(_ binding: Binding, _ scratch: ReadingScratch) -> Plane {
+      let conversion = binding.conversion
+      if type == .float32 && binding.packing.isPlain && conversion == .none {
+        return Plane(
+          start: start.assumingMemoryBound(to: Float.self), rowStride: rowStride, columnStride: columnStride)
+      }
+      let count = rows.count * columns.count
+      let out = scratch.numbers.reserve(max(1, count) * MemoryLayout<Float>.size).assumingMemoryBound(to: Float.self)
+      // In the order in which they lie.
+      let isTransposed = columnStride > rowStride
+      let (across, along) = ((rows.count, rowStride), (columns.count, columnStride))
+      binding.packing.unpack(
+        start, type, rows: isTransposed ? along : across, columns: isTransposed ? across : along, into: out)
+      if conversion != .none {
+        for i in 0..<count { out[i] = Float(Double(out[i]) * conversion.factor + conversion.offset) }
+      }
+      return Plane(
+        start: out, rowStride: isTransposed ? 1 : columns.count, columnStride: isTransposed ? rows.count : 1)
+    }
+  }
+
+  private struct Plane {
+    let start: UnsafePointer<Float>
+    let rowStride, columnStride: Int
+  }
+
+  /// Copies what a stored field has of a part of the grid.
+  /// - Returns: whether all of it is numbers.
+  private func copy(
+    _ plane: Plane, _ field: StoredField, _ part: Rectangle, to out: UnsafeMutablePointer<Float>, _ stride: Int
+  ) -> Bool {
+    let first = flipsLatitude ? storedRows - part.rows.upperBound : part.rows.lowerBound
+    let rows = field.rows.clamped(to: first..<first + part.rows.count)
+    let left = (part.columns.lowerBound + firstColumn) % grid.columns
+    let columns = field.columns.clamped(to: left..<left + part.columns.count)
+    if rows.isEmpty || columns.isEmpty { return true }
+    let source =
+      plane.start + (rows.lowerBound - field.rows.lowerBound) * plane.rowStride
+      + (columns.lowerBound - field.columns.lowerBound) * plane.columnStride
+    let line = flipsLatitude ? first + part.rows.count - 1 - rows.lowerBound : rows.lowerBound - first
+    return jk_current().pointee.copy_plane(
+      source, plane.rowStride, plane.columnStride, out + line * stride + columns.lowerBound - left,
+      flipsLatitude ? -stride : stride, 1, rows.count, columns.count)
   }
 
   /// Reads whole fields of one array at consecutive times (ignored for static fields) and one level (ignored without
@@ -267,7 +324,7 @@ public struct GriddedStore: Sendable {
     precondition((binding.level == nil) == (level == nil), "a level is needed for \(binding.array.name)")
     let box = Box(
       levels: (level ?? 0)..<(level ?? 0) + 1, rows: 0..<shape[binding.latitude], columns: 0..<shape[binding.longitude])
-    try read(binding, times: times, box: box, levels: [level ?? 0]) { time, _, part in
+    try read(binding, times: times, box: box, levels: [level ?? 0], ReadingScratch()) { time, _, part in
       (out(time) + part.rows.lowerBound * grid.columns + part.columns.lowerBound, grid.columns)
     }
   }
@@ -307,13 +364,25 @@ public struct GriddedStore: Sendable {
     let level = axis(
       "level", names: ["level", "isobaricInhPa", "pressure_level", "plev"],
       standardNames: ["air_pressure"], letter: "Z", units: ["hPa", "millibars", "millibar", "mbar"])
-    return Axes(time: time, level: level, latitude: latitude, longitude: longitude)
+    return Axes(
+      time: time, level: level, member: GriddedStore.memberAxis(store), latitude: latitude, longitude: longitude)
+  }
+
+  /// The dimension of an ensemble, by CF's name or those that cfgrib, Anemoi and others use.
+  static func memberAxis(_ store: any ArrayStore) -> String? {
+    let names = ["number", "realization", "member", "ensemble", "ensemble_member"]
+    let coordinate = store.arrays.values.first {
+      $0.dimensionNames == [$0.name] && $0.attributes["standard_name"]?.text == "realization"
+    }
+    if let coordinate { return coordinate.name }
+    let dimensions = Set(store.arrays.values.flatMap(\.dimensionNames))
+    return names.first { dimensions.contains($0) }
   }
 
   /// No axis has more points; a longer one comes from damaged metadata.
-  private static let coordinateLimit = 1 << 26
+  static let coordinateLimit = 1 << 26
 
-  private static func coordinate(_ store: any ArrayStore, _ name: String) throws -> RawArray {
+  static func coordinate(_ store: any ArrayStore, _ name: String) throws -> RawArray {
     let count = try store.info(name).count
     guard count <= coordinateLimit else {
       throw JigsawError("\(store.location): \(name)", "is too long for a coordinate", found: "\(count) values")
@@ -330,7 +399,7 @@ public struct GriddedStore: Sendable {
     return steps.allSatisfy { $0 > 0 } || steps.allSatisfy { $0 < 0 }
   }
 
-  private static func readTimes(_ store: any ArrayStore, _ name: String) throws -> [Timestamp] {
+  static func readTimes(_ store: any ArrayStore, _ name: String) throws -> [Timestamp] {
     let place = "\(store.location): \(name)"
     let info = try store.info(name)
     guard let units = info.attributes["units"]?.text else {
@@ -348,7 +417,7 @@ public struct GriddedStore: Sendable {
     return times
   }
 
-  private static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
+  static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
     let units = try store.info(name).attributes["units"]?.text ?? "hPa"
     guard let conversion = UnitConversion(from: units, to: "hPa") else {
       throw JigsawError(

@@ -4,20 +4,26 @@ import Tensors
 /// Who of the ranks that share a model instance reads which stored chunk, so that each is read and decoded once: the rank
 /// that needs most of it, unless it has its share of the work already.
 ///
-/// What a rank reads of one time is its record: the wanted parts of its chunks, one after the other.
+/// What a rank reads of one time is its record: the wanted parts of its chunks, one after the other, or whole planes.
 struct ReadingPlan: Sendable {
   /// A rectangle of one field, within the record of the rank that reads it.
   struct Piece: Sendable {
     let channel: Int
     let part: Rectangle
-    /// Of its first element in the record; rows lie side by side.
-    let offset: Int
+    /// Of its first element in the record, and from row to row.
+    let offset, stride: Int
   }
 
-  /// A chunk to read, and where its pieces begin in the record.
+  /// A chunk to read, and its pieces: field by field, part by part.
   struct Chunk: Sendable {
     let stored: FieldDataset.StoredChunk
-    let offset: Int
+    let pieces: Range<Int>
+
+    /// The index of a piece.
+    func piece(slot: Int, part: Rectangle) -> Int {
+      let field = stored.fields.firstIndex { $0.slot == slot } ?? 0
+      return pieces.lowerBound + field * stored.parts.count + (stored.parts.firstIndex(of: part) ?? 0)
+    }
   }
 
   /// By rank.
@@ -25,20 +31,34 @@ struct ReadingPlan: Sendable {
   let pieces: [[Piece]]
   let recordCounts: [Int]
 
-  /// - Parameter blocks: what each rank needs.
-  init(_ stored: [FieldDataset.StoredChunk], _ tiling: Tiling?, _ blocks: [FieldBlock]) {
+  /// - Parameters:
+  ///   - blocks: what each rank needs.
+  ///   - planes: rows and columns of the grid, if the record of a rank alone is to be planes [channel, row, column].
+  init(
+    _ stored: [FieldDataset.StoredChunk], _ tiling: Tiling?, _ blocks: [FieldBlock],
+    planes: (rows: Int, columns: Int)? = nil
+  ) {
+    precondition(planes == nil || blocks.count == 1)
     let owners = blocks.count == 1 ? stored.map { _ in 0 } : ReadingPlan.owners(stored, tiling, blocks)
     var chunks = [[Chunk]](repeating: [], count: blocks.count)
     var pieces = [[Piece]](repeating: [], count: blocks.count)
     var ends = [Int](repeating: 0, count: blocks.count)
     for (chunk, owner) in zip(stored, owners) {
-      chunks[owner].append(Chunk(stored: chunk, offset: ends[owner]))
+      let first = pieces[owner].count
       for field in chunk.fields {
         for part in chunk.parts {
-          pieces[owner].append(Piece(channel: field.channel, part: part, offset: ends[owner]))
+          if let planes {
+            let corner = (field.channel * planes.rows + part.rows.lowerBound) * planes.columns + part.columns.lowerBound
+            pieces[owner].append(
+              Piece(channel: field.channel, part: part, offset: corner, stride: planes.columns))
+          } else {
+            pieces[owner].append(
+              Piece(channel: field.channel, part: part, offset: ends[owner], stride: part.columns.count))
+          }
           ends[owner] += part.count
         }
       }
+      chunks[owner].append(Chunk(stored: chunk, pieces: first..<pieces[owner].count))
     }
     self.chunks = chunks
     self.pieces = pieces

@@ -1,8 +1,9 @@
 import Basics
+import Stores
 import Synchronization
 import Tensors
 
-/// Reads one rank's share of the stored chunks, each once, and keeps what fits into memory.
+/// Reads one rank's share of the stored chunks, each once, on several threads, and keeps what fits into memory.
 final class RecordReader: Sendable {
   /// Whoever has the reader has the dataset.
   private unowned let dataset: FieldDataset
@@ -10,15 +11,22 @@ final class RecordReader: Sendable {
   let blocks: [FieldBlock]
   private let tiling: Tiling?
   private let cache: FieldCache
+  private let memory: BufferPool
+  private let scratches: ScratchStack
   /// By the parts that a time lies in.
   private let plans = Mutex<[[Int]: ReadingPlan]>([:])
 
-  init(_ dataset: FieldDataset, tiling: Tiling?, blocks: [FieldBlock], rank: Int, cacheBytes: Int) {
+  /// - Parameter tiling: nil when the record of the only rank is whole planes.
+  init(
+    _ dataset: FieldDataset, tiling: Tiling?, blocks: [FieldBlock], rank: Int, cacheBytes: Int, memory: BufferPool
+  ) {
     self.dataset = dataset
     self.tiling = tiling
     self.blocks = blocks
     self.rank = rank
+    self.memory = memory
     cache = FieldCache(byteLimit: cacheBytes)
+    scratches = ScratchStack(limit: dataset.workers.count + 1)
   }
 
   func plan(_ time: Int) -> ReadingPlan {
@@ -26,56 +34,112 @@ final class RecordReader: Sendable {
     if let plan = plans.withLock({ $0[parts] }) { return plan }
     // Arrays that are stored as a whole are cut into as many bands as there are parts of the domain.
     let bands = Set(blocks.map(\.tokens)).count
-    let plan = ReadingPlan(parts.flatMap { dataset.storedChunks(part: $0, bands: bands) }, tiling, blocks)
+    let plan = ReadingPlan(
+      parts.flatMap { dataset.storedChunks(part: $0, bands: bands) }, tiling, blocks,
+      planes: tiling == nil ? (dataset.grid.rows, dataset.grid.columns) : nil)
     plans.withLock { $0[parts] = plan }
     return plan
   }
 
-  /// This rank's record of a time; `record` has room for `plan(time).recordCounts[rank]` numbers. Every value must be a
-  /// number if `isChecked`.
+  /// This rank's record of a time: `plan(time).recordCounts[rank]` numbers. Every value must be a number if `isChecked`.
   /// - Throws: naming file, variable and time.
-  func read(_ time: Int, isChecked: Bool, into record: UnsafeMutablePointer<Float>) throws {
-    if !cache.read(time, into: record) { try readBlock(around: time, into: record) }
-    let plan = plan(time)
-    let all = UnsafeBufferPointer(start: record, count: plan.recordCounts[rank])
-    guard isChecked, all.contains(where: { !$0.isFinite }) else { return }
-    let bad = plan.pieces[rank].first { piece in
-      all[piece.offset..<piece.offset + piece.part.count].contains { !$0.isFinite }
-    }!
-    let missing = plan.pieces[rank].filter { $0.channel == bad.channel }.reduce(0) { sum, piece in
-      sum + all[piece.offset..<piece.offset + piece.part.count].filter { !$0.isFinite }.count
+  func record(_ time: Int, isChecked: Bool) throws -> Tensor {
+    var record = cache.record(time)
+    if record == nil {
+      // The times stored in the same chunks come with little more effort; they are kept if there is room.
+      let count = plan(time).recordCounts[rank]
+      let together = dataset.chunkBlock(around: time)
+      let block = cache.hasRoom(together.count * count * MemoryLayout<Float>.size) ? together : time..<time + 1
+      let tensors = block.map { _ in
+        Tensor(shape: [count], buffer: memory.buffer(byteCount: count * MemoryLayout<Float>.size))
+      }
+      let isComplete = try read(block, into: tensors.map(\.pointer))
+      for (index, tensor) in zip(block, tensors) {
+        let made = FieldRecord(numbers: tensor, isComplete: isComplete[index - block.lowerBound])
+        cache.store(index, made)
+        if index == time { record = made }
+      }
     }
+    guard let record else { preconditionFailure("a block of times without the one asked for") }
+    if isChecked && !record.isComplete { try refuse(time, record.numbers.pointer) }
+    return record.numbers
+  }
+
+  /// The same into memory of the caller's.
+  func read(_ time: Int, isChecked: Bool, into out: UnsafeMutablePointer<Float>) throws {
+    let count = plan(time).recordCounts[rank]
+    if cache.record(time) == nil && !cache.hasRoom(count * MemoryLayout<Float>.size) {
+      if try !read(time..<time + 1, into: [out])[0] && isChecked { try refuse(time, out) }
+    } else {
+      out.update(from: try record(time, isChecked: isChecked).pointer, count: count)
+    }
+  }
+
+  /// - Throws: which values are missing.
+  private func refuse(_ time: Int, _ record: UnsafePointer<Float>) throws {
+    func missing(_ piece: ReadingPlan.Piece) -> Int {
+      (0..<piece.part.rows.count).reduce(0) { sum, row in
+        sum
+          + UnsafeBufferPointer(start: record + piece.offset + row * piece.stride, count: piece.part.columns.count)
+          .filter { !$0.isFinite }.count
+      }
+    }
+    let pieces = plan(time).pieces[rank]
+    guard let bad = pieces.first(where: { missing($0) > 0 }) else { return }
+    let count = pieces.filter { $0.channel == bad.channel }.reduce(0) { $0 + missing($1) }
     throw JigsawError(
       dataset.place(of: bad.channel, time: time),
-      "has \(missing) missing values (NaN) in \(dataset.channels[bad.channel].name) at \(dataset.times[time].display)",
+      "has \(count) missing values (NaN) in \(dataset.channels[bad.channel].name) at \(dataset.times[time].display)",
       expected: "a number at every grid point",
       remedy: "leave out this variable or these dates, or fill the gaps")
   }
 
-  /// The times stored in the same chunks come with little more effort; they are kept if there is room.
-  private func readBlock(around time: Int, into record: UnsafeMutablePointer<Float>) throws {
-    let plan = plan(time)
-    let count = plan.recordCounts[rank]
-    let together = dataset.chunkBlock(around: time)
-    let block = cache.hasRoom(together.count * count * MemoryLayout<Float>.size) ? together : time..<time + 1
-    let buffer = UnsafeMutablePointer<Float>.allocate(capacity: max(1, count * block.count))
-    defer { buffer.deallocate() }
-    for chunk in plan.chunks[rank] {
-      let stored = chunk.stored
-      let size = stored.parts.reduce(0) { $0 + $1.count }
-      for run in dataset.runs(of: stored.part, in: block) {
-        try dataset.read(stored, times: run.stored) { index, slot, part in
-          let field = stored.fields.firstIndex { $0.slot == slot }!
-          let before = stored.parts.prefix { $0 != part }.reduce(0) { $0 + $1.count }
-          let start = (run.first - block.lowerBound + index) * count
-          return (buffer + start + chunk.offset + field * size + before, part.columns.count)
+  /// A chunk at times that follow each other in its store.
+  private struct Job: Sendable {
+    let chunk: ReadingPlan.Chunk
+    /// The first time's index in the block.
+    let first: Int
+    let stored: Range<Int>
+    var count: Int { chunk.stored.count * stored.count }
+  }
+
+  /// Where records go; each job writes its own parts of them.
+  private struct Targets: @unchecked Sendable {
+    let pointers: [UnsafeMutablePointer<Float>]
+  }
+
+  /// Memory for chunks on their way when more are asked for than there are threads.
+  private static let bytesOnTheirWay = 256 << 20
+
+  /// Reads the times of a block.
+  /// - Returns: for each, whether no value is missing.
+  private func read(_ block: Range<Int>, into records: [UnsafeMutablePointer<Float>]) throws -> [Bool] {
+    let plan = plan(block.lowerBound)
+    // The largest first, so that threads end together.
+    let jobs = plan.chunks[rank].flatMap { chunk in
+      dataset.runs(of: chunk.stored.part, in: block).map {
+        Job(chunk: chunk, first: $0.first - block.lowerBound, stored: $0.stored)
+      }
+    }.sorted { $0.count > $1.count }
+    guard let largest = jobs.first else { return block.map { _ in true } }
+    let targets = Targets(pointers: records)
+    let isComplete = Mutex(block.map { _ in true })
+    let threads = dataset.workers.count + 1
+    let waiting = jobs.map { dataset.readsAtOnce(part: $0.chunk.stored.part) }.max() ?? 1
+    let fitting = RecordReader.bytesOnTheirWay / (largest.count * MemoryLayout<Float>.size + 1)
+    let pieces = plan.pieces[rank]
+    try dataset.workers.tryRun(jobs.count, atOnce: max(threads, min(waiting, fitting))) { [dataset, scratches] index in
+      let job = jobs[index]
+      let found = try scratches.with { scratch in
+        try dataset.read(job.chunk.stored, times: job.stored, scratch) { time, slot, part in
+          let piece = pieces[job.chunk.piece(slot: slot, part: part)]
+          return (targets.pointers[job.first + time] + piece.offset, piece.stride)
         }
       }
+      if found.contains(false) {
+        isComplete.withLock { for (i, all) in found.enumerated() where !all { $0[job.first + i] = false } }
+      }
     }
-    for index in block {
-      let start = buffer + (index - block.lowerBound) * count
-      cache.store(index, UnsafeBufferPointer(start: start, count: count))
-      if index == time { record.update(from: start, count: count) }
-    }
+    return isComplete.withLock { $0 }
   }
 }

@@ -149,9 +149,32 @@ public protocol ArrayStore: Sendable {
   /// Reads the box given by one range per dimension.
   /// - Throws: `JigsawError` naming store and array when it is missing, damaged, or the box exceeds it.
   func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray
+
+  /// Hands on what is wanted of an array in pieces, each once, in the order of the chunks; more than what matters of the
+  /// box may come, too. Pieces are small enough for a processor's cache where the codec allows.
+  /// - Throws: as above; some pieces may have been handed on by then.
+  func read(
+    _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void) throws
+
+  /// How many reads gain from waiting side by side, whatever the number of processors.
+  var readsAtOnce: Int { get }
 }
 
 extension ArrayStore {
+  public var readsAtOnce: Int { 1 }
+
+  public func read(
+    _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void
+  ) throws {
+    let raw = try read(name, part.box)
+    raw.bytes.withUnsafeBytes {
+      guard let start = $0.baseAddress, raw.count > 0 else { return }
+      let extent = part.box.map(\.count)
+      take(
+        StoredPiece(type: raw.type, box: part.box, start: start, strides: strides(extent, isFortranOrder: false)))
+    }
+  }
+
   public func info(_ name: String) throws -> ArrayInfo {
     if let info = arrays[name] { return info }
     let names = arrays.keys.sorted()

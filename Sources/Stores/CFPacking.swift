@@ -19,39 +19,46 @@ public struct CFPacking: Sendable, Equatable {
   /// Unpacks in double, rounds once to FP32; missing values become NaN.
   public func unpack(_ raw: RawArray, into out: UnsafeMutableBufferPointer<Float>) {
     precondition(out.count == raw.count)
-    if isPlain && raw.type == .float32 {
-      raw.bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(out).copyMemory(from: $0) }
-      return
-    }
-    switch raw.type {
-    case .int16: unpack(raw, Int16.self, out)
-    case .float16: unpack(raw, Float16.self, out)
-    case .float32: unpack(raw, Float.self, out)
-    default: raw.forEach { out[$0] = value($1, missing) }
+    raw.bytes.withUnsafeBytes {
+      guard let start = $0.baseAddress, let out = out.baseAddress else { return }
+      unpack(start, raw.type, rows: (1, 0), columns: (raw.count, 1), into: out)
     }
   }
 
-  @inline(__always)
-  private func value(_ stored: Double, _ missing: [Double]) -> Float {
-    missing.contains(stored) ? .nan : Float(stored * scale + offset)
-  }
-
-  /// The common types without a switch per element.
-  private func unpack<T: BinaryFloatingPoint>(_ raw: RawArray, _: T.Type, _ out: UnsafeMutableBufferPointer<Float>) {
-    // A mark may be given with more digits than the numbers have.
-    let missing = missing.map { Double(T($0)) }
-    raw.bytes.withUnsafeBytes { bytes in
-      for i in 0..<out.count {
-        out[i] = value(Double(bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.stride, as: T.self)), missing)
+  /// The same for rows and columns of stored numbers at strides, to rows side by side.
+  public func unpack(
+    _ start: UnsafeRawPointer, _ type: ScalarType, rows: (count: Int, stride: Int), columns: (count: Int, stride: Int),
+    into out: UnsafeMutablePointer<Float>
+  ) {
+    func unpack<T>(_: T.Type, _ asRead: (Double) -> Double, _ number: (UnsafeRawPointer) -> Double) {
+      // A mark may be given with more digits than the numbers have.
+      let missing = missing.map(asRead)
+      for row in 0..<rows.count {
+        let line = start + row * rows.stride * MemoryLayout<T>.size
+        for column in 0..<columns.count {
+          let stored = number(line + column * columns.stride * MemoryLayout<T>.size)
+          out[row * columns.count + column] = missing.contains(stored) ? .nan : Float(stored * scale + offset)
+        }
       }
     }
-  }
-
-  private func unpack<T: FixedWidthInteger>(_ raw: RawArray, _: T.Type, _ out: UnsafeMutableBufferPointer<Float>) {
-    raw.bytes.withUnsafeBytes { bytes in
-      for i in 0..<out.count {
-        out[i] = value(Double(bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.stride, as: T.self)), missing)
-      }
+    @inline(__always) func whole<T: FixedWidthInteger>(_ type: T.Type) {
+      unpack(type, { $0 }) { Double($0.loadUnaligned(as: T.self)) }
+    }
+    @inline(__always) func real<T: BinaryFloatingPoint>(_ type: T.Type) {
+      unpack(type, { Double(T($0)) }) { Double($0.loadUnaligned(as: T.self)) }
+    }
+    switch type {
+    case .int8: whole(Int8.self)
+    case .uint8: whole(UInt8.self)
+    case .int16: whole(Int16.self)
+    case .uint16: whole(UInt16.self)
+    case .int32: whole(Int32.self)
+    case .uint32: whole(UInt32.self)
+    case .int64: whole(Int64.self)
+    case .uint64: whole(UInt64.self)
+    case .float16: real(Float16.self)
+    case .float32: real(Float.self)
+    case .float64: real(Double.self)
     }
   }
 }

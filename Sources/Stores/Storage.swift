@@ -32,6 +32,30 @@ public struct PartOfValue: Sendable {
   }
 }
 
+/// What was read of a value into memory that is used again.
+public struct StoredBytes {
+  /// Valid until the memory is used for something else.
+  public let bytes: UnsafeRawBufferPointer
+  /// Of the whole value.
+  public let length: Int
+
+  public init(bytes: UnsafeRawBufferPointer, length: Int) {
+    self.bytes = bytes
+    self.length = length
+  }
+
+  /// Copied into the memory.
+  init(_ found: [UInt8], length: Int, _ memory: RawBytes) {
+    let start = memory.reserve(max(1, found.count))
+    found.withUnsafeBytes { if let from = $0.baseAddress { start.copyMemory(from: from, byteCount: $0.count) } }
+    self.init(bytes: UnsafeRawBufferPointer(start: start, count: found.count), length: length)
+  }
+
+  init(_ value: [UInt8], _ part: ByteRange, _ memory: RawBytes) {
+    self.init(Array(value[part.range(value.count)]), length: value.count, memory)
+  }
+}
+
 /// Where a store's bytes are: keys, paths of names with "/" between them, to values. Safe from several threads.
 public protocol Storage: Sendable {
   /// The path or address, for messages.
@@ -46,6 +70,9 @@ public protocol Storage: Sendable {
 
   /// Some bytes of a value; nil if there is no such key. Where the value is shorter, what there is of it.
   func read(_ key: String, _ part: ByteRange) throws -> PartOfValue?
+
+  /// Some bytes of a value, or all of them (nil), into memory.
+  func read(_ key: String, _ part: ByteRange?, into memory: RawBytes) throws -> StoredBytes?
 
   /// Values that may be asked for at once; 1 where that gains nothing.
   var valuesAtOnce: Int { get }
@@ -83,6 +110,11 @@ extension Storage {
     return document.bytes
   }
 
+  public func read(_ key: String, _ part: ByteRange?, into memory: RawBytes) throws -> StoredBytes? {
+    if let part { return try read(key, part).map { StoredBytes($0.bytes, length: $0.length, memory) } }
+    return try read(key).map { StoredBytes($0, length: $0.count, memory) }
+  }
+
   func place(_ key: String) -> String { key.isEmpty ? location : "\(location)/\(key)" }
 }
 
@@ -96,6 +128,19 @@ public struct FolderStorage: Storage {
 
   public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
     try Files.readIfPresent(place(key)) { part.range($0) }.map { PartOfValue(bytes: $0.bytes, length: $0.length) }
+  }
+
+  public func read(_ key: String, _ part: ByteRange?, into memory: RawBytes) throws -> StoredBytes? {
+    var count = 0
+    let length = try Files.readIfPresent(
+      place(key), part: { part?.range($0) ?? 0..<$0 },
+      into: {
+        count = $0
+        return memory.reserve(max(1, $0))
+      })
+    return length.map {
+      StoredBytes(bytes: UnsafeRawBufferPointer(start: memory.pointer, count: min(count, $0.read)), length: $0.length)
+    }
   }
 
   public func list(_ key: String) throws -> [String] { try Files.list(place(key)) }

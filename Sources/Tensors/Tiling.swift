@@ -36,17 +36,23 @@ public struct Tiling: Sendable, Hashable {
   /// out = (plane − mean[field])·factor[field]. Column x of the tiled field is column x + `columnShift` of the planes,
   /// around the globe. Runs on the calling thread.
   ///
-  /// - Parameter tokens: those that the tensor holds; the planes then hold just their rows. All by default.
+  /// - Parameters:
+  ///   - tokens: those that the tensor holds; the planes then hold just their rows. All by default.
+  ///   - only: which of these are written. All of them by default.
   public func tile(
     _ planes: UnsafePointer<Float>, fields: Int, mean: [Float], factor: [Float], into out: Tensor, sample: Int,
-    columnShift: Int = 0, tokens: Range<Int>? = nil
+    columnShift: Int = 0, tokens: Range<Int>? = nil, only: Range<Int>? = nil
   ) {
     let part = Part(self, out, fields, tokens)
+    let held = tokens ?? 0..<self.tokens
+    let written = only ?? held
+    precondition(written.clamped(to: held) == written)
+    let ahead = written.lowerBound - held.lowerBound
     precondition(mean.count == fields && factor.count == fields && (0..<columns).contains(columnShift))
     withUnsafePointer(to: geometry) {
       jk_current().pointee.tile(
-        planes, part.planeSize, fields, mean, factor, $0, part.first, part.last, columnShift,
-        out.pointer + sample * part.sampleStride, part.tokenStride, fields)
+        planes, part.planeSize, fields, mean, factor, $0, part.first + ahead, part.first + ahead + written.count,
+        columnShift, out.pointer + sample * part.sampleStride + ahead * part.tokenStride, part.tokenStride, fields)
     }
   }
 

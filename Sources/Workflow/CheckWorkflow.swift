@@ -3,6 +3,7 @@ import Communication
 import Configuration
 import Datasets
 import Synchronization
+import Tensors
 import Training
 
 /// `jigsaw data check`: whether data have what a configuration or a checkpoint needs.
@@ -49,7 +50,9 @@ public struct CheckWorkflow {
     let dataset: FieldDataset
     do {
       dataset =
-        try manifest.map { try Ingredients.dataset(for: $0, data, cacheBytes: 0) }
+        try manifest.map {
+          try Ingredients.dataset(for: $0, data, cacheBytes: 0, threads: ThreadTeam.availableCPUs)
+        }
         ?? Ingredients.dataset(data, cacheBytes: 0)
     } catch let error as JigsawError {
       findings.problems.append("\(error)")

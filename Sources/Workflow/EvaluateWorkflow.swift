@@ -30,7 +30,8 @@ public struct EvaluateWorkflow {
     let (start, end) = try data.train.range("data.train")
     let resources = try RankResources(world, threads: configuration.threads)
     let truth = try Ingredients.dataset(
-      data, cacheBytes: Ingredients.cacheBytes(data, configuration.parallel, resources).rank)
+      data, cacheBytes: Ingredients.cacheBytes(data, configuration.parallel, resources).rank,
+      threads: resources.threads)
     var options = Evaluation.Options(trainingStart: start, trainingEnd: end, stepHours: data.stepHours)
     options.leadHours = configuration.evaluation.leadHours
     options.climatologyWindowDays = configuration.evaluation.climatologyWindowDays

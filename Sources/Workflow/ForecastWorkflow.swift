@@ -70,7 +70,8 @@ public struct ForecastWorkflow {
     }
     let resources = try RankResources(world, threads: configuration.threads)
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
-    let dataset = try Ingredients.dataset(for: manifest, configuration.data, cacheBytes: cache.dataset)
+    let dataset = try Ingredients.dataset(
+      for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     let initialTimes = try initialTimes(request, manifest, dataset, leadHours: leadHours)
     let normalization = try manifest.normalization
     let model = try manifest.model.makeModel()

@@ -12,8 +12,12 @@ import Training
 enum Ingredients {
   /// - Parameters:
   ///   - cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
+  ///   - threads: that read.
   ///   - requiresVariables: whether it is an error to name no variables.
-  static func dataset(_ data: DataSection, cacheBytes: Int? = nil, requiresVariables: Bool = true) throws
+  static func dataset(
+    _ data: DataSection, cacheBytes: Int? = nil, threads: Int = ThreadTeam.availableCPUs,
+    requiresVariables: Bool = true
+  ) throws
     -> FieldDataset
   {
     if data.sources.isEmpty {
@@ -28,7 +32,8 @@ enum Ingredients {
       ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
       sources: descriptions(data), variables: data.variables,
-      levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes)
+      levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes,
+      threads: threads)
   }
 
   /// The sources of a configuration with the variables that a checkpoint needs.
@@ -50,9 +55,11 @@ enum Ingredients {
 
   /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
   /// missing.
-  static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int) throws -> FieldDataset {
+  static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int) throws
+    -> FieldDataset
+  {
     let data = inputs(of: manifest, data)
-    let dataset = try dataset(data, cacheBytes: cacheBytes)
+    let dataset = try dataset(data, cacheBytes: cacheBytes, threads: threads)
     let expected = manifest.channels.map(\.channel)
     guard dataset.channels == expected else {
       let missing = expected.filter { !dataset.channels.contains($0) }

@@ -134,4 +134,16 @@ extension Ingredients {
     let bytes = data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? quarter
     return (bytes, parallel.domain * parallel.tensor > 1 ? 0 : bytes)
   }
+
+  /// How many frames to read ahead where the configuration does not say: as many as fit into an eighth of the free memory,
+  /// so that slow reads even out, the same on all ranks.
+  static func prefetch(_ rank: ModelRank, tiling: Tiling, fields: Int, batch: Int, _ resources: RankResources) throws
+    -> Int
+  {
+    let mesh = rank.context.mesh
+    let frame = tiling.fieldSize / mesh.domain * fields / mesh.tensor * batch * ElementType.float32.byteCount
+    let eighth = (Machine.availableMemory ?? 4 << 30) / 8 / resources.localRanks
+    let depth = min(max(eighth / max(1, frame), 2), 16)
+    return Int(try rank.context.world.allReduce([Double(depth)], .minimum)[0])
+  }
 }

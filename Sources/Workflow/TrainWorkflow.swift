@@ -71,7 +71,8 @@ public struct TrainWorkflow {
     }
     let resources = try RankResources(world, threads: configuration.threads)
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
-    let dataset = try Ingredients.dataset(configuration.data, cacheBytes: cache.dataset)
+    let dataset = try Ingredients.dataset(
+      configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     let instance = configuration.parallel.domain * configuration.parallel.tensor
     let plan = try plan(dataset, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
     try checkMesh(plan.model)
@@ -147,6 +148,10 @@ public struct TrainWorkflow {
       slots: settings.rollout.storedStates)
     let flops = try model.forwardFLOPs
     let peak = try world.allReduce([Compute.measuredMultiplyAddRate() * Double(compute.team.count)])[0]
+    let prefetch =
+      try settings.prefetch
+      ?? Ingredients.prefetch(
+        rank, tiling: tiling, fields: dataset.channels.count, batch: settings.batchSize, resources)
     let trainer = Trainer(
       runner: runner, optimizer: optimizer, reduction: reduction,
       reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
@@ -157,7 +162,7 @@ public struct TrainWorkflow {
         rollout: plan.rollout, schedule: plan.schedule,
         validateEvery: settings.validation.every, checkpointEvery: settings.checkpoint.every,
         validationSamples: settings.validation.samples,
-        validationSteps: settings.validation.steps, prefetch: settings.prefetch,
+        validationSteps: settings.validation.steps, prefetch: prefetch,
         rollsLongitudes: settings.rollLongitudes),
       forwardFLOPsPerSample: flops, progress: manifest.progress)
 

@@ -159,9 +159,10 @@ struct NumberedView: FieldView {
       var plane = [Float](repeating: -1, count: 16)
       try plane.withUnsafeMutableBufferPointer { plane in
         for chunk in chunks {
-          try regular.read(chunk, times: 2..<3) { _, _, part in
+          let isComplete = try regular.read(chunk, times: 2..<3, ReadingScratch()) { _, _, part in
             (plane.baseAddress! + part.rows.lowerBound * 4 + part.columns.lowerBound, 4)
           }
+          #expect(isComplete == [true])
         }
       }
       let expected = (0..<4).flatMap { row in

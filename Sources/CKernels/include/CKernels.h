@@ -112,6 +112,11 @@ typedef struct {
   void (*dropout)(const jk_stream *stream, uint64_t row, uint64_t column, float probability, const float *x, float *y,
                   size_t n);
 
+  /// out[r, c] = in[r, c]; strides of rows and columns in elements, of any order and sign.
+  /// Returns whether all of it is finite.
+  bool (*copy_plane)(const float *in, ptrdiff_t in_row, ptrdiff_t in_column, float *out, ptrdiff_t out_row,
+                     ptrdiff_t out_column, size_t rows, size_t columns);
+
   /// Tokens [first, last) of `fields` planes [fields][lat, lon] into the layout [token, batch, point, field]:
   /// out = (plane - mean[field])·factor[field]. Strides in elements: of planes, and of tokens and points in `out`. Column
   /// x of the tiled field is column x + column_shift of the planes, around the globe.

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// A view whose points are a regular grid, with rows from north to south and columns eastwards, as a dataset reads it.
 final class RegularView: GridFields {
@@ -129,14 +130,16 @@ final class RegularView: GridFields {
     return parts
   }
 
+  var readsAtOnce: Int { 1 }
+
   func read(
-    _ chunk: GridChunk, times: Range<Int>,
+    _ chunk: GridChunk, times: Range<Int>, _ scratch: ReadingScratch,
     into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
-  ) throws {
+  ) throws -> [Bool] {
     guard case .points(let run, let conversions) = chunk.place else { preconditionFailure("a chunk of a store") }
     let slots = chunk.fields.map(\.slot)
-    try withTemporary(slots.count * run.count) { values in
-      for (index, time) in times.enumerated() {
+    return try withTemporary(slots.count * run.count) { values in
+      try times.enumerated().map { index, time in
         try read(date: dates[time], slots, conversions, run, into: values)
         for (line, slot) in slots.enumerated() {
           for part in chunk.parts {
@@ -147,6 +150,7 @@ final class RegularView: GridFields {
             }
           }
         }
+        return !UnsafeBufferPointer(start: values, count: slots.count * run.count).contains { !$0.isFinite }
       }
     }
   }

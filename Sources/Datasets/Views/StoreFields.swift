@@ -2,16 +2,17 @@ import Basics
 import Stores
 
 /// The fields of a NetCDF file, a GRIB file or a Zarr group as a view: variables that are stored on levels become one each,
-/// named `z_500`. Units are ours. Grids are regular, or any list of points.
+/// named `z_500`. Units are ours.
 final class StoreFields: FieldView {
   let dates: [Timestamp]
   let variables: [ViewVariable]
   let points: PointGrid
   let storedRuns: [Range<Int>]
-  let memberCount = 1
+  let memberCount: Int
   let missing: Set<Int> = []
   private let gridded: GriddedStore
   private let fields: [(binding: GriddedStore.Binding, level: Int?)]
+  private let scratches = ScratchStack(limit: 4)
 
   /// - Throws: when the store has no fields on one grid.
   init(_ gridded: GriddedStore) throws {
@@ -36,6 +37,7 @@ final class StoreFields: FieldView {
     self.variables = variables
     self.fields = fields
     dates = gridded.times
+    memberCount = gridded.memberCount
     points = gridded.points
     // Rows are read in the pieces in which they are stored.
     let (rows, width) = (gridded.grid.rows, gridded.grid.columns)
@@ -63,10 +65,14 @@ final class StoreFields: FieldView {
         for box in gridded.boxes(binding, levels: Set(levels)) {
           guard let part = gridded.cut(box, to: rows) else { continue }
           let inside = levels.filter { box.levels.contains($0) }
-          try gridded.read(binding, times: date..<date + 1, box: part, levels: inside) { _, level, rectangle in
-            let plane = planes + (levels.firstIndex(of: level) ?? 0) * rows.count * width
-            let corner = (rectangle.rows.lowerBound - rows.lowerBound) * width + rectangle.columns.lowerBound
-            return (plane + corner, width)
+          _ = try scratches.with { scratch in
+            try gridded.read(
+              binding, times: date..<date + 1, box: part, levels: inside, member: member, scratch
+            ) { _, level, rectangle in
+              let plane = planes + (levels.firstIndex(of: level) ?? 0) * rows.count * width
+              let corner = (rectangle.rows.lowerBound - rows.lowerBound) * width + rectangle.columns.lowerBound
+              return (plane + corner, width)
+            }
           }
         }
         for (number, level) in levels.enumerated() {
@@ -81,8 +87,10 @@ final class StoreFields: FieldView {
   }
 }
 
-/// Opens what is at a path as a view: an Anemoi dataset, or the fields of another store.
+/// Opens what is at a path as a view: an Anemoi dataset, or the fields of another store, on a regular grid or on any points.
 func openView(_ path: String) throws -> any FieldView {
   let store = try openStore(path)
-  return AnemoiDataset.isOne(store) ? try AnemoiDataset(store) : try StoreFields(GriddedStore(store))
+  if AnemoiDataset.isOne(store) { return try AnemoiDataset(store) }
+  if let points = try PointFields(store) { return points }
+  return try StoreFields(GriddedStore(store))
 }

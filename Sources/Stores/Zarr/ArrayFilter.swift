@@ -186,26 +186,26 @@ struct ArrayFilter: Sendable {
 
 extension ChunkPipeline {
   /// Decodes what is wanted of a chunk whose numbers went through filters.
-  func decodeFiltered(_ source: Source, _ wanted: Wanted, _ filters: Filters, into target: inout [UInt8]) throws -> Bool
-  {
-    guard var bytes = try source.readAll() else { return false }
+  func decodeFiltered(
+    _ source: Source, _ wanted: Wanted, _ filters: Filters, _ scratch: ReadingScratch
+  ) throws -> Bool {
+    guard let stored = try source.read(nil, scratch.stored) else { return false }
     // Never more than this comes out of a codec that is sound.
     let byteCount = filters.list.last?.encodedByteCount(count) ?? 0
-    for (position, codec) in compressors.enumerated().reversed() {
-      let capacity = position == 0 ? byteCount : byteCount + byteCount / 8 + 1 << 16
-      guard let decoded = codec.decode(bytes, capacity: capacity) else {
-        throw Damage(expected: "\(byteCount) bytes from \(description)")
-      }
-      bytes = decoded
-    }
+    var bytes = try Array(decompressed(stored.bytes, limit: byteCount, scratch))
     guard bytes.count == byteCount else { throw Damage(expected: "\(byteCount) bytes from \(description)") }
     wanted.decoded()
-    if filters.isBigEndian, let type = filters.list.last?.encoded { swapBytes(&bytes, width: type.byteCount) }
+    if filters.isBigEndian, let type = filters.list.last?.encoded {
+      bytes.withUnsafeMutableBytes {
+        if let start = $0.baseAddress { swapBytes(start, count: $0.count / type.byteCount, width: type.byteCount) }
+      }
+    }
     for filter in filters.list.reversed() { bytes = filter.decode(bytes, count: count) }
-    let from = Stores.strides(storedShape, isFortranOrder: false)
-    copyBox(
-      from: bytes, from, zip(wanted.box, from).reduce(0) { $0 + $1.0.lowerBound * $1.1 }, to: &target, wanted.strides,
-      wanted.start, extent: wanted.box.map(\.count), width: wanted.width)
+    let strides = Stores.strides(storedShape, isFortranOrder: false)
+    let first = zip(wanted.box, strides).reduce(0) { $0 + $1.0.lowerBound * $1.1 }
+    bytes.withUnsafeBytes {
+      if let start = $0.baseAddress { wanted.give(wanted.box, at: start + first * wanted.width, strides: strides) }
+    }
     return true
   }
 }

@@ -63,76 +63,78 @@ public final class ZarrStore: ArrayStore {
   public func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
     let info = try info(name)
     try checkBox(box, of: info)
-    let array = metadata[name]!
-    let width = array.type.byteCount
-    let extent = box.map(\.count)
-    var bytes = [UInt8](repeating: 0, count: extent.reduce(width, *))
-    if bytes.isEmpty { return RawArray(type: array.type, bytes: bytes) }
-    let first = zip(box, array.chunks).map { $0.lowerBound / $1 }
-    let last = zip(box, array.chunks).map { ($0.upperBound - 1) / $1 }
-    let targetStrides = strides(extent, isFortranOrder: false)
-    func wanted(_ index: [Int]) -> ChunkPipeline.Wanted {
-      let origin = zip(index, array.chunks).map(*)
-      let inChunk = box.indices.map { i in
-        max(box[i].lowerBound, origin[i]) - origin[i]..<min(box[i].upperBound - origin[i], array.chunks[i])
-      }
-      let start = box.indices.reduce(0) {
-        $0 + (origin[$1] + inChunk[$1].lowerBound - box[$1].lowerBound) * targetStrides[$1]
-      }
-      return ChunkPipeline.Wanted(
-        box: inChunk, strides: targetStrides, start: start, width: width, fill: array.fill,
-        decoded: { [reads] in reads.countChunk() })
+    let count = box.reduce(info.type.byteCount) { $0 * $1.count }
+    let bytes = try [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
+      guard count > 0, let start = out.baseAddress else { return }
+      try read(name, ArrayPart(box), ReadingScratch()) { $0.copy(to: start, holding: box) }
+      initialized = count
     }
-    let atOnce = array.pipeline.needsWholeChunks ? storage.valuesAtOnce : 1
-    var batch: [[Int]] = []
-    func readBatch() throws {
-      let keys = batch.map { "\(name)/\(array.key($0))" }
-      if keys.count == 1 {
-        try decode(keys[0], source(keys[0]), array, wanted(batch[0]), into: &bytes)
-      } else if keys.count > 1 {
-        for (position, value) in try storage.read(keys).enumerated() {
-          reads.count(bytes: value?.count ?? 0)
-          let source = value.map { ChunkPipeline.Source($0) } ?? .absent
-          try decode(keys[position], source, array, wanted(batch[position]), into: &bytes)
+    return RawArray(type: info.type, bytes: bytes)
+  }
+
+  public func read(
+    _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void
+  ) throws {
+    let box = part.box
+    try checkBox(box, of: info(name))
+    if box.contains(where: \.isEmpty) { return }
+    let array = metadata[name]!
+    try withoutActuallyEscaping(take) { take in
+      func decode(_ index: [Int], _ key: String, _ source: ChunkPipeline.Source) throws {
+        let origin = zip(index, array.chunks).map(*)
+        let inChunk = box.indices.map { i in
+          max(box[i].lowerBound, origin[i]) - origin[i]..<min(box[i].upperBound - origin[i], array.chunks[i])
+        }
+        let wanted = ChunkPipeline.Wanted(
+          box: inChunk, dimensions: Array(box.indices), origin: origin, type: array.type, fill: array.fill,
+          only: part.only, decoded: { [reads] in reads.countChunk() }, take: take)
+        do {
+          try array.pipeline.decode(source, wanted, scratch)
+        } catch let damage as ChunkPipeline.Damage {
+          throw JigsawError(
+            storage.place(key), "is a damaged chunk", expected: damage.expected,
+            found: "something that doesn't decode to that", remedy: "copy the store again")
         }
       }
-      batch = []
+      let atOnce = array.pipeline.needsWholeChunks ? storage.valuesAtOnce : 1
+      var batch: [[Int]] = []
+      func readBatch() throws {
+        let keys = batch.map { "\(name)/\(array.key($0))" }
+        if keys.count == 1 {
+          try decode(batch[0], keys[0], source(keys[0]))
+        } else if keys.count > 1 {
+          for (position, value) in try storage.read(keys).enumerated() {
+            reads.count(bytes: value?.count ?? 0)
+            let source = ChunkPipeline.Source { part, memory in
+              value.map { StoredBytes($0, part ?? .range(0..<$0.count), memory) }
+            }
+            try decode(batch[position], keys[position], source)
+          }
+        }
+        batch = []
+      }
+      let first = zip(box, array.chunks).map { $0.lowerBound / $1 }
+      let last = zip(box, array.chunks).map { ($0.upperBound - 1) / $1 }
+      for index in BoxIterator(first, last) {
+        if let only = part.only {
+          let extent = array.chunks[only.dimension]
+          if !only.indices.contains(where: { $0 / extent == index[only.dimension] }) { continue }
+        }
+        batch.append(index)
+        if batch.count == atOnce { try readBatch() }
+      }
+      try readBatch()
     }
-    for index in BoxIterator(first, last) {
-      batch.append(index)
-      if batch.count == atOnce { try readBatch() }
-    }
-    try readBatch()
-    return RawArray(type: array.type, bytes: bytes)
   }
+
+  public var readsAtOnce: Int { storage.valuesAtOnce }
 
   /// The bytes under a key, read as far as they are needed.
   private func source(_ key: String) -> ChunkPipeline.Source {
-    ChunkPipeline.Source(
-      read: { [storage, reads] in
-        let found = try storage.read(key, $0)
-        reads.count(bytes: found?.bytes.count ?? 0)
-        return found
-      },
-      readAll: { [storage, reads] in
-        let found = try storage.read(key)
-        reads.count(bytes: found?.count ?? 0)
-        return found
-      })
-  }
-
-  private func decode(
-    _ key: String, _ source: ChunkPipeline.Source, _ array: ZarrMetadata, _ wanted: ChunkPipeline.Wanted,
-    into bytes: inout [UInt8]
-  ) throws {
-    do {
-      if try !array.pipeline.decode(source, wanted, into: &bytes) {
-        fillBox(&bytes, wanted.strides, wanted.start, extent: wanted.box.map(\.count), with: wanted.fill)
-      }
-    } catch let damage as ChunkPipeline.Damage {
-      throw JigsawError(
-        storage.place(key), "is a damaged chunk", expected: damage.expected,
-        found: "something that doesn't decode to that", remedy: "copy the store again")
+    ChunkPipeline.Source { [storage, reads] part, memory in
+      let found = try storage.read(key, part, into: memory)
+      reads.count(bytes: found?.bytes.count ?? 0)
+      return found
     }
   }
 

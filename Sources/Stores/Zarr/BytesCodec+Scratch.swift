@@ -1,0 +1,26 @@
+import CBlosc
+import CZstd
+
+extension BytesCodec {
+  /// Decodes to at most `capacity` bytes, into `out`; nil when the input is damaged or decodes to more. Codecs of
+  /// large chunks write straight there.
+  func decode(_ input: UnsafeRawBufferPointer, capacity: Int, into out: RawBytes) -> UnsafeRawBufferPointer? {
+    switch self {
+    case .blosc:
+      var length = 0
+      guard blosc_cbuffer_validate(input.baseAddress, input.count, &length) == 0, length <= capacity else { return nil }
+      let memory = out.reserve(length)
+      guard Int(blosc_decompress_ctx(input.baseAddress, memory, length, 1)) == length else { return nil }
+      return UnsafeRawBufferPointer(start: memory, count: length)
+    case .zstd:
+      let memory = out.reserve(max(capacity, 1))
+      let length = ZSTD_decompress(memory, capacity, input.baseAddress, input.count)
+      return ZSTD_isError(length) == 0 ? UnsafeRawBufferPointer(start: memory, count: length) : nil
+    default:
+      guard let bytes = decode(Array(input), capacity: capacity) else { return nil }
+      let memory = out.reserve(max(bytes.count, 1))
+      bytes.withUnsafeBytes { if let start = $0.baseAddress { memory.copyMemory(from: start, byteCount: $0.count) } }
+      return UnsafeRawBufferPointer(start: memory, count: bytes.count)
+    }
+  }
+}
