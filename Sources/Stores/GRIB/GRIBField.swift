@@ -24,6 +24,10 @@ struct GRIBProduct: Sendable, Hashable {
   let gridType: String
 
   static let pressure = "isobaricInhPa"
+  /// Code table 4.4 of edition 2, 4 of edition 1.
+  private static let timeUnits: Set<Int> = [0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 254, 255]
+  /// A hundred years of hours, two of minutes.
+  private static let stepLimit = 1_000_000
   var isOnPressureLevel: Bool { typeOfLevel == GRIBProduct.pressure }
 }
 
@@ -68,6 +72,17 @@ extension GRIBProduct {
     stepType = message.text("stepType") ?? "instant"
     let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
     span = last.subtractingReportingOverflow(first).partialValue
+    // ecCodes goes to the date of validity day by day: for a damaged step or unit that takes for ever.
+    if let unit = message.integer("indicatorOfUnitOfTimeRange"), !GRIBProduct.timeUnits.contains(unit) {
+      throw JigsawError(
+        place, "has a unit of time that can't be", found: "\(unit)", remedy: "the file is damaged; copy it again")
+    }
+    for key in ["endStep", "forecastTime", "P1", "P2"] {
+      if let step = message.integer(key), step.magnitude > GRIBProduct.stepLimit {
+        throw JigsawError(
+          place, "has a step that can't be", found: "\(step)", remedy: "the file is damaged; copy it again")
+      }
+    }
     step = try date("validityDate", "validityTime") - date("dataDate", "dataTime")
     member = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil } ?? 0
     packing = message.text("packingType") ?? "unknown"

@@ -134,9 +134,10 @@ struct GRIBGrid: Sendable, Equatable {
 
   private init(points type: String, _ message: GRIBMessage, _ place: String) throws {
     let count = message.integer("numberOfDataPoints") ?? 0
-    if type.hasPrefix("reduced"), !(1...GRIBGrid.gaussianLimit).contains(message.integer("N") ?? 0) {
+    // Whatever calls itself Gaussian in any way is placed by its number.
+    if type.hasPrefix("unknown") || message.integer("N").map({ !(1...GRIBGrid.gaussianLimit).contains($0) }) == true {
       throw JigsawError(
-        place, "has a Gaussian grid that can't be", found: "number \(message.integer("N") ?? 0)",
+        place, "has a grid that can't be", found: "\(type), number \(message.integer("N") ?? 0)",
         remedy: "the file is damaged; copy it again")
     }
     guard count > 0, count <= GRIBFraming.pointLimit, message.count("latitudes") == count else {
