@@ -91,6 +91,7 @@ struct SectionType<S: Section>: SectionDescription {
         property["additionalProperties"] = .object(["type": .string(element)])
       case .nested:
         property["type"] = .array(["string", "array", "object", "null"].map { .string($0) })
+        property["additionalProperties"] = .bool(true)
       case .section(let section):
         property.merge(section.schema().object ?? [:]) { own, _ in own }
       case .sections(let section):

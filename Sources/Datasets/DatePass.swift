@@ -123,7 +123,7 @@ struct DatePass {
       recent.append((dates[date], now))
       dateDone()
     }
-    if let parts { try Files.writeAtomically(packed(totals.numbers), to: file(number, parts)) }
+    try keep(totals, number, parts)
     return totals
   }
 
@@ -131,15 +131,20 @@ struct DatePass {
 
   private func file(_ number: Int, _ parts: String) -> String { "\(parts)/block-\(padded(number, 6))" }
 
-  /// What an interrupted job of the same kind left stays, anything else goes.
+  private var description: String { ([key] + dates.map(\.description)).joined(separator: "\n") }
+
+  /// What an interrupted pass of the same kind left stays, anything else goes.
   private func prepare(_ parts: String?) throws {
+    guard let parts, Files.exists(parts) else { return }
+    if try Files.readIfPresent("\(parts)/key") != Array(description.utf8) { try Files.remove(parts) }
+  }
+
+  private func keep(_ totals: Totals, _ number: Int, _ parts: String?) throws {
     guard let parts else { return }
-    let description = ([key] + dates.map(\.description)).joined(separator: "\n")
-    let place = "\(parts)/key"
-    if let kept = try Files.readIfPresent(place), kept == Array(description.utf8) { return }
-    try Files.remove(parts)
     try Files.createDirectory(parts)
-    try Files.writeAtomically(description, to: place)
+    // By one rank alone; without it the parts belong to no pass.
+    if number == 0 { try Files.writeAtomically(description, to: "\(parts)/key") }
+    try Files.writeAtomically(packed(totals.numbers), to: file(number, parts))
   }
 
   private func kept(_ number: Int, _ parts: String?) throws -> Totals? {

@@ -192,9 +192,11 @@ public struct GriddedStore: Sendable {
   }
 
   /// Members of the ensemble that the store holds.
-  var memberCount: Int { axes.member.flatMap { name in
-    store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
-  } ?? 1 }
+  var memberCount: Int {
+    axes.member.flatMap { name in
+      store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
+    } ?? 1
+  }
 
   /// The grid's points, row after row.
   var points: PointGrid { PointGrid(grid) }

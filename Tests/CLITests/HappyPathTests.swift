@@ -67,7 +67,7 @@ import Testing
   @Test func helpTextsAreAsCommitted() throws {
     let commands = [
       [], ["train"], ["resume"], ["forecast"], ["evaluate"], ["report"], ["data"], ["data", "inspect"],
-      ["data", "stats"],
+      ["data", "check"], ["data", "stats"], ["data", "convert"], ["data", "fetch"], ["data", "fetch", "weatherbench2"],
       ["checkpoint"], ["checkpoint", "inspect"], ["config"], ["config", "show"], ["config", "validate"],
       ["config", "schema"], ["init"], ["doctor"], ["version"],
     ]

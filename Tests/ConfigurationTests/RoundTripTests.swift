@@ -151,6 +151,8 @@ import Yams
       for (name, member) in members {
         if let property = schema["properties"]?[name] {
           found += violations(member, property, "\(path).\(name)")
+        } else if schema["additionalProperties"] == .bool(true) {
+          continue
         } else if let others = schema["additionalProperties"], others.object != nil {
           found += violations(member, others, "\(path).\(name)")
         } else {
