@@ -156,12 +156,21 @@ public protocol ArrayStore: Sendable {
   func read(
     _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void) throws
 
+  /// Reads a box into memory, C order.
+  func read(_ name: String, _ box: [Range<Int>], _ scratch: ReadingScratch, into out: UnsafeMutableRawPointer) throws
+
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
 }
 
 extension ArrayStore {
   public var readsAtOnce: Int { 1 }
+
+  public func read(
+    _ name: String, _ box: [Range<Int>], _ scratch: ReadingScratch, into out: UnsafeMutableRawPointer
+  ) throws {
+    try read(name, ArrayPart(box), scratch) { $0.copy(to: out, holding: box) }
+  }
 
   public func read(
     _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void

@@ -125,9 +125,9 @@ def weatherbench(place):
     data = xr.open_dataset(DEMO).isel(time=slice(0, 400))
     names = {"z": "geopotential", "t": "temperature", "u": "u_component_of_wind", "msl": "mean_sea_level_pressure",
              "t2m": "2m_temperature"}  # fmt: skip
-    shaped = data[list(names)].rename(names).sortby("latitude")
+    shaped = data[list(names)].rename(names).sortby("latitude").astype("f4")
     static = xr.open_dataset(ROOT / "data/demo/static.nc")
-    shaped["land_sea_mask"] = static.lsm.sortby("latitude").reset_coords(drop=True)
+    shaped["land_sea_mask"] = static.lsm.sortby("latitude").reset_coords(drop=True).astype("f4")
     shaped = shaped.transpose("time", "level", "longitude", "latitude", missing_dims="ignore").load()
     for variable in shaped.variables.values():
         variable.encoding.clear()

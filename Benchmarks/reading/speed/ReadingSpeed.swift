@@ -95,6 +95,9 @@ private final class ArraysReader: SampleReader {
       let job = jobs[index]
       try scratches.with { scratch in
         let box = [time..<time + 1] + job.chunk.dropFirst()
+        if job.chunk == job.shape {
+          return try store.read(job.name, box, scratch, into: target.pointer + job.start)
+        }
         try store.read(job.name, ArrayPart(box), scratch) {
           $0.copy(to: target.pointer + job.start, holding: [time..<time + 1] + job.shape.dropFirst())
         }

@@ -29,9 +29,11 @@ struct AnemoiLayout: StoredLayout {
       statisticsDates: statisticsDates)
   }
 
-  /// As Anemoi calls a field: ECMWF's short name, with the level.
+  /// As Anemoi calls a field: ECMWF's short name, where it stands for this variable alone (not `z` for the surface's
+  /// geopotential), with the level.
   private static func name(_ channel: Channel) -> String {
-    let name = Lexicon.variable(channel.variable).ecmwf?.shortName ?? channel.variable
+    let short = Lexicon.variable(channel.variable).ecmwf?.shortName
+    let name = short.flatMap { Lexicon.find($0)?.name == channel.variable ? $0 : nil } ?? channel.variable
     return channel.levelHPa.map { "\(name)_\(Channel.text($0))" } ?? name
   }
 

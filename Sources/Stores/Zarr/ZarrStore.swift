@@ -66,10 +66,45 @@ public final class ZarrStore: ArrayStore {
     let count = box.reduce(info.type.byteCount) { $0 * $1.count }
     let bytes = try [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
       guard count > 0, let start = out.baseAddress else { return }
-      try read(name, ArrayPart(box), ReadingScratch()) { $0.copy(to: start, holding: box) }
+      try read(name, box, ReadingScratch(), into: start)
       initialized = count
     }
     return RawArray(type: info.type, bytes: bytes)
+  }
+
+  public func read(
+    _ name: String, _ box: [Range<Int>], _ scratch: ReadingScratch, into out: UnsafeMutableRawPointer
+  ) throws {
+    try checkBox(box, of: info(name))
+    if try !readChunk(name, box, scratch, into: out) {
+      try read(name, ArrayPart(box), scratch) { $0.copy(to: out, holding: box) }
+    }
+  }
+
+  /// Decodes a box that is just one chunk to where it is wanted, without a copy between, if the codec can do so.
+  /// - Returns: false when it can't, or there is no such chunk.
+  private func readChunk(
+    _ name: String, _ box: [Range<Int>], _ scratch: ReadingScratch, into out: UnsafeMutableRawPointer
+  ) throws -> Bool {
+    let array = metadata[name]!
+    guard let codec = array.pipeline.onlyCodec,
+      zip(box, array.chunks).allSatisfy({ $0.lowerBound % $1 == 0 && $0.count == $1 })
+    else { return false }
+    let key = "\(name)/\(array.key(zip(box, array.chunks).map { $0.lowerBound / $1 }))"
+    guard let stored = try storage.read(key, nil, into: scratch.stored) else { return false }
+    reads.count(bytes: stored.bytes.count)
+    let byteCount = array.pipeline.count * array.type.byteCount
+    guard codec.decode(stored.bytes, toExactly: byteCount, at: out) else {
+      throw damaged(key, expected: "\(byteCount) bytes from \(array.pipeline.description)")
+    }
+    reads.countChunk()
+    return true
+  }
+
+  private func damaged(_ key: String, expected: String) -> JigsawError {
+    JigsawError(
+      storage.place(key), "is a damaged chunk", expected: expected, found: "something that doesn't decode to that",
+      remedy: "copy the store again")
   }
 
   public func read(
@@ -91,9 +126,7 @@ public final class ZarrStore: ArrayStore {
         do {
           try array.pipeline.decode(source, wanted, scratch)
         } catch let damage as ChunkPipeline.Damage {
-          throw JigsawError(
-            storage.place(key), "is a damaged chunk", expected: damage.expected,
-            found: "something that doesn't decode to that", remedy: "copy the store again")
+          throw damaged(key, expected: damage.expected)
         }
       }
       let atOnce = array.pipeline.needsWholeChunks ? storage.valuesAtOnce : 1
