@@ -182,10 +182,28 @@ struct GRIBFraming {
         throw damaged(start, "\(data.count - 5) bytes for \(packed) numbers of \(bits) bits")
       }
     }
+    try requireImage(packing, data, packed, start)
     let present = sections.compactMap { $0 }
     return GRIBFrame(
       edition: 2, offset: start, part: part, pieces: whole.map { [$0] } ?? GRIBFraming.joined(present),
       header: GRIBFraming.joined(sections[0...5].compactMap { $0 }), grid: grid, points: points)
+  }
+
+  /// JPEG 2000 (template 40): the image must have as many points as there are numbers, in one component. OpenJPEG crashes on
+  /// some images of other sizes than ecCodes expects.
+  private mutating func requireImage(_ packing: Range<Int>, _ data: Range<Int>, _ packed: Int, _ start: Int) throws {
+    let template = try number(packing.lowerBound + 9, 2, start)
+    guard template == 40 || template == 40_000, data.count > 5 else { return }
+    let image = data.lowerBound + 5
+    guard data.count >= 5 + 42, try number(image, 4, start) == 0xFF4F_FF51 else {
+      throw damaged(start, "no JPEG 2000 image")
+    }
+    let (width, height) = (try number(image + 8, 4, start), try number(image + 12, 4, start))
+    let offsets = try [16, 20, 32, 36].map { try number(image + $0, 4, start) }
+    let components = try number(image + 40, 2, start)
+    guard width <= GRIBFraming.pointLimit, height <= GRIBFraming.pointLimit, width * height == packed,
+      offsets.allSatisfy({ $0 == 0 }), components == 1
+    else { throw damaged(start, "an image of \(width) × \(height) for \(packed) numbers") }
   }
 
   private static func joined(_ ranges: [Range<Int>]) -> [Range<Int>] {

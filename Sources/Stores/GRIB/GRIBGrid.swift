@@ -112,7 +112,7 @@ struct GRIBGrid: Sendable, Equatable {
   private static func gaussian(
     _ message: GRIBMessage, _ rows: Int, north: Double, south: Double, _ place: String
   ) throws -> [Double] {
-    guard let number = message.integer("N"), (1...20_000).contains(number), rows <= 2 * number else {
+    guard let number = message.integer("N"), (1...GRIBGrid.gaussianLimit).contains(number), rows <= 2 * number else {
       throw JigsawError(
         place, "has a Gaussian grid that can't be", found: "number \(message.integer("N") ?? 0), \(rows) rows",
         remedy: "the file is damaged; copy it again")
@@ -127,10 +127,18 @@ struct GRIBGrid: Sendable, Equatable {
     return Array(all[first..<first + rows])
   }
 
+  /// Three times that of the finest model. The effort for the latitudes grows with its square.
+  private static let gaussianLimit = 8_000
+
   // MARK: Points
 
   private init(points type: String, _ message: GRIBMessage, _ place: String) throws {
     let count = message.integer("numberOfDataPoints") ?? 0
+    if type.hasPrefix("reduced"), !(1...GRIBGrid.gaussianLimit).contains(message.integer("N") ?? 0) {
+      throw JigsawError(
+        place, "has a Gaussian grid that can't be", found: "number \(message.integer("N") ?? 0)",
+        remedy: "the file is damaged; copy it again")
+    }
     guard count > 0, count <= GRIBFraming.pointLimit, message.count("latitudes") == count else {
       throw JigsawError(
         place, "has a grid whose points are not in the message (\(type))",
