@@ -29,7 +29,8 @@ struct ZipKind: FuzzKind {
     path = "\(folder)/a.zip"
     let values = try Values.folder(Goldens.path("weatherbench.zarr"))
     archives = [
-      ZipKind.archive(Values.anemoi(format: 3), isDeflated: true), ZipKind.archive(Values.filtered(), isDeflated: false),
+      ZipKind.archive(Values.anemoi(format: 3), isDeflated: true),
+      ZipKind.archive(Values.filtered(), isDeflated: false),
       ZipKind.archive(values, isDeflated: false), ZipKind.archive(values, isDeflated: true),
       try Files.read(Goldens.path("entries.zip")),
     ]
@@ -64,10 +65,12 @@ struct ZipKind: FuzzKind {
         number(20, 2) + number(0, 2) + number(isDeflated ? 8 : 0, 2) + number(0, 4)
         + number(Int(crc32_z(0, value, value.count)), 4) + number(stored.count, 4) + number(value.count, 4)
         + number(name.utf8.count, 2)
-      directory += number(0x0201_4B50, 4) + number(20, 2) + common + number(0, 12) + number(entries.count, 4) + Array(name.utf8)
+      directory +=
+        number(0x0201_4B50, 4) + number(20, 2) + common + number(0, 12) + number(entries.count, 4) + Array(name.utf8)
       entries += number(0x0403_4B50, 4) + common + number(0, 2) + Array(name.utf8) + stored
     }
-    return entries + directory + number(0x0605_4B50, 4) + number(0, 4) + number(values.count, 2) + number(values.count, 2)
+    return entries + directory + number(0x0605_4B50, 4) + number(0, 4) + number(values.count, 2)
+      + number(values.count, 2)
       + number(directory.count, 4) + number(entries.count, 4) + number(0, 2)
   }
 }

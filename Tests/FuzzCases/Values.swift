@@ -45,7 +45,9 @@ enum Values {
       return result
     }
     if values[".zmetadata"] != nil { return nil }
-    let members = values.filter { isDocument($0.key) }.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \(string($0.value))" }
+    let members = values.filter { isDocument($0.key) }.sorted { $0.key < $1.key }.map {
+      "\"\($0.key)\": \(string($0.value))"
+    }
     result[".zmetadata"] = text(
       "{\"zarr_consolidated_format\": 1, \"metadata\": {\(members.joined(separator: ", "))}}")
     return result
@@ -104,11 +106,17 @@ enum Values {
   static func filtered() -> [String: [UInt8]] {
     let filters = [
       ("<u2", "{\"id\": \"delta\", \"dtype\": \"<u2\", \"astype\": \"|i1\"}", 12),
-      ("<f4", "{\"id\": \"fixedscaleoffset\", \"dtype\": \"<f4\", \"astype\": \"|u1\", \"scale\": 2, \"offset\": 100}", 12),
+      (
+        "<f4", "{\"id\": \"fixedscaleoffset\", \"dtype\": \"<f4\", \"astype\": \"|u1\", \"scale\": 2, \"offset\": 100}",
+        12
+      ),
       ("|b1", "{\"id\": \"packbits\"}", 3),
       ("<f4", "{\"id\": \"astype\", \"decode_dtype\": \"<f4\", \"encode_dtype\": \"<f8\"}, {\"id\": \"crc32\"}", 100),
       ("<f8", "{\"id\": \"quantize\", \"digits\": 3, \"dtype\": \"<f8\", \"astype\": \"<f4\"}", 48),
-      ("|u1", "{\"id\": \"delta\", \"dtype\": \"|u1\"}, {\"id\": \"packbits\"}, {\"id\": \"shuffle\", \"elementsize\": 2}", 3),
+      (
+        "|u1",
+        "{\"id\": \"delta\", \"dtype\": \"|u1\"}, {\"id\": \"packbits\"}, {\"id\": \"shuffle\", \"elementsize\": 2}", 3
+      ),
     ]
     var values = [".zgroup": text("{\"zarr_format\": 2}")]
     for (i, (dtype, filter, count)) in filters.enumerated() {

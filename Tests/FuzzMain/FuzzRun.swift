@@ -27,7 +27,7 @@ enum FuzzRun {
       let place = culprit(try Files.read("\(folder)/errors", atMost: 1 << 16))
       print("crash \(name) \(number): \(signalName(code)) in \(place)")
       fflush(nil)
-      crashes["\(signalName(code)) in \(place.split(separator: "(").first.map(String.init) ?? place)", default: 0] += 1
+      crashes["\(signalName(code)) in \(place)", default: 0] += 1
       next = number + 1
     }
     let result = status.pointee
@@ -79,13 +79,12 @@ enum FuzzRun {
     }
   }
 
-  /// The first frame that is not of the C library's or of this report's: "libhdf5_serial.so.103(H5O__layout_decode+0x12)".
+  /// Where it ended: "libhdf5_serial.so.103(H5O__layout_decode+0x12)". First stand the report's own frames, up to the
+  /// C library's that called it.
   private static func culprit(_ trace: [UInt8]) -> String {
     let lines = String(decoding: trace, as: UTF8.self).split(separator: "\n").filter { $0.hasSuffix("]") }
-    let frames = lines.map { $0.split(separator: "/").last.map(String.init) ?? "" }.filter { frame in
-      !["libc.so", "CrashReport", "ld-linux", "linux-vdso", "libm.so"].contains { frame.contains($0) }
-    }
-    let frame = frames.first { !$0.hasPrefix("fuzz-stores(+") } ?? frames.first ?? "an unknown place"
-    return String(frame.prefix { $0 != "[" }.prefix(160))
+    let frames = lines.map { $0.split(separator: "/").last.map(String.init) ?? "" }
+    let rest = frames.drop { !$0.hasPrefix("libc.so") }.drop { $0.hasPrefix("libc.so") }
+    return String((rest.first ?? "an unknown place").prefix { $0 != "[" }.prefix(160))
   }
 }

@@ -108,10 +108,12 @@ extension Mutator {
   private mutating func text() -> String {
     pick([
       "", ".", "..", "../x", "/etc/passwd", "x/../../y", "a\u{0}b", "\u{0}", "..\u{0}", "\u{301}", "e\u{301}", "a//b",
-      "\\..\\x", "NaN", "Infinity", "NaT", "<f4", ">f8", "<M8[ns]", "<M8[", "<m8[25s]", "|b1", "float16", "int64", "bool",
+      "\\..\\x", "NaN", "Infinity", "NaT", "<f4", ">f8", "<M8[ns]", "<M8[", "<m8[25s]", "|b1", "float16", "int64",
+      "bool",
       "numpy.datetime64", "0x7fc00000", "0xffffffffffffffffff", "AAAAAAAA8H8=", "hours since 1-1-1",
       "nanoseconds since 99999-12-31", "2001-01-31T06", "9999999999h", "zstd", "blosc", "bz2", "lzma", "lz4", "crc32c",
-      "numcodecs.lzma", "numcodecs.packbits", "packbits", "delta", "astype", "quantize", "sharding_indexed", "transpose",
+      "numcodecs.lzma", "numcodecs.packbits", "packbits", "delta", "astype", "quantize", "sharding_indexed",
+      "transpose",
       "F", "/", "start", String(repeating: "x", count: 70_000),
     ])
   }

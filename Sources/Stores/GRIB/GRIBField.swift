@@ -67,12 +67,22 @@ extension GRIBProduct {
     level = type == "isobaricInPa" ? stored / 100 : stored
     stepType = message.text("stepType") ?? "instant"
     let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
-    span = last.subtractingReportingOverflow(first).partialValue
+    // The library counts the days to the validity one by one, up to some 10¹¹ in a damaged message.
+    guard max(first.magnitude, last.magnitude) <= GRIBProduct.stepLimit else {
+      throw JigsawError(
+        place, "has a step that can't be", expected: "at most \(GRIBProduct.stepLimit) hours",
+        found: "\(first) to \(last)",
+        remedy: "the file is damaged; copy it again")
+    }
+    span = last - first
     step = try date("validityDate", "validityTime") - date("dataDate", "dataTime")
     member = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil } ?? 0
     packing = message.text("packingType") ?? "unknown"
     gridType = message.text("gridType") ?? "unknown"
   }
+
+  /// Hours from the base time to that of validity: a thousand years.
+  private static let stepLimit: UInt = 10_000_000
 
   /// Seconds since 1970 of 20010131 and 1830; nil for what is no date.
   static func timestamp(date: Int, time: Int) -> Int64? {

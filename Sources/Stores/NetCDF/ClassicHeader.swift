@@ -12,8 +12,13 @@ struct ClassicHeader {
   /// Thrown when the header goes on beyond the bytes at hand.
   private struct EndOfBytes: Error {}
 
+  /// Thrown when no library should see the file.
+  private struct Damage: Error {
+    let found: String
+  }
+
   /// The byte after the last that variables occupy; nil for files of other formats.
-  /// - Throws: when the file ends within its header.
+  /// - Throws: when the file ends within its header, or netCDF-C would crash on it.
   static func requiredByteCount(_ path: String) throws -> Int? {
     var limit = 1 << 20
     while true {
@@ -21,6 +26,8 @@ struct ClassicHeader {
       guard var header = ClassicHeader(bytes) else { return nil }
       do {
         return try header.end()
+      } catch let damage as Damage {
+        throw JigsawError(path, "has a damaged header", found: damage.found, remedy: "copy the file again")
       } catch is EndOfBytes {
         if bytes.count < limit { throw JigsawError(path, "ends within its header", remedy: "copy the file again") }
         if limit > 64 << 20 { return nil }  // No header is that long; netCDF-C will say what it is.
@@ -54,6 +61,10 @@ struct ClassicHeader {
         let dimension = try count()
         guard dimensions.indices.contains(dimension) else { throw EndOfBytes() }
         return dimensions[dimension]
+      }
+      // netCDF-C divides by it.
+      guard !extents.dropFirst().contains(0) else {
+        throw Damage(found: "a dimension of no length that is not the first")
       }
       try skipAttributes()
       let width = ClassicHeader.width(try number(4))

@@ -128,7 +128,8 @@ struct ChunkPipeline: Sendable {
       if compressors.isEmpty { return try decode(shard, source, inner, into: &target) }
       guard let bytes = try source.readAll() else { return false }
       // How long a shard is does not follow from its shape; chunks that don't compress make it a little longer.
-      let limit = count * wanted.width + count * wanted.width / 8 + shard.indexByteCount + 1 << 20
+      let length = count * wanted.width + count * wanted.width / 8 + shard.indexByteCount + 1 << 20
+      let limit = min(length, ZarrMetadata.chunkLimit + ZarrMetadata.chunkLimit / 8)
       return try decode(shard, Source(decompressed(bytes, limit: limit)), inner, into: &target)
     }
   }
