@@ -97,13 +97,17 @@ extension Mutator {
     case 6: return .array((0..<integer(below: 5)).map { _ in .integer(integer(below: 100)) })
     case 7: return .object([text(): .integer(integer(below: 9))])
     case 8:
-      let depth = pick([3, 40, 511, 513, 5_000])
-      let (open, close) = isOne(in: 2) ? ("[", "]") : ("{\"a\":", "}")
-      return .string(
-        Mutator.raw + String(repeating: open, count: depth) + "1" + String(repeating: close, count: depth))
+      return .string(Mutator.raw + pick(Mutator.nested))
     default: return .array([])
     }
   }
+
+  private static let nested = [3, 40, 511, 513, 5_000].flatMap { depth in
+    [("[", "]"), ("{\"a\":", "}")].map { open, close in
+      String(repeating: open, count: depth) + "1" + String(repeating: close, count: depth)
+    }
+  }
+  private static let long = String(repeating: "x", count: 70_000)
 
   private mutating func text() -> String {
     pick([
@@ -114,7 +118,7 @@ extension Mutator {
       "nanoseconds since 99999-12-31", "2001-01-31T06", "9999999999h", "zstd", "blosc", "bz2", "lzma", "lz4", "crc32c",
       "numcodecs.lzma", "numcodecs.packbits", "packbits", "delta", "astype", "quantize", "sharding_indexed",
       "transpose",
-      "F", "/", "start", String(repeating: "x", count: 70_000),
+      "F", "/", "start", Mutator.long,
     ])
   }
 

@@ -68,11 +68,15 @@ extension GRIBProduct {
     stepType = message.text("stepType") ?? "instant"
     let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
     // The library counts the days to the validity one by one, up to some 10¹¹ in a damaged message.
-    guard max(first.magnitude, last.magnitude) <= GRIBProduct.stepLimit else {
+    let forecast = message.integer("forecastTime") ?? 0
+    // Seconds and minutes may be many.
+    let isFine = [0, 13].contains(message.integer("indicatorOfUnitOfTimeRange") ?? 1)
+    guard max(first.magnitude, last.magnitude) <= GRIBProduct.stepLimit,
+      forecast.magnitude <= (isFine ? 100 : 1) * GRIBProduct.stepLimit
+    else {
       throw JigsawError(
         place, "has a step that can't be", expected: "at most \(GRIBProduct.stepLimit) hours",
-        found: "\(first) to \(last)",
-        remedy: "the file is damaged; copy it again")
+        found: "\(first) to \(last), forecast time \(forecast)", remedy: "the file is damaged; copy it again")
     }
     span = last - first
     step = try date("validityDate", "validityTime") - date("dataDate", "dataTime")

@@ -67,7 +67,7 @@ struct ClassicHeader {
         throw Damage(found: "a dimension of no length that is not the first")
       }
       try skipAttributes()
-      let width = ClassicHeader.width(try number(4))
+      let width = try width()
       _ = try count()  // The size as stored overflows for large variables.
       let begin = try number(hasWideOffsets ? 8 : 4)
       let isRecord = extents.first == 0
@@ -85,12 +85,15 @@ struct ClassicHeader {
   }
 
   /// Bytes per element of the format's types.
-  private static func width(_ type: Int) -> Int {
+  private mutating func width() throws -> Int {
+    let type = try number(4)
     switch type {
-    case 3, 8: 2  // short, unsigned short
-    case 4, 5, 9: 4  // int, float, unsigned int
-    case 6, 10, 11: 8  // double and 64-bit integers
-    default: 1  // byte, char, unsigned byte
+    case 1, 2, 7: return 1  // byte, char, unsigned byte
+    case 3, 8: return 2  // short, unsigned short
+    case 4, 5, 9: return 4  // int, float, unsigned int
+    case 6, 10, 11: return 8  // double and 64-bit integers
+    // netCDF-C divides by the width of what it doesn't know.
+    default: throw Damage(found: "type \(type)")
     }
   }
 
@@ -100,7 +103,7 @@ struct ClassicHeader {
     _ = try number(4)
     for _ in try entries() {
       try skipName()
-      let width = ClassicHeader.width(try number(4))
+      let width = try width()
       try skip(try count().multiply(width))
     }
   }
