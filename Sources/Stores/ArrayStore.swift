@@ -195,9 +195,10 @@ extension ArrayStore {
     let info = try info(name)
     let chunks = info.chunks ?? info.shape
     let pieces = zip(info.shape, chunks).reduce(1) { $0 * (($1.0 + max(1, $1.1) - 1) / max(1, $1.1)) }
-    guard info.count <= limit, chunks.reduce(1, *) <= limit, pieces <= 1 << 20 else {
+    guard info.count <= limit, chunks.reduce(1, *) <= limit, pieces <= 1 << 18 else {
       throw JigsawError(
-        "\(location): \(name)", "is too long for a coordinate", expected: "at most \(limit) values in a million chunks",
+        "\(location): \(name)", "is too long for a coordinate",
+        expected: "at most \(limit) values in \(1 << 18) chunks",
         found: "\(info.count) values in \(pieces) chunks",
         remedy: "write it anew in larger chunks, or correct its metadata")
     }

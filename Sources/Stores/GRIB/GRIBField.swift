@@ -66,13 +66,12 @@ extension GRIBProduct {
     typeOfLevel = type == "isobaricInPa" ? GRIBProduct.pressure : type
     level = type == "isobaricInPa" ? stored / 100 : stored
     stepType = message.text("stepType") ?? "instant"
+    try GRIBProduct.requireTimeUnits(message, edition, place)
     let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
-    // The library counts the days to the validity one by one, up to some 10¹¹ in a damaged message.
     let forecast = message.integer("forecastTime") ?? 0
-    // Seconds and minutes may be many.
-    let isFine = [0, 13].contains(message.integer("indicatorOfUnitOfTimeRange") ?? 1)
+    // The library counts the days to the validity one by one.
     guard max(first.magnitude, last.magnitude) <= GRIBProduct.stepLimit,
-      forecast.magnitude <= (isFine ? 100 : 1) * GRIBProduct.stepLimit
+      forecast.magnitude <= 100 * GRIBProduct.stepLimit
     else {
       throw JigsawError(
         place, "has a step that can't be", expected: "at most \(GRIBProduct.stepLimit) hours",
@@ -87,6 +86,18 @@ extension GRIBProduct {
 
   /// Hours from the base time to that of validity: a thousand years.
   private static let stepLimit: UInt = 10_000_000
+
+  /// Code table 4.4 of edition 2, 4 of edition 1. Beyond its own tables ecCodes takes units from whatever lies in memory there.
+  private static func requireTimeUnits(_ message: GRIBMessage, _ edition: Int, _ place: String) throws {
+    for key in ["indicatorOfUnitOfTimeRange", "indicatorOfUnitForTimeRange"] {
+      guard let unit = message.integer(key) else { continue }
+      guard (0...7).contains(unit) || (10...14).contains(unit) || edition == 1 && unit == 254 else {
+        throw JigsawError(
+          place, "has an unknown unit of time", expected: "0 to 7 or 10 to 14 in \(key)", found: "\(unit)",
+          remedy: "the file is damaged; copy it again")
+      }
+    }
+  }
 
   /// Seconds since 1970 of 20010131 and 1830; nil for what is no date.
   static func timestamp(date: Int, time: Int) -> Int64? {

@@ -31,7 +31,11 @@ struct ZarrDocuments {
         }
         for (name, member) in members {
           try requireSafe(name)
-          if member["node_type"]?.string == "array" { add(name, version3: member) }
+          guard member["node_type"]?.string == "array" else { continue }
+          if name.isEmpty {
+            throw JigsawError(place, "has an array without a name", remedy: "consolidate the store again")
+          }
+          add(name, version3: member)
         }
       } else {
         try list3(storage, "", depth: 0)
