@@ -99,6 +99,16 @@ let package = Package(
 
     // Tests, and what several of them share.
     .target(name: "TestSupport", dependencies: ["Basics", "Stores"], path: "Tests/TestSupport", swiftSettings: strict),
+    // Damaged stores of all kinds, read by the tests some hundred times and by fuzz-stores millions of times.
+    .target(
+      name: "FuzzCases",
+      dependencies: [
+        "Basics", "Stores", "Datasets", "TestSupport", "CBlosc", "CBZip2", "CLZ4", "CLZMA", "CZlib", "CZstd",
+      ], path: "Tests/FuzzCases", swiftSettings: strict),
+    .executableTarget(
+      name: "fuzz-stores", dependencies: ["Basics", "FuzzCases", "TestSupport"], path: "Tests/FuzzMain",
+      swiftSettings: strict),
+    tests("FuzzTests", ["Basics", "FuzzCases", "TestSupport"]),
     tests("TensorsTests", ["Tensors", "CKernels"]),
     // Checks of ranks, run by the tests on threads and by rank-checks under mpirun.
     .target(

@@ -382,14 +382,10 @@ public struct GriddedStore: Sendable {
   }
 
   /// No axis has more points; a longer one comes from damaged metadata.
-  static let coordinateLimit = 1 << 26
+  static let coordinateLimit = 1 << 22
 
   static func coordinate(_ store: any ArrayStore, _ name: String) throws -> RawArray {
-    let count = try store.info(name).count
-    guard count <= coordinateLimit else {
-      throw JigsawError("\(store.location): \(name)", "is too long for a coordinate", found: "\(count) values")
-    }
-    let raw = try store.read(name)
+    let raw = try store.readSmall(name, atMost: coordinateLimit)
     if raw.doubles.contains(where: { !$0.isFinite }) {
       throw JigsawError("\(store.location): \(name)", "has coordinates that are not numbers")
     }

@@ -77,6 +77,22 @@ public struct ArrayInfo: Sendable {
   public var shape: [Int] { dimensions.map(\.size) }
   public var dimensionNames: [String] { dimensions.map(\.name) }
   public var count: Int { dimensions.reduce(1) { $0 * $1.size } }
+
+  /// Bytes of a whole array; far more than any disk holds, far less than overflows.
+  static let byteLimit = 1 << 60
+  /// The largest chunk that is decoded; a larger one is taken for damage.
+  static let chunkByteLimit = 4 << 30
+
+  /// Whether no extent is negative, and the numbers other than those of no length have at most so many bytes.
+  static func fits(_ extents: [Int], _ type: ScalarType, _ limit: Int) -> Bool {
+    var bytes = type.byteCount
+    for extent in extents where extent != 0 {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
+      if extent < 0 || overflow || product > limit { return false }
+      bytes = product
+    }
+    return true
+  }
 }
 
 /// Part of an array as stored: native byte order, C order, not decoded.
@@ -201,6 +217,24 @@ extension ArrayStore {
         found: "\(info.count) numbers of \(info.type.byteCount) bytes")
     }
     return try read(name, info.shape.map { 0..<$0 })
+  }
+
+  /// The whole of an array that is read when a store is opened, whether wanted or not: a coordinate, statistics. What a few
+  /// bytes of metadata say must not cost gigabytes or minutes.
+  ///
+  /// - Parameter limit: numbers of the array, and of one of its chunks.
+  public func readSmall(_ name: String, atMost limit: Int) throws -> RawArray {
+    let info = try info(name)
+    let chunks = info.chunks ?? info.shape
+    let pieces = zip(info.shape, chunks).reduce(1) { $0 * (($1.0 + max(1, $1.1) - 1) / max(1, $1.1)) }
+    guard info.count <= limit, chunks.reduce(1, *) <= limit, pieces <= 1 << 18 else {
+      throw JigsawError(
+        "\(location): \(name)", "is too long for a coordinate",
+        expected: "at most \(limit) values in \(1 << 18) chunks",
+        found: "\(info.count) values in \(pieces) chunks",
+        remedy: "write it anew in larger chunks, or correct its metadata")
+    }
+    return try read(name)
   }
 
   func checkBox(_ box: [Range<Int>], of info: ArrayInfo) throws {

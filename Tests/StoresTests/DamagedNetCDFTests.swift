@@ -1,7 +1,8 @@
 import Basics
-import Stores
 import TestSupport
 import Testing
+
+@testable import Stores
 
 /// NetCDF files that are cut short or something else end in an error that names the file.
 @Suite struct DamagedNetCDFTests {
@@ -29,6 +30,36 @@ import Testing
     try Files.writeAtomically(Array(content.unicodeScalars.map { UInt8($0.value) }), to: path)
     let error = #expect(throws: JigsawError.self) { try openStore(path) }
     #expect(error?.place == path)
+  }
+
+  /// Found by fuzz-stores: netCDF-C divides by the width of a type that it doesn't know, and by a length of zero.
+  @Test func headersThatNetCDFCrashesOnAreRefused() throws {
+    func number(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+    func name(_ letter: String) -> [UInt8] { number(1) + Array(letter.utf8) + [0, 0, 0] }
+    func file(type: Int, lengths: [Int]) -> [UInt8] {
+      let dimensions = number(10) + number(2) + name("x") + number(lengths[0]) + name("y") + number(lengths[1])
+      let variable = name("a") + number(2) + number(0) + number(1) + number(0) + number(0) + number(type) + number(16)
+      let header =
+        Array("CDF\u{1}".utf8) + number(0) + dimensions + number(0) + number(0) + number(11) + number(1) + variable
+      return header + number(header.count + 4) + [UInt8](repeating: 0, count: 16)
+    }
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.nc"
+    try Files.writeAtomically(file(type: 5, lengths: [2, 2]), to: path)
+    #expect(try openStore(path).read("a").count == 4)
+    for (type, lengths) in [(12, [2, 2]), (0, [2, 2]), (5, [2, 0])] {
+      try Files.writeAtomically(file(type: type, lengths: lengths), to: path)
+      let error = #expect(throws: JigsawError.self) { try openStore(path) }
+      #expect(error?.place == path && error?.problem == "has a damaged header")
+    }
+  }
+
+  /// Found by fuzz-stores: HDF5 has extents of 64 bits, which are negative here.
+  @Test func extentsAreBounded() {
+    #expect(ArrayInfo.fits([1 << 30, 1 << 28], .float32, 1 << 60))
+    #expect(ArrayInfo.fits([1 << 59, 0, 2], .int8, 1 << 60))
+    #expect(!ArrayInfo.fits([-1, 4], .int8, 1 << 60))
+    #expect(!ArrayInfo.fits([1 << 40, 1 << 40], .float64, 1 << 60))
   }
 
   @Test func missingFilesAreNamed() {

@@ -121,6 +121,32 @@ import Testing
     }
   }
 
+  /// Found by fuzz-stores: the system ends a name at a zero byte, and an array without a name has keys from "/" on.
+  @Test(arguments: ["a\\u0000", "", "x\\u0000/../y"]) func namesThatCanNotBeAreRefused(name: String) {
+    let array = """
+      {"zarr_format": 3, "node_type": "array", "shape": [2], "data_type": "int8", "fill_value": 0, "chunk_grid":
+      {"name": "regular", "configuration": {"chunk_shape": [2]}}, "chunk_key_encoding": "default", "codecs": ["bytes"]}
+      """
+    let group = """
+      {"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": {"\(name)": \(array)}}}
+      """
+    #expect(throws: JigsawError.self) { try ZarrStore(MemoryStorage(["zarr.json": Array(group.utf8)])) }
+  }
+
+  /// Found by fuzz-stores: some hundred bytes of metadata that took gigabytes, or minutes of looking for chunks.
+  @Test func coordinatesOfAbsurdSizeAreRefused() throws {
+    for (shape, chunks) in [(1 << 30, 1 << 30), (1 << 30, 1 << 10), (1 << 20, 1), (4, 1 << 29)] {
+      let array = """
+        {"zarr_format": 2, "shape": [\(shape)], "chunks": [\(chunks)], "dtype": "|i1", "compressor": null,
+        "fill_value": 0, "order": "C", "filters": null}
+        """
+      let store = try ZarrStore(
+        MemoryStorage([".zgroup": Array("{\"zarr_format\": 2}".utf8), "a/.zarray": Array(array.utf8)]))
+      let error = #expect(throws: JigsawError.self, "\(shape) \(chunks)") { try store.readSmall("a", atMost: 1 << 22) }
+      #expect(error?.place == "memory: a" && error?.problem == "is too long for a coordinate")
+    }
+  }
+
   @Test func foldersThatAreNotStoresAreExplained() throws {
     let folder = try TemporaryFolder()
     try Files.createDirectory("\(folder.path)/empty")

@@ -40,7 +40,8 @@ public final class AnemoiDataset: FieldView {
         remedy: "the dataset was not completed; create it again")
     }
     try check("variables", names.count, 1)
-    if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+    var known: Set<String> = []
+    if let twice = names.first(where: { !known.insert($0).inserted }) {
       throw JigsawError("\(place): variables", "names \(twice) twice")
     }
     let latitudes = try AnemoiDataset.coordinate(store, "latitudes")
@@ -94,8 +95,11 @@ public final class AnemoiDataset: FieldView {
 
   // MARK: Metadata
 
+  /// Points of a dataset: some ten times those of a globe at 9 km. Dates as well.
+  private static let pointLimit = 1 << 26
+
   private static func coordinate(_ store: any ArrayStore, _ name: String) throws -> [Double] {
-    let values = try store.read(name).doubles
+    let values = try store.readSmall(name, atMost: pointLimit).doubles
     guard values.allSatisfy({ $0.isFinite && abs($0) <= 720 }) else {
       throw JigsawError("\(store.location): \(name)", "has values that are no degrees", remedy: "create it again")
     }
@@ -109,7 +113,7 @@ public final class AnemoiDataset: FieldView {
       throw JigsawError(place, "are not dates", expected: "datetime64", found: info.type.rawValue)
     }
     let clock = try CFTime(units: units, calendar: nil, place: place)
-    let dates = try store.read("dates").integers.map { try clock.timestamp($0) }
+    let dates = try store.readSmall("dates", atMost: pointLimit).integers.map { try clock.timestamp($0) }
     if let (earlier, later) = zip(dates, dates.dropFirst()).first(where: { $0 >= $1 }) {
       throw JigsawError(place, "are not ascending", found: "\(later.display) after \(earlier.display)")
     }
@@ -168,7 +172,7 @@ public final class AnemoiDataset: FieldView {
           "\(store.location): \(prefix)\(name)", "doesn't fit the variables", expected: "[\(count)]",
           found: "\(info.shape)")
       }
-      columns.append(try store.read(prefix + name).doubles)
+      columns.append(try store.readSmall(prefix + name, atMost: pointLimit).doubles)
     }
     return (0..<count).map {
       FieldStatistics(mean: columns[0][$0], deviation: columns[1][$0], minimum: columns[2][$0], maximum: columns[3][$0])

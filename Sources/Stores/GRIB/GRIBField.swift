@@ -24,10 +24,6 @@ struct GRIBProduct: Sendable, Hashable {
   let gridType: String
 
   static let pressure = "isobaricInhPa"
-  /// Code table 4.4 of edition 2, 4 of edition 1.
-  private static let timeUnits: Set<Int> = [0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 254, 255]
-  /// A hundred years of hours, two of minutes.
-  private static let stepLimit = 1_000_000
   var isOnPressureLevel: Bool { typeOfLevel == GRIBProduct.pressure }
 }
 
@@ -70,23 +66,37 @@ extension GRIBProduct {
     typeOfLevel = type == "isobaricInPa" ? GRIBProduct.pressure : type
     level = type == "isobaricInPa" ? stored / 100 : stored
     stepType = message.text("stepType") ?? "instant"
+    try GRIBProduct.requireTimeUnits(message, edition, place)
     let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
-    span = last.subtractingReportingOverflow(first).partialValue
-    // ecCodes goes to the date of validity day by day: for a damaged step or unit that takes for ever.
-    if let unit = message.integer("indicatorOfUnitOfTimeRange"), !GRIBProduct.timeUnits.contains(unit) {
+    let forecast = message.integer("forecastTime") ?? 0
+    // The library counts the days to the validity one by one.
+    guard max(first.magnitude, last.magnitude) <= GRIBProduct.stepLimit,
+      forecast.magnitude <= 100 * GRIBProduct.stepLimit
+    else {
       throw JigsawError(
-        place, "has a unit of time that can't be", found: "\(unit)", remedy: "the file is damaged; copy it again")
+        place, "has a step that can't be", expected: "at most \(GRIBProduct.stepLimit) hours",
+        found: "\(first) to \(last), forecast time \(forecast)", remedy: "the file is damaged; copy it again")
     }
-    for key in ["endStep", "forecastTime", "P1", "P2"] {
-      if let step = message.integer(key), step.magnitude > GRIBProduct.stepLimit {
-        throw JigsawError(
-          place, "has a step that can't be", found: "\(step)", remedy: "the file is damaged; copy it again")
-      }
-    }
+    span = last - first
     step = try date("validityDate", "validityTime") - date("dataDate", "dataTime")
     member = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil } ?? 0
     packing = message.text("packingType") ?? "unknown"
     gridType = message.text("gridType") ?? "unknown"
+  }
+
+  /// Hours from the base time to that of validity: a thousand years.
+  private static let stepLimit: UInt = 10_000_000
+
+  /// Code table 4.4 of edition 2, 4 of edition 1. Beyond its own tables ecCodes takes units from whatever lies in memory there.
+  private static func requireTimeUnits(_ message: GRIBMessage, _ edition: Int, _ place: String) throws {
+    for key in ["indicatorOfUnitOfTimeRange", "indicatorOfUnitForTimeRange"] {
+      guard let unit = message.integer(key) else { continue }
+      guard (0...7).contains(unit) || (10...14).contains(unit) || edition == 1 && unit == 254 else {
+        throw JigsawError(
+          place, "has an unknown unit of time", expected: "0 to 7 or 10 to 14 in \(key)", found: "\(unit)",
+          remedy: "the file is damaged; copy it again")
+      }
+    }
   }
 
   /// Seconds since 1970 of 20010131 and 1830; nil for what is no date.

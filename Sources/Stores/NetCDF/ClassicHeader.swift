@@ -12,8 +12,13 @@ struct ClassicHeader {
   /// Thrown when the header goes on beyond the bytes at hand.
   private struct EndOfBytes: Error {}
 
+  /// Thrown when no library should see the file.
+  private struct Damage: Error {
+    let found: String
+  }
+
   /// The byte after the last that variables occupy; nil for files of other formats.
-  /// - Throws: when the file ends within its header.
+  /// - Throws: when the file ends within its header, or netCDF-C would crash on it.
   static func requiredByteCount(_ path: String) throws -> Int? {
     var limit = 1 << 20
     while true {
@@ -21,6 +26,8 @@ struct ClassicHeader {
       guard var header = ClassicHeader(bytes) else { return nil }
       do {
         return try header.end()
+      } catch let damage as Damage {
+        throw JigsawError(path, "has a damaged header", found: damage.found, remedy: "copy the file again")
       } catch is EndOfBytes {
         if bytes.count < limit { throw JigsawError(path, "ends within its header", remedy: "copy the file again") }
         if limit > 64 << 20 { return nil }  // No header is that long; netCDF-C will say what it is.
@@ -55,8 +62,12 @@ struct ClassicHeader {
         guard dimensions.indices.contains(dimension) else { throw EndOfBytes() }
         return dimensions[dimension]
       }
+      // netCDF-C divides by it.
+      guard !extents.dropFirst().contains(0) else {
+        throw Damage(found: "a dimension of no length that is not the first")
+      }
       try skipAttributes()
-      let width = ClassicHeader.width(try number(4))
+      let width = try width()
       _ = try count()  // The size as stored overflows for large variables.
       let begin = try number(hasWideOffsets ? 8 : 4)
       let isRecord = extents.first == 0
@@ -74,12 +85,15 @@ struct ClassicHeader {
   }
 
   /// Bytes per element of the format's types.
-  private static func width(_ type: Int) -> Int {
+  private mutating func width() throws -> Int {
+    let type = try number(4)
     switch type {
-    case 3, 8: 2  // short, unsigned short
-    case 4, 5, 9: 4  // int, float, unsigned int
-    case 6, 10, 11: 8  // double and 64-bit integers
-    default: 1  // byte, char, unsigned byte
+    case 1, 2, 7: return 1  // byte, char, unsigned byte
+    case 3, 8: return 2  // short, unsigned short
+    case 4, 5, 9: return 4  // int, float, unsigned int
+    case 6, 10, 11: return 8  // double and 64-bit integers
+    // netCDF-C divides by the width of what it doesn't know.
+    default: throw Damage(found: "type \(type)")
     }
   }
 
@@ -89,7 +103,7 @@ struct ClassicHeader {
     _ = try number(4)
     for _ in try entries() {
       try skipName()
-      let width = ClassicHeader.width(try number(4))
+      let width = try width()
       try skip(try count().multiply(width))
     }
   }

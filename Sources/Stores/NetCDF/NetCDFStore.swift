@@ -82,6 +82,11 @@ public final class NetCDFStore: ArrayStore {
     return (names[format] ?? "NetCDF-4", attributes, arrays, variables)
   }
 
+  private static let damaged = "the file is damaged; copy it again"
+
+  /// Values of one attribute.
+  private static let attributeLimit = 1 << 24
+
   /// Nil for types that hold no numbers (strings, compounds).
   private static func inspect(_ file: Int32, _ variable: Int32, _ path: String) throws -> ArrayInfo? {
     var name = [CChar](repeating: 0, count: Int(NC_MAX_NAME) + 1)
@@ -99,9 +104,20 @@ public final class NetCDFStore: ArrayStore {
       try NetCDFLibrary.check(nc_inq_dim(file, id, &name, &length), path, "inspect \(variableName)")
       return ArrayInfo.Dimension(name: string(name), size: length)
     }
+    // Sizes beyond 2⁶³ come out negative.
+    guard ArrayInfo.fits(dimensions.map(\.size), scalarType, ArrayInfo.byteLimit) else {
+      throw JigsawError(
+        "\(path): \(variableName)", "has a size that can't be",
+        found: dimensions.map { "\($0.name) \(UInt(bitPattern: $0.size))" }.joined(separator: ", "), remedy: damaged)
+    }
     var storage: Int32 = 0
     var chunks = [Int](repeating: 0, count: Int(rank))
     let isChunked = nc_inq_var_chunking(file, variable, &storage, &chunks) == NC_NOERR && storage == NC_CHUNKED
+    guard !isChunked || ArrayInfo.fits(chunks, scalarType, ArrayInfo.chunkByteLimit) else {
+      throw JigsawError(
+        "\(path): \(variableName)", "has chunks that are too large", expected: "at most 4 GiB", found: "\(chunks)",
+        remedy: damaged)
+    }
     var shuffle: Int32 = 0
     var deflate: Int32 = 0
     var level: Int32 = 0
@@ -140,6 +156,11 @@ public final class NetCDFStore: ArrayStore {
       var length = 0
       try NetCDFLibrary.check(nc_inq_attname(file, variable, index, &name), path, "read an attribute")
       try NetCDFLibrary.check(nc_inq_att(file, variable, name, &type, &length), path, "read an attribute")
+      guard (0...attributeLimit).contains(length) else {
+        throw JigsawError(
+          path, "has an attribute that is too long", expected: "at most \(attributeLimit) values",
+          found: "\(UInt(bitPattern: length)) in \(string(name))", remedy: damaged)
+      }
       switch type {
       case NC_CHAR:
         var text = [CChar](repeating: 0, count: length + 1)

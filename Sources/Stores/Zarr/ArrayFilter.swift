@@ -50,6 +50,9 @@ struct ArrayFilter: Sendable {
     self.encoded = encoded
   }
 
+  /// Whether another number of numbers comes out than goes in: no filter can follow.
+  var packsBits: Bool { if case .packBits = operation { true } else { false } }
+
   /// Of a chunk of `count` numbers.
   func encodedByteCount(_ count: Int) -> Int {
     if case .packBits = operation { return 1 + (count + 7) / 8 }

@@ -71,7 +71,8 @@ extension ChunkPipeline {
       if compressors.isEmpty { return try decode(shard, source, inner, scratch) }
       guard let stored = try source.read(nil, scratch.stored) else { return false }
       // How long a shard is does not follow from its shape; chunks that don't compress make it a little longer.
-      let limit = count * wanted.width + count * wanted.width / 8 + shard.indexByteCount + 1 << 20
+      let length = count * wanted.width + count * wanted.width / 8 + shard.indexByteCount + 1 << 20
+      let limit = min(length, ZarrMetadata.chunkLimit + ZarrMetadata.chunkLimit / 8)
       // Inner chunks use the scratch memory anew.
       let bytes = try Array(decompressed(stored.bytes, limit: limit, scratch))
       return try decode(

@@ -31,7 +31,11 @@ struct ZarrDocuments {
         }
         for (name, member) in members {
           try requireSafe(name)
-          if member["node_type"]?.string == "array" { add(name, version3: member) }
+          guard member["node_type"]?.string == "array" else { continue }
+          if name.isEmpty {
+            throw JigsawError(place, "has an array without a name", remedy: "consolidate the store again")
+          }
+          add(name, version3: member)
         }
       } else {
         try list3(storage, "", depth: 0)
@@ -74,7 +78,9 @@ struct ZarrDocuments {
   private func requireSafe(_ name: String) throws {
     // Bytes, since a slash and an accent make one Character.
     let slash = UInt8(ascii: "/")
-    if name.utf8.first == slash || name.utf8.split(separator: slash).contains(where: { $0.elementsEqual("..".utf8) }) {
+    let parts = name.utf8.split(separator: slash)
+    // The system takes a name to end at a zero byte.
+    if name.utf8.first == slash || name.utf8.contains(0) || parts.contains(where: { $0.elementsEqual("..".utf8) }) {
       throw JigsawError(
         place, "has the key '\(name)', which leads out of the store", remedy: "don't trust this store")
     }

@@ -43,7 +43,7 @@ extension ZarrMetadata {
     var last = (type: type, isBigEndian: isBigEndian)
     for filter in list {
       let name = filter["id"]?.string ?? ""
-      if codecs.isEmpty, let found = ArrayFilter(name, filter, decoded: last.type) {
+      if codecs.isEmpty, filters.last?.packsBits != true, let found = ArrayFilter(name, filter, decoded: last.type) {
         filters.append(found)
         let dtype = (filter["encode_dtype"] ?? filter["astype"])?.string.flatMap(ZarrMetadata.type)
         last = (found.encoded, dtype?.isBigEndian ?? last.isBigEndian)

@@ -92,9 +92,9 @@ extension ZarrMetadata {
       switch found.name {
       case let name where form == nil && filters.count < 16 && name.hasPrefix(numcodecsPrefix):
         let name = String(name.dropFirst(numcodecsPrefix.count))
-        guard let filter = ArrayFilter(name, settings, decoded: filters.last?.encoded ?? type) else {
-          throw unknown(codec)
-        }
+        guard filters.last?.packsBits != true,
+          let filter = ArrayFilter(name, settings, decoded: filters.last?.encoded ?? type)
+        else { throw unknown(codec) }
         filters.append(filter)
       case "transpose" where form == nil && filters.isEmpty:
         let permutation: [Int]? =

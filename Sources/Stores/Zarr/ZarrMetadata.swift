@@ -31,9 +31,7 @@ struct ZarrMetadata: Sendable {
   }
 
   /// The largest chunk that is decoded; a larger one is taken for a damaged document.
-  static let chunkLimit = 4 << 30
-  /// Bytes of a whole array; far more than any disk holds, far less than overflows.
-  static let arrayLimit = 1 << 60
+  static let chunkLimit = ArrayInfo.chunkByteLimit
 
   /// Reads values of a document with errors that name it.
   struct Document {
@@ -49,26 +47,19 @@ struct ZarrMetadata: Sendable {
     func shape(_ type: ScalarType) throws -> [Int] {
       guard let shape = json["shape"]?.integers, shape.allSatisfy({ $0 >= 0 && $0 < 1 << 40 }), shape.count <= 32
       else { throw invalid("shape", "a list of extents") }
-      guard fits(shape.filter { $0 > 0 }, type, arrayLimit) else { throw invalid("shape", "a size that can be") }
+      guard ArrayInfo.fits(shape, type, ArrayInfo.byteLimit) else { throw invalid("shape", "a size that can be") }
       return shape
     }
 
     func chunks(_ value: JSONValue?, _ key: String, _ shape: [Int], _ type: ScalarType) throws -> [Int] {
       guard let chunks = value?.integers, chunks.count == shape.count, chunks.allSatisfy({ $0 > 0 && $0 < 1 << 40 })
       else { throw invalid(key, "a list of \(shape.count) positive extents", found: value) }
-      guard fits(chunks, type, chunkLimit) else { throw invalid(key, "chunks of at most 4 GiB", found: value) }
+      guard ArrayInfo.fits(chunks, type, chunkLimit) else {
+        throw invalid(key, "chunks of at most 4 GiB", found: value)
+      }
       return chunks
     }
 
-    private func fits(_ extents: [Int], _ type: ScalarType, _ limit: Int) -> Bool {
-      var bytes = type.byteCount
-      for extent in extents {
-        let (product, overflow) = bytes.multipliedReportingOverflow(by: extent)
-        if overflow || product > limit { return false }
-        bytes = product
-      }
-      return true
-    }
   }
 
   /// One element with this value, zero if it is none.

@@ -1,0 +1,111 @@
+import Basics
+import Datasets
+import Stores
+import TestSupport
+
+/// A kind of input that is damaged, and read.
+public protocol FuzzKind {
+  /// Makes the input and reads it.
+  /// - Returns: whether it could be opened. Throws nothing but what is a failure: refusals are caught.
+  func run(_ mutator: inout Mutator) throws -> Bool
+}
+
+/// All kinds by name. `folder` is where those write that read files.
+public func fuzzKind(_ name: String, folder: String) throws -> (any FuzzKind)? {
+  switch name {
+  case "metadata": try MetadataKind()
+  case "chunks": try ChunkKind()
+  case "zip": try ZipKind(folder)
+  case "netcdf":
+    try FileKind(
+      folder, "nc", Goldens.folder,
+      classicFiles + ["marks", "packed", "part1", "plain", "static", "types4", "units", "unwritten", "xarray"])
+  // What no library but netCDF-C reads.
+  case "classic": try FileKind(folder, "nc", Goldens.folder, classicFiles)
+  case "grib":
+    try FileKind(
+      folder, "grib", "\(Goldens.folder)/../grib",
+      ["ensemble", "forecasts", "grids", "names", "packings", "reduced", "scanning1", "scanning2", "several", "twice"])
+  default: nil
+  }
+}
+
+private let classicFiles = ["classic", "offset64", "types3", "types3offset", "types5"]
+
+public let fuzzKinds = ["metadata", "chunks", "zip", "netcdf", "classic", "grib"]
+
+/// A key that no store may ask for.
+public struct EscapingKey: Error {
+  public let key: String
+}
+
+/// Values in memory, for which keys that would lead out of a folder are failures.
+struct GuardedStorage: Storage {
+  let values: MemoryStorage
+  var location: String { values.location }
+
+  private func check(_ key: String) throws {
+    let isOutside =
+      key.utf8.first == UInt8(ascii: "/") || key.utf8.contains(0)
+      || key.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+    if isOutside { throw EscapingKey(key: key) }
+  }
+
+  func read(_ key: String) throws -> [UInt8]? {
+    try check(key)
+    return values.read(key)
+  }
+
+  func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
+    try check(key)
+    return values.read(key, part)
+  }
+
+  func list(_ key: String) throws -> [String] {
+    try check(key)
+    return values.list(key)
+  }
+}
+
+/// Reads a little of all that a store seems to have.
+enum Probe {
+  /// - Returns: whether the store could be opened.
+  static func run(_ open: () throws -> any ArrayStore) throws -> Bool {
+    var store: (any ArrayStore)?
+    try refusing { store = try open() }
+    guard let store else { return false }
+    for name in store.arrays.keys.sorted().prefix(12) { try refusing { try readEnds(store, name) } }
+    try refusing { _ = try GriddedStore(store) }
+    if AnemoiDataset.isOne(store) {
+      try refusing {
+        let dataset = try AnemoiDataset(store)
+        let count = min(64, dataset.points.count)
+        guard !dataset.dates.isEmpty, !dataset.variables.isEmpty, dataset.memberCount > 0 else { return }
+        var out = [Float](repeating: 0, count: count)
+        try out.withUnsafeMutableBufferPointer { buffer in
+          guard let start = buffer.baseAddress else { return }
+          try dataset.read(date: dataset.dates.count - 1, variables: [0], member: 0, points: 0..<count, into: start)
+        }
+      }
+    }
+    return true
+  }
+
+  /// What a user gets as a sentence is fine.
+  private static func refusing(_ body: () throws -> Void) throws {
+    do { try body() } catch is JigsawError {}
+  }
+
+  /// The first and the last numbers of an array, some hundred at most.
+  private static func readEnds(_ store: any ArrayStore, _ name: String) throws {
+    let shape = try store.info(name).shape
+    var budget = 256
+    let extents = shape.reversed().map { size in
+      let extent = min(size, max(1, min(20, budget)))
+      budget /= max(1, extent)
+      return extent
+    }.reversed()
+    _ = try store.read(name, extents.map { 0..<$0 })
+    _ = try store.read(name, zip(shape, extents).map { $0 - $1..<$0 })
+  }
+}
