@@ -192,7 +192,7 @@ public struct GriddedStore: Sendable {
   }
 
   /// Members of the ensemble that the store holds.
-  var memberCount: Int {
+  public var memberCount: Int {
     axes.member.flatMap { name in
       store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
     } ?? 1
@@ -384,8 +384,10 @@ public struct GriddedStore: Sendable {
   /// No axis has more points; a longer one comes from damaged metadata.
   static let coordinateLimit = 1 << 22
 
-  static func coordinate(_ store: any ArrayStore, _ name: String) throws -> RawArray {
-    let raw = try store.readSmall(name, atMost: coordinateLimit)
+  static func coordinate(_ store: any ArrayStore, _ name: String, atMost limit: Int = coordinateLimit) throws
+    -> RawArray
+  {
+    let raw = try store.readSmall(name, atMost: limit)
     if raw.doubles.contains(where: { !$0.isFinite }) {
       throw JigsawError("\(store.location): \(name)", "has coordinates that are not numbers")
     }

@@ -54,8 +54,9 @@ public enum StoreInspection {
 
   private static func understood(_ store: any ArrayStore) -> [String] {
     do {
-      return AnemoiDataset.isOne(store)
-        ? anemoi(try AnemoiDataset(store)) : try fields(GriddedStore(store))
+      if AnemoiDataset.isOne(store) { return ["Anemoi dataset"] + view(try AnemoiDataset(store)) }
+      if let points = try PointFields(store) { return view(points) }
+      return try fields(GriddedStore(store))
     } catch {
       return ["not usable as fields: \(error)"]
     }
@@ -77,6 +78,7 @@ public enum StoreInspection {
   private static func fields(_ gridded: GriddedStore) throws -> [String] {
     var lines = ["grid: \(gridded.grid.summary)\(gridded.grid.isGlobal ? ", global" : ", limited area")"]
     if !gridded.times.isEmpty { lines += times(gridded.times) }
+    if gridded.memberCount > 1 { lines.append("members: \(gridded.memberCount)") }
     if !gridded.levelsHPa.isEmpty {
       lines.append("levels: \(gridded.levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa")
     }
@@ -98,8 +100,8 @@ public enum StoreInspection {
     "sample: \(fields) \(what) of \(points) points, \(InspectWorkflow.size(fields * points * 4)) in FP32"
   }
 
-  private static func anemoi(_ dataset: AnemoiDataset) -> [String] {
-    var lines = ["Anemoi dataset, \(dataset.points.summary), \(dataset.memberCount) member(s)"]
+  private static func view(_ dataset: any FieldView) -> [String] {
+    var lines = ["points: \(dataset.points.summary); \(dataset.memberCount) member(s)"]
     if let grid = dataset.points.regular()?.grid {
       lines.append("grid: \(grid.summary)\(grid.isGlobal ? ", global" : ", limited area")")
     } else {

@@ -3,13 +3,13 @@ import Stores
 
 /// The fields of a NetCDF file, a GRIB file or a Zarr group whose points are a list, along one dimension: reduced Gaussian
 /// grids, unstructured meshes, what Anemoi's inference writes. Variables on levels become one each, as in `StoreFields`.
-final class PointFields: FieldView {
-  let dates: [Timestamp]
-  let variables: [ViewVariable]
-  let points: PointGrid
-  let storedRuns: [Range<Int>]
-  let memberCount: Int
-  let missing: Set<Int> = []
+public final class PointFields: FieldView {
+  public let dates: [Timestamp]
+  public let variables: [ViewVariable]
+  public let points: PointGrid
+  public let storedRuns: [Range<Int>]
+  public let memberCount: Int
+  public let missing: Set<Int> = []
   private let store: any ArrayStore
   private let fields: [Field]
 
@@ -28,8 +28,11 @@ final class PointFields: FieldView {
     let points: String
   }
 
+  /// Grids of 3 km have so many.
+  private static let pointLimit = 1 << 26
+
   /// Nil when latitude and longitude are not along one common dimension.
-  init?(_ store: any ArrayStore) throws {
+  public init?(_ store: any ArrayStore) throws {
     func coordinate(_ names: [String], _ standardName: String) -> ArrayInfo? {
       let vectors = store.arrays.values.filter { $0.dimensions.count == 1 }.sorted { $0.name < $1.name }
       return vectors.first { $0.attributes["standard_name"]?.text == standardName }
@@ -41,7 +44,7 @@ final class PointFields: FieldView {
     else { return nil }
     self.store = store
     func degrees(_ array: ArrayInfo) throws -> [Double] {
-      let values = try GriddedStore.coordinate(store, array.name).doubles
+      let values = try GriddedStore.coordinate(store, array.name, atMost: PointFields.pointLimit).doubles
       let isRadians = array.attributes["units"]?.text?.hasPrefix("rad") ?? false
       return isRadians ? values.map { $0 * 180 / .pi } : values
     }
@@ -105,10 +108,10 @@ final class PointFields: FieldView {
     return (found.name, found)
   }
 
-  var location: String { store.location }
-  var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+  public var location: String { store.location }
+  public var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
 
-  func read(
+  public func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
   ) throws {
     // What lies in one array is read at once, from its lowest to its highest wanted level.
