@@ -17,7 +17,7 @@ struct ChunkKind: FuzzKind {
   private let bases: [Base]
   private let bombs: [(metadata: [UInt8], chunk: [UInt8])]
 
-  init() throws {
+  init(bombByteCount: Int) throws {
     var bases: [Base] = []
     for store in ["codecs.zarr", "format3.zarr"] {
       let values = try Values.folder(Goldens.path(store))
@@ -30,8 +30,8 @@ struct ChunkKind: FuzzKind {
     let plain = (0..<64).map { UInt8($0 / 4) }
     for (id, chunk) in Encoders.all(plain) { bases.append(Base(ChunkKind.store(id, chunk))) }
     self.bases = bases
-    // 512 MiB of zeros where 64 bytes are expected.
-    let zeros = Encoders.bombs(512 << 20)
+    // Zeros where 64 bytes are expected.
+    let zeros = Encoders.bombs(bombByteCount)
     bombs = zeros.map { (ChunkKind.document($0.key), $0.value) }.sorted { $0.chunk.count < $1.chunk.count }
   }
 

@@ -10,11 +10,15 @@ public protocol FuzzKind {
   func run(_ mutator: inout Mutator) throws -> Bool
 }
 
-/// All kinds by name. `folder` is where those write that read files.
-public func fuzzKind(_ name: String, folder: String) throws -> (any FuzzKind)? {
+/// All kinds by name.
+///
+/// - Parameters:
+///   - folder: where those write that read files.
+///   - bombByteCount: what the bombs among the chunks decode to.
+public func fuzzKind(_ name: String, folder: String, bombByteCount: Int = 512 << 20) throws -> (any FuzzKind)? {
   switch name {
   case "metadata": try MetadataKind()
-  case "chunks": try ChunkKind()
+  case "chunks": try ChunkKind(bombByteCount: bombByteCount)
   case "zip": try ZipKind(folder)
   case "netcdf":
     try FileKind(

@@ -66,6 +66,20 @@ final class Failures: Sendable {
     #expect(error?.problem == "has an unknown unit of time")
   }
 
+  /// Found by fuzz-stores: ecCodes reads beyond the message for groups that it can't hold.
+  @Test func absurdNumbersOfGroupsAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/groups.grib"
+    var bytes = try Files.read(GRIBGoldens.path("packings"))
+    // A section 5 of 47 bytes, for 72 points by template 2: octets 32 to 35 have the number of groups.
+    let head: [UInt8] = [0, 0, 0, 47, 5, 0, 0, 0, 72, 0, 2]
+    let section = try #require(bytes.indices.first { bytes[$0...].starts(with: head) })
+    bytes[section + 31] = 0x80
+    try Files.writeAtomically(bytes, to: path)
+    let error = #expect(throws: JigsawError.self) { try openStore(path) }
+    #expect(error?.problem == "is damaged" && error?.found?.contains("groups of 72 numbers") == true)
+  }
+
   @Test func absurdSizesAreRefused() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/large.grib"

@@ -183,10 +183,25 @@ struct GRIBFraming {
       }
     }
     try requireImage(packing, data, packed, start)
+    try requireGroups(packing, data, packed, start)
     let present = sections.compactMap { $0 }
     return GRIBFrame(
       edition: 2, offset: start, part: part, pieces: whole.map { [$0] } ?? GRIBFraming.joined(present),
       header: GRIBFraming.joined(sections[0...5].compactMap { $0 }), grid: grid, points: points)
+  }
+
+  /// Complex packing (templates 2 and 3): there must be bits for what each group says of itself. ecCodes reads on beyond the
+  /// end of the message.
+  private mutating func requireGroups(_ packing: Range<Int>, _ data: Range<Int>, _ packed: Int, _ start: Int) throws {
+    let template = try number(packing.lowerBound + 9, 2, start)
+    guard template == 2 || template == 3 else { return }
+    guard packing.count >= 47 else { throw damaged(start, "a section 5 of \(packing.count) bytes") }
+    let groups = try number(packing.lowerBound + 31, 4, start)
+    // Of the references, the widths and the lengths.
+    let bits = try [19, 36, 46].reduce(0) { $0 + Int(try byte(packing.lowerBound + $1)) }
+    guard groups <= packed, groups * bits <= 8 * (data.count - 5) else {
+      throw damaged(start, "\(groups) groups of \(packed) numbers in \(data.count - 5) bytes")
+    }
   }
 
   /// JPEG 2000 (template 40): the image must have as many points as there are numbers, in one component. OpenJPEG crashes on
