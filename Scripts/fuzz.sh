@@ -36,5 +36,5 @@ rm "$out/one.log" "$out/other.log"
 
 echo "| kind | seed | cases | opened | refused | longest case, ms | memory, MiB | failures | crashes |"
 echo "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
-sed -n 's/^result \([a-z]*\): \([0-9]*\) cases of seed \([0-9]*\), \([0-9]*\) opened, \([0-9]*\) refused, longest \([0-9]*\) ms (case [0-9]*), memory +\([0-9]*\) MiB, \([0-9]*\) failures, \([0-9]*\) crashes.*/| \1 | \3 | \2 | \4 | \5 | \6 | \7 | \8 | \9 |/p' "$out/log.txt" | tee "$out/table.md"
+sed -n 's/^result \([a-z]*\): \([0-9]*\) cases of seed \([0-9]*\), \([0-9]*\) opened, \([0-9]*\) refused, longest \([0-9]*\) ms (case [0-9]*), memory +\([0-9]*\) MiB, \([0-9]*\) failures, \([0-9]*\) crashes.*/| \1 | \3 | \2 | \4 | \5 | \6 | \7 | \8 | \9 |/p' "$out/log.txt"
 grep -E '^(crashes|failure)' "$out/log.txt" || true
