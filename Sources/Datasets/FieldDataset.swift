@@ -3,39 +3,6 @@ import Stores
 import Synchronization
 import Tensors
 
-/// Where fields come from: stores that follow each other in time, or add variables.
-public struct SourceDescription: Sendable {
-  /// A path or a pattern ("data/era5-*.nc"); several matches follow each other in time.
-  public let path: String
-  /// In place of a path: datasets to open as Anemoi does.
-  public let open: JSONValue?
-  /// Our name → the name in the store, where that isn't among the known ones.
-  public let names: [String: String]
-
-  public init(path: String, open: JSONValue? = nil, names: [String: String] = [:]) {
-    self.path = path
-    self.open = open
-    self.names = names
-  }
-
-  /// The paths and patterns of all stores in it.
-  public var paths: [String] { path.isEmpty ? open.map { ViewRequest($0, key: "open").paths } ?? [] : [path] }
-
-  /// All of it as a view, whatever its points.
-  public func openView(key: String) throws -> any FieldView {
-    if path.isEmpty, open == nil { throw SourceDescription.empty(key) }
-    return try ViewRequest(open ?? .string(path), key: open == nil ? key : "\(key).open").open()
-  }
-
-  static func empty(_ key: String) -> JigsawError {
-    JigsawError(
-      "\(key).path", "is empty", remedy: "name a NetCDF file, a Zarr folder or an Anemoi dataset, or use open")
-  }
-
-  /// For messages: the path, or what is opened.
-  public var display: String { path.isEmpty ? open.flatMap { try? $0.text(pretty: false) } ?? "" : path }
-}
-
 /// A dataset: chosen channels on one grid at many times, plus static fields. Reading is safe from several threads.
 public final class FieldDataset: Sendable {
   public let grid: LatLonGrid
@@ -49,7 +16,7 @@ public final class FieldDataset: Sendable {
   /// Notes for people on what was changed on reading.
   public let normalizations: [String]
 
-  private let parts: [Part]
+  let parts: [Part]
   private let statics: [(store: any GridFields, found: FoundVariable)]
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
@@ -73,7 +40,7 @@ public final class FieldDataset: Sendable {
   public let memory = BufferPool()
 
   /// One store of a source, with the channels it gives.
-  private struct Part: Sendable {
+  struct Part: Sendable {
     let source: Int
     let store: any GridFields
     let fields: [WantedField]
@@ -111,7 +78,7 @@ public final class FieldDataset: Sendable {
     origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
     var stores: [(source: Int, store: any GridFields)] = []
     for (index, source) in sources.enumerated() {
-      for store in try FieldDataset.openSource(source, key: "data.sources[\(index)]", rows: rows) {
+      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows) {
         stores.append((index, store))
       }
     }
@@ -194,21 +161,6 @@ public final class FieldDataset: Sendable {
     normalizations = Array(Set(notes)).sorted()
   }
 
-  /// What a source stands for: its stores, or the view that it asks for.
-  private static func openSource(_ source: SourceDescription, key: String, rows: Int?) throws -> [any GridFields] {
-    if let request = source.open {
-      if !source.path.isEmpty { throw JigsawError(key, "has both a path and open", remedy: "remove one of them") }
-      return [try RegularView(ViewRequest(request, key: "\(key).open").open(), rows: rows)]
-    }
-    if source.path.isEmpty { throw SourceDescription.empty(key) }
-    return try expand(source.path).map { path in
-      let store = try openStore(path)
-      if AnemoiDataset.isOne(store) { return try RegularView(AnemoiDataset(store), rows: rows) }
-      if let points = try PointFields(store) { return try RegularView(points, rows: rows) }
-      return try GriddedStore(store, rows: rows)
-    }
-  }
-
   /// The stores of the one source that has `name`.
   private static func locate(
     _ name: String, _ stores: [(source: Int, store: any GridFields)], _ sources: [SourceDescription], wantsTime: Bool
@@ -271,37 +223,6 @@ public final class FieldDataset: Sendable {
     let common = perSource[first]!.keys.filter { time in sources.allSatisfy { perSource[$0]![time] != nil } }.sorted()
     let places = common.map { time in Place(entries: sources.map { perSource[$0]![time]! }) }
     return (common, places)
-  }
-
-  // MARK: Statistics
-
-  /// Mean, deviation and extremes of every channel, and of its change over a step, as the stores say them.
-  /// - Throws: when one of them says nothing.
-  public func storedStatistics(stepHours: Int) throws -> DatasetStatistics {
-    var channels: [String: ChannelStatistics] = [:]
-    for part in parts {
-      for field in part.fields {
-        let name = self.channels[field.channel].name
-        guard channels[name] == nil else { continue }
-        guard let (values, change) = part.store.statistics(field, stepHours: stepHours) else {
-          throw JigsawError(
-            "\(part.store.location): \(name)", "brings no statistics",
-            expected: "mean, stdev and statistics_tendencies_\(stepHours)h of an Anemoi dataset",
-            remedy: "compute them with 'jigsaw data stats', or set data.statistics to null")
-        }
-        channels[name] = ChannelStatistics(
-          mean: values.mean, deviation: values.deviation, minimum: values.minimum, maximum: values.maximum,
-          tendencyMean: change.mean, tendencyDeviation: change.deviation)
-        guard let row = channels[name], row.isUsable else {
-          throw JigsawError(
-            "\(part.store.location): \(name)", "has statistics that can't be used to normalise",
-            expected: "a stdev above 0", remedy: "move it to data.static, or leave it out")
-        }
-      }
-    }
-    return DatasetStatistics(
-      start: times.first?.description ?? "", end: times.last?.description ?? "", stepHours: stepHours,
-      timeCount: times.count, channels: channels, origin: origin)
   }
 
   // MARK: Times

@@ -1,0 +1,101 @@
+import Basics
+import Stores
+
+/// How a store's axes are found and read.
+extension GriddedStore {
+  static func findAxes(_ store: any ArrayStore) throws -> Axes {
+    func axis(_ role: String, names: [String], standardNames: [String], letter: String, units: [String]) -> String? {
+      let coordinates = store.arrays.values.filter { $0.dimensions.count == 1 && $0.dimensionNames == [$0.name] }
+      let byAttribute = coordinates.filter {
+        let unit = $0.attributes["units"]?.text ?? ""
+        // Other vertical axes than pressure (a height of 2 m) are dimensions like any other.
+        let isOfAxis =
+          $0.attributes["axis"]?.text == letter && (letter != "Z" || UnitConversion(from: unit, to: "hPa") != nil)
+        return standardNames.contains($0.attributes["standard_name"]?.text ?? "") || isOfAxis || units.contains(unit)
+      }
+      if let found = byAttribute.map(\.name).sorted().first(where: { names.contains($0) }) { return found }
+      if let found = byAttribute.map(\.name).sorted().first { return found }
+      return names.first { name in coordinates.contains { $0.name == name } }
+    }
+    guard
+      let latitude = axis(
+        "latitude", names: ["latitude", "lat"], standardNames: ["latitude"], letter: "Y",
+        units: ["degrees_north", "degree_north"]),
+      let longitude = axis(
+        "longitude", names: ["longitude", "lon"], standardNames: ["longitude"], letter: "X",
+        units: ["degrees_east", "degree_east"])
+    else {
+      throw JigsawError(
+        store.location, "has no coordinate variables for latitude and longitude",
+        expected: "one-dimensional 'latitude' and 'longitude' (a regular grid)",
+        found: store.arrays.values.map { "\($0.name)(\($0.dimensionNames.joined(separator: ", ")))" }.sorted()
+          .joined(separator: ", "))
+    }
+    let time = axis(
+      "time", names: ["time", "valid_time"], standardNames: ["time"], letter: "T", units: [])
+    let level = axis(
+      "level", names: ["level", "isobaricInhPa", "pressure_level", "plev"],
+      standardNames: ["air_pressure"], letter: "Z", units: ["hPa", "millibars", "millibar", "mbar"])
+    return Axes(
+      time: time, level: level, member: GriddedStore.memberAxis(store), latitude: latitude, longitude: longitude)
+  }
+
+  /// The dimension of an ensemble, by CF's name or those that cfgrib, Anemoi and others use.
+  static func memberAxis(_ store: any ArrayStore) -> String? {
+    let names = ["number", "realization", "member", "ensemble", "ensemble_member"]
+    let coordinate = store.arrays.values.first {
+      $0.dimensionNames == [$0.name] && $0.attributes["standard_name"]?.text == "realization"
+    }
+    if let coordinate { return coordinate.name }
+    let dimensions = Set(store.arrays.values.flatMap(\.dimensionNames))
+    return names.first { dimensions.contains($0) }
+  }
+
+  /// No axis has more points; a longer one comes from damaged metadata.
+  static let coordinateLimit = 1 << 22
+
+  static func coordinate(_ store: any ArrayStore, _ name: String, atMost limit: Int = coordinateLimit) throws
+    -> RawArray
+  {
+    let raw = try store.readSmall(name, atMost: limit)
+    if raw.doubles.contains(where: { !$0.isFinite }) {
+      throw JigsawError("\(store.location): \(name)", "has coordinates that are not numbers")
+    }
+    return raw
+  }
+
+  static func isMonotonic(_ values: [Double]) -> Bool {
+    let steps = zip(values, values.dropFirst()).map { $1 - $0 }
+    return steps.allSatisfy { $0 > 0 } || steps.allSatisfy { $0 < 0 }
+  }
+
+  static func readTimes(_ store: any ArrayStore, _ name: String) throws -> [Timestamp] {
+    let place = "\(store.location): \(name)"
+    let info = try store.info(name)
+    guard let units = info.attributes["units"]?.text else {
+      throw JigsawError(place, "has no units", expected: "for example 'hours since 2000-01-01'")
+    }
+    let cf = try CFTime(units: units, calendar: info.attributes["calendar"]?.text, place: place)
+    let raw = try coordinate(store, name)
+    let times =
+      try raw.type == .int64 || raw.type == .uint64
+      ? raw.integers.map { try cf.timestamp($0) } : raw.doubles.map { try cf.timestamp($0) }
+    if let (earlier, later) = zip(times, times.dropFirst()).first(where: { $0 >= $1 }) {
+      throw JigsawError(
+        place, "is not ascending", found: "\(later.display) after \(earlier.display)", remedy: "sort the store by time")
+    }
+    return times
+  }
+
+  static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
+    let units = try store.info(name).attributes["units"]?.text ?? "hPa"
+    guard let conversion = UnitConversion(from: units, to: "hPa") else {
+      throw JigsawError(
+        "\(store.location): \(name)", "has units that don't fit pressure levels", expected: "hPa or Pa",
+        found: "'\(units)'")
+    }
+    if conversion != .none { notes.append("levels converted from \(units) to hPa") }
+    // Rounded, so that 1e-2 times Pa gives hPa as people write them.
+    return try coordinate(store, name).doubles.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 }
+  }
+}

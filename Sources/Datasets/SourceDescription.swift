@@ -1,0 +1,50 @@
+import Basics
+import Stores
+
+/// Where fields come from: stores that follow each other in time, or add variables.
+public struct SourceDescription: Sendable {
+  /// A path or a pattern ("data/era5-*.nc"); several matches follow each other in time.
+  public let path: String
+  /// In place of a path: datasets to open as Anemoi does.
+  public let open: JSONValue?
+  /// Our name → the name in the store, where that isn't among the known ones.
+  public let names: [String: String]
+
+  public init(path: String, open: JSONValue? = nil, names: [String: String] = [:]) {
+    self.path = path
+    self.open = open
+    self.names = names
+  }
+
+  /// The paths and patterns of all stores in it.
+  public var paths: [String] { path.isEmpty ? open.map { ViewRequest($0, key: "open").paths } ?? [] : [path] }
+
+  /// All of it as a view, whatever its points.
+  public func openView(key: String) throws -> any FieldView {
+    if path.isEmpty, open == nil { throw SourceDescription.empty(key) }
+    return try ViewRequest(open ?? .string(path), key: open == nil ? key : "\(key).open").open()
+  }
+
+  static func empty(_ key: String) -> JigsawError {
+    JigsawError(
+      "\(key).path", "is empty", remedy: "name a NetCDF file, a Zarr folder or an Anemoi dataset, or use open")
+  }
+
+  /// For messages: the path, or what is opened.
+  public var display: String { path.isEmpty ? open.flatMap { try? $0.text(pretty: false) } ?? "" : path }
+
+  /// What it stands for on a regular grid: its stores, or the view that it asks for.
+  func openStores(key: String, rows: Int?) throws -> [any GridFields] {
+    if let request = open {
+      if !path.isEmpty { throw JigsawError(key, "has both a path and open", remedy: "remove one of them") }
+      return [try RegularView(ViewRequest(request, key: "\(key).open").open(), rows: rows)]
+    }
+    if path.isEmpty { throw SourceDescription.empty(key) }
+    return try expand(path).map { path in
+      let store = try openStore(path)
+      if AnemoiDataset.isOne(store) { return try RegularView(AnemoiDataset(store), rows: rows) }
+      if let points = try PointFields(store) { return try RegularView(points, rows: rows) }
+      return try GriddedStore(store, rows: rows)
+    }
+  }
+}
