@@ -18,10 +18,10 @@ extension FieldDataset {
         channels[name] = ChannelStatistics(
           mean: values.mean, deviation: values.deviation, minimum: values.minimum, maximum: values.maximum,
           tendencyMean: change.mean, tendencyDeviation: change.deviation)
-        guard let row = channels[name], row.isUsable else {
+        guard let row = channels[name], row.isUsable, row.tendencyDeviation > 0 else {
           throw JigsawError(
             "\(part.store.location): \(name)", "has statistics that can't be used to normalise",
-            expected: "a stdev above 0", remedy: "move it to data.static, or leave it out")
+            expected: "a stdev above 0, also of the change", remedy: "move it to data.static, or leave it out")
         }
       }
     }

@@ -121,6 +121,18 @@ public final class FieldDataset: Sendable {
         }
       }
     }
+    for fields in fieldsOfStore {
+      var seen: [String: Int] = [:]
+      for field in fields {
+        let place = "\(field.found.storedName) \(field.slot)"
+        if let other = seen.updateValue(field.channel, forKey: place) {
+          throw JigsawError(
+            "data.variables", "names one stored field twice",
+            found: "\(channels[other].name) and \(channels[field.channel].name) are \(field.found.storedName)",
+            remedy: "remove one of them")
+        }
+      }
+    }
     self.channels = channels
     parts = stores.indices.compactMap { index in
       fieldsOfStore[index].isEmpty

@@ -9,10 +9,10 @@ public struct Moments: Sendable, Equatable {
 
   public init() {}
 
-  /// Of one field without its missing values (NaN): two passes over it, sums in double.
+  /// Of one field without what is no number (NaN, infinities): two passes over it, sums in double.
   public init(_ values: UnsafeBufferPointer<Float>) {
     var sum = 0.0
-    for value in values where !value.isNaN {
+    for value in values where value.isFinite {
       sum += Double(value)
       minimum = min(minimum, Double(value))
       maximum = max(maximum, Double(value))
@@ -20,7 +20,7 @@ public struct Moments: Sendable, Equatable {
     }
     guard count > 0 else { return }
     mean = sum / Double(count)
-    for value in values where !value.isNaN { squares += (Double(value) - mean) * (Double(value) - mean) }
+    for value in values where value.isFinite { squares += (Double(value) - mean) * (Double(value) - mean) }
   }
 
   /// All there is to it, to be stored or sent.

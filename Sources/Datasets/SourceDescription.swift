@@ -22,7 +22,12 @@ public struct SourceDescription: Sendable {
   /// All of it as a view, whatever its points.
   public func openView(key: String) throws -> any FieldView {
     if path.isEmpty, open == nil { throw SourceDescription.empty(key) }
+    if !path.isEmpty, open != nil { throw SourceDescription.both(key) }
     return try ViewRequest(open ?? .string(path), key: open == nil ? key : "\(key).open").open()
+  }
+
+  private static func both(_ key: String) -> JigsawError {
+    JigsawError(key, "has both a path and open", remedy: "remove one of them")
   }
 
   static func empty(_ key: String) -> JigsawError {
@@ -36,7 +41,7 @@ public struct SourceDescription: Sendable {
   /// What it stands for on a regular grid: its stores, or the view that it asks for.
   func openStores(key: String, rows: Int?) throws -> [any GridFields] {
     if let request = open {
-      if !path.isEmpty { throw JigsawError(key, "has both a path and open", remedy: "remove one of them") }
+      if !path.isEmpty { throw SourceDescription.both(key) }
       return [try RegularView(ViewRequest(request, key: "\(key).open").open(), rows: rows)]
     }
     if path.isEmpty { throw SourceDescription.empty(key) }

@@ -46,18 +46,19 @@ public struct CheckWorkflow {
         findings.problems.append("\(error)")
       }
     }
-    guard findings.problems.isEmpty else { return findings }
-    let dataset: FieldDataset
+    // Values are read by all ranks together or by none.
+    guard try agree(&findings) else { return findings }
+    var opened: FieldDataset?
     do {
-      dataset =
+      opened =
         try manifest.map {
           try Ingredients.dataset(for: $0, data, cacheBytes: 0, threads: ThreadTeam.availableCPUs)
         }
         ?? Ingredients.dataset(data, cacheBytes: 0)
     } catch let error as JigsawError {
       findings.problems.append("\(error)")
-      return findings
     }
+    guard try agree(&findings), let dataset = opened else { return findings }
     findings.lines += [
       "fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
       "static: \(dataset.staticChannels.isEmpty ? "none" : dataset.staticChannels.map(\.name).joined(separator: ", "))",
@@ -67,6 +68,13 @@ public struct CheckWorkflow {
     try checkTimes(dataset, stepHours: manifest?.stepHours ?? data.stepHours, &findings)
     if readsValues { try checkValues(dataset, &findings) }
     return findings
+  }
+
+  /// Whether no rank has found a problem.
+  private func agree(_ findings: inout Findings) throws -> Bool {
+    if try world.all(findings.problems.isEmpty) { return true }
+    if findings.problems.isEmpty { findings.problems.append("another rank can't open these data") }
+    return false
   }
 
   // MARK: Times

@@ -65,7 +65,9 @@ public struct ConvertWorkflow {
           "data.variables", "is empty", expected: "the variables to convert",
           remedy: "name them, or a single source to convert all of it")
       }
-      return try ConversionInput(sources[0].openView(key: "data.sources[0]"), from: request.start, through: request.end)
+      return try ConversionInput(
+        sources[0].openView(key: "data.sources[0]"), origin: sources[0].display, from: request.start,
+        through: request.end)
     }
     return try ConversionInput(Ingredients.dataset(data), from: request.start, through: request.end)
   }

@@ -96,8 +96,8 @@ extension Data {
     static let configuration = CommandConfiguration(
       abstract: "Check that the data have what a configuration or a checkpoint needs.",
       discussion: """
-        Names every variable, level and static field that is missing, gaps between the times, and missing values in the
-        training, validation and test periods. Ends with status 1 if something stands in the way.
+        Names every variable and static field that is missing, the first missing level of each, gaps between the times, and
+        missing values in the training, validation and test periods. Ends with status 1 if something stands in the way.
         """)
 
     @Argument(help: "The configuration (YAML) that names the data.") var config: String
@@ -154,7 +154,7 @@ extension Data {
       @Flag(help: "Replace an existing output.") var overwrite = false
       @OptionGroup var ranks: RankOptions
 
-      private func list(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
+      private func list(_ text: String) -> [String] { text.split { $0 == "," || $0 == " " }.map(String.init) }
 
       func run() throws {
         let ends = years.split(separator: "-").map { Int($0) }

@@ -96,6 +96,9 @@ import Testing
         ?? ""
     }
     #expect(problem(GaussianGrid.octahedral(5), nil).contains("weights for another grid than the data's"))
+    // As many points in another order are other points.
+    let turned = PointGrid(latitudes: source.latitudes.reversed(), longitudes: source.longitudes)
+    #expect(problem(turned, nil).contains("in another order"))
     #expect(problem(source, PointGrid(LatLonGrid.global(rows: 8, columns: 6))).contains("another target grid"))
   }
 

@@ -46,6 +46,8 @@ public struct Conversion {
   public func run(on world: any Communicator, progress: (Int, Int) -> Void) throws {
     let dates = input.dates.indices.filter { !input.missing.contains($0) }
     let points = input.points.count
+    let parts = path + ".parts"
+    try world.together(onlyOn: 0) { try clearOthers(parts) }
     var created: (any ArrayWriter)?
     func create() throws {
       created = try createStore(
@@ -54,6 +56,7 @@ public struct Conversion {
     try world.together(onlyOn: 0) {
       try Files.createDirectory(Files.parent(of: path))
       try create()
+      try Files.writeAtomically(identity, to: path + Conversion.mark)
       if let created { try layout.writeCoordinates(created) }
     }
     try world.together { if world.rank > 0 { try create() } }
@@ -62,9 +65,9 @@ public struct Conversion {
     let pass = DatePass(
       dates: dates.map { input.dates[$0] }, variables: layout.order.count, points: points,
       stepSeconds: input.intervalSeconds, countedDates: counted,
-      key: ([input.origin, "\(options)"] + layout.order.map { input.fields[$0].channel.name }).joined(separator: "\n"))
+      key: identity)
     let order = layout.order
-    let totals = try pass.run(on: world, parts: path + ".parts", progress: progress) { number, isAgain, planes in
+    let totals = try pass.run(on: world, parts: parts, progress: progress) { number, isAgain, planes in
       let date = dates[number]
       if order == Array(order.indices) {
         try input.read(date, planes)
@@ -82,7 +85,35 @@ public struct Conversion {
     try world.together(onlyOn: 0) {
       try layout.writeStatistics(totals, writer)
       try writer.finish()
+      try Files.remove(path + Conversion.mark)
     }
+  }
+
+  // MARK: Interruptions
+
+  /// Beside the unfinished store: which conversion it is of.
+  private static let mark = ".conversion"
+
+  /// The same for conversions that write the same.
+  private var identity: String {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for value in input.points.latitudes + input.points.longitudes {
+      hash = (hash ^ value.bitPattern) &* 0x100_0000_01B3
+    }
+    let facts = [
+      input.origin, "\(options)", "\(input.points.count) points \(hash)",
+      "\(input.missing.sorted().map { input.dates[$0].description })",
+    ]
+    return (facts + layout.order.map { input.fields[$0].channel.name } + input.dates.map(\.description))
+      .joined(separator: "\n")
+  }
+
+  /// What an interrupted conversion left behind stays if it was this one; chunks and results of blocks belong together.
+  private func clearOthers(_ parts: String) throws {
+    let isOfThis = try Files.readIfPresent(path + Conversion.mark) == Array(identity.utf8)
+    if isOfThis && Files.exists(path + ".tmp") { return }
+    try Files.remove(path + ".tmp")
+    try Files.remove(parts)
   }
 }
 

@@ -55,19 +55,24 @@ public struct ConversionInput {
   }
 
   /// All variables of a view, between two dates.
-  /// - Throws: when there are several members, or no dates.
-  public init(_ view: any FieldView, from start: Timestamp?, through end: Timestamp?) throws {
+  ///
+  /// - Parameter origin: says all that was done to the view.
+  /// - Throws: when there are several members, no dates, variables or points.
+  public init(_ view: any FieldView, origin: String, from start: Timestamp?, through end: Timestamp?) throws {
     guard view.memberCount == 1 else {
       throw JigsawError(
         view.location, "has \(view.memberCount) ensemble members", expected: "one",
         remedy: "choose one with open: {dataset: …, member: 0}")
+    }
+    if view.variables.isEmpty || view.points.count == 0 {
+      throw JigsawError(view.location, "has no fields to convert", found: view.points.summary)
     }
     let (stored, absent) = (view.dates, view.missing)
     let chosen = stored.indices.filter {
       !absent.contains($0) && stored[$0] >= start ?? stored[$0] && stored[$0] <= end ?? stored[$0]
     }
     (dates, missing) = try ConversionInput.regular(chosen.map { stored[$0] }, view.location)
-    let index = Dictionary(uniqueKeysWithValues: chosen.map { (stored[$0], $0) })
+    let index = Dictionary(chosen.map { (stored[$0], $0) }, uniquingKeysWith: { first, _ in first })
     fields = view.variables.map { variable in
       let (stem, level) = variable.stemAndLevel
       return Field(
@@ -76,7 +81,7 @@ public struct ConversionInput {
     }
     points = view.points
     grid = nil
-    origin = view.location
+    self.origin = origin
     let (all, count, variables) = (dates, view.points.count, Array(view.variables.indices))
     read = { date, planes in
       guard let place = index[all[date]] else { preconditionFailure("a missing date") }
@@ -90,9 +95,15 @@ public struct ConversionInput {
       throw JigsawError(place, "has no dates to convert", remedy: "choose a period within the data")
     }
     let step = zip(dates, dates.dropFirst()).map { $1.seconds - $0.seconds }.min() ?? 1
+    let count = (last.seconds - first.seconds) / max(1, step)
+    guard step > 0, count < 1 << 24 else {
+      throw JigsawError(
+        place, "has dates that are not at one interval", found: "the smallest is \(step) s",
+        remedy: "choose some with open: {dataset: …, frequency: …}")
+    }
     let there = Set(dates)
     let all = stride(from: first.seconds, through: last.seconds, by: Int(step)).map(Timestamp.init(seconds:))
-    guard there.isSubset(of: all), all.count < 1 << 24 else {
+    guard there.isSubset(of: all) else {
       throw JigsawError(
         place, "has dates that are not at one interval", found: "the smallest is \(step / 60) min",
         remedy: "choose some with open: {dataset: …, frequency: …}")

@@ -1,7 +1,7 @@
 import Basics
 import Stores
 
-/// Regridding weights in files: written as ESMF does (`row`, `col`, `S`), read in that form, xESMF's and CDO's (SCRIP).
+/// Regridding weights in files: written as ESMF does (`row`, `col`, `S`), read in that form and in CDO's (SCRIP).
 enum RegriddingFile {
   /// - Parameters:
   ///   - source, target: whose weights these must be.
@@ -22,11 +22,11 @@ enum RegriddingFile {
     guard sources.count == links, weights.count == links else {
       throw JigsawError(path, "has lists of weights of different lengths", remedy: "make it again")
     }
-    let (sourceCount, centres) = try grids(store, isSCRIP, path)
-    guard sourceCount == source.count else {
+    let (origins, centres) = try grids(store, isSCRIP, path)
+    guard source.matches(origins, tolerance: 1e-2) else {
       throw JigsawError(
-        path, "has weights for another grid than the data's", expected: "\(source.count) points",
-        found: "\(sourceCount)", remedy: "make weights for this grid, or name another file")
+        path, "has weights for another grid than the data's, or for its points in another order",
+        expected: source.summary, found: origins.summary, remedy: "make weights for this grid, or name another file")
     }
     if let target, !target.matches(centres, tolerance: 1e-2) {
       throw JigsawError(
@@ -35,19 +35,22 @@ enum RegriddingFile {
     }
     var rows = [[(source: Int, weight: Double)]](repeating: [], count: centres.count)
     for link in 0..<links {
-      let (row, column) = (Int(targets[link]) - 1, Int(sources[link]) - 1)
-      guard rows.indices.contains(row), (0..<sourceCount).contains(column), weights[link].isFinite else {
+      guard (1...Int64(centres.count)).contains(targets[link]), (1...Int64(source.count)).contains(sources[link]),
+        weights[link].isFinite
+      else {
         throw JigsawError(
           path, "has a weight that leads nowhere", found: "target \(targets[link]), source \(sources[link])",
           remedy: "make it again")
       }
-      rows[row].append((column, weights[link]))
+      rows[Int(targets[link]) - 1].append((Int(sources[link]) - 1, weights[link]))
     }
-    return (Regridding(sourceCount: sourceCount, rows: rows), target ?? centres)
+    return (Regridding(sourceCount: source.count, rows: rows), target ?? centres)
   }
 
-  /// How many points the source has, and where those of the target are.
-  private static func grids(_ store: any ArrayStore, _ isSCRIP: Bool, _ path: String) throws -> (Int, PointGrid) {
+  /// Where the points of the source and of the target are.
+  private static func grids(
+    _ store: any ArrayStore, _ isSCRIP: Bool, _ path: String
+  ) throws -> (source: PointGrid, target: PointGrid) {
     func degrees(_ name: String) throws -> [Double] {
       let isRadians = try store.info(name).attributes["units"]?.text?.hasPrefix("rad") ?? false
       return try store.read(name).doubles.map { isRadians ? $0 * 180 / .pi : $0 }
@@ -58,14 +61,21 @@ enum RegriddingFile {
     else {
       throw JigsawError(path, "has no usable target points", remedy: "make it again")
     }
-    let sourceCount = try store.info(isSCRIP ? "src_grid_center_lat" : "yc_a").count
+    let north = try degrees(isSCRIP ? "src_grid_center_lat" : "yc_a")
+    let east = try degrees(isSCRIP ? "src_grid_center_lon" : "xc_a")
+    guard north.count == east.count, (north + east).allSatisfy(\.isFinite) else {
+      throw JigsawError(path, "has no usable source points", remedy: "make it again")
+    }
     // Columns come first, as in Fortran.
     let dims = store.arrays["dst_grid_dims"] == nil ? [] : try store.read("dst_grid_dims").integers.map { Int($0) }
     var shape: PointGrid.Shape?
     if dims.count == 2, dims.allSatisfy({ $0 > 0 && $0 <= latitudes.count }) {
       shape = PointGrid.Shape(rows: dims[1], columns: dims[0])
     }
-    return (sourceCount, PointGrid(latitudes: latitudes, longitudes: longitudes, shape: shape))
+    return (
+      PointGrid(latitudes: north, longitudes: east),
+      PointGrid(latitudes: latitudes, longitudes: longitudes, shape: shape)
+    )
   }
 
   /// Writes weights as NetCDF.
@@ -76,8 +86,10 @@ enum RegriddingFile {
         name: name, type: .float64, dimensions: [dimension], attributes: ["units": .text("degrees")])
     }
     let shape = target.shape ?? PointGrid.Shape(rows: 1, columns: target.count)
+    // Several ranks may make the same weights: each in a file of its own, the last one stays.
+    let own = "\(path).\(Int.random(in: 0..<1 << 40))"
     let writer = try createStore(
-      path,
+      own,
       StoreDefinition(
         dimensions: [
           dimension("n_s", regridding.sources.count), dimension("n_a", source.count), dimension("n_b", target.count),
@@ -103,6 +115,7 @@ enum RegriddingFile {
       try writer.write("yc_b", target.latitudes)
       try writer.write("xc_b", target.longitudes)
       try writer.finish()
+      try Files.rename(own, to: path)
     } catch {
       writer.abandon()
       throw error

@@ -34,7 +34,9 @@ struct Cutout {
       pieces.append(subset(area, isOwn))
     }
     pieces.append(subset(globe, isKept))
-    return try GridUnion(pieces.filter { $0.points.count > 0 }, key: key)
+    let rest = pieces.filter { $0.points.count > 0 }
+    if rest.isEmpty { throw JigsawError(key, "leaves no points") }
+    return try GridUnion(rest, key: key)
   }
 
   private func subset(_ view: any FieldView, _ isKept: [Bool]) -> any FieldView {

@@ -58,9 +58,10 @@ struct ConcatenatedView: FieldView {
     self.missing = missing
     let step = dates.count > 1 ? dates[1].seconds - dates[0].seconds : 0
     for (earlier, later) in zip(parts, parts.dropFirst()) {
-      guard let last = earlier.dates.last, let first = later.dates.first, first.seconds - last.seconds != step else {
-        continue
+      guard let last = earlier.dates.last, let first = later.dates.first else {
+        throw JigsawError("concat: \(later.location)", "can't be put in a row", found: "no dates in one of them")
       }
+      if step > 0 && first.seconds - last.seconds == step { continue }
       throw JigsawError(
         "concat: \(later.location)", "doesn't follow \(earlier.location)",
         expected: "its first date at \(Timestamp(seconds: last.seconds + step).display)", found: first.display,

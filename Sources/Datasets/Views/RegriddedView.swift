@@ -56,6 +56,13 @@ struct RegridRequest {
   /// Weights that are there are read; if a file is named that isn't there, they are stored in it.
   func apply(to view: any FieldView) throws -> any FieldView {
     let wanted = try target()
+    var method = Regridding.Method.conservative
+    if let word = members["method"] {
+      guard let chosen = word.string.flatMap(Regridding.Method.init) else {
+        throw JigsawError("\(key).method", "is not known", expected: "conservative or nearest", found: word.string)
+      }
+      method = chosen
+    }
     let path = members["weights"]?.string
     if let path, Files.exists(path) {
       let (regridding, points) = try RegriddingFile.read(path, from: view.points, to: wanted)
@@ -63,13 +70,6 @@ struct RegridRequest {
     }
     guard let points = wanted else {
       throw JigsawError(key, "names no target", expected: "grid, like, or weights that are there")
-    }
-    var method = Regridding.Method.conservative
-    if let word = members["method"] {
-      guard let chosen = word.string.flatMap(Regridding.Method.init) else {
-        throw JigsawError("\(key).method", "is not known", expected: "conservative or nearest", found: word.string)
-      }
-      method = chosen
     }
     let regridding = try Regridding(from: view.points, to: points, method, place: key)
     if let path { try RegriddingFile.write(regridding, from: view.points, to: points, path: path) }
@@ -88,13 +88,13 @@ struct RegridRequest {
       "\(key).grid", "is not understood",
       expected: "[rows, columns], with the poles when rows are odd, or a Gaussian grid such as F32 or O96")
     if let extents = grid.integers {
-      guard extents.count == 2, (2...100_000).contains(extents[0]), (2...100_000).contains(extents[1]) else {
-        throw invalid
-      }
+      guard extents.count == 2, (2...100_000).contains(extents[0]), (2...100_000).contains(extents[1]),
+        extents[0] * extents[1] <= 1 << 26
+      else { throw invalid }
       return PointGrid(LatLonGrid.global(rows: extents[0], columns: extents[1]))
     }
     guard let name = grid.string, let letter = name.first, let number = Int(name.dropFirst()),
-      (1...4_000).contains(number)
+      (1...2_600).contains(number)
     else { throw invalid }
     switch letter {
     case "O", "o": return GaussianGrid.octahedral(number)

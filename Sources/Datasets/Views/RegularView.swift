@@ -53,21 +53,26 @@ final class RegularView: GridFields {
 
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     let known = Lexicon.variable(name)
-    let candidates = rename[name].map { [$0] } ?? [name] + known.aliases
+    // ECMWF calls the surface's geopotential z too: among constant fields that is what is meant.
+    let short = asStatic ? known.ecmwf.map { [$0.shortName] } ?? [] : []
+    let candidates = rename[name].map { [$0] } ?? [name] + known.aliases + short
     for candidate in candidates {
-      // A whole name, as a user of Anemoi gives it, before one with levels.
-      let exact = variables.indices.filter { variables[$0].name == candidate }
+      let exact = variables.indices.filter {
+        variables[$0].name == candidate && (!asStatic || variables[$0].isConstantInTime || short.first != candidate)
+      }
       let ofLevels = variables.indices.filter {
         variables[$0].stemAndLevel.level != nil && variables[$0].stemAndLevel.stem == candidate
       }
-      let chosen = exact.isEmpty ? ofLevels : exact
+      // A name that has levels means these; a field of the same name at the surface is another variable.
+      let takesLevels = exact.isEmpty || !asStatic && !ofLevels.isEmpty
+      let chosen = takesLevels ? ofLevels : exact
       guard let first = chosen.first.map({ variables[$0] }) else { continue }
       let slots = Dictionary(
-        chosen.map { (exact.isEmpty ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
+        chosen.map { (takesLevels ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
         uniquingKeysWith: { first, _ in first })
       return FoundVariable(
         variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
-        hasLevels: exact.isEmpty, isStatic: first.isConstantInTime && asStatic, storedUnits: first.units,
+        hasLevels: takesLevels, isStatic: first.isConstantInTime && asStatic, storedUnits: first.units,
         conversion: try conversion(first, to: known), handle: .variables(slots))
     }
     return nil
@@ -164,7 +169,11 @@ final class RegularView: GridFields {
   }
 
   func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws {
-    guard let variable = slots(found).values.first, let date = dates.first else { return }
+    guard let variable = slots(found).values.first else { preconditionFailure("a variable without a slot") }
+    // What has no dates is the same at all.
+    guard let date = dates.first ?? (view.dates.isEmpty ? 0 : nil) else {
+      throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")
+    }
     try read(date: date, [variable], [found.conversion], 0..<grid.count, into: out)
   }
 

@@ -48,7 +48,7 @@ struct ViewOptions {
       if indices.isEmpty { throw noDates(view) }
       view = DateSubset(view, indices)
     }
-    if let given = members["frequency"] {
+    if let given = members["frequency"], !view.dates.isEmpty {
       guard let text = given.string ?? given.integer.map(String.init), let seconds = Frequency.seconds(text) else {
         throw invalid("frequency", expected: "hours, or an interval such as 6h or 1d")
       }
@@ -59,7 +59,8 @@ struct ViewOptions {
           "\(key).frequency", "is not a multiple of the interval between the dates",
           expected: "a multiple of \(own / 3_600) h", found: text)
       }
-      view = DateSubset(view, Array(stride(from: 0, to: all.count, by: Int(seconds / own))))
+      // By time, not by place: stores other than Anemoi's may have gaps.
+      view = DateSubset(view, all.indices.filter { (all[$0].seconds - all[0].seconds) % seconds == 0 })
     }
     return view
   }

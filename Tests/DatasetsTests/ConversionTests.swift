@@ -1,0 +1,159 @@
+import Basics
+import Communication
+import Stores
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+@Suite struct ConversionTests {
+  private struct Stop: Error {}
+
+  /// A view whose reading stops at a date.
+  private struct FailingView: DerivedView {
+    let base: any FieldView
+    let date: Int
+
+    func read(
+      date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+    ) throws {
+      if date == self.date { throw Stop() }
+      try base.read(date: date, variables: variables, member: member, points: points, into: out)
+    }
+  }
+
+  private func view(dates: Int, from first: Int = 0) -> NumberedView {
+    var view = NumberedView()
+    view.dates = (first..<first + dates).map { Timestamp(seconds: Int64($0) * 21_600) }
+    return view
+  }
+
+  private func convert(_ view: any FieldView, _ path: String, origin: String = "test") throws {
+    var options = Conversion.Options()
+    options.layout = .anemoi
+    options.bands = 3
+    try Conversion(ConversionInput(view, origin: origin, from: nil, through: nil), to: path, options)
+      .run(on: SingleRank()) { _, _ in }
+  }
+
+  private func values(_ path: String) throws -> [[Float]] {
+    let dataset = try AnemoiDataset(openStore(path))
+    return try dataset.dates.indices.map { try dataset.read(date: $0) }
+  }
+
+  @Test func anInterruptedConversionGoesOn() throws {
+    let folder = try TemporaryFolder()
+    let (whole, path) = (folder.path + "/whole.zarr", folder.path + "/a.zarr")
+    try convert(view(dates: 40), whole)
+    #expect(throws: Stop.self) { try convert(FailingView(base: view(dates: 40), date: 25), path) }
+    #expect(!Files.exists(path) && Files.exists(path + ".parts"))
+    try convert(view(dates: 40), path)
+    #expect(try values(path) == values(whole))
+    #expect(try Files.list(folder.path) == ["a.zarr", "whole.zarr"])
+    let (a, b) = (try AnemoiDataset(openStore(path)), try AnemoiDataset(openStore(whole)))
+    #expect(a.variables == b.variables)
+  }
+
+  /// What another conversion of the same shape left behind is not mixed with this one.
+  @Test func whatAnotherConversionLeftGoes() throws {
+    let folder = try TemporaryFolder()
+    let (whole, path) = (folder.path + "/whole.zarr", folder.path + "/a.zarr")
+    try convert(view(dates: 40), whole)
+    #expect(throws: Stop.self) { try convert(FailingView(base: view(dates: 40, from: 100), date: 25), path) }
+    try convert(view(dates: 40), path)
+    #expect(try values(path) == values(whole))
+    // Nor are results of blocks taken whose chunks are gone.
+    try Files.remove(path)
+    #expect(throws: Stop.self) { try convert(FailingView(base: view(dates: 40), date: 25), path) }
+    try Files.remove(path + ".tmp")
+    try convert(view(dates: 40), path)
+    #expect(try values(path) == values(whole))
+    try Files.remove(path)
+    #expect(throws: Stop.self) { try convert(FailingView(base: view(dates: 40), date: 25), path, origin: "other") }
+    try convert(view(dates: 40), path)
+    #expect(try values(path) == values(whole))
+  }
+
+  @Test func whatCantBeConvertedIsNamed() throws {
+    func problem(_ view: any FieldView) -> String {
+      #expect(throws: JigsawError.self) {
+        _ = try ConversionInput(view, origin: "test", from: nil, through: nil)
+      }?.description ?? ""
+    }
+    var odd = view(dates: 3)
+    odd.dates[2] = Timestamp(seconds: 50_000)
+    #expect(problem(odd).contains("not at one interval"))
+    odd.dates = [Timestamp(seconds: 0), Timestamp(seconds: 1), Timestamp(seconds: 2_000_000_000)]
+    #expect(problem(odd).contains("not at one interval"))
+    odd.dates = []
+    #expect(problem(odd).contains("no dates to convert"))
+    var several = view(dates: 3)
+    several.memberCount = 2
+    #expect(problem(several).contains("2 ensemble members"))
+  }
+
+  // MARK: Names
+
+  private func named(_ names: [String], constant: Set<String> = []) -> NumberedView {
+    var view = NumberedView()
+    view.variables = names.map { name in
+      var variable = ViewVariable(name: name)
+      variable.isConstantInTime = constant.contains(name)
+      return variable
+    }
+    return view
+  }
+
+  /// `z` is the surface's geopotential among constant fields, and that of levels where it has them.
+  @Test func namesOfTheSurfaceAndOfLevels() throws {
+    let regular = try RegularView(named(["z", "z_850", "z_500"], constant: ["z"]))
+    let upper = try #require(try regular.find("z", rename: [:], asStatic: false))
+    #expect(upper.hasLevels)
+    #expect(try regular.slot(500, of: upper) == 2)
+    let surface = try #require(try regular.find("zs", rename: [:], asStatic: true))
+    #expect(surface.isStatic && !surface.hasLevels)
+    #expect(try regular.slot(nil, of: surface) == 0)
+    #expect(try RegularView(named(["z"])).find("zs", rename: [:], asStatic: true) == nil)
+  }
+
+  @Test func staticFieldsOfStoresWithoutTimes() throws {
+    var view = named(["lsm"], constant: ["lsm"])
+    view.dates = []
+    let regular = try RegularView(view)
+    let found = try #require(try regular.find("lsm", rename: [:], asStatic: true))
+    var plane = [Float](repeating: -1, count: 32)
+    try plane.withUnsafeMutableBufferPointer { try regular.readStatic(found, into: $0.baseAddress!) }
+    #expect(plane == (0..<32).map(Float.init))
+    view.dates = [Timestamp(seconds: 0)]
+    view.missing = [0]
+    let missing = try RegularView(view)
+    let problem = #expect(throws: JigsawError.self) {
+      var plane = [Float](repeating: 0, count: 32)
+      try plane.withUnsafeMutableBufferPointer { try missing.readStatic(found, into: $0.baseAddress!) }
+    }
+    #expect(problem?.description.contains("all dates are missing") ?? false)
+  }
+
+  @Test func gapsAndOrderOfDates() throws {
+    // 00, 06, 18, 24, …: 12-hourly dates are those of the clock.
+    var view = NumberedView()
+    view.dates.remove(at: 2)
+    let thinned = try ViewOptions(["frequency": .string("12h")], key: "open").apply(to: view)
+    #expect(thinned.dates.map(\.display) == ["1970-01-01 00:00", "1970-01-02 00:00", "1970-01-02 12:00"])
+    var single = NumberedView()
+    single.dates = [Timestamp(seconds: 0)]
+    let problem = #expect(throws: JigsawError.self) { _ = try ConcatenatedView([single, single]) }
+    #expect(problem?.description.contains("doesn't follow") ?? false)
+  }
+
+  @Test func oneFieldUnderTwoNamesIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.nc"
+    try ConstantData.write(path) { Float($0) }
+    let problem = #expect(throws: JigsawError.self) {
+      _ = try FieldDataset(
+        sources: [SourceDescription(path: path, names: ["slp": "msl"])], variables: ["msl", "slp"], levelsHPa: [])
+    }
+    #expect(problem?.description.contains("names one stored field twice") ?? false)
+  }
+}
