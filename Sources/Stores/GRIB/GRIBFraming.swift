@@ -199,7 +199,8 @@ struct GRIBFraming {
     let groups = try number(packing.lowerBound + 31, 4, start)
     // Of the references, the widths and the lengths.
     let bits = try [19, 36, 46].reduce(0) { $0 + Int(try byte(packing.lowerBound + $1)) }
-    guard groups <= packed, groups * bits <= 8 * (data.count - 5) else {
+    // A field without a single number has a few groups all the same.
+    guard groups <= max(16, packed), groups * bits <= 8 * (data.count - 5) else {
       throw damaged(start, "\(groups) groups of \(packed) numbers in \(data.count - 5) bytes")
     }
   }
