@@ -61,6 +61,38 @@ static void product_edge(size_t k, const float *a, const float *b, float *c, siz
   }
 }
 
+/// What is left to do to the tile at (row, column) of C once its sums are complete.
+INLINE void finish_tile(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows,
+                        size_t columns) {
+  for (size_t r = row; r < row + rows; r++, c += c_stride) {
+    const float *bias = f->bias ? f->bias + (f->bias_per_row ? r : column) : NULL;
+    const float *addend = f->addend ? f->addend + r * f->addend_stride + column : NULL;
+    const float *u = f->gelu_input ? f->gelu_input + r * f->gelu_input_stride + column : NULL;
+    float *y = f->gelu_output ? f->gelu_output + r * f->gelu_output_stride + column : NULL;
+    const vf row_bias = splat(bias && f->bias_per_row ? *bias : 0);
+#define BODY(LOAD, STORE, _)                                        \
+  vf v = LOAD(c + i);                                               \
+  if (bias) v += f->bias_per_row ? row_bias : LOAD(bias + i);       \
+  if (addend) v += LOAD(addend + i);                                \
+  if (u) {                                                          \
+    vf e;                                                           \
+    const vf x = LOAD(u + i), cdf = normal_distribution(x, &e);     \
+    v *= cdf + x * e * 0.398942280401432678f;                       \
+    if (y) STORE(y + i, x * cdf);                                   \
+    STORE(c + i, v);                                                \
+  } else {                                                          \
+    STORE(c + i, v);                                                \
+    if (y) STORE(y + i, gelu(v));                                   \
+  }
+    FOR_VECTORS(columns, BODY);
+#undef BODY
+  }
+}
+
+static void finish(const jk_finish *f, float *c, size_t c_stride, size_t rows, size_t columns) {
+  finish_tile(f, 0, 0, c, c_stride, rows, columns);
+}
+
 typedef float v8 __attribute__((vector_size(32), aligned(4)));
 
 /// Transposes 8 x 8 numbers: rows at distance 4, 2, 1 are interleaved.
@@ -150,7 +182,7 @@ static size_t product_scratch(size_t m, size_t n, size_t k) {
 }
 
 static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
-                    size_t c_stride, float *scratch, void (*pause)(void *), void *context) {
+                    size_t c_stride, const jk_finish *f, float *scratch, void (*pause)(void *), void *context) {
   const size_t inner = inner_block(k);
   float *const a_panels = scratch, *const b_panels = scratch + rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) * inner;
   for (size_t first = 0; first < n; first += BLOCK_COLUMNS) {
@@ -169,18 +201,19 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
         } else {
           pack_columns(a->data + top * a->stride + p, a->stride, rows, depth, TILE_ROWS, a_panels);
         }
-        const bool add = accumulate || p > 0;
+        const bool add = accumulate || p > 0, is_last = f && p + depth == k;
         for (size_t j = 0; j < columns; j += TILE_COLUMNS) {
           if (pause && j % PAUSE_COLUMNS == 0) pause(context);
           for (size_t i = 0; i < rows; i += TILE_ROWS) {
             float *tile = c + (top + i) * c_stride + first + j;
             const float *x = a_panels + i * depth, *y = b_panels + j * depth;
-            if (rows - i >= TILE_ROWS && columns - j >= TILE_COLUMNS) {
+            const size_t height = smaller(rows - i, TILE_ROWS), width = smaller(columns - j, TILE_COLUMNS);
+            if (height == TILE_ROWS && width == TILE_COLUMNS) {
               product_tile(depth, x, y, tile, c_stride, add);
             } else {
-              product_edge(depth, x, y, tile, c_stride, add, smaller(rows - i, TILE_ROWS),
-                           smaller(columns - j, TILE_COLUMNS));
+              product_edge(depth, x, y, tile, c_stride, add, height, width);
             }
+            if (is_last) finish_tile(f, top + i, first + j, tile, c_stride, height, width);
           }
         }
       }

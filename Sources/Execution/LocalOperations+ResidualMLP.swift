@@ -1,7 +1,8 @@
 import Tensors
 
-// x + second(gelu(first(norm(x)))), fused: of the intermediate results only the input of gelu is kept; the normalised
-// input and gelu's output are computed again in backward, which costs one pass over memory each.
+// x + second(gelu(first(norm(x)))), fused: bias, GELU, its derivative and the residual are applied to products while these are
+// in the cache (Finish). Of the intermediate results only the input of gelu is kept; the normalised input and gelu's output
+// are computed again in backward.
 
 extension LocalOperations {
   public func residualMLP(
@@ -13,19 +14,21 @@ extension LocalOperations {
     let normalized = newTensor(x.shape)
     let statistics = normalize(x.tensor, p.norm, rows: n, into: normalized)
     let hidden = compute.tensor([layer.hiddenCount])
-    apply(p.first, layer, normalized, into: hidden, rows: layer.hiddenRows, accumulate: false)
-    let activated = compute.tensor([layer.hiddenCount])
-    compute.addBiasThenGELU(value(p.first.bias), to: hidden, into: activated, rows: layer.hiddenRows, layer.bias)
+    // Without backward nobody needs gelu's input.
+    let activated = tape == nil ? hidden : compute.tensor([layer.hiddenCount])
+    apply(
+      p.first, layer, normalized, into: hidden, rows: layer.hiddenRows,
+      Finish(
+        bias: value(p.first.bias), layer.bias, activation: .gelu(into: activated.matrix(rows: layer.hiddenRows))))
     maskHidden(activated, layer, p, dropout)
 
     let y = newTensor(x.shape)
-    if dropout == nil {
-      y.copy(from: x.tensor)
-      compute.addBias(value(p.second.bias), to: y, rows: layer.rows, layer.bias)
-      apply(p.second, layer, activated, into: y, rows: layer.rows, accumulate: true)
-    } else {
-      apply(p.second, layer, activated, into: y, rows: layer.rows, accumulate: false)
-      compute.addBias(value(p.second.bias), to: y, rows: layer.rows, layer.bias)
+    // A mask comes before the residual.
+    let residual = dropout == nil ? x.tensor.matrix(rows: layer.rows) : nil
+    apply(
+      p.second, layer, activated, into: y, rows: layer.rows,
+      Finish(bias: value(p.second.bias), layer.bias, addend: residual))
+    if dropout != nil {
       maskOutput(y, layer, p, dropout)
       compute.add(x.tensor, to: y)
     }
@@ -42,12 +45,18 @@ extension LocalOperations {
       }
       compute.addBiasGradient(of: dbranch, rows: layer.rows, layer.bias, to: gradient(p.second.bias))
       let dhidden = compute.tensor([layer.hiddenCount])
-      applyTransposed(p.second, layer, dbranch, rows: layer.rows, into: dhidden, accumulate: false)
-      maskHidden(dhidden, layer, p, dropout)
-      // One pass: the gradient with respect to gelu's input, and gelu's output once more.
+      // The gradient with respect to gelu's input, and gelu's output once more. A mask comes before gelu's derivative.
       let activated = compute.tensor([layer.hiddenCount])
-      compute.geluBackward(hidden, dhidden, into: dhidden, output: activated)
-      maskHidden(activated, layer, p, dropout)
+      let derivative = Finish(
+        activation: .geluGradient(
+          of: hidden.matrix(rows: layer.hiddenRows), output: activated.matrix(rows: layer.hiddenRows)))
+      applyTransposed(
+        p.second, layer, dbranch, rows: layer.rows, into: dhidden, dropout == nil ? derivative : nil)
+      if dropout != nil {
+        maskHidden(dhidden, layer, p, dropout)
+        compute.geluBackward(hidden, dhidden, into: dhidden, output: activated)
+        maskHidden(activated, layer, p, dropout)
+      }
       addWeightGradient(p.second, layer, dbranch, rows: layer.rows, activated, inputRows: layer.hiddenRows)
 
       compute.addBiasGradient(of: dhidden, rows: layer.hiddenRows, layer.bias, to: gradient(p.first.bias))
@@ -55,7 +64,7 @@ extension LocalOperations {
       _ = normalize(x.tensor, p.norm, rows: n, into: normalized)
       addWeightGradient(p.first, layer, dhidden, rows: layer.hiddenRows, normalized, inputRows: layer.rows)
       let dnormalized = normalized  // its content is no longer needed
-      applyTransposed(p.first, layer, dhidden, rows: layer.hiddenRows, into: dnormalized, accumulate: false)
+      applyTransposed(p.first, layer, dhidden, rows: layer.hiddenRows, into: dnormalized, nil)
       // The residual path: the gradient of the output is also the first part of that of the input.
       compute.layerNormBackward(
         x.tensor, scale: value(p.norm.scale), mean: statistics.mean, rstd: statistics.rstd, dnormalized, into: dy,
@@ -86,33 +95,33 @@ extension LocalOperations {
 
   /// Y = W·X along tokens, X·Wᵀ along channels.
   private func apply(
-    _ p: LinearParameters, _ layer: MixingLayer, _ x: Tensor, into y: Tensor, rows: Int, accumulate: Bool
+    _ p: LinearParameters, _ layer: MixingLayer, _ x: Tensor, into y: Tensor, rows: Int, _ finish: Finish
   ) {
     let weight = value(p.weight)
     let w = weight.matrix(rows: weight.shape[0])
     switch layer.dimension {
     case .tokens:
       compute.multiply(
-        w.plain, x.matrix(rows: w.columns).plain, into: y.matrix(rows: rows), accumulate: accumulate)
+        w.plain, x.matrix(rows: w.columns).plain, into: y.matrix(rows: rows), finish: finish)
     case .channels:
       compute.multiply(
-        x.matrix(rows: rows).plain, w.transposed, into: y.matrix(rows: rows), accumulate: accumulate)
+        x.matrix(rows: rows).plain, w.transposed, into: y.matrix(rows: rows), finish: finish)
     }
   }
 
   /// dX = Wᵀ·dY along tokens, dY·W along channels.
   private func applyTransposed(
-    _ p: LinearParameters, _ layer: MixingLayer, _ dy: Tensor, rows: Int, into dx: Tensor, accumulate: Bool
+    _ p: LinearParameters, _ layer: MixingLayer, _ dy: Tensor, rows: Int, into dx: Tensor, _ finish: Finish?
   ) {
     let weight = value(p.weight)
     let w = weight.matrix(rows: weight.shape[0])
     switch layer.dimension {
     case .tokens:
       compute.multiply(
-        w.transposed, dy.matrix(rows: rows).plain, into: dx.matrix(rows: w.columns), accumulate: accumulate)
+        w.transposed, dy.matrix(rows: rows).plain, into: dx.matrix(rows: w.columns), finish: finish)
     case .channels:
       compute.multiply(
-        dy.matrix(rows: rows).plain, w.plain, into: dx.matrix(rows: rows), accumulate: accumulate)
+        dy.matrix(rows: rows).plain, w.plain, into: dx.matrix(rows: rows), finish: finish)
     }
   }
 

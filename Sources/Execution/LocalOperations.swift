@@ -52,12 +52,13 @@ public final class LocalOperations: Operations {
     for (i, x) in inputs.enumerated() {
       precondition(x.shape.rows == rows && x.shape.batch == batch)
       let part = w.columns(start..<start + x.shape.columns)
+      let isLast = i == inputs.count - 1
       compute.multiply(
-        x.tensor.matrix(rows: n).plain, part.transposed, into: y.matrix(rows: n), accumulate: i > 0)
+        x.tensor.matrix(rows: n).plain, part.transposed, into: y.matrix(rows: n), accumulate: i > 0,
+        finish: isLast ? Finish(bias: value(p.bias)) : nil)
       start += x.shape.columns
     }
     precondition(start == weight.shape[1], "linear layer with \(weight.shape[1]) inputs was given \(start)")
-    compute.addBias(value(p.bias), to: y, rows: n, .perColumn)
     let output = result(y, shape)
     guard let tape else { return output }
     tape.record([p.weight, p.bias]) { [self] in

@@ -26,40 +26,47 @@ public final class Compute: Sendable {
 
   /// C = A·B, or C += A·B when `accumulate`, on all threads of the team.
   ///
-  /// - Parameter pause: called on the calling thread every some tenths of a millisecond of its share of the work. Must not
-  ///   use the team when that has several members.
+  /// - Parameters:
+  ///   - finish: what is left to do to C's elements once their sums are complete. Not together with `pause`.
+  ///   - pause: called on the calling thread every some tenths of a millisecond of its share of the work. Must not use the
+  ///     team when that has several members.
   public func multiply(
-    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false, pause: (() -> Void)? = nil
+    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false, finish: Finish? = nil,
+    pause: (() -> Void)? = nil
   ) {
+    precondition(finish == nil || pause == nil)
+    precondition(finish?.fits(rows: c.rows, columns: c.columns) ?? true)
     precondition(
       a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
       "product of [\(a.rows), \(a.columns)] and [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
     if c.rows == 0 || c.columns == 0 { return }
     if a.columns == 0 {
       // A sum of nothing: libraries of products want at least one term.
-      guard !accumulate else { return }
-      for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: 0, count: c.columns) }
+      if !accumulate {
+        for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: 0, count: c.columns) }
+      }
+      finish?(c)
       return
     }
     let parts = team.count
     let caller = pthread_self()
     func isCaller() -> Bool { pthread_equal(pthread_self(), caller) != 0 }
-    if parts == 1 { return backend.multiply(a, b, into: c, accumulate: accumulate, pause: pause) }
+    func part(_ a: Operand, _ b: Operand, _ c: Matrix, _ finish: Finish?) {
+      if let finish {
+        backend.multiply(a, b, into: c, accumulate: accumulate, finish: finish)
+      } else {
+        backend.multiply(a, b, into: c, accumulate: accumulate, pause: isCaller() ? pause : nil)
+      }
+    }
+    if parts == 1 { return part(a, b, c, finish) }
     // Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
     if c.rows * c.columns < 64 * 64 * parts && a.columns > 4_096 {
-      return multiplySplittingSum(a, b, into: c, accumulate: accumulate)
-    }
-    if c.columns >= c.rows {
-      team.split(c.columns, grain: 16) { range in
-        backend.multiply(
-          a, b.columns(range), into: c.columns(range), accumulate: accumulate,
-          pause: isCaller() ? pause : nil)
-      }
+      multiplySplittingSum(a, b, into: c, accumulate: accumulate)
+      finish?(c)
+    } else if c.columns >= c.rows {
+      team.split(c.columns, grain: 16) { part(a, b.columns($0), c.columns($0), finish?.columns($0)) }
     } else {
-      team.split(c.rows, grain: 16) { range in
-        backend.multiply(
-          a.rows(range), b, into: c.rows(range), accumulate: accumulate, pause: isCaller() ? pause : nil)
-      }
+      team.split(c.rows, grain: 16) { part(a.rows($0), b, c.rows($0), finish?.rows($0)) }
     }
   }
 

@@ -38,9 +38,17 @@ public protocol ProductBackend: Sendable {
   ///
   /// - Parameter pause: called every some tenths of a millisecond of work, on the calling thread.
   func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?)
+
+  /// The same, and what is left to do to C's elements once their sums are complete.
+  func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish)
 }
 
 extension ProductBackend {
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
+    multiply(a, b, into: c, accumulate: accumulate, pause: nil)
+    finish(c)
+  }
+
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
     multiply(a, b, into: c, accumulate: accumulate, pause: nil)
   }
@@ -67,14 +75,25 @@ public struct PackedProducts: ProductBackend, @unchecked Sendable {
   public var name: String { "packed products" }
 
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
+    multiply(a, b, into: c, accumulate, nil, pause)
+  }
+
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
+    finish.withKernel { multiply(a, b, into: c, accumulate, $0, nil) }
+  }
+
+  private func multiply(
+    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ finish: UnsafePointer<jk_finish>?,
+    _ pause: (() -> Void)?
+  ) {
     let (m, n, k) = (c.rows, c.columns, a.columns)
     let size = kernels.pointee.product_scratch(m, n, k) * ElementType.float32.byteCount
     let buffer = scratch.buffer(byteCount: size)
     var (x, y) = (jk_operand(a), jk_operand(b))
     func run(_ callback: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?, _ context: UnsafeMutableRawPointer?) {
       kernels.pointee.product(
-        &x, &y, m, n, k, accumulate, c.pointer, c.stride, buffer.pointer.assumingMemoryBound(to: Float.self), callback,
-        context)
+        &x, &y, m, n, k, accumulate, c.pointer, c.stride, finish, buffer.pointer.assumingMemoryBound(to: Float.self),
+        callback, context)
     }
     guard var pause else { return run(nil, nil) }
     withUnsafeMutablePointer(to: &pause) {

@@ -51,6 +51,60 @@ import Testing
     }
   }
 
+  /// Bias, residual, GELU and its derivative on products are what the kernels of their own make of the same product.
+  @Test(arguments: ["baseline", "avx2", "avx512", "oneDNN", "default"]) func finishesMatchSeparateKernels(name: String)
+  {
+    let backend: any ProductBackend
+    switch name {
+    case "oneDNN": backend = OneDNNProducts()
+    case "default": backend = ReferenceProducts()
+    default:
+      guard let packed = PackedProducts(kernelSet: name) else { return }  // not on this CPU
+      backend = packed
+    }
+    for (m, n, k) in [(1, 1, 1), (13, 37, 9), (200, 40, 300), (6, 16, 2), (40, 40, 5_000)] {
+      for threads in [1, 3] {
+        let compute = Compute(threads: threads, backend: backend)
+        let (a, b) = (matrix(m, k, seed: 1), matrix(k, n, seed: 2))
+        for direction in [BiasDirection.perColumn, .perRow] {
+          let bias = tensor([direction == .perColumn ? n : m], seed: 4)
+          let (residual, u) = (tensor([m, n], seed: 5), tensor([m, n], seed: 6))
+          let plain = Tensor(zeros: [m, n])
+          compute.multiply(a.plain, b.plain, into: plain.matrix)
+          func result(_ finish: Finish) -> Tensor {
+            let c = Tensor(zeros: [m, n])
+            compute.multiply(a.plain, b.plain, into: c.matrix, finish: finish)
+            return c
+          }
+
+          let sum = Tensor(plain.values, shape: [m, n])
+          compute.addBias(bias, to: sum, rows: m, direction)
+          compute.add(residual, to: sum)
+          #expect(largestDifference(result(Finish(bias: bias, direction, addend: residual.matrix)), sum) < 1e-5)
+
+          let (before, after) = (Tensor(plain.values, shape: [m, n]), Tensor(zeros: [m, n]))
+          compute.addBiasThenGELU(bias, to: before, into: after, rows: m, direction)
+          let activated = Tensor(zeros: [m, n])
+          let c = result(Finish(bias: bias, direction, activation: .gelu(into: activated.matrix)))
+          #expect(largestDifference(c, before) < 1e-5)
+          #expect(largestDifference(activated, after) < 1e-5)
+          let inPlace = Tensor(zeros: [m, n])
+          compute.multiply(
+            a.plain, b.plain, into: inPlace.matrix,
+            finish: Finish(bias: bias, direction, activation: .gelu(into: inPlace.matrix)))
+          #expect(largestDifference(inPlace, activated) < 1e-6)
+
+          let (gradient, output) = (Tensor(plain.values, shape: [m, n]), Tensor(zeros: [m, n]))
+          compute.geluBackward(u, gradient, into: gradient, output: output)
+          let again = Tensor(zeros: [m, n])
+          let d = result(Finish(activation: .geluGradient(of: u.matrix, output: again.matrix)))
+          #expect(largestDifference(d, gradient) < 1e-5)
+          #expect(largestDifference(again, output) < 1e-6)
+        }
+      }
+    }
+  }
+
   /// The same bits from any number of threads; pauses while it runs.
   @Test func packedProductsDoNotDependOnTheSplit() {
     let (m, n, k) = (50, 210, 300)
@@ -83,6 +137,15 @@ import Testing
   }
 
   /// A matrix within a wider one, so that rows are not adjacent.
+  private func tensor(_ shape: [Int], seed: UInt64) -> Tensor {
+    let m = matrix(1, shape.reduce(1, *), seed: seed)
+    return Tensor(shape: shape, buffer: m.buffer, offset: m.offset)
+  }
+
+  private func largestDifference(_ x: Tensor, _ y: Tensor) -> Float {
+    zip(x.values, y.values).reduce(0) { max($0, abs($1.0 - $1.1)) }
+  }
+
   private func matrix(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {
     let whole = Tensor(KernelTests.numbers(rows * (columns + 5), seed), shape: [rows, columns + 5])
     return whole.matrix(rows: rows).columns(2..<columns + 2)

@@ -45,6 +45,19 @@ typedef struct {
   bool transposed;
 } jk_operand;
 
+/// What is done to each element of a product once its sum is complete, while it is in the cache, in this order. Members that
+/// are null do nothing.
+typedef struct {
+  const float *bias;  ///< added: of the element's column, or of its row
+  bool bias_per_row;
+  const float *addend;  ///< a matrix that is added
+  size_t addend_stride;
+  const float *gelu_input;  ///< u: the element is multiplied by gelu'(u), and gelu_output receives gelu(u)
+  size_t gelu_input_stride;
+  float *gelu_output;  ///< without gelu_input: receives gelu of the element; may be the product itself
+  size_t gelu_output_stride;
+} jk_finish;
+
 typedef struct {
   const char *name;
 
@@ -129,10 +142,12 @@ typedef struct {
                  size_t plane_stride);
 
   /// C[m, n] = A·B, or C += A·B when accumulate; A is m x k, k > 0. scratch holds product_scratch(m, n, k) floats, aligned
-  /// to 64 bytes. pause, if not null, is called with context every some ten million operations.
+  /// to 64 bytes. finish may be null. pause, if not null, is called with context every some ten million operations.
   void (*product)(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
-                  size_t c_stride, float *scratch, void (*pause)(void *), void *context);
+                  size_t c_stride, const jk_finish *finish, float *scratch, void (*pause)(void *), void *context);
   size_t (*product_scratch)(size_t m, size_t n, size_t k);
+  /// Finishes the product c [rows, columns] of other hands.
+  void (*finish)(const jk_finish *finish, float *c, size_t c_stride, size_t rows, size_t columns);
 
   /// Rate of independent fused multiply-adds on one core, FLOP/s, over about `seconds`.
   double (*multiply_add_rate)(double seconds);

@@ -1,0 +1,94 @@
+import CKernels
+
+/// What is done to each element of a product once its sum is complete, while it is in the cache: bias, a matrix to add, GELU
+/// or its derivative, in this order. It saves a pass over memory for each.
+public struct Finish: Sendable {
+  public enum Activation: Sendable {
+    case none
+    /// Stores gelu(C) as well; the matrix may be C.
+    case gelu(into: Matrix)
+    /// C becomes C·gelu'(u); gelu(u), which backward needs again, is stored as well.
+    case geluGradient(of: Matrix, output: Matrix)
+  }
+
+  public let bias: Tensor?
+  /// Whether the bias belongs to the columns of C or to its rows.
+  public let direction: BiasDirection
+  public let addend: Matrix?
+  public let activation: Activation
+
+  public init(
+    bias: Tensor? = nil, _ direction: BiasDirection = .perColumn, addend: Matrix? = nil, activation: Activation = .none
+  ) {
+    self.bias = bias
+    self.direction = direction
+    self.addend = addend
+    self.activation = activation
+  }
+
+  /// Does it to a product that is there.
+  func callAsFunction(_ c: Matrix) {
+    withKernel { jk_current().pointee.finish($0, c.pointer, c.stride, c.rows, c.columns) }
+  }
+
+  /// Of a part of C.
+  func rows(_ range: Range<Int>) -> Finish {
+    Finish(
+      bias: direction == .perRow ? bias.map { Finish.part($0, range) } : bias, direction,
+      addend: addend?.rows(range), activation: part { $0.rows(range) })
+  }
+
+  func columns(_ range: Range<Int>) -> Finish {
+    Finish(
+      bias: direction == .perColumn ? bias.map { Finish.part($0, range) } : bias, direction,
+      addend: addend?.columns(range), activation: part { $0.columns(range) })
+  }
+
+  /// Whether it is for a product of this size.
+  func fits(rows: Int, columns: Int) -> Bool {
+    func fits(_ matrix: Matrix) -> Bool { matrix.rows == rows && matrix.columns == columns }
+    let activationFits =
+      switch activation {
+      case .none: true
+      case .gelu(let y): fits(y)
+      case .geluGradient(let u, let y): fits(u) && fits(y)
+      }
+    return activationFits && addend.map(fits) ?? true
+      && bias.map { $0.count == (direction == .perColumn ? columns : rows) } ?? true
+  }
+
+  /// Pointers for the kernels, valid in the body.
+  func withKernel(_ body: (UnsafePointer<jk_finish>) -> Void) {
+    var kernel = jk_finish()
+    kernel.bias = bias.map { UnsafePointer($0.pointer) }
+    kernel.bias_per_row = direction == .perRow
+    if let addend {
+      kernel.addend = UnsafePointer(addend.pointer)
+      kernel.addend_stride = addend.stride
+    }
+    switch activation {
+    case .none: break
+    case .gelu(let y):
+      kernel.gelu_output = y.pointer
+      kernel.gelu_output_stride = y.stride
+    case .geluGradient(let u, let y):
+      kernel.gelu_input = UnsafePointer(u.pointer)
+      kernel.gelu_input_stride = u.stride
+      kernel.gelu_output = y.pointer
+      kernel.gelu_output_stride = y.stride
+    }
+    withExtendedLifetime(self) { body(&kernel) }
+  }
+
+  private func part(_ cut: (Matrix) -> Matrix) -> Activation {
+    switch activation {
+    case .none: .none
+    case .gelu(let y): .gelu(into: cut(y))
+    case .geluGradient(let u, let y): .geluGradient(of: cut(u), output: cut(y))
+    }
+  }
+
+  private static func part(_ bias: Tensor, _ range: Range<Int>) -> Tensor {
+    Tensor(shape: [range.count], buffer: bias.buffer, offset: bias.offset + range.lowerBound)
+  }
+}
