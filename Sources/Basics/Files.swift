@@ -49,14 +49,17 @@ public enum Files {
   /// Creates a directory and those above it.
   public static func createDirectory(_ path: String) throws {
     if path.isEmpty || isDirectory(path) { return }
-    if exists(path) {
-      throw JigsawError(path, "is a file where a folder is needed", remedy: "choose another place")
-    }
     let parent = self.parent(of: path)
     if parent != path { try createDirectory(parent) }
-    if mkdir(path, 0o777) != 0 && !(errno == EEXIST && isDirectory(path)) {
+    // Only the attempt tells: other ranks create the same folder at the same time.
+    if mkdir(path, 0o777) == 0 { return }
+    let status = errno
+    if status != EEXIST {
       throw JigsawError(
-        path, "can't create this folder (\(reason()))", remedy: "choose a folder that you may write to")
+        path, "can't create this folder (\(reason(status)))", remedy: "choose a folder that you may write to")
+    }
+    if !isDirectory(path) {
+      throw JigsawError(path, "is a file where a folder is needed", remedy: "choose another place")
     }
   }
 

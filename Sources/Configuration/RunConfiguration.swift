@@ -269,6 +269,7 @@ public struct TrainingSection: Section {
   public var validation = ValidationSection()
   public var checkpoint = CheckpointSection()
   public var prefetch: Int?
+  public var checkpointActivations = false
   public var rollLongitudes = false
 
   public init() {}
@@ -298,6 +299,9 @@ public struct TrainingSection: Section {
       "rollLongitudes", \.rollLongitudes,
       "Turn each sample around the globe's axis by a random multiple of a patch, statics included: more from little data."
     ),
+    .flag(
+      "checkpointActivations", \.checkpointActivations,
+      "Keep only each block's input for backward and compute the block again: less memory, about a third more work."),
     .integer(
       "prefetch", \.prefetch, 1...1_000,
       "Batches of fields read ahead; null: as many as fit into an eighth of the free memory, 2 to 16."),

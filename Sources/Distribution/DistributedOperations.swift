@@ -13,6 +13,7 @@ public final class DistributedOperations: Operations {
   public let parameters: ParameterStore
   public let products: DistributedProducts
   public var tape: Tape?
+  public var checkpointsActivations = false
 
   public var randomKey = RandomKey()
 

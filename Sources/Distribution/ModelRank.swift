@@ -48,6 +48,14 @@ public final class ModelRank {
     }
   }
 
+  /// Whether training keeps only the inputs of the model's segments for backward.
+  public var checkpointsActivations = false {
+    didSet {
+      local?.checkpointsActivations = checkpointsActivations
+      distributed?.checkpointsActivations = checkpointsActivations
+    }
+  }
+
   /// Floating-point operations of this rank's products so far; nil on a single rank, where nobody counts.
   public var productFLOPs: Int? { distributed?.products.flops }
 

@@ -5,6 +5,9 @@ import Tensors
 /// docs/parallel.md for every layer of a model. A test holds it against what the communicators count.
 public final class PlannedTraffic: Operations {
   public var tape: Tape?
+  public let checkpointsActivations: Bool
+  /// In a segment's first run.
+  private var isWithoutBackward = false
   /// FP32 numbers sent by the rank.
   public private(set) var elements = 0
   public var bytes: Int { elements * ElementType.float32.byteCount }
@@ -15,7 +18,8 @@ public final class PlannedTraffic: Operations {
   private var mesh: Mesh { plan.mesh }
   private var table: ParameterTable { plan.table }
 
-  public init(_ plan: ParallelPlan, _ place: Mesh.Position) {
+  public init(_ plan: ParallelPlan, _ place: Mesh.Position, checkpointsActivations: Bool = false) {
+    self.checkpointsActivations = checkpointsActivations
     self.plan = plan
     self.place = place
     traffic = ProductTraffic(plan.mesh, place)
@@ -50,13 +54,29 @@ public final class PlannedTraffic: Operations {
     let y = dry(shape, groups: p.outputGroups)
     for (x, w) in zip(inputs, weight(p.weight)) {
       let layer = LinearLayout(alongTokens: false, x: x.channelLayout(mesh), w: w, y: y.channelLayout(mesh))
-      elements += traffic.linear(layer, needsInputGradient: x.requiresGradient)
+      count(layer, needsInputGradient: x.requiresGradient)
     }
     return y
   }
 
   /// Two numbers for each row to every other rank of the tensor axis, forward and backward.
-  private func countNorm(_ x: Value) { elements += 2 * 2 * rows(x) * (mesh.tensor - 1) }
+  private func countNorm(_ x: Value) { elements += (isWithoutBackward ? 1 : 2) * 2 * rows(x) * (mesh.tensor - 1) }
+
+  private func count(_ layer: LinearLayout, needsInputGradient: Bool) {
+    elements +=
+      isWithoutBackward ? traffic.forward(layer) : traffic.linear(layer, needsInputGradient: needsInputGradient)
+  }
+
+  public func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws
+    -> Value
+  {
+    if checkpointsActivations {
+      isWithoutBackward = true
+      defer { isWithoutBackward = false }
+      _ = try body(x)
+    }
+    return try body(x)
+  }
 
   public func layerNorm(_ x: Value, _ p: NormParameters) -> Value {
     countNorm(x)
@@ -72,8 +92,7 @@ public final class PlannedTraffic: Operations {
       outer, Dimension(table[p.first.weight].rows), alongTokens: tokens,
       isTurned: plan.turned.contains(p.first.weight), mesh)
     for (x, id, y) in [(outer, p.first.weight, inner), (inner, p.second.weight, outer)] {
-      elements += traffic.linear(
-        LinearLayout(alongTokens: tokens, x: x, w: weight(id)[0], y: y), needsInputGradient: true)
+      count(LinearLayout(alongTokens: tokens, x: x, w: weight(id)[0], y: y), needsInputGradient: true)
     }
     return dry(x.shape, groups: 1)
   }

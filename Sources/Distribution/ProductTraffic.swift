@@ -44,9 +44,12 @@ public struct ProductTraffic {
     }
   }
 
+  /// Of a linear layer, forward.
+  public func forward(_ layer: LinearLayout) -> Int { elements(layer.forward.0, layer.forward.1, into: layer.y) }
+
   /// Of a linear layer: forward, and backward with the gradient of the output travelling once if it is needed twice.
   public func linear(_ layer: LinearLayout, needsInputGradient: Bool) -> Int {
-    var sum = elements(layer.forward.0, layer.forward.1, into: layer.y)
+    var sum = forward(layer)
     sum += elements(layer.weightGradient.0, layer.weightGradient.1, into: layer.w)
     if needsInputGradient {
       sum += elements(layer.inputGradient.0, layer.inputGradient.1, into: layer.x)

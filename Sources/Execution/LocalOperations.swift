@@ -5,6 +5,7 @@ public final class LocalOperations: Operations {
   public let compute: Compute
   public let parameters: ParameterStore
   public var tape: Tape?
+  public var checkpointsActivations = false
 
   public var randomKey = RandomKey()
 

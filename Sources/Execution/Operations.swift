@@ -63,6 +63,42 @@ public protocol Operations: AnyObject {
 
   /// The same memory seen with rows of `columns` elements: [R, B, s·V] → [R, B·s, V] and back.
   func reshape(_ x: Value, batch: Int, columns: Int) throws -> Value
+
+  /// Whether of a segment only its input is kept for backward (activation checkpointing).
+  var checkpointsActivations: Bool { get }
+
+  /// A part of a model, `body`, which uses these parameters and no value but x.
+  func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws -> Value
+}
+
+extension Operations {
+  public var checkpointsActivations: Bool { false }
+
+  /// With `checkpointsActivations`, `body` runs a second time when backward reaches it, recorded then (Chen et al. 2016,
+  /// arXiv 1604.06174): one forward pass of the segment more, and the activations of one segment in memory instead of all.
+  public func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws
+    -> Value
+  {
+    guard checkpointsActivations, let tape else { return try body(x) }
+    self.tape = nil
+    defer { self.tape = tape }
+    let y = try body(x)
+    let output = Value(shape: y.shape, groups: y.groups, data: y.data, requiresGradient: true)
+    tape.record(parameters) { [self] in
+      let inner = Tape()
+      self.tape = inner
+      defer { self.tape = nil }
+      let again = Value(shape: x.shape, groups: x.groups, data: x.data, requiresGradient: x.requiresGradient)
+      let y = try body(again)
+      y.gradient = output.takeGradient()
+      // What has arrived from other uses of x goes on growing in place.
+      again.gradient = x.gradient
+      x.gradient = nil
+      try inner.backward()
+      x.gradient = again.gradient
+    }
+    return output
+  }
 }
 
 /// ε of every LayerNorm.

@@ -109,8 +109,10 @@ public struct WeatherMixer: ForecastModel {
       ? Dropout(probability: dropoutProbability, application: application) : nil
     var x = latent
     for block in blocks {
-      x = try operations.residualMLP(x, along: .tokens, block.tokens, dropout: dropout)
-      x = try operations.residualMLP(x, along: .channels, block.channels, dropout: dropout)
+      x = try operations.segment(x, block.tokens.all + block.channels.all) {
+        let mixed = try operations.residualMLP($0, along: .tokens, block.tokens, dropout: dropout)
+        return try operations.residualMLP(mixed, along: .channels, block.channels, dropout: dropout)
+      }
     }
     return x
   }

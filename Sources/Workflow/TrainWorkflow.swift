@@ -141,6 +141,7 @@ public struct TrainWorkflow {
         to: folder.provenance)
     }
 
+    rank.checkpointsActivations = settings.checkpointActivations
     let runner = StepRunner(
       model: model, rank: rank,
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),

@@ -22,6 +22,8 @@ public enum ModelChecks {
     var batch = 2
     var isBlend = false
     var dropout: Float = 0
+    /// Of the distributed run; the reference keeps all.
+    var checkpointsActivations = false
 
     /// Whether every rank of the mesh gets some fields and tokens.
     public func fits(_ mesh: Mesh) -> Bool {
@@ -47,6 +49,9 @@ public enum ModelChecks {
     Setting(
       name: "uneven, blend, dropout", tokens: 7, points: 2, variables: 5, auxiliaries: 4, channels: 10, tokenWidth: 9,
       channelWidth: 23, batch: 2, isBlend: true, dropout: 0.3),
+    Setting(
+      name: "blocks computed again", tokens: 10, points: 3, variables: 7, auxiliaries: 5, channels: 13, tokenWidth: 11,
+      channelWidth: 17, batch: 3, isBlend: true, dropout: 0.3, checkpointsActivations: true),
     // Some ranks have no auxiliary field.
     Setting(name: "one auxiliary", auxiliaries: 1, isBlend: true),
     // Many tokens, few channels, and the reverse: other placements are the cheapest.
@@ -146,6 +151,7 @@ public enum ModelChecks {
     perturb(parameters) { id, body in plan.placement(id).forEachRun(table[id], mesh, place, body) }
     let operations = DistributedOperations(context, compute, plan, parameters)
     operations.randomKey.seed = 5
+    operations.checkpointsActivations = s.checkpointsActivations
 
     /// For each element of this rank's block of [T, B, groups·unit] its place in the whole.
     func places(_ columns: Int, groups: Int) -> [Int] {
@@ -191,7 +197,7 @@ public enum ModelChecks {
 
     var outcome = Outcome()
     outcome.bytesSent = bytesSent
-    let planned = PlannedTraffic(plan, place)
+    let planned = PlannedTraffic(plan, place, checkpointsActivations: s.checkpointsActivations)
     let start = Value(shape: state.shape, groups: s.points, data: nil, requiresGradient: true)
     _ = try s.model.step(ModelInput(state: start, auxiliary: dry(s.auxiliaries)), isTraining: true, planned)
     outcome.bytesPlanned = planned.bytes
