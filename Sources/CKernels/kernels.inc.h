@@ -360,7 +360,7 @@ static double weighted_squares(const float *prediction, const float *target, con
   return total;
 }
 
-static void adam_step(const jk_adam *c, float *parameter, const float *gradient, float *moment1, float *moment2,
+static void adam_step(const jk_adam *c, float *parameter, float *gradient, float *moment1, float *moment2,
                       float *average, size_t n) {
   const float keep = 1 - c->learning_rate * c->decoupled_decay, step = c->learning_rate / c->bias_correction1;
   const float root = 1 / sqrtf(c->bias_correction2), b1 = c->beta1, b2 = c->beta2;
@@ -370,6 +370,7 @@ static void adam_step(const jk_adam *c, float *parameter, const float *gradient,
   const vf m = LOAD(moment1 + i) * b1 + g * (1 - b1);                                 \
   const vf v = LOAD(moment2 + i) * b2 + g * g * (1 - b2);                             \
   p = p * keep - m * step / (__builtin_elementwise_sqrt(v) * root + c->epsilon);      \
+  STORE(gradient + i, (vf){0});                                                       \
   STORE(moment1 + i, m);                                                              \
   STORE(moment2 + i, v);                                                              \
   STORE(parameter + i, p);                                                            \

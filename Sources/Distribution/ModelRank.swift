@@ -148,6 +148,17 @@ public struct OwnedParts: Sendable, Hashable {
     count = end
   }
 
+  /// What of a range others update.
+  public func others(in range: Range<Int>) -> [Range<Int>] {
+    var (start, gaps): (Int, [Range<Int>]) = (range.lowerBound, [])
+    for owned in ranges.map({ $0.clamped(to: range) }) where !owned.isEmpty {
+      if start < owned.lowerBound { gaps.append(start..<owned.lowerBound) }
+      start = owned.upperBound
+    }
+    if start < range.upperBound { gaps.append(start..<range.upperBound) }
+    return gaps
+  }
+
   /// The owned parts of a range: where they lie in the piece, and from where in the compact memory.
   public func overlaps(_ range: Range<Int>) -> [(piece: Range<Int>, compact: Int)] {
     zip(ranges, starts).compactMap { owned, start in

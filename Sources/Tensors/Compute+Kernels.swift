@@ -307,7 +307,7 @@ extension Compute {
 
   // MARK: Optimiser
 
-  /// One Adam update of `parameter`, moments and (if any) moving average, in one pass over memory.
+  /// One Adam update of `parameter`, moments and (if any) moving average, in one pass over memory that clears the gradient.
   public func adam(
     _ coefficients: jk_adam, parameter: Tensor, gradient: Tensor, moment1: Tensor, moment2: Tensor, average: Tensor?
   ) {

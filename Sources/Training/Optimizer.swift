@@ -100,7 +100,7 @@ public final class Optimizer {
           moment2: moment2.elements(own), average: average?.elements(own))
       }
     }
-    parameters.clearGradients()
+    for part in owned.others(in: 0..<parameters.length) { parameters.gradients.elements(part).fill() }
   }
 
   private func power(_ base: Double, _ exponent: Int) -> Double {

@@ -258,12 +258,13 @@ import Testing
     let count = 37
     var (p, m, v) = (Self.numbers(count), Self.numbers(count, 2, scale: 0.1), Self.numbers(count, 3).map { $0 * $0 })
     let g = Self.numbers(count, 4)
-    var average = Self.numbers(count, 5)
+    var (average, spent) = (Self.numbers(count, 5), g)
     let (p0, m0, v0, a0) = (p, m, v, average)
     var c = jk_adam(
       learning_rate: 0.01, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, bias_correction1: 0.5, bias_correction2: 0.25,
       coupled_decay: kind == 0 ? 0.1 : 0, decoupled_decay: kind == 1 ? 0.1 : 0, gradient_scale: 0.5, average_decay: 0.9)
-    Self.kernels(set).adam_step(&c, &p, g, &m, &v, &average, count)
+    Self.kernels(set).adam_step(&c, &p, &spent, &m, &v, &average, count)
+    #expect(spent.allSatisfy { $0 == 0 })
     for i in 0..<count {
       let gradient = Double(g[i]) * 0.5 + (kind == 0 ? 0.1 * Double(p0[i]) : 0)
       let first = 0.9 * Double(m0[i]) + 0.1 * gradient

@@ -117,8 +117,8 @@ typedef struct {
                              const float *column_weights, float *gradient, float gradient_scale, bool accumulate,
                              size_t rows, size_t columns);
 
-  /// One Adam update in one pass over memory. average may be null.
-  void (*adam_step)(const jk_adam *c, float *parameter, const float *gradient, float *moment1, float *moment2,
+  /// One Adam update in one pass over memory; the gradient becomes zero. average may be null.
+  void (*adam_step)(const jk_adam *c, float *parameter, float *gradient, float *moment1, float *moment2,
                     float *average, size_t n);
 
   /// y[i] = keep(row, column + i) ? x[i]/(1-probability) : 0 (y may be x). The mask depends on (stream, row, column) alone.
