@@ -24,7 +24,7 @@ extension Communicator {
 
   /// As `together`, for work that takes long: `body` is given a question to ask now and then, which throws soon after
   /// another rank failed, so that none works on in vain. Asking costs next to nothing, and no rank waits for another.
-  public func togetherAsking(_ body: (_ ask: () throws -> Void) throws -> Void) throws {
+  public func togetherAsking(_ body: (_ ask: @escaping () throws -> Void) throws -> Void) throws {
     let outcomes = try Outcomes(self)
     var failure: (any Error)?
     do { try body { try outcomes.ask() } } catch { failure = error }

@@ -41,13 +41,11 @@ final class FieldCache: Sendable {
 /// Decoded records of the times that are stored together with the one read last: for passes over times in ascending order,
 /// which don't come back, and so decode each stored chunk once with the memory for one, however long they are.
 final class FieldWindow: Sendable {
-  /// For what has no better measure.
-  static let standardBytes = 256 << 20
-
   private let byteLimit: Int
   private let records = Mutex<[Int: FieldRecord]>([:])
 
-  init(byteLimit: Int = FieldWindow.standardBytes) { self.byteLimit = byteLimit }
+  /// - Parameter byteLimit: nil: some, where nobody knows better.
+  init(byteLimit: Int?) { self.byteLimit = byteLimit ?? 256 << 20 }
 
   func record(_ time: Int) -> FieldRecord? { records.withLock { $0[time] } }
 

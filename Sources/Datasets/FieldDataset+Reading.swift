@@ -95,12 +95,11 @@ extension FieldDataset {
     return lower..<upper
   }
 
-  /// Whether a time, of those in a list, is the first there of its stored chunk (of the array that holds most times in one).
-  func startsChunk(_ position: Int, of list: [Int]) -> Bool {
-    guard position > 0, let entry = places[list[position]].entries.max(by: { timesPerChunk($0) < timesPerChunk($1) })
-    else { return true }
+  /// Whether a time lies in another stored chunk than an earlier one (of the array that holds most times in one).
+  func startsChunk(_ time: Int, after other: Int) -> Bool {
+    guard let entry = places[time].entries.max(by: { timesPerChunk($0) < timesPerChunk($1) }) else { return true }
     let start = entry.index / timesPerChunk(entry) * timesPerChunk(entry)
-    return !isIn(list[position - 1], entry.part, start..<entry.index)
+    return !isIn(other, entry.part, start..<entry.index)
   }
 
   private func timesPerChunk(_ entry: (part: Int, index: Int)) -> Int { parts[entry.part].timesPerChunk }
