@@ -37,7 +37,7 @@ struct DateBlocks {
   }
 
   /// Those of a rank follow each other, so that it reads on where it was.
-  private func own(_ rank: Int, of size: Int) -> Range<Int> { chunk(blocks.count, into: size, rank) }
+  func own(_ rank: Int, of size: Int) -> Range<Int> { chunk(blocks.count, into: size, rank) }
 
   /// Whose each block is.
   func owners(of size: Int) -> [Int] { (0..<size).flatMap { rank in own(rank, of: size).map { _ in rank } } }

@@ -13,14 +13,14 @@ struct DatePass {
   let countedDates: Int
   /// The same for the same fields: what is kept belongs to it.
   let key: String
+  /// Between the fields whose difference is taken.
+  private let stepSeconds: Int64
   private let blocks: DateBlocks
   /// For each counted date the one a step before it, and the reverse.
   private let before: [Int: Int]
   private let after: [Int: Int]
 
-  /// - Parameters:
-  ///   - stepSeconds: between the fields whose difference is taken.
-  ///   - startsChunk: whether a date, other than the first, lies in another stored chunk than the one before it.
+  /// - Parameter startsChunk: whether a date, other than the first, lies in another stored chunk than the one before it.
   init(
     dates: [Timestamp], variables: Int, points: Int, stepSeconds: Int64, countedDates: Int, key: String,
     startsChunk: (Int) -> Bool = { _ in true }
@@ -28,6 +28,7 @@ struct DatePass {
     self.dates = dates
     self.variables = variables
     self.points = points
+    self.stepSeconds = stepSeconds
     self.countedDates = countedDates
     self.key = key
     blocks = DateBlocks(count: dates.count, startsChunk: startsChunk)
@@ -74,18 +75,19 @@ struct DatePass {
   /// - Returns: the same on every rank.
   /// - Throws: on every rank soon after one fails.
   func run(
-    on world: any Communicator, parts: String?, progress: (Int, Int) -> Void,
+    on world: any Communicator, parts folder: String?, progress: (Int, Int) -> Void,
     read: Reading
   ) throws -> Totals {
-    try world.together(onlyOn: 0) { try prepare(parts) }
+    let parts = folder.map { Parts(folder: $0, identity: identity) }
     var own: [Int: Totals] = [:]
     var states = States(byteCount: max(1, variables * points) * MemoryLayout<Float>.size)
+    let end = blocks.own(world.rank, of: world.size).last.map { blocks.blocks[$0].upperBound } ?? 0
     try blocks.forEach(on: world, progress: progress) { number, done in
       if let found = try kept(number, parts) {
         own[number] = found
         try done(blocks.blocks[number].count)
       } else {
-        own[number] = try compute(number, &states, parts, read) { try done(1) }
+        own[number] = try compute(number, before: end, &states, parts, read) { try done(1) }
       }
     }
     var totals = Totals(variables)
@@ -96,7 +98,7 @@ struct DatePass {
       }
       totals.merge(block)
     }
-    if let parts { try world.together(onlyOn: 0) { try Files.remove(parts) } }
+    if let folder { try world.together(onlyOn: 0) { try Files.remove(folder) } }
     return totals
   }
 
@@ -115,8 +117,10 @@ struct DatePass {
     mutating func drop(where isDone: (Int) -> Bool) { held = held.filter { !isDone($0.key) } }
   }
 
+  /// - Parameter end: of the dates of this rank.
   private func compute(
-    _ number: Int, _ states: inout States, _ parts: String?, _ read: Reading, dateDone: () throws -> Void
+    _ number: Int, before end: Int, _ states: inout States, _ parts: Parts?, _ read: Reading,
+    dateDone: () throws -> Void
   ) throws -> Totals {
     let block = blocks.blocks[number]
     var totals = Totals(variables)
@@ -125,10 +129,13 @@ struct DatePass {
       try read(date, isAgain, floats(fields))
       return fields
     }
-    // What other blocks left over stays if this one needs it; what it lacks of earlier dates is read again.
-    let earlier = Set(block.compactMap { before[$0] }.filter { $0 < block.lowerBound })
-    states.drop { !earlier.contains($0) }
-    for date in earlier.sorted() where !states.holds(date) { states.hold(date, try fields(date, isAgain: true)) }
+    // What blocks before this one, or another rank, would have left for this and the next ones is read again.
+    states.drop { after[$0].map { $0 < block.lowerBound } ?? true }
+    let since = dates[block.lowerBound].seconds - stepSeconds
+    let earlier = (0..<block.lowerBound).reversed().prefix { dates[$0].seconds >= since }.reversed()
+    for date in earlier where !states.holds(date) && after[date].map({ $0 >= block.lowerBound && $0 < end }) ?? false {
+      states.hold(date, try fields(date, isAgain: true))
+    }
     for date in block {
       let now = try fields(date, isAgain: false)
       if date < countedDates {
@@ -143,7 +150,7 @@ struct DatePass {
               since: UnsafeBufferPointer(start: past + variable * points, count: points)))
         }
       }
-      if after[date] != nil { states.hold(date, now) }
+      if let later = after[date], later < end { states.hold(date, now) }
       try dateDone()
     }
     try keep(totals, number, parts)
@@ -156,38 +163,40 @@ struct DatePass {
 
   // MARK: Files
 
-  private func file(_ number: Int, _ parts: String) -> String { "\(parts)/block-\(padded(number, 6))" }
+  /// Where results of blocks are kept, and of which pass.
+  private struct Parts {
+    let folder: String
+    let identity: UInt64
 
-  private var description: String {
-    ([key, "blocks to \(blocks.blocks.map { "\($0.upperBound)" }.joined(separator: " "))"] + dates.map(\.description))
-      .joined(separator: "\n")
+    func file(_ number: Int) -> String { "\(folder)/block-\(padded(number, 6))" }
   }
 
-  /// What an interrupted pass of the same kind left stays, anything else goes.
-  private func prepare(_ parts: String?) throws {
+  /// The same for passes that give the same (FNV-1a): what is kept carries it.
+  private var identity: UInt64 {
+    let facts = [key, blocks.blocks.map { "\($0.upperBound)" }.joined(separator: " ")] + dates.map(\.description)
+    return facts.joined(separator: "\n").utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+
+  private func keep(_ totals: Totals, _ number: Int, _ parts: Parts?) throws {
     guard let parts else { return }
-    if try Files.readIfPresent("\(parts)/key") == Array(description.utf8) { return }
-    try Files.remove(parts)
-    try Files.createDirectory(parts)
-    try Files.writeAtomically(description, to: "\(parts)/key")
+    try Files.createDirectory(parts.folder)
+    try Files.writeAtomically(
+      packed(totals.numbers) + withUnsafeBytes(of: parts.identity) { Array($0) }, to: parts.file(number))
   }
 
-  private func keep(_ totals: Totals, _ number: Int, _ parts: String?) throws {
-    guard let parts else { return }
-    try Files.createDirectory(parts)
-    try Files.writeAtomically(packed(totals.numbers), to: file(number, parts))
-  }
-
-  private func kept(_ number: Int, _ parts: String?) throws -> Totals? {
-    guard let parts, let bytes = try Files.readIfPresent(file(number, parts)) else { return nil }
-    return Totals(unpacked(bytes), count: variables)
+  /// What an interrupted pass of the same kind left.
+  private func kept(_ number: Int, _ parts: Parts?) throws -> Totals? {
+    guard let parts, let bytes = try Files.readIfPresent(parts.file(number)),
+      bytes.suffix(8).elementsEqual(withUnsafeBytes(of: parts.identity) { Array($0) })
+    else { return nil }
+    return Totals(unpacked(bytes.dropLast(8)), count: variables)
   }
 
   private func packed(_ numbers: [Double]) -> [UInt8] { numbers.withUnsafeBytes { Array($0) } }
 
-  private func unpacked(_ bytes: [UInt8]) -> [Double] {
-    bytes.withUnsafeBytes { raw in
-      (0..<bytes.count / 8).map { raw.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) }
+  private func unpacked(_ bytes: some Sequence<UInt8>) -> [Double] {
+    Array(bytes).withUnsafeBytes { raw in
+      (0..<raw.count / 8).map { raw.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) }
     }
   }
 }
