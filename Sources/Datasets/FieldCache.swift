@@ -44,7 +44,7 @@ final class FieldWindow: Sendable {
   private let byteLimit: Int
   private let records = Mutex<[Int: FieldRecord]>([:])
 
-  /// - Parameter byteLimit: nil: some, where nobody knows better.
+  /// - Parameter byteLimit: nil: a little.
   init(byteLimit: Int?) { self.byteLimit = byteLimit ?? 256 << 20 }
 
   func record(_ time: Int) -> FieldRecord? { records.withLock { $0[time] } }

@@ -21,6 +21,17 @@ extension FieldDataset {
     try wholeReader.read(time, isChecked: isChecked, window: window, into: planes)
   }
 
+  /// Calls `body` with memory for a pass over times in ascending order, and gives it back to the system afterwards.
+  /// - Parameter windowBytes: nil: a little.
+  func inOrder<Result>(windowBytes: Int?, _ body: (FieldWindow) throws -> Result) rethrows -> Result {
+    let window = FieldWindow(byteLimit: windowBytes)
+    defer {
+      window.clear()
+      memory.trim()
+    }
+    return try body(window)
+  }
+
   /// All channels at one time [channel, row, column], every value a number; not to be written to.
   func checkedPlanes(time: Int) throws -> Tensor { try wholeReader.record(time, isChecked: true) }
 

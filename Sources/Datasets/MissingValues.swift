@@ -22,22 +22,22 @@ public struct MissingValues: Sendable, Equatable {
   ) throws -> [MissingValues?] {
     let (channels, points) = (dataset.channels.count, dataset.grid.count)
     let blocks = DateBlocks(count: times.count) { dataset.startsChunk(times[$0], after: times[$0 - 1]) }
-    let window = FieldWindow(byteLimit: windowBytes)
     var counts = [Double](repeating: 0, count: 2 * channels)
     var firsts = [Double](repeating: .infinity, count: channels)
-    try withTemporary(channels * points) { planes in
-      try blocks.forEach(on: world, progress: progress) { number, done in
-        for time in times[blocks.blocks[number]] {
-          try dataset.read(time, isChecked: false, window: window, into: planes)
-          for channel in 0..<channels {
-            let plane = UnsafeBufferPointer(start: planes + channel * points, count: points)
-            let missing = plane.reduce(0) { $0 + ($1.isFinite ? 0 : 1) }
-            if missing == 0 { continue }
-            counts[2 * channel] += 1
-            counts[2 * channel + 1] += Double(missing)
-            firsts[channel] = min(firsts[channel], Double(time))
+    try dataset.inOrder(windowBytes: windowBytes) { window in
+      try withTemporary(channels * points) { planes in
+        try blocks.forEach(on: world, progress: progress) { number, done in
+          for time in times[blocks.blocks[number]] {
+            try dataset.read(time, isChecked: false, window: window, into: planes)
+            for channel in 0..<channels {
+              let missing = (0..<points).reduce(0) { $0 + (planes[channel * points + $1].isFinite ? 0 : 1) }
+              if missing == 0 { continue }
+              counts[2 * channel] += 1
+              counts[2 * channel + 1] += Double(missing)
+              firsts[channel] = min(firsts[channel], Double(time))
+            }
+            try done(1)
           }
-          try done(1)
         }
       }
     }

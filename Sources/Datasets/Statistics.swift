@@ -80,9 +80,10 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
       stepSeconds: Int64(stepHours) * 3_600, countedDates: indices.count,
       key: ([dataset.origin, "every \(stepHours) h"] + dataset.channels.map(\.name)).joined(separator: "\n")
     ) { dataset.startsChunk(indices[$0], after: indices[$0 - 1]) }
-    let window = FieldWindow(byteLimit: windowBytes)
-    let totals = try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
-      try dataset.read(indices[date], isChecked: true, window: window, into: planes)
+    let totals = try dataset.inOrder(windowBytes: windowBytes) { window in
+      try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
+        try dataset.read(indices[date], isChecked: true, window: window, into: planes)
+      }
     }
     let (values, tendencies) = (totals.values, totals.tendencies)
     var result: [String: ChannelStatistics] = [:]
