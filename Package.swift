@@ -144,7 +144,8 @@ let package = Package(
       "TrainingTests",
       ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),
     tests(
-      "WorkflowTests", ["Basics", "Communication", "Execution", "Models", "Configuration", "Workflow", "TestSupport"]),
+      "WorkflowTests",
+      ["Basics", "Communication", "Execution", "Models", "Datasets", "Configuration", "Workflow", "TestSupport"]),
     tests("ArchitectureTests", ["Basics"]),
     tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
     tests("StoresTests", ["Basics", "Stores", "TestSupport"]),

@@ -145,18 +145,6 @@ extension Communicator {
   /// Whether it is so on all ranks.
   public func all(_ condition: Bool) throws -> Bool { try allReduce([condition ? 1 : 0], .minimum)[0] == 1 }
 
-  /// Runs `body` on all ranks, or on one, and returns when all are through.
-  /// - Throws: on every rank if it failed on any: the cause where it did, elsewhere a `FailedElsewhere`.
-  public func together(onlyOn only: Int? = nil, _ body: () throws -> Void) throws {
-    var failure: (any Error)?
-    if only == nil || only == rank {
-      do { try body() } catch { failure = error }
-    }
-    let isFine = try all(failure == nil)
-    if let failure { throw failure }
-    if !isFine { throw FailedElsewhere() }
-  }
-
   /// The bytes that `root` has, on every rank.
   public func broadcast(_ bytes: [UInt8], from root: Int) throws -> [UInt8] {
     if size == 1 { return bytes }
@@ -193,9 +181,4 @@ public final class TransferGroup: Transfer {
     for transfer in transfers { try transfer.wait() }
     transfers = []
   }
-}
-
-/// Another rank failed and says why.
-public struct FailedElsewhere: Error {
-  public init() {}
 }

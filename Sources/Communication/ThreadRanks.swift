@@ -95,7 +95,8 @@ private final class MessageExchange: @unchecked Sendable {
 
   func fail(_ rank: Int, _ error: any Error) {
     locked {
-      if failed == nil { failed = (rank, error) }
+      // A rank that stopped because of another one may be the first to say so.
+      if failed == nil || failed?.error is FailedElsewhere && !(error is FailedElsewhere) { failed = (rank, error) }
       pthread_cond_broadcast(changed)
     }
   }
@@ -147,8 +148,8 @@ private final class MessageExchange: @unchecked Sendable {
     }
   }
 
-  private func failure(_ failed: (rank: Int, error: any Error), _ rank: Int) -> JigsawError {
-    JigsawError("rank \(rank)", "stopped, since rank \(failed.rank) failed")
+  private func failure(_ failed: (rank: Int, error: any Error), _ rank: Int) -> FailedElsewhere {
+    FailedElsewhere("rank \(rank): stopped, since rank \(failed.rank) failed")
   }
 }
 

@@ -25,13 +25,37 @@ final class FieldCache: Sendable {
 
   func record(_ time: Int) -> FieldRecord? { state.withLock { $0.records[time] } }
 
-  /// Keeps it if there is room.
-  func store(_ time: Int, _ record: FieldRecord) {
+  /// Keeps it if there is room: whether it is kept, or was before.
+  func store(_ time: Int, _ record: FieldRecord) -> Bool {
     let bytes = record.numbers.byteCount
-    state.withLock {
-      guard $0.bytes + bytes <= byteLimit, $0.records[time] == nil else { return }
+    return state.withLock {
+      if $0.records[time] != nil { return true }
+      guard $0.bytes + bytes <= byteLimit else { return false }
       $0.records[time] = record
       $0.bytes += bytes
+      return true
     }
   }
+}
+
+/// Decoded records of the times that are stored together with the one read last: for passes over times in ascending order,
+/// which don't come back, and so decode each stored chunk once with the memory for one, however long they are.
+final class FieldWindow: Sendable {
+  private let byteLimit: Int
+  private let records = Mutex<[Int: FieldRecord]>([:])
+
+  /// - Parameter byteLimit: nil: a little.
+  init(byteLimit: Int?) { self.byteLimit = byteLimit ?? 256 << 20 }
+
+  func record(_ time: Int) -> FieldRecord? { records.withLock { $0[time] } }
+
+  /// Which of the times that are stored together are read with one of them: those from there on, as far as they fit.
+  func part(of together: Range<Int>, from time: Int, recordBytes: Int) -> Range<Int> {
+    time..<min(together.upperBound, time + max(1, byteLimit / max(1, recordBytes)))
+  }
+
+  /// Lets go of what it holds, before its memory is needed for what comes next.
+  func clear() { records.withLock { $0 = [:] } }
+
+  func hold(_ time: Int, _ record: FieldRecord) { records.withLock { $0[time] = record } }
 }

@@ -1,5 +1,4 @@
 import Basics
-import Stores
 import Synchronization
 import Tensors
 
@@ -17,12 +16,12 @@ public final class FieldDataset: Sendable {
   public let normalizations: [String]
 
   let parts: [Part]
-  private let statics: [(store: any GridFields, found: FoundVariable)]
+  let statics: [(store: any GridFields, found: FoundVariable)]
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
-  private let places: [Place]
+  let places: [Place]
   /// Of all fields, on one rank.
-  private var wholeReader: RecordReader {
+  var wholeReader: RecordReader {
     whole.withLock { reader in
       if let reader { return reader }
       let made = RecordReader(
@@ -44,23 +43,42 @@ public final class FieldDataset: Sendable {
     let source: Int
     let store: any GridFields
     let fields: [WantedField]
+    /// The most that are stored together of any of the fields.
+    let timesPerChunk: Int
+
+    init(source: Int, store: any GridFields, fields: [WantedField]) {
+      self.source = source
+      self.store = store
+      self.fields = fields
+      timesPerChunk = fields.map { store.timesPerChunk($0.found) }.max() ?? 1
+    }
   }
 
   /// For one time: per source, the part and the time's index in it.
-  private struct Place: Sendable {
+  struct Place: Sendable {
     let entries: [(part: Int, index: Int)]
+  }
+
+  /// Opens sources and takes from them what `init(_:variables:…)` says.
+  /// - Parameter rows: how many grid rows from the north to use; nil: all.
+  public convenience init(
+    sources: [SourceDescription], variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
+    rows: Int? = nil, cacheBytes: Int = 0, threads: Int = 1
+  ) throws {
+    try self.init(
+      OpenedSources(sources, rows: rows), variables: variables, levelsHPa: levelsHPa, staticVariables: staticVariables,
+      cacheBytes: cacheBytes, threads: threads)
   }
 
   /// - Parameters:
   ///   - variables: our names, in order; with levels when the stores hold them on levels.
   ///   - levelsHPa: which levels, in order.
   ///   - staticVariables: fields without time.
-  ///   - rows: how many grid rows from the north to use; nil: all.
   ///   - cacheBytes: memory for decoded fields; times beyond it are read anew each time.
   ///   - threads: how many threads read and decode.
   public init(
-    sources: [SourceDescription], variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
-    rows: Int? = nil, cacheBytes: Int = 0, threads: Int = 1
+    _ opened: OpenedSources, variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
+    cacheBytes: Int = 0, threads: Int = 1
   ) throws {
     workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
     for (key, names) in [
@@ -71,32 +89,14 @@ public final class FieldDataset: Sendable {
         throw JigsawError(key, "names \(twice) twice", remedy: "remove one of them")
       }
     }
-    let paths = sources.map { source in
-      ([source.display] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
-        .joined(separator: ", ")
-    }
-    origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
-    var stores: [(source: Int, store: any GridFields)] = []
-    for (index, source) in sources.enumerated() {
-      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows) {
-        stores.append((index, store))
-      }
-    }
-    guard let first = stores.first?.store else {
-      throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
-    }
-    grid = first.grid
-    for (_, store) in stores where !store.grid.matches(first.grid) {
-      throw JigsawError(
-        store.location, "has another grid than \(first.location)", expected: first.grid.summary,
-        found: store.grid.summary, remedy: "regrid one of them")
-    }
-
+    let stores = opened.stores
+    grid = opened.grid
+    origin = opened.origin
     // Which source gives which variable; each of its stores must have it.
     var channels: [Channel] = []
     var fieldsOfStore = [[WantedField]](repeating: [], count: stores.count)
     for name in variables {
-      let found = try FieldDataset.locate(name, stores, sources, wantsTime: true)
+      let found = try opened.locate(name, wantsTime: true)
       let first = found[0].found
       let levels: [Double?] = first.hasLevels ? levelsHPa.map { $0 } : [nil]
       if first.hasLevels && levelsHPa.isEmpty {
@@ -139,7 +139,7 @@ public final class FieldDataset: Sendable {
         ? nil : Part(source: stores[index].source, store: stores[index].store, fields: fieldsOfStore[index])
     }
     statics = try staticVariables.map { name in
-      let entry = try FieldDataset.locate(name, stores, sources, wantsTime: false)[0]
+      let entry = try opened.locate(name, wantsTime: false)[0]
       guard !entry.found.hasLevels else {
         throw JigsawError(
           "\(stores[entry.store].store.location): \(entry.found.storedName)", "has levels",
@@ -151,7 +151,7 @@ public final class FieldDataset: Sendable {
     (times, places) = try FieldDataset.align(parts)
     if times.isEmpty && !parts.isEmpty {
       throw JigsawError(
-        sources.map(\.display).joined(separator: ", "), "have no time in common",
+        opened.display, "have no time in common",
         found: parts.map { part in
           part.store.times.first.map { "\($0.display) … \(part.store.times[part.store.times.count - 1].display)" }
             ?? "none"
@@ -171,49 +171,6 @@ public final class FieldDataset: Sendable {
       }
     }
     normalizations = Array(Set(notes)).sorted()
-  }
-
-  /// The stores of the one source that has `name`.
-  private static func locate(
-    _ name: String, _ stores: [(source: Int, store: any GridFields)], _ sources: [SourceDescription], wantsTime: Bool
-  ) throws -> [(store: Int, found: FoundVariable)] {
-    for source in sources.indices {
-      let ofSource = stores.indices.filter { stores[$0].source == source }
-      let found = try ofSource.compactMap { index -> (store: Int, found: FoundVariable)? in
-        guard
-          let found = try stores[index].store.find(
-            name, rename: sources[source].names, asStatic: !wantsTime),
-          found.isStatic != wantsTime
-        else { return nil }
-        return (index, found)
-      }
-      if found.isEmpty { continue }
-      if wantsTime && found.count < ofSource.count {
-        let without = ofSource.first { index in !found.contains { $0.store == index } } ?? 0
-        throw JigsawError(
-          stores[without].store.location, "lacks the variable '\(name)' that other files of the source have",
-          remedy: "complete the file or narrow data.sources.path")
-      }
-      return found
-    }
-    // It may be there, but of the other kind.
-    for (source, store) in stores {
-      guard let found = try store.find(name, rename: sources[source].names, asStatic: !wantsTime) else { continue }
-      throw JigsawError(
-        "\(store.location): \(found.storedName)",
-        wantsTime ? "has no times, but is among data.variables" : "varies in time, but is among data.static",
-        expected: wantsTime ? "dimensions time, latitude, longitude" : "dimensions latitude, longitude",
-        found: found.dimensionNames.joined(separator: ", "),
-        remedy: wantsTime ? "move it to data.static" : "move it to data.variables, or select one time of it before")
-    }
-    let names = Set(stores.flatMap(\.store.names)).sorted()
-    let aliases = Lexicon.variable(name).aliases
-    let kind = wantsTime ? "variable" : "static field"
-    throw JigsawError(
-      sources.map(\.display).joined(separator: ", "), "no \(kind) '\(name)' in this data",
-      expected: "an array called \(([name] + aliases).map { "'\($0)'" }.joined(separator: " or "))",
-      found: names.joined(separator: ", "),
-      remedy: "correct \(wantsTime ? "data.variables" : "data.static"), or map the name under data.sources.names")
   }
 
   /// Times that all sources have.
@@ -254,114 +211,5 @@ public final class FieldDataset: Sendable {
       }
     }
     return channels[channel].name
-  }
-
-  // MARK: Reading
-
-  /// All channels at one time into [channel, row, column], north to south, in our units. Missing values are NaN.
-  public func read(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
-    try read(time, isChecked: false, into: planes)
-  }
-
-  /// As `read`, and every value must be a number.
-  /// - Throws: also when values are missing (NaN), naming file, variable, time.
-  public func readChecked(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
-    try read(time, isChecked: true, into: planes)
-  }
-
-  private func read(_ time: Int, isChecked: Bool, into planes: UnsafeMutablePointer<Float>) throws {
-    try wholeReader.read(time, isChecked: isChecked, into: planes)
-  }
-
-  /// All channels at one time [channel, row, column], every value a number; not to be written to.
-  func checkedPlanes(time: Int) throws -> Tensor { try wholeReader.record(time, isChecked: true) }
-
-  // MARK: Chunks
-
-  /// Stored chunks that were read and decoded so far, and their bytes as stored.
-  public var reads: (chunks: Int, bytes: Int) {
-    sum(parts.map(\.store.reads))
-  }
-
-  /// A chunk of a part (all times of it), as far as it is wanted.
-  struct StoredChunk: Sendable {
-    let part: Int
-    let chunk: GridChunk
-
-    var fields: [(channel: Int, slot: Int)] { chunk.fields }
-    var parts: [Rectangle] { chunk.parts }
-    /// Wanted numbers at one time.
-    var count: Int { fields.count * parts.reduce(0) { $0 + $1.count } }
-  }
-
-  /// The parts that hold a time.
-  func parts(of time: Int) -> [Int] { places[time].entries.map(\.part) }
-
-  /// The chunks of a part in which wanted fields are stored.
-  func storedChunks(part number: Int, bands: Int) -> [StoredChunk] {
-    parts[number].store.chunks(parts[number].fields, bands: bands).map { StoredChunk(part: number, chunk: $0) }
-  }
-
-  /// Reads what is wanted of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle
-  /// goes, and how far its rows lie apart.
-  /// - Returns: by time, whether all of it is numbers.
-  func read(
-    _ chunk: StoredChunk, times: Range<Int>, _ scratch: ReadingScratch,
-    into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
-  ) throws -> [Bool] {
-    try parts[chunk.part].store.read(chunk.chunk, times: times, scratch, into: target)
-  }
-
-  /// How many chunks of a part are best asked for at once, whatever the number of threads.
-  func readsAtOnce(part: Int) -> Int { parts[part].store.readsAtOnce }
-
-  /// Static fields [field, row, column].
-  public func readStatics() throws -> [Float] {
-    var fields = [Float](repeating: 0, count: statics.count * grid.count)
-    try fields.withUnsafeMutableBufferPointer { fields in
-      for (index, entry) in statics.enumerated() {
-        let target = fields.baseAddress! + index * grid.count
-        try entry.store.readStatic(entry.found, into: target)
-        if UnsafeBufferPointer(start: target, count: grid.count).contains(where: { !$0.isFinite }) {
-          throw JigsawError(
-            "\(entry.store.location): \(entry.found.storedName)", "has missing values (NaN)",
-            expected: "a number at every grid point", remedy: "fill them or leave this static field out")
-        }
-      }
-    }
-    return fields
-  }
-
-  /// The run of times around `time` that lie in one chunk of all arrays of its parts.
-  func chunkBlock(around time: Int) -> Range<Int> {
-    var lower = time
-    var upper = time + 1
-    for entry in places[time].entries {
-      let part = parts[entry.part]
-      let chunk = part.fields.map { part.store.timesPerChunk($0.found) }.max() ?? 1
-      let start = entry.index / chunk * chunk
-      let end = min(start + chunk, part.store.times.count)
-      while lower > 0, isIn(lower - 1, entry.part, start..<end) { lower -= 1 }
-      while upper < times.count, isIn(upper, entry.part, start..<end) { upper += 1 }
-    }
-    return lower..<upper
-  }
-
-  private func isIn(_ time: Int, _ part: Int, _ range: Range<Int>) -> Bool {
-    places[time].entries.contains { $0.part == part && range.contains($0.index) }
-  }
-
-  /// The pieces of a block of times that are consecutive in a part: first index here, indices there.
-  func runs(of part: Int, in block: Range<Int>) -> [(first: Int, stored: Range<Int>)] {
-    var runs: [(first: Int, stored: Range<Int>)] = []
-    for time in block {
-      guard let index = places[time].entries.first(where: { $0.part == part })?.index else { continue }
-      if let last = runs.last, last.stored.upperBound == index, last.first + last.stored.count == time {
-        runs[runs.count - 1].stored = last.stored.lowerBound..<index + 1
-      } else {
-        runs.append((time, index..<index + 1))
-      }
-    }
-    return runs
   }
 }

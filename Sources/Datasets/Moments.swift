@@ -11,8 +11,21 @@ public struct Moments: Sendable, Equatable {
 
   /// Of one field without what is no number (NaN, infinities): two passes over it, sums in double.
   public init(_ values: UnsafeBufferPointer<Float>) {
+    self.init(count: values.count) { values[$0] }
+  }
+
+  /// The same of the change between two fields.
+  init(change values: UnsafeBufferPointer<Float>, since before: UnsafeBufferPointer<Float>) {
+    precondition(values.count == before.count)
+    self.init(count: values.count) { values[$0] - before[$0] }
+  }
+
+  @inline(__always)
+  private init(count all: Int, _ number: (Int) -> Float) {
     var sum = 0.0
-    for value in values where value.isFinite {
+    for i in 0..<all {
+      let value = number(i)
+      guard value.isFinite else { continue }
       sum += Double(value)
       minimum = min(minimum, Double(value))
       maximum = max(maximum, Double(value))
@@ -20,7 +33,10 @@ public struct Moments: Sendable, Equatable {
     }
     guard count > 0 else { return }
     mean = sum / Double(count)
-    for value in values where value.isFinite { squares += (Double(value) - mean) * (Double(value) - mean) }
+    for i in 0..<all {
+      let value = number(i)
+      if value.isFinite { squares += (Double(value) - mean) * (Double(value) - mean) }
+    }
   }
 
   /// All there is to it, to be stored or sent.

@@ -42,21 +42,22 @@ final class RecordReader: Sendable {
   }
 
   /// This rank's record of a time: `plan(time).recordCounts[rank]` numbers. Every value must be a number if `isChecked`.
+  ///
+  /// - Parameter window: of a pass over times in order, for what finds no room in the cache.
   /// - Throws: naming file, variable and time.
-  func record(_ time: Int, isChecked: Bool) throws -> Tensor {
-    var record = cache.record(time)
+  func record(_ time: Int, isChecked: Bool, window: FieldWindow? = nil) throws -> Tensor {
+    var record = cache.record(time) ?? window?.record(time)
     if record == nil {
-      // The times stored in the same chunks come with little more effort; they are kept if there is room.
       let count = plan(time).recordCounts[rank]
-      let together = dataset.chunkBlock(around: time)
-      let block = cache.hasRoom(together.count * count * MemoryLayout<Float>.size) ? together : time..<time + 1
+      let block = block(time, window)
+      window?.clear()
       let tensors = block.map { _ in
         Tensor(shape: [count], buffer: memory.buffer(byteCount: count * MemoryLayout<Float>.size))
       }
       let isComplete = try read(block, into: tensors.map(\.pointer))
       for (index, tensor) in zip(block, tensors) {
         let made = FieldRecord(numbers: tensor, isComplete: isComplete[index - block.lowerBound])
-        cache.store(index, made)
+        if !cache.store(index, made) { window?.hold(index, made) }
         if index == time { record = made }
       }
     }
@@ -65,13 +66,24 @@ final class RecordReader: Sendable {
     return record.numbers
   }
 
+  /// The times to read with one: those stored in the same chunks come with little more effort, if there is room for them.
+  private func block(_ time: Int, _ window: FieldWindow?) -> Range<Int> {
+    let together = dataset.chunkBlock(around: time)
+    let recordBytes = plan(time).recordCounts[rank] * MemoryLayout<Float>.size
+    if cache.hasRoom(together.count * recordBytes) { return together }
+    return window?.part(of: together, from: time, recordBytes: recordBytes) ?? time..<time + 1
+  }
+
   /// The same into memory of the caller's.
-  func read(_ time: Int, isChecked: Bool, into out: UnsafeMutablePointer<Float>) throws {
+  func read(
+    _ time: Int, isChecked: Bool, window: FieldWindow? = nil, into out: UnsafeMutablePointer<Float>
+  ) throws {
     let count = plan(time).recordCounts[rank]
-    if cache.record(time) == nil && !cache.hasRoom(count * MemoryLayout<Float>.size) {
-      if try !read(time..<time + 1, into: [out])[0] && isChecked { try refuse(time, out) }
+    let isHeld = cache.record(time) != nil || window?.record(time) != nil
+    if isHeld || cache.hasRoom(count * MemoryLayout<Float>.size) || block(time, window).count > 1 {
+      out.update(from: try record(time, isChecked: isChecked, window: window).pointer, count: count)
     } else {
-      out.update(from: try record(time, isChecked: isChecked).pointer, count: count)
+      if try !read(time..<time + 1, into: [out])[0] && isChecked { try refuse(time, out) }
     }
   }
 

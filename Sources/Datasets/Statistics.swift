@@ -57,10 +57,13 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   ///
   /// - Parameters:
   ///   - parts: a folder that keeps what was computed, for another attempt after an interruption; it is removed at the end.
+  ///   - windowBytes: memory for the times that are stored together, beside the dataset's for what it keeps;
+  ///     nil: a little.
   ///   - progress: told (done, all).
   public static func compute(
     _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int,
-    on world: any Communicator = SingleRank(), parts: String? = nil, progress: (Int, Int) -> Void = { _, _ in }
+    on world: any Communicator = SingleRank(), parts: String? = nil, windowBytes: Int? = nil,
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> DatasetStatistics {
     let indices = dataset.indices(from: start, through: end)
     guard indices.count > 1 else {
@@ -75,9 +78,12 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
     let pass = DatePass(
       dates: indices.map { dataset.times[$0] }, variables: channels, points: dataset.grid.count,
       stepSeconds: Int64(stepHours) * 3_600, countedDates: indices.count,
-      key: ([dataset.origin, "every \(stepHours) h"] + dataset.channels.map(\.name)).joined(separator: "\n"))
-    let totals = try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
-      try dataset.readChecked(time: indices[date], into: planes)
+      key: ([dataset.origin, "every \(stepHours) h"] + dataset.channels.map(\.name)).joined(separator: "\n")
+    ) { dataset.startsChunk(indices[$0], after: indices[$0 - 1]) }
+    let totals = try dataset.inOrder(windowBytes: windowBytes) { window in
+      try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
+        try dataset.read(indices[date], isChecked: true, window: window, into: planes)
+      }
     }
     let (values, tendencies) = (totals.values, totals.tendencies)
     var result: [String: ChannelStatistics] = [:]

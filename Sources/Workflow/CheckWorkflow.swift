@@ -2,8 +2,6 @@ import Basics
 import Communication
 import Configuration
 import Datasets
-import Synchronization
-import Tensors
 import Training
 
 /// `jigsaw data check`: whether data have what a configuration or a checkpoint needs.
@@ -12,6 +10,8 @@ public struct CheckWorkflow {
     public var lines: [String] = []
     /// What stands in the way of training or forecasting.
     public var problems: [String] = []
+    /// Stored chunks that were read for their values, by all ranks.
+    public var chunksRead = 0
   }
 
   private let configuration: RunConfiguration
@@ -34,13 +34,15 @@ public struct CheckWorkflow {
     var findings = Findings()
     let manifest = try path.map { try Checkpoint($0).manifest }
     if let manifest { data = Ingredients.inputs(of: manifest, data) }
+    guard let opened = try attempt(&findings, { try Ingredients.open(data) }) else { return findings }
     // One by one, so that everything that is missing is named.
     for (name, isStatic) in data.variables.map({ ($0, false) }) + data.staticFields.map({ ($0, true) }) {
       var single = data
       single.variables = isStatic ? [] : [name]
       single.staticFields = isStatic ? [name] : []
       do {
-        let dataset = try Ingredients.dataset(single, cacheBytes: 0, requiresVariables: false)
+        let dataset = try Ingredients.dataset(
+          single, cacheBytes: 0, threads: 1, opened: opened, requiresVariables: false)
         if isStatic { _ = try dataset.readStatics() }
       } catch let error as JigsawError {
         findings.problems.append("\(error)")
@@ -48,17 +50,13 @@ public struct CheckWorkflow {
     }
     // Values are read by all ranks together or by none.
     guard try agree(&findings) else { return findings }
-    var opened: FieldDataset?
-    do {
-      opened =
-        try manifest.map {
-          try Ingredients.dataset(for: $0, data, cacheBytes: 0, threads: ThreadTeam.availableCPUs)
-        }
-        ?? Ingredients.dataset(data, cacheBytes: 0)
-    } catch let error as JigsawError {
-      findings.problems.append("\(error)")
+    let resources = try RankResources(world, threads: configuration.threads)
+    let found = try attempt(&findings) {
+      try manifest.map {
+        try Ingredients.dataset(for: $0, data, cacheBytes: 0, threads: resources.threads, opened: opened)
+      } ?? Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads, opened: opened)
     }
-    guard try agree(&findings), let dataset = opened else { return findings }
+    guard let dataset = found else { return findings }
     findings.lines += [
       "fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
       "static: \(dataset.staticChannels.isEmpty ? "none" : dataset.staticChannels.map(\.name).joined(separator: ", "))",
@@ -66,8 +64,15 @@ public struct CheckWorkflow {
     ]
     findings.lines += dataset.normalizations.map { "note: \($0)" }
     try checkTimes(dataset, stepHours: manifest?.stepHours ?? data.stepHours, &findings)
-    if readsValues { try checkValues(dataset, &findings) }
+    if readsValues { try checkValues(dataset, windowBytes: resources.fieldBytes(data), &findings) }
     return findings
+  }
+
+  /// What `body` gives; nil if it is a problem, on this rank or on another.
+  private func attempt<Result>(_ findings: inout Findings, _ body: () throws -> Result) throws -> Result? {
+    var result: Result?
+    do { result = try body() } catch let error as JigsawError { findings.problems.append("\(error)") }
+    return try agree(&findings) ? result : nil
   }
 
   /// Whether no rank has found a problem.
@@ -119,44 +124,28 @@ public struct CheckWorkflow {
 
   // MARK: Values
 
-  private func checkValues(_ dataset: FieldDataset, _ findings: inout Findings) throws {
+  private func checkValues(_ dataset: FieldDataset, windowBytes: Int, _ findings: inout Findings) throws {
     var indices = Set<Int>()
     for (name, period) in periods {
       let (start, end) = try period.range("data.\(name)")
       indices.formUnion(dataset.indices(from: start, through: end))
     }
     let wanted = periods.isEmpty ? Array(dataset.times.indices) : indices.sorted()
-    let (channels, size) = (dataset.channels.count, dataset.grid.count)
-    // For each channel: times with missing values, such values, the first such time.
-    var counts = [Double](repeating: 0, count: 2 * channels)
-    var firsts = [Double](repeating: .infinity, count: channels)
     let began = monotonicSeconds()
-    try world.together {
-      let planes = UnsafeMutablePointer<Float>.allocate(capacity: max(1, channels * size))
-      defer { planes.deallocate() }
-      for (done, position) in stride(from: world.rank, to: wanted.count, by: world.size).enumerated() {
-        try dataset.read(time: wanted[position], into: planes)
-        for channel in 0..<channels {
-          let values = UnsafeBufferPointer(start: planes + channel * size, count: size)
-          let missing = values.reduce(0) { $0 + ($1.isFinite ? 0 : 1) }
-          if missing == 0 { continue }
-          counts[2 * channel] += 1
-          counts[2 * channel + 1] += Double(missing)
-          firsts[channel] = min(firsts[channel], Double(wanted[position]))
-        }
-        console.progress(
-          "check", done: min(wanted.count, (done + 1) * world.size), of: wanted.count, since: began, detail: "times")
-      }
+    let before = dataset.reads
+    let missing = try MissingValues.count(dataset, times: wanted, on: world, windowBytes: windowBytes) {
+      console.progress("check", done: $0, of: $1, since: began, detail: "times")
     }
-    counts = try world.allReduce(counts)
-    firsts = try world.allReduce(firsts, .minimum)
-    findings.lines.append("values: \(wanted.count) times read")
-    for channel in 0..<channels where counts[2 * channel] > 0 {
-      let time = dataset.times[Int(firsts[channel])]
+    let reads = dataset.reads
+    let sums = try world.allReduce([Double(reads.chunks - before.chunks), Double(reads.bytes - before.bytes)])
+    findings.chunksRead = Int(sums[0])
+    findings.lines.append(
+      "values: \(wanted.count) times read, \(InspectWorkflow.size(Int(sums[1]))) in \(Int(sums[0])) chunks")
+    for (channel, row) in missing.enumerated() {
+      guard let row else { continue }
       findings.problems.append(
-        "\(dataset.channels[channel].name) has \(Int(counts[2 * channel + 1])) missing values in "
-          + "\(Int(counts[2 * channel])) of \(wanted.count) times, first at \(time.display) "
-          + "(\(dataset.place(of: channel, time: Int(firsts[channel]))))")
+        "\(dataset.channels[channel].name) has \(row.values) missing values in \(row.times) of \(wanted.count) times, "
+          + "first at \(dataset.times[row.firstTime].display) (\(dataset.place(of: channel, time: row.firstTime)))")
     }
   }
 }

@@ -37,10 +37,7 @@ public struct ConvertWorkflow {
     if Files.exists(path) && !request.overwrites {
       throw JigsawError(path, "already exists", remedy: "pass --overwrite or name another output")
     }
-    let paths = Ingredients.descriptions(configuration.data).flatMap(\.paths)
-    if let input = try paths.flatMap({ try expand($0) }).first(where: { Files.isSame($0, path) }) {
-      throw JigsawError(path, "is where the data come from (\(input))", remedy: "name another output")
-    }
+    try checkInputs(path)
     let input = try self.input(request)
     var options = Conversion.Options()
     options.layout = request.layout
@@ -55,20 +52,54 @@ public struct ConvertWorkflow {
     return "wrote \(path)"
   }
 
+  /// - Throws: when what is read would be overwritten.
+  private func checkInputs(_ output: String) throws {
+    let paths = Ingredients.descriptions(configuration.data).flatMap(\.paths)
+    for input in try paths.flatMap({ try expand($0) }) {
+      // The input itself, or a folder that holds it.
+      var folders = [input]
+      while let last = folders.last, case let parent = Files.parent(of: last), parent != last { folders.append(parent) }
+      guard folders.contains(where: { Files.isSame($0, output) }) else { continue }
+      throw JigsawError(output, "is where the data come from (\(input))", remedy: "name another output")
+    }
+  }
+
   /// What the configuration names, on its regular grid; or all of a single source on any points.
   private func input(_ request: Request) throws -> ConversionInput {
     let data = configuration.data
-    let sources = Ingredients.descriptions(data)
     if request.layout == .anemoi, data.variables.isEmpty {
-      guard sources.count == 1 else {
-        throw JigsawError(
-          "data.variables", "is empty", expected: "the variables to convert",
-          remedy: "name them, or a single source to convert all of it")
-      }
+      let source = try wholeSource()
       return try ConversionInput(
-        sources[0].openView(key: "data.sources[0]"), origin: sources[0].display, from: request.start,
-        through: request.end)
+        source.openView(key: "data.sources[0]"), origin: source.display, from: request.start, through: request.end)
     }
-    return try ConversionInput(Ingredients.dataset(data), from: request.start, through: request.end)
+    let resources = try RankResources(world, threads: configuration.threads)
+    // Nothing is read twice, so that nothing need be kept.
+    return try ConversionInput(
+      Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads), from: request.start, through: request.end,
+      windowBytes: resources.fieldBytes(data))
+  }
+
+  /// The single source of which all is wanted.
+  /// - Throws: for settings that choose among what it has.
+  private func wholeSource() throws -> SourceDescription {
+    let data = configuration.data
+    let sources = Ingredients.descriptions(data)
+    guard sources.count == 1 else {
+      throw JigsawError(
+        "data.variables", "is empty", expected: "the variables to convert",
+        remedy: "name them, or a single source to convert all of it")
+    }
+    let choices = [
+      ("data.rows", data.rows != nil), ("data.levels", !data.levels.isEmpty),
+      ("data.static", !data.staticFields.isEmpty),
+      ("data.sources[0].names", !sources[0].names.isEmpty),
+    ].filter(\.1).map(\.0)
+    guard choices.isEmpty else {
+      throw JigsawError(
+        choices.joined(separator: ", "), "can't be followed where all of a source is converted",
+        remedy: "name data.variables, or remove this and choose with "
+          + "open: {dataset: …, select: […], rename: {…}, area: […]}")
+    }
+    return sources[0]
   }
 }

@@ -13,16 +13,14 @@ enum Ingredients {
   /// - Parameters:
   ///   - cacheBytes: memory for decoded fields; nil: as the configuration says for a single rank.
   ///   - threads: that read.
+  ///   - opened: the sources, where they are open already.
   ///   - requiresVariables: whether it is an error to name no variables.
   static func dataset(
     _ data: DataSection, cacheBytes: Int? = nil, threads: Int = ThreadTeam.availableCPUs,
-    requiresVariables: Bool = true
+    opened: OpenedSources? = nil, requiresVariables: Bool = true
   ) throws
     -> FieldDataset
   {
-    if data.sources.isEmpty {
-      throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
-    }
     if data.variables.isEmpty && requiresVariables {
       throw JigsawError(
         "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
@@ -31,9 +29,13 @@ enum Ingredients {
       cacheBytes
       ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
-      sources: descriptions(data), variables: data.variables,
-      levelsHPa: data.levels, staticVariables: data.staticFields, rows: data.rows, cacheBytes: cacheBytes,
-      threads: threads)
+      opened ?? open(data), variables: data.variables, levelsHPa: data.levels, staticVariables: data.staticFields,
+      cacheBytes: cacheBytes, threads: threads)
+  }
+
+  /// The sources of a configuration.
+  static func open(_ data: DataSection) throws -> OpenedSources {
+    try OpenedSources(descriptions(data), rows: data.rows)
   }
 
   /// The sources of a configuration with the variables that a checkpoint needs.
@@ -55,11 +57,11 @@ enum Ingredients {
 
   /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
   /// missing.
-  static func dataset(for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int) throws
-    -> FieldDataset
-  {
+  static func dataset(
+    for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int, opened: OpenedSources? = nil
+  ) throws -> FieldDataset {
     let data = inputs(of: manifest, data)
-    let dataset = try dataset(data, cacheBytes: cacheBytes, threads: threads)
+    let dataset = try dataset(data, cacheBytes: cacheBytes, threads: threads, opened: opened)
     let expected = manifest.channels.map(\.channel)
     guard dataset.channels == expected else {
       let missing = expected.filter { !dataset.channels.contains($0) }
@@ -121,9 +123,10 @@ enum Ingredients {
     _ dataset: FieldDataset, _ data: DataSection, on world: any Communicator, parts: String, _ console: Console
   ) throws -> DatasetStatistics {
     let (start, end) = try data.train.range("data.train")
+    let window = try RankResources(world, threads: 0).fieldBytes(data)
     let began = monotonicSeconds()
     return try DatasetStatistics.compute(
-      dataset, from: start, through: end, stepHours: data.stepHours, on: world, parts: parts
+      dataset, from: start, through: end, stepHours: data.stepHours, on: world, parts: parts, windowBytes: window
     ) { console.progress("statistics", done: $0, of: $1, since: began) }
   }
 

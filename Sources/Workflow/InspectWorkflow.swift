@@ -14,7 +14,9 @@ public enum InspectWorkflow {
   public static func statistics(
     _ configuration: RunConfiguration, output: String?, on world: any Communicator = SingleRank(), console: Console
   ) throws -> String {
-    let dataset = try Ingredients.dataset(configuration.data)
+    // Nothing is read twice, so that nothing need be kept.
+    let threads = try RankResources(world, threads: configuration.threads).threads
+    let dataset = try Ingredients.dataset(configuration.data, cacheBytes: 0, threads: threads)
     let (start, end) = try configuration.data.train.range("data.train")
     let path = output ?? RunFolder(configuration.run).statistics
     // A path given by hand may be a slip: nothing but earlier statistics is replaced there.

@@ -80,6 +80,11 @@ struct RankResources {
     world.manner.sharesProcessors = share < 1 - 1e-9
   }
 
+  /// Memory for decoded fields: what the configuration says of each rank, or a quarter of what is free, shared.
+  func fieldBytes(_ data: DataSection) -> Int {
+    data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4 / localRanks
+  }
+
   private static let nameLength = 128
 
   /// The machine's name, then a bit for each processor that this process may use.
@@ -130,8 +135,7 @@ extension Ingredients {
   static func cacheBytes(_ data: DataSection, _ parallel: ParallelSection, _ resources: RankResources) -> (
     rank: Int, dataset: Int
   ) {
-    let quarter = (Machine.availableMemory ?? 4 << 30) / 4 / resources.localRanks
-    let bytes = data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? quarter
+    let bytes = resources.fieldBytes(data)
     return (bytes, parallel.domain * parallel.tensor > 1 ? 0 : bytes)
   }
 

@@ -6,6 +6,10 @@ import Testing
 
 @testable import Datasets
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 @Suite struct DatePassTests {
   private let pass = DatePass(
     dates: (0..<100).map { Timestamp(seconds: Int64($0) * 21_600) }, variables: 2, points: 6, stepSeconds: 43_200,
@@ -93,15 +97,75 @@ import Testing
     #expect(found.values == whole.values && count == 8 + 12)
   }
 
-  @Test func oneFailingRankFailsAll() throws {
-    struct Stop: Error {}
-    #expect(throws: (any Error).self) {
-      _ = try ThreadRanks.run(3) { world in
+  private struct Stop: Error {}
+
+  /// The others don't go on to their ends, and what is thrown is the cause.
+  @Test(arguments: [0, 99]) func oneFailingRankStopsAllSoon(failing: Int) throws {
+    let dates = Mutex(0)
+    #expect(throws: Stop.self) {
+      _ = try ThreadRanks.run(4) { world in
         try pass.run(on: world, parts: nil, progress: { _, _ in }) { date, _, out in
-          if date == 70 { throw Stop() }
+          if date == failing { throw Stop() }
+          // The last date is read last: its rank is late.
+          usleep(failing == 0 ? 20_000 : 1_000)
           fill(date, out)
+          dates.withLock { $0 += 1 }
         }
       }
     }
+    if failing == 0 { #expect(dates.withLock { $0 } < 30) }
+  }
+
+  /// One reads on where it was, dates ascend, and no more fields are kept than differences need.
+  @Test(arguments: [(100, 2, 3), (100, 12, 13), (0, 12, 1), (10, 5, 6)])
+  func readsOnceAndKeepsWhatIsNeeded(counted: Int, steps: Int, buffers: Int) throws {
+    let pass = DatePass(
+      dates: pass.dates, variables: 2, points: 6, stepSeconds: Int64(steps) * 21_600, countedDates: counted, key: "test"
+    )
+    var read: [Int] = []
+    var places = Set<UnsafeMutablePointer<Float>>()
+    _ = try pass.run(on: SingleRank(), parts: nil, progress: { _, _ in }) { date, isAgain, out in
+      #expect(!isAgain)
+      read.append(date)
+      places.insert(out)
+      fill(date, out)
+    }
+    #expect(read == Array(0..<100) && places.count <= buffers, "\(places.count)")
+    for ranks in [2, 5] {
+      let again = try ThreadRanks.run(ranks) { world in
+        var again = 0
+        var last = -1
+        _ = try pass.run(on: world, parts: nil, progress: { _, _ in }) { date, isAgain, out in
+          #expect(date > last)
+          last = date
+          again += isAgain ? 1 : 0
+          fill(date, out)
+        }
+        return again
+      }
+      #expect(again.reduce(0, +) <= (ranks - 1) * steps)
+    }
+  }
+
+  /// The bounds of blocks follow stored chunks, and cover all dates once.
+  @Test func blocksAreOfWholeChunks() {
+    for (count, size) in [(0, 1), (1, 1), (7, 3), (100, 1), (100, 10), (400, 50), (3_000, 24), (1_000, 300), (130, 65)]
+    {
+      let made = DateBlocks(count: count) { $0 % size == 0 }
+      let blocks = made.blocks
+      #expect(blocks.flatMap { Array($0) } == Array(0..<count))
+      #expect(blocks.allSatisfy { !$0.isEmpty && $0.count <= DateBlocks.limit + size })
+      if size <= DateBlocks.limit {
+        #expect(blocks.allSatisfy { $0.lowerBound % size == 0 })
+      } else {
+        #expect(
+          blocks.allSatisfy { $0.lowerBound / size == ($0.upperBound - 1) / size && $0.count <= DateBlocks.limit })
+      }
+      for ranks in [1, 3, 8] {
+        let owners = made.owners(of: ranks)
+        #expect(owners.count == blocks.count && owners == owners.sorted())
+      }
+    }
+    #expect(DateBlocks(count: 100) { _ in true }.blocks.count == 13)
   }
 }

@@ -161,6 +161,38 @@ def test_fetch(place, weatherbench):
         ours.t2m.values, theirs["2m_temperature"].transpose("time", "latitude", "longitude").values[:, ::-1])
 
 
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_each_chunk_is_asked_for_once(place, weatherbench, ranks):
+    """`data check` opens a store once per rank, and no chunk of 50 times is asked for by two of them."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(weatherbench)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = place / f"check-{ranks}.yaml"
+    config.write_text(f"""
+data:
+  sources: [{{path: "http://127.0.0.1:{server.server_port}"}}]
+  variables: [z, t, u, msl, t2m]
+  levels: [850, 500]
+  static: [lsm]
+""")
+    shown = jigsaw("data", "check", config, "--ranks", ranks).stdout
+    server.shutdown()
+    assert "values: 400 times read" in shown and f"in {5 * 8} chunks" in shown and shown.endswith("fine\n")
+    chunks = [path for path in asked if path.split("/")[1] in ["geopotential", "temperature", "u_component_of_wind",
+                                                               "mean_sea_level_pressure", "2m_temperature"]]  # fmt: skip
+    assert len(chunks) == len(set(chunks)) == 5 * 8
+    assert asked.count("/.zmetadata") == ranks
+
+
 TRAINING = ["training.updates=4", "training.batchSize=2", "training.warmUpUpdates=1", "model.channels=16",
             "model.tokenWidth=16", "model.channelWidth=16", "training.validation.every=4", "training.checkpoint.every=4"]  # fmt: skip
 

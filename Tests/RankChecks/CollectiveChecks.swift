@@ -1,6 +1,12 @@
 import Communication
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+private struct Failed: Error {}
+
 /// What every communicator has to do, on any number of ranks.
 public enum CollectiveChecks {
   private static func tensor(_ count: Int, _ value: (Int) -> Float) -> Tensor {
@@ -40,6 +46,25 @@ public enum CollectiveChecks {
       check(bytes == [7, UInt8(root)])
     }
     try world.barrier()
+    // Work side by side, without a failure, and with one on each of the ranks.
+    for failing in [-1] + Array(0..<ranks) {
+      var asked = 0
+      var outcome = ""
+      do {
+        try world.togetherAsking { ask in
+          while asked < 100 {
+            try ask()
+            if rank == failing { throw Failed() }
+            asked += 1
+            if failing >= 0 { usleep(10_000) }
+          }
+        }
+      } catch {
+        outcome = "\(type(of: error))"
+      }
+      check(outcome == (failing < 0 ? "" : rank == failing ? "Failed" : "FailedElsewhere"))
+      check(failing < 0 ? asked == 100 : asked < 100)
+    }
     // Halves, in reverse order.
     let half = try world.split(color: rank % 2, key: -rank)
     let members = (0..<ranks).filter { $0 % 2 == rank % 2 }.reversed() as [Int]

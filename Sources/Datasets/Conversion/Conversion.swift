@@ -65,7 +65,8 @@ public struct Conversion {
     let pass = DatePass(
       dates: dates.map { input.dates[$0] }, variables: layout.order.count, points: points,
       stepSeconds: input.intervalSeconds, countedDates: counted,
-      key: identity)
+      key: identity
+    ) { input.startsChunk(dates[$0], dates[$0 - 1]) }
     let order = layout.order
     let totals = try pass.run(on: world, parts: parts, progress: progress) { number, isAgain, planes in
       let date = dates[number]

@@ -20,14 +20,20 @@ public struct ConversionInput {
   let grid: LatLonGrid?
   /// The same for the same fields.
   let origin: String
-  /// Fills [fields, points] of a date that isn't missing.
+  /// Whether a date lies in another stored chunk than an earlier one; neither is missing.
+  let startsChunk: (_ date: Int, _ after: Int) -> Bool
+  /// Fills [fields, points] of a date that isn't missing; dates are best read in ascending order.
   let read: (_ date: Int, UnsafeMutablePointer<Float>) throws -> Void
 
   var intervalSeconds: Int64 { dates.count > 1 ? dates[1].seconds - dates[0].seconds : 6 * 3_600 }
 
   /// The channels and static fields of a dataset, between two dates.
+  ///
+  /// - Parameter windowBytes: memory for the times that are stored together; nil: a little.
   /// - Throws: when there are no dates.
-  public init(_ dataset: FieldDataset, from start: Timestamp?, through end: Timestamp?) throws {
+  public init(
+    _ dataset: FieldDataset, from start: Timestamp?, through end: Timestamp?, windowBytes: Int? = nil
+  ) throws {
     let there = dataset.times.filter { $0 >= start ?? $0 && $0 <= end ?? $0 }
     (dates, missing) = try ConversionInput.regular(there, dataset.origin)
     let statics = try dataset.readStatics()
@@ -45,9 +51,14 @@ public struct ConversionInput {
     points = PointGrid(dataset.grid)
     origin = dataset.origin
     let (all, varying) = (dates, dataset.channels.count * dataset.grid.count)
-    read = { date, planes in
+    func index(_ date: Int) -> Int {
       guard let index = dataset.index(of: all[date]) else { preconditionFailure("a missing date") }
-      try dataset.read(time: index, into: planes)
+      return index
+    }
+    startsChunk = { dataset.startsChunk(index($0), after: index($1)) }
+    let window = FieldWindow(byteLimit: windowBytes)
+    read = { date, planes in
+      try dataset.read(index(date), isChecked: false, window: window, into: planes)
       statics.withUnsafeBufferPointer { statics in
         if let base = statics.baseAddress { (planes + varying).update(from: base, count: statics.count) }
       }
@@ -83,6 +94,7 @@ public struct ConversionInput {
     grid = nil
     self.origin = origin
     let (all, count, variables) = (dates, view.points.count, Array(view.variables.indices))
+    startsChunk = { _, _ in true }
     read = { date, planes in
       guard let place = index[all[date]] else { preconditionFailure("a missing date") }
       try view.read(date: place, variables: variables, member: 0, points: 0..<count, into: planes)

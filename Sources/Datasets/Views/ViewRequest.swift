@@ -14,6 +14,8 @@ public struct ViewRequest: Sendable {
 
   /// Words that combine datasets.
   private static let combiners = ["join", "concat", "ensemble", "grids", "cutout"]
+  /// Words under which paths stand, or further requests.
+  private static let ofPaths = ["dataset", "datasets"] + combiners + ["statistics", "area"]
   /// Options in the order in which they are applied.
   private static let options = [
     "start", "end", "frequency", "select", "drop", "reorder", "rename", "rescale", "statistics", "regrid", "trim_edge",
@@ -27,15 +29,14 @@ public struct ViewRequest: Sendable {
     "shuffle", "complement", "merge", "zip", "xy", "x", "y", "chain", "synthetic", "cache",
   ]
 
-  /// The paths and patterns of all stores that are asked for.
+  /// The paths and patterns of all that is read: stores, also those that points or statistics are taken from, and weights.
   var paths: [String] {
     switch value {
     case .string(let path): [path]
     case .array(let entries): entries.flatMap { ViewRequest($0, key: key).paths }
     case .object(let members):
-      (["dataset", "datasets"] + ViewRequest.combiners).flatMap { name in
-        members[name].map { ViewRequest($0, key: key).paths } ?? []
-      }
+      (ViewRequest.ofPaths.compactMap { members[$0] } + ["like", "weights"].compactMap { members["regrid"]?[$0] })
+        .flatMap { ViewRequest($0, key: key).paths }
     default: []
     }
   }

@@ -1,0 +1,135 @@
+import Basics
+import Stores
+import Tensors
+
+extension FieldDataset {
+  /// All channels at one time into [channel, row, column], north to south, in our units. Missing values are NaN.
+  public func read(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
+    try read(time, isChecked: false, into: planes)
+  }
+
+  /// As `read`, and every value must be a number.
+  /// - Throws: also when values are missing (NaN), naming file, variable, time.
+  public func readChecked(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
+    try read(time, isChecked: true, into: planes)
+  }
+
+  /// As these, with the window of a pass over times in ascending order.
+  func read(
+    _ time: Int, isChecked: Bool, window: FieldWindow? = nil, into planes: UnsafeMutablePointer<Float>
+  ) throws {
+    try wholeReader.read(time, isChecked: isChecked, window: window, into: planes)
+  }
+
+  /// Calls `body` with memory for a pass over times in ascending order, and gives it back to the system afterwards.
+  /// - Parameter windowBytes: nil: a little.
+  func inOrder<Result>(windowBytes: Int?, _ body: (FieldWindow) throws -> Result) rethrows -> Result {
+    let window = FieldWindow(byteLimit: windowBytes)
+    defer {
+      window.clear()
+      memory.trim()
+    }
+    return try body(window)
+  }
+
+  /// All channels at one time [channel, row, column], every value a number; not to be written to.
+  func checkedPlanes(time: Int) throws -> Tensor { try wholeReader.record(time, isChecked: true) }
+
+  // MARK: Chunks
+
+  /// Stored chunks that were read and decoded so far, and their bytes as stored.
+  public var reads: (chunks: Int, bytes: Int) {
+    sum(parts.map(\.store.reads))
+  }
+
+  /// A chunk of a part (all times of it), as far as it is wanted.
+  struct StoredChunk: Sendable {
+    let part: Int
+    let chunk: GridChunk
+
+    var fields: [(channel: Int, slot: Int)] { chunk.fields }
+    var parts: [Rectangle] { chunk.parts }
+    /// Wanted numbers at one time.
+    var count: Int { fields.count * parts.reduce(0) { $0 + $1.count } }
+  }
+
+  /// The parts that hold a time.
+  func parts(of time: Int) -> [Int] { places[time].entries.map(\.part) }
+
+  /// The chunks of a part in which wanted fields are stored.
+  func storedChunks(part number: Int, bands: Int) -> [StoredChunk] {
+    parts[number].store.chunks(parts[number].fields, bands: bands).map { StoredChunk(part: number, chunk: $0) }
+  }
+
+  /// Reads what is wanted of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle
+  /// goes, and how far its rows lie apart.
+  /// - Returns: by time, whether all of it is numbers.
+  func read(
+    _ chunk: StoredChunk, times: Range<Int>, _ scratch: ReadingScratch,
+    into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
+  ) throws -> [Bool] {
+    try parts[chunk.part].store.read(chunk.chunk, times: times, scratch, into: target)
+  }
+
+  /// How many chunks of a part are best asked for at once, whatever the number of threads.
+  func readsAtOnce(part: Int) -> Int { parts[part].store.readsAtOnce }
+
+  /// Static fields [field, row, column].
+  public func readStatics() throws -> [Float] {
+    var fields = [Float](repeating: 0, count: statics.count * grid.count)
+    try fields.withUnsafeMutableBufferPointer { fields in
+      for (index, entry) in statics.enumerated() {
+        let target = fields.baseAddress! + index * grid.count
+        try entry.store.readStatic(entry.found, into: target)
+        if UnsafeBufferPointer(start: target, count: grid.count).contains(where: { !$0.isFinite }) {
+          throw JigsawError(
+            "\(entry.store.location): \(entry.found.storedName)", "has missing values (NaN)",
+            expected: "a number at every grid point", remedy: "fill them or leave this static field out")
+        }
+      }
+    }
+    return fields
+  }
+
+  /// The run of times around `time` that lie in one chunk of all arrays of its parts.
+  func chunkBlock(around time: Int) -> Range<Int> {
+    var lower = time
+    var upper = time + 1
+    for entry in places[time].entries {
+      let part = parts[entry.part]
+      let chunk = part.timesPerChunk
+      let start = entry.index / chunk * chunk
+      let end = min(start + chunk, part.store.times.count)
+      while lower > 0, isIn(lower - 1, entry.part, start..<end) { lower -= 1 }
+      while upper < times.count, isIn(upper, entry.part, start..<end) { upper += 1 }
+    }
+    return lower..<upper
+  }
+
+  /// Whether a time lies in another stored chunk than an earlier one (of the array that holds most times in one).
+  func startsChunk(_ time: Int, after other: Int) -> Bool {
+    guard let entry = places[time].entries.max(by: { timesPerChunk($0) < timesPerChunk($1) }) else { return true }
+    let start = entry.index / timesPerChunk(entry) * timesPerChunk(entry)
+    return !isIn(other, entry.part, start..<entry.index)
+  }
+
+  private func timesPerChunk(_ entry: (part: Int, index: Int)) -> Int { parts[entry.part].timesPerChunk }
+
+  private func isIn(_ time: Int, _ part: Int, _ range: Range<Int>) -> Bool {
+    places[time].entries.contains { $0.part == part && range.contains($0.index) }
+  }
+
+  /// The pieces of a block of times that are consecutive in a part: first index here, indices there.
+  func runs(of part: Int, in block: Range<Int>) -> [(first: Int, stored: Range<Int>)] {
+    var runs: [(first: Int, stored: Range<Int>)] = []
+    for time in block {
+      guard let index = places[time].entries.first(where: { $0.part == part })?.index else { continue }
+      if let last = runs.last, last.stored.upperBound == index, last.first + last.stored.count == time {
+        runs[runs.count - 1].stored = last.stored.lowerBound..<index + 1
+      } else {
+        runs.append((time, index..<index + 1))
+      }
+    }
+    return runs
+  }
+}

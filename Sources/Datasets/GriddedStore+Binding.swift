@@ -1,0 +1,78 @@
+import Basics
+import Stores
+
+/// How variables of ours are found in a store.
+extension GriddedStore {
+  /// A variable of ours found in this store.
+  public struct Binding: Sendable {
+    public let variable: Variable
+    public let array: ArrayInfo
+    public let conversion: UnitConversion
+    public let storedUnits: String?
+    let packing: CFPacking
+    /// Dimension numbers.
+    let time, level, member: Int?
+    let latitude, longitude: Int
+
+    public var isStatic: Bool { time == nil }
+    public var hasLevels: Bool { level != nil }
+  }
+
+  /// Finds `name` by `rename` (the user's word), by our name, by known aliases. Nil when it isn't here.
+  ///
+  /// - Parameter asStatic: takes a field with a single time, as archives deliver masks and orography, for a static one.
+  public func bind(_ name: String, rename: [String: String] = [:], asStatic: Bool = false) throws -> Binding? {
+    let variable = Lexicon.variable(name)
+    let candidates = rename[name].map { [$0] } ?? [name] + variable.aliases
+    guard let array = candidates.lazy.compactMap({ store.arrays[$0] }).first else {
+      if let wanted = rename[name] { _ = try store.info(wanted) }
+      return nil
+    }
+    let place = "\(store.location): \(array.name)"
+    let names = array.dimensionNames
+    guard let latitude = names.firstIndex(of: axes.latitude), let longitude = names.firstIndex(of: axes.longitude)
+    else {
+      throw JigsawError(
+        place, "is not a field on the grid", expected: "dimensions \(axes.latitude) and \(axes.longitude)",
+        found: names.joined(separator: ", "))
+    }
+    var time = axes.time.flatMap { names.firstIndex(of: $0) }
+    if asStatic, let dimension = time, array.shape[dimension] == 1 { time = nil }
+    let level = axes.level.flatMap { names.firstIndex(of: $0) }
+    let member = axes.member.flatMap { names.firstIndex(of: $0) }
+    let known = [latitude, longitude, time, level, member].compactMap { $0 }
+    for index in names.indices where !known.contains(index) && array.shape[index] != 1 {
+      throw JigsawError(
+        place, "has a dimension '\(names[index])' of \(array.shape[index]) that is not understood",
+        expected: "time, level, latitude, longitude", remedy: "select one entry of it before")
+    }
+    let units = array.attributes["units"]?.text
+    var conversion = UnitConversion.none
+    if let units, Lexicon[name] != nil {
+      guard let found = UnitConversion(from: units, to: variable.units) else {
+        throw JigsawError(
+          place, "has units that don't fit \(name) (\(variable.longName))", expected: "'\(variable.units)'",
+          found: "'\(units)'", remedy: "correct the units, or name the right variable under data.sources.names")
+      }
+      conversion = found
+    }
+    return Binding(
+      variable: variable, array: array, conversion: conversion, storedUnits: units,
+      packing: CFPacking(array.attributes), time: time, level: level, member: member, latitude: latitude,
+      longitude: longitude)
+  }
+
+  /// The stored index of a level.
+  public func levelIndex(_ levelHPa: Double, of binding: Binding) throws -> Int {
+    if let index = levelsHPa.firstIndex(where: { abs($0 - levelHPa) < 1e-3 }) { return index }
+    throw JigsawError(
+      "\(store.location): \(binding.array.name)", "has no level \(Channel.text(levelHPa)) hPa",
+      found: levelsHPa.map { Channel.text($0) }.joined(separator: ", "), remedy: "choose data.levels among these")
+  }
+
+  /// How many consecutive times are stored together, and so are best read together.
+  public func timesPerChunk(_ binding: Binding) -> Int {
+    guard let time = binding.time else { return 1 }
+    return max(1, binding.array.chunks?[time] ?? 1)
+  }
+}
