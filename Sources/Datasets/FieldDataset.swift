@@ -78,7 +78,7 @@ public final class FieldDataset: Sendable {
     origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
     var stores: [(source: Int, store: any GridFields)] = []
     for (index, source) in sources.enumerated() {
-      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows) {
+      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows, workers: workers) {
         stores.append((index, store))
       }
     }

@@ -3,6 +3,7 @@ import Communication
 import Configuration
 import Datasets
 import Stores
+import Tensors
 
 /// `jigsaw data convert` and `data fetch`: the fields that a configuration names, stored anew.
 public struct ConvertWorkflow {
@@ -66,8 +67,8 @@ public struct ConvertWorkflow {
           remedy: "name them, or a single source to convert all of it")
       }
       return try ConversionInput(
-        sources[0].openView(key: "data.sources[0]"), origin: sources[0].display, from: request.start,
-        through: request.end)
+        sources[0].openView(key: "data.sources[0]", threads: ThreadTeam.availableCPUs), origin: sources[0].display,
+        from: request.start, through: request.end)
     }
     return try ConversionInput(Ingredients.dataset(data), from: request.start, through: request.end)
   }

@@ -72,6 +72,7 @@ struct GridUnion: FieldView {
     }
   }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
@@ -125,6 +126,7 @@ struct EnsembleView: FieldView {
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>

@@ -4,10 +4,12 @@ import Basics
 struct ViewOptions {
   private let members: [String: JSONValue]
   private let key: String
+  private let workers: WorkerPool
 
-  init(_ members: [String: JSONValue], key: String) {
+  init(_ members: [String: JSONValue], key: String, workers: WorkerPool) {
     self.members = members.filter { $0.value != .null }
     self.key = key
+    self.workers = workers
   }
 
   func apply(to base: any FieldView) throws -> any FieldView {
@@ -17,7 +19,9 @@ struct ViewOptions {
     if let other = members["statistics"] {
       view = try RestatedView(view, ViewRequest(other, key: "\(key).statistics").open())
     }
-    if let regrid = members["regrid"] { view = try RegridRequest(regrid, key: "\(key).regrid").apply(to: view) }
+    if let regrid = members["regrid"] {
+      view = try RegridRequest(regrid, key: "\(key).regrid").apply(to: view, workers)
+    }
     if let edge = members["trim_edge"] { view = try trimmed(view, edge) }
     if let thinning = members["thinning"] { view = try thinned(view, thinning) }
     if let area = members["area"] { view = try cropped(view, area) }
