@@ -135,3 +135,13 @@ struct EnsembleView: FieldView {
     try parts[place.part].read(date: date, variables: variables, member: place.member, points: points, into: out)
   }
 }
+
+/// A box of latitudes and longitudes, its edges included.
+struct Area {
+  let north, west, south, east: Double
+
+  func contains(latitude: Double, longitude: Double) -> Bool {
+    guard latitude >= south, latitude <= north else { return false }
+    return [0.0, 360, -360].contains { longitude >= west + $0 && longitude <= east + $0 }
+  }
+}

@@ -250,13 +250,3 @@ struct ViewOptions {
     return chosen.isEmpty ? base : MemberSubset(base: base, members: chosen.sorted())
   }
 }
-
-/// A box of latitudes and longitudes, its edges included.
-struct Area {
-  let north, west, south, east: Double
-
-  func contains(latitude: Double, longitude: Double) -> Bool {
-    guard latitude >= south, latitude <= north else { return false }
-    return [0.0, 360, -360].contains { longitude >= west + $0 && longitude <= east + $0 }
-  }
-}
