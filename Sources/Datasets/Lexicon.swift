@@ -64,7 +64,7 @@ public enum Lexicon {
   }
 
   /// Whether a variable is one of those that lie on pressure levels.
-  public static func isOnLevels(_ name: String) -> Bool { namesOnLevels.contains(name) }
+  static func isOnLevels(_ name: String) -> Bool { namesOnLevels.contains(name) }
 
   /// By ECMWF's number; 129 is `z`, not `zs`.
   public static func find(paramId: Int) -> Variable? { byParamId[paramId] }
