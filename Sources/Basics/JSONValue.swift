@@ -44,6 +44,32 @@ public enum JSONValue: Equatable, Sendable, Encodable {
     return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 
+  /// On one line, with sorted keys, the same for the same value. Numbers that are not finite become strings.
+  public var line: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): value ? "true" : "false"
+    case .integer(let value): String(value)
+    case .number(let value):
+      value.isFinite ? "\(value)" : value.isNaN ? "\"NaN\"" : value < 0 ? "\"-Infinity\"" : "\"Infinity\""
+    case .string(let value): JSONValue.quoted(value)
+    case .array(let values): "[\(values.map(\.line).joined(separator: ","))]"
+    case .object(let members):
+      "{\(members.sorted { $0.key < $1.key }.map { "\(JSONValue.quoted($0)):\($1.line)" }.joined(separator: ","))}"
+    }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    let escapes: [Unicode.Scalar: String] = ["\"": "\\\"", "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"]
+    let characters = text.unicodeScalars.map { scalar -> String in
+      if let escape = escapes[scalar] { return escape }
+      guard scalar.properties.generalCategory == .control else { return String(scalar) }
+      let digits = String(scalar.value, radix: 16)
+      return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+    return "\"" + characters.joined() + "\""
+  }
+
   public subscript(key: String) -> JSONValue? {
     if case .object(let members) = self { members[key] } else { nil }
   }

@@ -249,7 +249,7 @@ extension Field {
       root[keyPath: path] = node.isNull ? nil : try json(node, key, file)
     } text: {
       // JSON is YAML.
-      ($0[keyPath: path].flatMap { try? $0.text(pretty: false) }) ?? "null"
+      $0[keyPath: path]?.line ?? "null"
     }
   }
 

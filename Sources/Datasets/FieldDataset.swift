@@ -66,7 +66,8 @@ public final class FieldDataset: Sendable {
     rows: Int? = nil, cacheBytes: Int = 0, threads: Int = 1
   ) throws {
     try self.init(
-      OpenedSources(sources, rows: rows), variables: variables, levelsHPa: levelsHPa, staticVariables: staticVariables,
+      OpenedSources(sources, rows: rows, threads: threads), variables: variables, levelsHPa: levelsHPa,
+      staticVariables: staticVariables,
       cacheBytes: cacheBytes, threads: threads)
   }
 

@@ -20,8 +20,12 @@ extension GriddedStore {
 
   /// Finds `name` by `rename` (the user's word), by our name, by known aliases. Nil when it isn't here.
   ///
-  /// - Parameter asStatic: takes a field with a single time, as archives deliver masks and orography, for a static one.
-  public func bind(_ name: String, rename: [String: String] = [:], asStatic: Bool = false) throws -> Binding? {
+  /// - Parameters:
+  ///   - asStatic: takes a field with a single time, as archives deliver masks and orography, for a static one.
+  ///   - keepsUnits: leaves values as they are where their units don't fit the variable.
+  public func bind(
+    _ name: String, rename: [String: String] = [:], asStatic: Bool = false, keepsUnits: Bool = false
+  ) throws -> Binding? {
     let variable = Lexicon.variable(name)
     let candidates = rename[name].map { [$0] } ?? [name] + variable.aliases
     guard let array = candidates.lazy.compactMap({ store.arrays[$0] }).first else {
@@ -49,7 +53,8 @@ extension GriddedStore {
     let units = array.attributes["units"]?.text
     var conversion = UnitConversion.none
     if let units, Lexicon[name] != nil {
-      guard let found = UnitConversion(from: units, to: variable.units) else {
+      let found = UnitConversion(from: units, to: variable.units)
+      guard let found = found ?? (keepsUnits ? UnitConversion.none : nil) else {
         throw JigsawError(
           place, "has units that don't fit \(name) (\(variable.longName))", expected: "'\(variable.units)'",
           found: "'\(units)'", remedy: "correct the units, or name the right variable under data.sources.names")

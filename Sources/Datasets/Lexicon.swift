@@ -39,6 +39,7 @@ public enum Lexicon {
   private static let byAnyName = Dictionary(
     variables.flatMap { variable in ([variable.name] + variable.aliases).map { ($0, variable) } },
     uniquingKeysWith: { first, _ in first })
+  private static let namesOnLevels = Set(LexiconTable.onLevels.map(\.name))
   private static let byParamId = Dictionary(
     variables.compactMap { variable in variable.ecmwf.map { ($0.paramId, variable) } },
     uniquingKeysWith: { first, _ in first })
@@ -54,6 +55,16 @@ public enum Lexicon {
 
   /// The variable that has this name anywhere: ours, ECMWF's, WeatherBench 2's, another's.
   public static func find(_ name: String) -> Variable? { byAnyName[name] }
+
+  /// The variable that an array of this name holds. Nil also when its units measure something else: then the name means another thing
+  /// there.
+  static func find(_ name: String, units: String?) -> Variable? {
+    guard let found = find(name) else { return nil }
+    return units.map { UnitConversion(from: $0, to: found.units) != nil } ?? true ? found : nil
+  }
+
+  /// Whether a variable is one of those that lie on pressure levels.
+  static func isOnLevels(_ name: String) -> Bool { namesOnLevels.contains(name) }
 
   /// By ECMWF's number; 129 is `z`, not `zs`.
   public static func find(paramId: Int) -> Variable? { byParamId[paramId] }

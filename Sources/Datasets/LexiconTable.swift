@@ -3,8 +3,10 @@
 ///
 /// Short names, units and paramIds are checked against ecCodes' tables (Tests/Goldens/make_lexicon_goldens.py).
 enum LexiconTable {
-  static let rows: [Variable] = [
-    // On pressure levels.
+  static let rows = onLevels + others
+
+  /// On pressure levels.
+  static let onLevels: [Variable] = [
     row("z", "geopotential", "m2 s-2", "geopotential", ("z", 129), "geopotential", ["gh", "hgt"]),
     row("t", "temperature", "K", "air_temperature", ("t", 130), "temperature", ["air", "tmp", "ta"]),
     row("u", "eastward wind", "m s-1", "eastward_wind", ("u", 131), "u_component_of_wind", ["uwnd", "ugrd", "ua"]),
@@ -34,6 +36,9 @@ enum LexiconTable {
       "cc", "fraction of cloud cover", "1", "cloud_area_fraction_in_atmosphere_layer", ("cc", 248),
       "fraction_of_cloud_cover"),
     row("ws", "wind speed", "m s-1", "wind_speed", ("ws", 10), "wind_speed"),
+  ]
+
+  private static let others: [Variable] = [
     // At the surface and near it.
     row(
       "msl", "mean sea level pressure", "Pa", "air_pressure_at_mean_sea_level", ("msl", 151), "mean_sea_level_pressure",

@@ -8,10 +8,13 @@ public struct OpenedSources: Sendable {
   let grid: LatLonGrid
   private let sources: [SourceDescription]
 
-  /// - Parameter rows: how many grid rows from the north to use; nil: all.
+  /// - Parameters:
+  ///   - rows: how many grid rows from the north to use; nil: all.
+  ///   - threads: that compute what views are made of.
   /// - Throws: also when grids differ.
-  public init(_ sources: [SourceDescription], rows: Int? = nil) throws {
+  public init(_ sources: [SourceDescription], rows: Int? = nil, threads: Int = 1) throws {
     self.sources = sources
+    let workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
     let paths = sources.map { source in
       ([source.display] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
         .joined(separator: ", ")
@@ -19,7 +22,7 @@ public struct OpenedSources: Sendable {
     origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
     var stores: [(source: Int, store: any GridFields)] = []
     for (index, source) in sources.enumerated() {
-      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows) {
+      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows, workers: workers) {
         stores.append((index, store))
       }
     }

@@ -20,10 +20,13 @@ public struct SourceDescription: Sendable {
   public var paths: [String] { path.isEmpty ? open.map { ViewRequest($0, key: "open").paths } ?? [] : [path] }
 
   /// All of it as a view, whatever its points.
-  public func openView(key: String) throws -> any FieldView {
+  ///
+  /// - Parameter threads: how many compute.
+  public func openView(key: String, threads: Int = 1) throws -> any FieldView {
     if path.isEmpty, open == nil { throw SourceDescription.empty(key) }
     if !path.isEmpty, open != nil { throw SourceDescription.both(key) }
-    return try ViewRequest(open ?? .string(path), key: open == nil ? key : "\(key).open").open()
+    let workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
+    return try ViewRequest(open ?? .string(path), key: open == nil ? key : "\(key).open", workers: workers).open()
   }
 
   private static func both(_ key: String) -> JigsawError {
@@ -36,13 +39,15 @@ public struct SourceDescription: Sendable {
   }
 
   /// For messages: the path, or what is opened.
-  public var display: String { path.isEmpty ? open.flatMap { try? $0.text(pretty: false) } ?? "" : path }
+  public var display: String { path.isEmpty ? open?.line ?? "" : path }
 
   /// What it stands for on a regular grid: its stores, or the view that it asks for.
-  func openStores(key: String, rows: Int?) throws -> [any GridFields] {
+  ///
+  /// - Parameter workers: threads that compute beside the one that reads.
+  func openStores(key: String, rows: Int?, workers: WorkerPool) throws -> [any GridFields] {
     if let request = open {
       if !path.isEmpty { throw SourceDescription.both(key) }
-      return [try RegularView(ViewRequest(request, key: "\(key).open").open(), rows: rows)]
+      return [try RegularView(ViewRequest(request, key: "\(key).open", workers: workers).open(), rows: rows)]
     }
     if path.isEmpty { throw SourceDescription.empty(key) }
     return try expand(path).map { path in

@@ -71,14 +71,18 @@ public protocol Storage: Sendable {
   /// Some bytes of a value; nil if there is no such key. Where the value is shorter, what there is of it.
   func read(_ key: String, _ part: ByteRange) throws -> PartOfValue?
 
-  /// Some bytes of a value, or all of them (nil), into memory.
-  func read(_ key: String, _ part: ByteRange?, into memory: RawBytes) throws -> StoredBytes?
+  /// Some bytes of a value, or all of them (nil), where neither may be more than a limit: what another sends is bounded by what
+  /// it can mean.
+  func read(_ key: String, _ part: ByteRange?, limit: Int) throws -> PartOfValue?
+
+  /// The same into memory.
+  func read(_ key: String, _ part: ByteRange?, limit: Int, into memory: RawBytes) throws -> StoredBytes?
 
   /// Values that may be asked for at once; 1 where that gains nothing.
   var valuesAtOnce: Int { get }
 
-  /// Several values, in the order of their keys.
-  func read(_ keys: [String]) throws -> [[UInt8]?]
+  /// Several values, in the order of their keys, each of at most so many bytes.
+  func read(_ keys: [String], limit: Int) throws -> [[UInt8]?]
 
   /// Names one level below a key ("" for the top), sorted.
   func list(_ key: String) throws -> [String]
@@ -99,20 +103,33 @@ func names(below key: String, of keys: some Sequence<String>) -> [String] {
 
 extension Storage {
   public var valuesAtOnce: Int { 1 }
-  public func read(_ keys: [String]) throws -> [[UInt8]?] { try keys.map { try read($0) } }
+
+  public func read(_ keys: [String], limit: Int) throws -> [[UInt8]?] {
+    try keys.map { try read($0, nil, limit: limit)?.bytes }
+  }
+
+  public func read(_ key: String, _ part: ByteRange?, limit: Int) throws -> PartOfValue? {
+    let found = try part.map { try read(key, $0) } ?? read(key).map { PartOfValue(bytes: $0, length: $0.count) }
+    if let found { try requireLength(found.bytes.count, limit, key) }
+    return found
+  }
+
+  /// - Throws: naming the value, when it is longer than it can be.
+  func requireLength(_ length: Int, _ limit: Int, _ key: String) throws {
+    if length <= limit { return }
+    throw JigsawError(
+      place(key), "is too long", expected: "at most \(limit) bytes", found: "\(length) bytes",
+      remedy: "copy the store again, or correct its metadata")
+  }
 
   public func readDocument(_ key: String) throws -> [UInt8]? {
     guard let document = try read(key, .range(0..<documentLimit)) else { return nil }
-    guard document.length <= documentLimit else {
-      throw JigsawError(
-        place(key), "is too long", expected: "at most \(documentLimit) bytes", found: "\(document.length) bytes")
-    }
+    try requireLength(document.length, documentLimit, key)
     return document.bytes
   }
 
-  public func read(_ key: String, _ part: ByteRange?, into memory: RawBytes) throws -> StoredBytes? {
-    if let part { return try read(key, part).map { StoredBytes($0.bytes, length: $0.length, memory) } }
-    return try read(key).map { StoredBytes($0, length: $0.count, memory) }
+  public func read(_ key: String, _ part: ByteRange?, limit: Int, into memory: RawBytes) throws -> StoredBytes? {
+    try read(key, part, limit: limit).map { StoredBytes($0.bytes, length: $0.length, memory) }
   }
 
   func place(_ key: String) -> String { key.isEmpty ? location : "\(location)/\(key)" }
@@ -130,17 +147,19 @@ public struct FolderStorage: Storage {
     try Files.readIfPresent(place(key)) { part.range($0) }.map { PartOfValue(bytes: $0.bytes, length: $0.length) }
   }
 
-  public func read(_ key: String, _ part: ByteRange?, into memory: RawBytes) throws -> StoredBytes? {
+  public func read(_ key: String, _ part: ByteRange?, limit: Int, into memory: RawBytes) throws -> StoredBytes? {
     var count = 0
-    let length = try Files.readIfPresent(
-      place(key), part: { part?.range($0) ?? 0..<$0 },
-      into: {
-        count = $0
-        return memory.reserve(max(1, $0))
-      })
-    return length.map {
-      StoredBytes(bytes: UnsafeRawBufferPointer(start: memory.pointer, count: min(count, $0.read)), length: $0.length)
-    }
+    let found = try Files.readIfPresent(
+      place(key),
+      part: {
+        let wanted = part?.range($0) ?? 0..<$0
+        count = wanted.count
+        // A file that is too long is not read at all.
+        return count > limit ? 0..<0 : wanted
+      }, into: { memory.reserve(max(1, $0)) })
+    guard let found else { return nil }
+    try requireLength(count, limit, key)
+    return StoredBytes(bytes: UnsafeRawBufferPointer(start: memory.pointer, count: found.read), length: found.length)
   }
 
   public func list(_ key: String) throws -> [String] { try Files.list(place(key)) }

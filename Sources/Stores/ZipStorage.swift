@@ -41,6 +41,13 @@ public struct ZipStorage: Storage {
     return try read(key).map { PartOfValue($0, part) }
   }
 
+  public func read(_ key: String, _ part: ByteRange?, limit: Int) throws -> PartOfValue? {
+    guard let entry = entries[key] else { return nil }
+    // Deflated entries are inflated as a whole.
+    if part == nil || entry.isDeflated { try requireLength(entry.length, limit, key) }
+    return try part.map { try read(key, $0) } ?? read(key).map { PartOfValue(bytes: $0, length: $0.count) }
+  }
+
   public func list(_ key: String) -> [String] { names(below: key, of: entries.keys) }
 
   /// Some of the stored bytes of an entry. Parts of a stored entry can't be checked.

@@ -34,7 +34,10 @@ public struct CheckWorkflow {
     var findings = Findings()
     let manifest = try path.map { try Checkpoint($0).manifest }
     if let manifest { data = Ingredients.inputs(of: manifest, data) }
-    guard let opened = try attempt(&findings, { try Ingredients.open(data) }) else { return findings }
+    let resources = try RankResources(world, threads: configuration.threads)
+    guard let opened = try attempt(&findings, { try Ingredients.open(data, threads: resources.threads) }) else {
+      return findings
+    }
     // One by one, so that everything that is missing is named.
     for (name, isStatic) in data.variables.map({ ($0, false) }) + data.staticFields.map({ ($0, true) }) {
       var single = data
@@ -50,7 +53,6 @@ public struct CheckWorkflow {
     }
     // Values are read by all ranks together or by none.
     guard try agree(&findings) else { return findings }
-    let resources = try RankResources(world, threads: configuration.threads)
     let found = try attempt(&findings) {
       try manifest.map {
         try Ingredients.dataset(for: $0, data, cacheBytes: 0, threads: resources.threads, opened: opened)

@@ -67,12 +67,13 @@ public struct ConvertWorkflow {
   /// What the configuration names, on its regular grid; or all of a single source on any points.
   private func input(_ request: Request) throws -> ConversionInput {
     let data = configuration.data
+    let resources = try RankResources(world, threads: configuration.threads)
     if request.layout == .anemoi, data.variables.isEmpty {
       let source = try wholeSource()
       return try ConversionInput(
-        source.openView(key: "data.sources[0]"), origin: source.display, from: request.start, through: request.end)
+        source.openView(key: "data.sources[0]", threads: resources.threads), origin: source.display,
+        from: request.start, through: request.end)
     }
-    let resources = try RankResources(world, threads: configuration.threads)
     // Nothing is read twice, so that nothing need be kept.
     return try ConversionInput(
       Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads), from: request.start, through: request.end,

@@ -29,13 +29,14 @@ enum Ingredients {
       cacheBytes
       ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
-      opened ?? open(data), variables: data.variables, levelsHPa: data.levels, staticVariables: data.staticFields,
+      opened ?? open(data, threads: threads), variables: data.variables, levelsHPa: data.levels,
+      staticVariables: data.staticFields,
       cacheBytes: cacheBytes, threads: threads)
   }
 
   /// The sources of a configuration.
-  static func open(_ data: DataSection) throws -> OpenedSources {
-    try OpenedSources(descriptions(data), rows: data.rows)
+  static func open(_ data: DataSection, threads: Int) throws -> OpenedSources {
+    try OpenedSources(descriptions(data), rows: data.rows, threads: threads)
   }
 
   /// The sources of a configuration with the variables that a checkpoint needs.

@@ -96,11 +96,12 @@ import Testing
 
   private func named(_ names: [String], constant: Set<String> = []) -> NumberedView {
     var view = NumberedView()
-    view.variables = names.map { name in
-      var variable = ViewVariable(name: name)
-      variable.isConstantInTime = constant.contains(name)
-      return variable
-    }
+    view.variables = LevelNames.applied(
+      to: names.map { name in
+        var variable = ViewVariable(name: name)
+        variable.isConstantInTime = constant.contains(name)
+        return variable
+      })
     return view
   }
 
@@ -138,7 +139,8 @@ import Testing
     // 00, 06, 18, 24, …: 12-hourly dates are those of the clock.
     var view = NumberedView()
     view.dates.remove(at: 2)
-    let thinned = try ViewOptions(["frequency": .string("12h")], key: "open").apply(to: view)
+    let thinned = try ViewOptions(["frequency": .string("12h")], key: "open", workers: WorkerPool(threads: 0)).apply(
+      to: view)
     #expect(thinned.dates.map(\.display) == ["1970-01-01 00:00", "1970-01-02 00:00", "1970-01-02 12:00"])
     var single = NumberedView()
     single.dates = [Timestamp(seconds: 0)]

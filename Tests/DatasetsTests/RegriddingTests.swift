@@ -1,4 +1,5 @@
 import Basics
+import Stores
 import TestSupport
 import Testing
 
@@ -102,6 +103,86 @@ import Testing
     #expect(problem(source, PointGrid(LatLonGrid.global(rows: 8, columns: 6))).contains("another target grid"))
   }
 
+  /// Weights as xESMF's `Regridder.to_netcdf` writes them: without coordinates, NaN where nothing reaches.
+  private func writeAlone(_ regridding: Regridding, _ path: String) throws {
+    var links: [(row: Double, column: Double, weight: Double)] = []
+    for target in 0..<regridding.targetCount {
+      let entries = regridding.starts[target]..<regridding.starts[target + 1]
+      if entries.isEmpty { links.append((Double(target + 1), 1, .nan)) }
+      for entry in entries {
+        links.append((Double(target + 1), Double(regridding.sources[entry] + 1), Double(regridding.weights[entry])))
+      }
+    }
+    let writer = try createStore(
+      path,
+      StoreDefinition(
+        dimensions: [.init(name: "n_s", size: links.count)],
+        arrays: [
+          ArrayDefinition(name: "row", type: .int32, dimensions: ["n_s"]),
+          ArrayDefinition(name: "col", type: .int32, dimensions: ["n_s"]),
+          ArrayDefinition(name: "S", type: .float64, dimensions: ["n_s"]),
+        ]))
+    try writer.write("row", links.map(\.row))
+    try writer.write("col", links.map(\.column))
+    try writer.write("S", links.map(\.weight))
+    try writer.finish()
+  }
+
+  @Test func weightsAloneNeedTheirTarget() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/xesmf.nc"
+    let globe = PointGrid(LatLonGrid.global(rows: 19, columns: 36))
+    let area = PointGrid(LatLonGrid(latitudes: [70, 60, 50, 40, 30, 20], longitudes: [-40, -30, -20, -10, 0, 10]))
+    func problem(_ source: PointGrid, _ target: PointGrid?) -> String {
+      #expect(throws: JigsawError.self) { _ = try RegriddingFile.read(path, from: source, to: target) }?.description
+        ?? ""
+    }
+    for source in [globe, area, GaussianGrid.octahedral(8)] {
+      for target in [PointGrid(LatLonGrid.global(rows: 12, columns: 18)), GaussianGrid.octahedral(16)] {
+        for method in source == area ? [Regridding.Method.conservative] : Regridding.Method.allCases {
+          let made = try Regridding(from: source, to: target, method, place: "test")
+          try writeAlone(made, path)
+          let (read, points) = try RegriddingFile.read(path, from: source, to: target)
+          #expect(read == made && points == target)
+        }
+        #expect(problem(source, nil).contains("name it beside them: grid: [rows, columns], or like"))
+        // The same points from south to north, on either side.
+        let order = Array((0..<source.count).reversed())
+        #expect(problem(source[order], target).contains("in another order"))
+        #expect(problem(source, target[Array((0..<target.count).reversed())]).contains("in another order"))
+        #expect(problem(source, PointGrid(LatLonGrid.global(rows: 3, columns: 4))).contains("leads nowhere"))
+      }
+    }
+    let ours = folder.path + "/a.nc"
+    try SyntheticData().write(ours)
+    let other = #expect(throws: JigsawError.self) { _ = try RegriddingFile.read(ours, from: globe, to: globe) }
+    #expect(other?.description.contains("holds no regridding weights") ?? false)
+  }
+
+  /// A base that is stored as a whole is one piece of work; its weights are applied on all threads.
+  @Test func weightsAreAppliedOnAllThreads() throws {
+    let (source, target) = (GaussianGrid.octahedral(32), PointGrid(LatLonGrid.global(rows: 160, columns: 320)))
+    let regridding = try Regridding(from: source, to: target, .conservative, place: "test")
+    var view = NumberedView(source)
+    view.storedRuns = [0..<source.count]
+    let alone = RegriddedView(view, regridding, to: target, WorkerPool(threads: 0))
+    let together = RegriddedView(view, regridding, to: target, WorkerPool(threads: 3))
+    #expect(together.storedRuns == [0..<target.count])
+    #expect(alone.pieces(0..<target.count) == 1 && together.pieces(0..<target.count) == 4)
+    #expect(try together.read(date: 2) == alone.read(date: 2))
+  }
+
+  @Test func pointsThatAreNoGridAreRefusedSoon() {
+    let count = 1_000_000
+    // Steps that never come back to the same coordinate.
+    let scattered = PointGrid(
+      latitudes: (0..<count).map { Double($0) * 1.7e-4 - 85 }, longitudes: (0..<count).map { Double($0) * 3.3e-4 })
+    let clock = ContinuousClock()
+    var found: (grid: LatLonGrid, order: [Int])?
+    let time = clock.measure { found = scattered.regular() }
+    #expect(found == nil && time < .seconds(1))
+  }
+
   @Test func pointsAreRecognisedAsGrids() throws {
     // Limited area across the meridian: longitudes go on from the gap.
     let area = PointGrid(LatLonGrid(latitudes: [50, 40], longitudes: [-20, -10, 0, 10]))
@@ -117,6 +198,11 @@ import Testing
     let rounded = PointGrid(
       latitudes: single.latitudes.map { Double(Float($0)) }, longitudes: single.longitudes.map { Double(Float($0)) })
     #expect(try #require(rounded.regular()).grid.isGlobal)
+    // Latitudes whose last digits lie on both sides of a multiple of the tolerance.
+    let jittered = PointGrid(
+      latitudes: single.latitudes.enumerated().map { $1 + 5e-6 + ($0 % 2 == 0 ? 2e-7 : -2e-7) },
+      longitudes: single.longitudes)
+    #expect(try #require(jittered.regular()).order == Array(0..<jittered.count))
     #expect(GaussianGrid.octahedral(4).regular() == nil)
     #expect(PointGrid(latitudes: [1, 1, 2, 2], longitudes: [1, 1, 2, 2]).regular() == nil)
   }

@@ -9,12 +9,13 @@ import Testing
 struct NumberedView: FieldView {
   var location = "numbered"
   var dates = (0..<8).map { Timestamp(seconds: Int64($0) * 21_600) }
-  var variables = ["a", "b_850", "b_500"].map { ViewVariable(name: $0) }
+  var variables = LevelNames.applied(to: ["a", "b_850", "b_500"].map { ViewVariable(name: $0) })
   var memberCount = 1
   var points: PointGrid
   var missing: Set<Int> = []
   var storedRuns: [Range<Int>]
   let reads = (chunks: 0, bytes: 0)
+  var readsAtOnce = 1
 
   init(_ points: PointGrid = PointGrid(LatLonGrid.global(rows: 4, columns: 8))) {
     self.points = points
@@ -38,7 +39,7 @@ struct NumberedView: FieldView {
 
 @Suite struct ViewTests {
   private func options(_ members: [String: JSONValue], _ view: any FieldView = NumberedView()) throws -> any FieldView {
-    try ViewOptions(members, key: "open").apply(to: view)
+    try ViewOptions(members, key: "open", workers: WorkerPool(threads: 2)).apply(to: view)
   }
 
   private func problem(_ members: [String: JSONValue]) -> String {
@@ -170,6 +171,20 @@ struct NumberedView: FieldView {
       }
       #expect(plane == expected)
     }
+  }
+
+  /// A remote base can be asked for more at once than there are threads, also through other views.
+  @Test func viewsPassOnHowMuchIsReadAtOnce() throws {
+    var remote = NumberedView()
+    remote.readsAtOnce = 32
+    let views: [any FieldView] = [
+      try options(["select": .array([.string("a")]), "frequency": .string("12h"), "thinning": .integer(1)], remote),
+      try options(["regrid": .object(["grid": .array([.integer(6), .integer(12)])])], remote),
+      try JoinedView([NumberedView(), remote]), try EnsembleView([remote, NumberedView()]),
+      try GridUnion([NumberedView(), remote], key: "grids"),
+    ]
+    for view in views { #expect(view.readsAtOnce == 32) }
+    #expect(try RegularView(remote).readsAtOnce == 32)
   }
 
   @Test func anyPointsAreRefusedWithARemedy() {

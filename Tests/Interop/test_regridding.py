@@ -1,4 +1,4 @@
-"""Conservative regridding against CDO, and CDO's weights in use."""
+"""Conservative regridding against CDO, and weights of CDO and xESMF in use."""
 import json
 import subprocess
 from pathlib import Path
@@ -78,3 +78,58 @@ def test_there_and_back(folder):
         for step, file in [("-seltimestep,2", "t2m.nc"), ("-selname,t2m", "after.nc")]
     ]  # fmt: skip
     assert abs(means[0] - means[1]) < 2e-3
+
+
+def bilinear(source, target):
+    """Weights between the points of two regular grids [(row, column, weight)], around the globe eastwards."""
+    (north, east), (rows, columns) = source, target
+    links = []
+    for i, latitude in enumerate(rows):
+        upper = min(max(np.searchsorted(-north, -latitude) - 1, 0), len(north) - 2)
+        down = np.clip((north[upper] - latitude) / (north[upper] - north[upper + 1]), 0, 1)
+        for j, longitude in enumerate(columns):
+            place = longitude / (360 / len(east))
+            left, right = int(place) % len(east), (int(place) + 1) % len(east)
+            for row, first in [(upper, 1 - down), (upper + 1, down)]:
+                for column, second in [(left, 1 - place % 1), (right, place % 1)]:
+                    if first * second > 0:
+                        links.append((i * len(columns) + j, row * len(east) + column, first * second))
+    return links
+
+
+def xesmf_file(path, links):
+    """As xESMF's Regridder.to_netcdf writes weights: counted from one, of points row after row, without coordinates."""
+    row, column, weight = zip(*links)
+    weights = {"S": ("n_s", np.array(weight)), "col": ("n_s", np.array(column) + 1), "row": ("n_s", np.array(row) + 1)}
+    xr.Dataset(weights).to_netcdf(path)
+
+
+def test_xesmf(folder):
+    with xr.open_dataset(folder / "t2m.nc") as data:
+        t2m = data.t2m.load()
+    source = t2m.latitude.values.astype(float), t2m.longitude.values.astype(float)
+    target = 85 - 10.0 * np.arange(18), 12.0 * np.arange(30)
+    links = bilinear(source, target)
+    # The first point is reached by nothing, which xESMF marks so.
+    links = [(0, 0, np.nan)] + [link for link in links if link[0] > 0]
+    xesmf_file(folder / "xesmf.nc", links)
+    like = xr.Dataset({"lsm": (("latitude", "longitude"), np.zeros((18, 30), "f4"))},
+                      {"latitude": ("latitude", target[0], {"units": "degrees_north"}),
+                       "longitude": ("longitude", target[1], {"units": "degrees_east"})})  # fmt: skip
+    like.to_netcdf(folder / "like.nc")
+    expected = np.zeros(18 * 30)
+    np.add.at(expected, [link[0] for link in links], [t2m.values[1].ravel()[c] * w for _, c, w in links])
+    found = ours(folder, {"like": "like.nc", "weights": "xesmf.nc"})
+    assert np.isnan(found[0]) and np.isnan(expected[0])
+    np.testing.assert_allclose(found[1:], expected[1:], rtol=0, atol=6.2e-5)
+
+    def refusal(regrid):
+        (folder / "request.json").write_text(json.dumps({"dataset": "t2m.nc", "regrid": regrid}))
+        done = subprocess.run([VIEWS, "view", "request.json", "1", "out"], cwd=folder, capture_output=True, text=True)
+        assert done.returncode != 0
+        return done.stderr
+
+    assert "name it beside them" in refusal({"weights": "xesmf.nc"})
+    # Made for fields from south to north.
+    xesmf_file(folder / "upside-down.nc", [(r, (31 - c // 64) * 64 + c % 64, w) for r, c, w in links[1:]])
+    assert "in another order" in refusal({"like": "like.nc", "weights": "upside-down.nc"})

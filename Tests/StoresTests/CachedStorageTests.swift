@@ -36,7 +36,9 @@ import Testing
       #expect(try storage.read("a/1", .range(10..<20))?.bytes == Array(values()["a/1"]![10..<20]))
       #expect(try storage.read("a/1", .last(5))?.length == 1_000)
       #expect(
-        try storage.read(["a/2", "none", "a/1", "a/3"]) == [values()["a/2"], nil, values()["a/1"], values()["a/3"]])
+        try storage.read(["a/2", "none", "a/1", "a/3"], limit: 1_000) == [
+          values()["a/2"], nil, values()["a/1"], values()["a/3"],
+        ])
       #expect(try storage.read("none") == nil)
       // Documents and what is not there are asked for again.
       let expected = ["zarr.json", "none", "none"] + (round == 0 ? ["a/1", "a/1", "a/1", "a/2", "a/3"] : [])

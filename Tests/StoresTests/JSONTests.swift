@@ -24,6 +24,11 @@ import Testing
     #expect(try JSONValue.object(["b": .integer(1), "a": .integer(2)]).text(pretty: false) == "{\"a\":2,\"b\":1}")
     #expect(try parse("\"\\u00e9\\ud83c\\udf0d\"").string == "é🌍")
     #expect(try JSONValue.number(.nan).text() == "\"NaN\"")
+    #expect(try parse(value.line) == value && !value.line.contains("\n"))
+    let plain = JSONValue.object(["b": .array([.integer(1), .number(-0.5), .bool(true)]), "a/c": .object([:])])
+    #expect(try plain.line == plain.text(pretty: false) && plain.line == "{\"a/c\":{},\"b\":[1,-0.5,true]}")
+    let numbers = [JSONValue.number(.nan), .number(-.infinity), .number(.infinity), .number(2)]
+    #expect(JSONValue.array(numbers).line == "[\"NaN\",\"-Infinity\",\"Infinity\",2.0]")
   }
 
   @Test(arguments: [
@@ -43,7 +48,11 @@ import Testing
   }
 
   @Test func deepNestingIsRefusedRatherThanFatal() {
-    let text = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
+    // Some megabytes of stack, were each value read within the one around it.
+    let text = String(repeating: "[", count: 20_000) + String(repeating: "]", count: 20_000)
     #expect(throws: JigsawError.self) { try parse(text) }
+    let allowed = String(repeating: "[", count: 512) + String(repeating: "]", count: 512)
+    #expect(throws: Never.self) { try parse(allowed) }
+    #expect(throws: JigsawError.self) { try parse("[\(allowed)]") }
   }
 }

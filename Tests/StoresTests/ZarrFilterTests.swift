@@ -60,11 +60,9 @@ import Testing
         }
         #expect(error?.place == "memory/a/0" && error?.problem == "is a damaged chunk")
       }
-      var random = TestNumbers(3)
-      for _ in 0..<200 {
-        var bytes = chunk
-        bytes[random.integer(in: 0..<bytes.count)] ^= UInt8(truncatingIfNeeded: random.next() | 1)
-        do { #expect(try store(changes, bytes).read("a").count == 12) } catch is JigsawError {}
+      for number in 0..<200 {
+        var mutator = Mutator(seed: 3, number: number)
+        do { #expect(try store(changes, mutator.changed(chunk)).read("a").count == 12) } catch is JigsawError {}
       }
     }
   }

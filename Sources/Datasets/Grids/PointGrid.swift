@@ -52,6 +52,9 @@ public struct PointGrid: Sendable, Hashable {
     return "\(rows)\(count) points (\(degrees(north)) … \(degrees(south))° N)"
   }
 
+  /// For people: where a point is.
+  func place(_ point: Int) -> String { "\(degrees(latitudes[point]))° N \(degrees(longitudes[point]))° E" }
+
   private func degrees(_ value: Double) -> String {
     let rounded = (value * 100).rounded() / 100
     return Int(exactly: rounded).map(String.init) ?? String(rounded)
@@ -64,12 +67,18 @@ public struct PointGrid: Sendable, Hashable {
   ///
   /// Latitudes go north to south, longitudes eastwards: from 0 when they close the circle, else from behind the widest gap.
   public func regular() -> (grid: LatLonGrid, order: [Int])? {
-    // Stored in single precision, one latitude may differ in its last digits.
-    let rows = PointGrid.distinct(latitudes)
-    let columns = PointGrid.distinct(longitudes.map(PointGrid.wrapped))
-    guard rows.values.count * columns.values.count == count, count > 1 else { return nil }
+    guard count > 1 else { return nil }
+    var (rows, columns) = (Coordinates(), Coordinates())
+    for point in 0..<count {
+      rows.add(latitudes[point])
+      columns.add(PointGrid.wrapped(longitudes[point]))
+      // Too many of them, with a coordinate at the edge of a bin counted twice.
+      if rows.binCount * columns.binCount > 4 * count { return nil }
+    }
+    let (northwards, eastwards) = (rows.distinct(), columns.distinct())
+    guard northwards.values.count * eastwards.values.count == count else { return nil }
     var start = 0
-    var circle = columns.values
+    var circle = eastwards.values
     let gaps = circle.indices.map { index in
       index + 1 < circle.count ? circle[index + 1] - circle[index] : circle[0] + 360 - circle[index]
     }
@@ -80,13 +89,13 @@ public struct PointGrid: Sendable, Hashable {
     }
     var order = [Int](repeating: -1, count: count)
     for point in 0..<count {
-      let row = rows.values.count - 1 - rows.index[point]
-      let column = (columns.index[point] + circle.count - start) % circle.count
+      let row = northwards.values.count - 1 - northwards.index[point]
+      let column = (eastwards.index[point] + circle.count - start) % circle.count
       let place = row * circle.count + column
       guard order[place] < 0 else { return nil }
       order[place] = point
     }
-    return (LatLonGrid(latitudes: rows.values.reversed(), longitudes: circle), order)
+    return (LatLonGrid(latitudes: northwards.values.reversed(), longitudes: circle), order)
   }
 
   /// 0 ..< 360; what is next to 360 is 0.
@@ -98,14 +107,43 @@ public struct PointGrid: Sendable, Hashable {
   /// Degrees within which two numbers are the same coordinate: a metre.
   private static let tolerance = 1e-5
 
-  /// The different values, ascending, and which of them each one is.
-  private static func distinct(_ numbers: [Double]) -> (values: [Double], index: [Int]) {
-    var values: [Double] = []
-    var index = [Int](repeating: 0, count: numbers.count)
-    for place in numbers.indices.sorted(by: { numbers[$0] < numbers[$1] }) {
-      if values.last.map({ numbers[place] - $0 > tolerance }) ?? true { values.append(numbers[place]) }
-      index[place] = values.count - 1
+  /// One coordinate of some points, sorted into bins as narrow as the tolerance. Stored in single precision, one latitude may
+  /// differ in its last digits and so lie in two bins next to each other.
+  private struct Coordinates {
+    private var bins: [Double: Int] = [:]
+    /// Of each bin.
+    private var least: [Double] = []
+    /// The bin of each point.
+    private var bin: [Int] = []
+    private var last: (key: Double, bin: Int)?
+
+    var binCount: Int { least.count }
+
+    mutating func add(_ number: Double) {
+      let key = (number / tolerance).rounded()
+      if let last, last.key == key {
+        bin.append(last.bin)
+      } else if let known = bins[key] {
+        bin.append(known)
+      } else {
+        bins[key] = least.count
+        bin.append(least.count)
+        least.append(number)
+      }
+      let place = bin[bin.count - 1]
+      least[place] = min(least[place], number)
+      last = (key, place)
     }
-    return (values, index)
+
+    /// The different values, ascending, and which of them each point has.
+    func distinct() -> (values: [Double], index: [Int]) {
+      var values: [Double] = []
+      var valueOfBin = [Int](repeating: 0, count: least.count)
+      for place in least.indices.sorted(by: { least[$0] < least[$1] }) {
+        if values.last.map({ least[place] - $0 > tolerance }) ?? true { values.append(least[place]) }
+        valueOfBin[place] = values.count - 1
+      }
+      return (values, bin.map { valueOfBin[$0] })
+    }
   }
 }

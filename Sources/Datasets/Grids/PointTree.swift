@@ -27,6 +27,29 @@ struct SpherePoint: Sendable {
   }
 
   func coordinate(_ axis: Int) -> Double { axis == 0 ? x : axis == 1 ? y : z }
+
+  /// The weighted mean of some points, on the sphere; nil where they cancel each other.
+  init?(mean points: [(point: SpherePoint, weight: Double)]) {
+    func sum(_ axis: Int) -> Double { points.reduce(0) { $0 + $1.point.coordinate(axis) * $1.weight } }
+    let (x, y, z) = (sum(0), sum(1), sum(2))
+    let length = (x * x + y * y + z * z).squareRoot()
+    guard length > 1e-9, length.isFinite else { return nil }
+    self.init(x / length, y / length, z / length)
+  }
+
+  /// How far a point of a grid lies from the next, on a chord: the largest distance found of some of its points.
+  static func spacing(_ points: [SpherePoint]) -> Double {
+    let samples = min(64, points.count)
+    let squares = (0..<samples).map { sample -> Double in
+      let point = points[points.count * sample / samples]
+      // At the poles a row is one point.
+      return points.reduce(4) { least, other in
+        let square = point.squaredDistance(to: other)
+        return square > 1e-16 ? min(least, square) : least
+      }
+    }
+    return squares.max()?.squareRoot() ?? 0
+  }
 }
 
 /// Finds the nearest of many points on the sphere: a k-d tree without pointers, the median of a range in its middle.

@@ -74,6 +74,9 @@ public struct Regridding: Sendable, Equatable {
     return Int(first)..<Int(last) + 1
   }
 
+  /// How many weights some targets have.
+  func entries(_ targets: Range<Int>) -> Int { starts[targets.upperBound] - starts[targets.lowerBound] }
+
   /// Values at some targets from those of their window of sources; NaN where no source reaches.
   func apply(
     _ values: UnsafePointer<Float>, window: Range<Int>, targets: Range<Int>, into out: UnsafeMutablePointer<Float>

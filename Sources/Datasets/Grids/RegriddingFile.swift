@@ -1,15 +1,22 @@
 import Basics
 import Stores
 
-/// Regridding weights in files: written as ESMF does (`row`, `col`, `S`), read in that form and in CDO's (SCRIP).
+/// Regridding weights in files: written as ESMF does (`row`, `col`, `S`), read in that form, in xESMF's, which has no coordinates
+/// with them, and in CDO's (SCRIP).
 enum RegriddingFile {
   /// - Parameters:
-  ///   - source, target: whose weights these must be.
+  ///   - source: whose weights these must be.
+  ///   - target: the same; nil: the file must tell it.
   /// - Throws: when the file is for other grids, or damaged.
   static func read(_ path: String, from source: PointGrid, to target: PointGrid?) throws -> (Regridding, PointGrid) {
     let store = try openStore(path)
     let isSCRIP = store.arrays["remap_matrix"] != nil
     let names = isSCRIP ? ["dst_address", "src_address", "remap_matrix"] : ["row", "col", "S"]
+    if let missing = names.first(where: { store.arrays[$0] == nil }) {
+      throw JigsawError(
+        path, "holds no regridding weights", expected: "row, col and S, as ESMF and xESMF write them, or CDO's weights",
+        found: "no \(missing) among \(store.arrays.keys.sorted().joined(separator: ", "))")
+    }
     let links = try store.info(names[0]).count
     let targets = try store.read(names[0]).integers
     let sources = try store.read(names[1]).integers
@@ -22,29 +29,71 @@ enum RegriddingFile {
     guard sources.count == links, weights.count == links else {
       throw JigsawError(path, "has lists of weights of different lengths", remedy: "make it again")
     }
-    let (origins, centres) = try grids(store, isSCRIP, path)
-    guard source.matches(origins, tolerance: 1e-2) else {
+    let hasPoints = isSCRIP || ["yc_a", "xc_a", "yc_b", "xc_b"].contains { store.arrays[$0] != nil }
+    let centres: PointGrid
+    if hasPoints {
+      let (origins, found) = try grids(store, isSCRIP, path)
+      centres = found
+      guard source.matches(origins, tolerance: 1e-2) else {
+        throw JigsawError(
+          path, "has weights for another grid than the data's, or for its points in another order",
+          expected: source.summary, found: origins.summary, remedy: "make weights for this grid, or name another file")
+      }
+      if let target, !target.matches(centres, tolerance: 1e-2) {
+        throw JigsawError(
+          path, "has weights for another target grid", expected: target.summary, found: centres.summary,
+          remedy: "name another file, or remove this one")
+      }
+    } else if let target {
+      centres = target
+    } else {
       throw JigsawError(
-        path, "has weights for another grid than the data's, or for its points in another order",
-        expected: source.summary, found: origins.summary, remedy: "make weights for this grid, or name another file")
+        path, "has weights alone, as xESMF writes them, and not the grid that they lead to",
+        remedy: "name it beside them: grid: [rows, columns], or like: a dataset on it")
     }
-    if let target, !target.matches(centres, tolerance: 1e-2) {
-      throw JigsawError(
-        path, "has weights for another target grid", expected: target.summary, found: centres.summary,
-        remedy: "name another file, or remove this one")
+    func leadsNowhere(_ link: Int) -> JigsawError {
+      JigsawError(
+        path, "has a weight that leads nowhere",
+        found:
+          "\(weights[link]) for target \(targets[link]) of \(centres.count), source \(sources[link]) of \(source.count)",
+        remedy: hasPoints ? "make it again" : "name the grids that it was made for")
     }
     var rows = [[(source: Int, weight: Double)]](repeating: [], count: centres.count)
-    for link in 0..<links {
+    // xESMF marks what no source reaches by one weight that is no number.
+    let marks = hasPoints ? [] : (0..<links).filter { weights[$0].isNaN }
+    for link in 0..<links where !(weights[link].isNaN && !hasPoints) {
       guard (1...Int64(centres.count)).contains(targets[link]), (1...Int64(source.count)).contains(sources[link]),
         weights[link].isFinite
-      else {
-        throw JigsawError(
-          path, "has a weight that leads nowhere", found: "target \(targets[link]), source \(sources[link])",
-          remedy: "make it again")
-      }
+      else { throw leadsNowhere(link) }
       rows[Int(targets[link]) - 1].append((Int(sources[link]) - 1, weights[link]))
     }
+    for link in marks {
+      guard (1...Int64(centres.count)).contains(targets[link]), rows[Int(targets[link]) - 1].isEmpty else {
+        throw leadsNowhere(link)
+      }
+    }
+    if !hasPoints { try requireNearby(rows, source, centres, path) }
     return (Regridding(sourceCount: source.count, rows: rows), target ?? centres)
+  }
+
+  /// Weights without coordinates might be for other grids, or for the same in another order: each target must be made of what lies
+  /// around it.
+  private static func requireNearby(
+    _ rows: [[(source: Int, weight: Double)]], _ source: PointGrid, _ target: PointGrid, _ path: String
+  ) throws {
+    let origins = zip(source.latitudes, source.longitudes).map { SpherePoint(latitude: $0, longitude: $1) }
+    let centres = zip(target.latitudes, target.longitudes).map { SpherePoint(latitude: $0, longitude: $1) }
+    // From the middle of a cell to its corner, also where cells are four times as wide as high.
+    let reach = 2 * (SpherePoint.spacing(origins) + SpherePoint.spacing(centres))
+    for (point, row) in rows.enumerated() where !row.isEmpty {
+      let middle = SpherePoint(mean: row.map { (origins[$0.source], $0.weight) })
+      if let middle, middle.squaredDistance(to: centres[point]) <= reach * reach { continue }
+      throw JigsawError(
+        path, "has weights for other grids, or for these grids in another order",
+        expected: "target \(point + 1) made of sources around \(target.place(point))",
+        found: row.prefix(3).map { source.place($0.source) }.joined(separator: ", "),
+        remedy: "make weights from and to grids with rows from north to south and longitudes eastwards from 0")
+    }
   }
 
   /// Where the points of the source and of the target are.

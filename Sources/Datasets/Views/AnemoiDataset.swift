@@ -66,6 +66,7 @@ public final class AnemoiDataset: FieldView {
 
   public var location: String { store.location }
   public var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+  public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
@@ -146,7 +147,7 @@ public final class AnemoiDataset: FieldView {
     }
     let constants = Set(store.attributes["constant_fields"]?.asJSON.strings ?? [])
     let metadata = store.attributes["variables_metadata"]?.asJSON
-    return names.enumerated().map { index, name in
+    let variables = names.enumerated().map { index, name in
       let entry = metadata?[name]
       let mars = entry?["mars"]
       var variable = ViewVariable(name: name, units: (entry?["units"] ?? mars?["units"])?.string)
@@ -160,6 +161,7 @@ public final class AnemoiDataset: FieldView {
       for (hours, values) in tendencies { variable.tendencies[hours] = values[index] }
       return variable
     }
+    return LevelNames.applied(to: variables)
   }
 
   /// Nil when the store has none under this prefix.

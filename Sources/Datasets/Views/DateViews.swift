@@ -75,6 +75,7 @@ struct ConcatenatedView: FieldView {
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
@@ -105,7 +106,11 @@ func checkSame(_ first: any FieldView, _ other: any FieldView, _ key: String, _ 
         guard let start = view.dates.first, let end = view.dates.last else { return "none" }
         return "\(view.dates.count) from \(start.display) to \(end.display)"
       }
-      throw fail("dates", span(first), span(other), "add adjust: dates, or cut them with start, end and frequency")
+      throw fail(
+        "dates", span(first), span(other),
+        first.dates.count < 2 || other.dates.count < 2
+          ? "name the static fields as a source of their own"
+          : "add adjust: dates, or cut them with start, end and frequency")
     case .frequency
     where first.dates.count > 1 && other.dates.count > 1 && first.frequencyHours != other.frequencyHours:
       throw fail(

@@ -17,6 +17,8 @@ public protocol FieldView: Sendable {
   var storedRuns: [Range<Int>] { get }
   /// Chunks read so far, and their bytes as stored.
   var reads: (chunks: Int, bytes: Int) { get }
+  /// How many reads gain from waiting side by side, whatever the number of processors.
+  var readsAtOnce: Int { get }
 
   /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
   func read(
@@ -29,8 +31,9 @@ public struct ViewVariable: Sendable, Equatable {
   /// As Anemoi names it: `2t`, `z_500`.
   public var name: String
   public var units: String?
-  /// ECMWF's short name and the pressure level, where the store says them.
+  /// ECMWF's short name, where the store says it.
   public var parameter: String?
+  /// The pressure level, where the store or the name says it (`LevelNames`).
   public var levelHPa: Double?
   public var isConstantInTime = false
   /// Known for any time and place, as the position of the sun is.
@@ -42,19 +45,6 @@ public struct ViewVariable: Sendable, Equatable {
   public init(name: String, units: String? = nil) {
     self.name = name
     self.units = units
-  }
-}
-
-extension ViewVariable {
-  /// The name without its level, and the level in hPa that metadata or name say.
-  var stemAndLevel: (stem: String, level: Double?) {
-    guard let underscore = name.lastIndex(of: "_") else {
-      return (levelHPa == nil ? name : parameter ?? name, levelHPa)
-    }
-    let stem = String(name[..<underscore])
-    let suffix = Double(name[name.index(after: underscore)...])
-    if let levelHPa { return (suffix == levelHPa ? stem : parameter ?? name, levelHPa) }
-    return parameter == nil && suffix != nil ? (stem, suffix) : (name, nil)
   }
 }
 
@@ -110,6 +100,7 @@ extension DerivedView {
   var missing: Set<Int> { base.missing }
   var storedRuns: [Range<Int>] { base.storedRuns }
   var reads: (chunks: Int, bytes: Int) { base.reads }
+  var readsAtOnce: Int { base.readsAtOnce }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>

@@ -74,7 +74,8 @@ public final class PointFields: FieldView {
         array.dimensions.allSatisfy({ known.contains($0.name) || $0.size == 1 })
       else { continue }
       let units = array.attributes["units"]?.text
-      let (name, variable) = PointFields.variable(array, units)
+      let variable = Lexicon.find(array.name, units: units)
+      let name = variable?.name ?? array.name
       let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
       let hasLevels = axes.level.map { array.dimensionNames.contains($0) } ?? false
       for index in hasLevels ? levelsHPa.indices.map({ $0 }) : [nil] {
@@ -89,7 +90,8 @@ public final class PointFields: FieldView {
             array: array, level: index, conversion: conversion ?? .none, packing: CFPacking(array.attributes)))
       }
     }
-    self.variables = variables
+    // Anemoi's inference writes levels into names.
+    self.variables = LevelNames.applied(to: variables)
     self.fields = fields
     let count = points.count
     let run = fields.first.flatMap { field in
@@ -101,15 +103,9 @@ public final class PointFields: FieldView {
     storedRuns = stride(from: 0, to: count, by: size).map { $0..<min(count, $0 + size) }
   }
 
-  /// What an array holds. Units that don't fit leave it under its own name.
-  private static func variable(_ array: ArrayInfo, _ units: String?) -> (String, Variable?) {
-    guard let found = Lexicon.find(array.name) else { return (array.name, nil) }
-    if let units, UnitConversion(from: units, to: found.units) == nil { return (array.name, nil) }
-    return (found.name, found)
-  }
-
   public var location: String { store.location }
   public var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+  public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>

@@ -72,6 +72,7 @@ struct GridUnion: FieldView {
     }
   }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
@@ -125,11 +126,22 @@ struct EnsembleView: FieldView {
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
   ) throws {
     let place = places[member]
     try parts[place.part].read(date: date, variables: variables, member: place.member, points: points, into: out)
+  }
+}
+
+/// A box of latitudes and longitudes, its edges included.
+struct Area {
+  let north, west, south, east: Double
+
+  func contains(latitude: Double, longitude: Double) -> Bool {
+    guard latitude >= south, latitude <= north else { return false }
+    return [0.0, 360, -360].contains { longitude >= west + $0 && longitude <= east + $0 }
   }
 }

@@ -6,11 +6,15 @@ struct RegriddedView: DerivedView {
   let points: PointGrid
   let storedRuns: [Range<Int>]
   private let regridding: Regridding
+  private let workers: WorkerPool
 
-  init(_ base: any FieldView, _ regridding: Regridding, to points: PointGrid) {
+  /// - Parameter workers: apply weights beside the thread that reads: a base that is stored as a whole is one piece of work for
+  ///   one reading thread.
+  init(_ base: any FieldView, _ regridding: Regridding, to points: PointGrid, _ workers: WorkerPool) {
     self.base = base
     self.regridding = regridding
     self.points = points
+    self.workers = workers
     // As many runs as are stored, so that ranks share the reading, of whole rows.
     let rows = points.shape?.rows ?? points.count
     let width = points.count / max(1, rows)
@@ -26,11 +30,26 @@ struct RegriddedView: DerivedView {
       if !window.isEmpty {
         try base.read(date: date, variables: variables, member: member, points: window, into: values)
       }
-      for line in variables.indices {
+      let fields = Fields(values: values, out: out)
+      let pieces = pieces(points)
+      workers.run(variables.count * pieces) { [regridding] index in
+        let (line, piece) = (index / pieces, index % pieces)
+        let part = points.count * piece / pieces..<points.count * (piece + 1) / pieces
         regridding.apply(
-          values + line * window.count, window: window, targets: points, into: out + line * points.count)
+          fields.values + line * window.count, window: window,
+          targets: points.lowerBound + part.lowerBound..<points.lowerBound + part.upperBound,
+          into: fields.out + line * points.count + part.lowerBound)
       }
     }
+  }
+
+  /// Into how many pieces each field is cut, each large enough to be worth a thread's while.
+  func pieces(_ targets: Range<Int>) -> Int { max(1, min(workers.count + 1, regridding.entries(targets) >> 14)) }
+
+  /// Each piece of work writes to its own places.
+  private struct Fields: @unchecked Sendable {
+    let values: UnsafePointer<Float>
+    let out: UnsafeMutablePointer<Float>
   }
 }
 
@@ -54,7 +73,7 @@ struct RegridRequest {
   }
 
   /// Weights that are there are read; if a file is named that isn't there, they are stored in it.
-  func apply(to view: any FieldView) throws -> any FieldView {
+  func apply(to view: any FieldView, _ workers: WorkerPool) throws -> any FieldView {
     let wanted = try target()
     var method = Regridding.Method.conservative
     if let word = members["method"] {
@@ -66,14 +85,14 @@ struct RegridRequest {
     let path = members["weights"]?.string
     if let path, Files.exists(path) {
       let (regridding, points) = try RegriddingFile.read(path, from: view.points, to: wanted)
-      return RegriddedView(view, regridding, to: points)
+      return RegriddedView(view, regridding, to: points, workers)
     }
     guard let points = wanted else {
       throw JigsawError(key, "names no target", expected: "grid, like, or weights that are there")
     }
     let regridding = try Regridding(from: view.points, to: points, method, place: key)
     if let path { try RegriddingFile.write(regridding, from: view.points, to: points, path: path) }
-    return RegriddedView(view, regridding, to: points)
+    return RegriddedView(view, regridding, to: points, workers)
   }
 
   private func target() throws -> PointGrid? {

@@ -53,12 +53,17 @@ final class RegularView: GridFields {
 
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     let known = Lexicon.variable(name)
+    if let wanted = rename[name] { try require(wanted, for: name) }
+    let own = [name] + known.aliases
     // ECMWF calls the surface's geopotential z too: among constant fields that is what is meant.
-    let short = asStatic ? known.ecmwf.map { [$0.shortName] } ?? [] : []
-    let candidates = rename[name].map { [$0] } ?? [name] + known.aliases + short
+    let short = asStatic ? [known.ecmwf?.shortName].compactMap { $0 }.filter { !own.contains($0) } : []
+    let candidates = rename[name].map { [$0] } ?? own + short
+    // Archives deliver masks and orography with a single time.
+    let hasOneTime = view.dates.count < 2
     for candidate in candidates {
       let exact = variables.indices.filter {
-        variables[$0].name == candidate && (!asStatic || variables[$0].isConstantInTime || short.first != candidate)
+        variables[$0].name == candidate
+          && (variables[$0].isConstantInTime || rename[name] != nil || short.first != candidate)
       }
       let ofLevels = variables.indices.filter {
         variables[$0].stemAndLevel.level != nil && variables[$0].stemAndLevel.stem == candidate
@@ -72,10 +77,19 @@ final class RegularView: GridFields {
         uniquingKeysWith: { first, _ in first })
       return FoundVariable(
         variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
-        hasLevels: takesLevels, isStatic: first.isConstantInTime && asStatic, storedUnits: first.units,
+        hasLevels: takesLevels, isStatic: asStatic && (hasOneTime || first.isConstantInTime), storedUnits: first.units,
         conversion: try conversion(first, to: known), handle: .variables(slots))
     }
     return nil
+  }
+
+  /// - Throws: when the view has nothing of the name that the user gave for a variable.
+  private func require(_ wanted: String, for name: String) throws {
+    if variables.contains(where: { $0.name == wanted || $0.stemAndLevel.stem == wanted }) { return }
+    let there = names
+    throw JigsawError(
+      "\(location): names.\(name)", "there is no variable '\(wanted)'", found: there.joined(separator: ", "),
+      remedy: nearest(to: wanted, among: there).map { "did you mean '\($0)'?" })
   }
 
   private func conversion(_ variable: ViewVariable, to known: Variable) throws -> UnitConversion {
@@ -135,7 +149,7 @@ final class RegularView: GridFields {
     return parts
   }
 
-  var readsAtOnce: Int { 1 }
+  var readsAtOnce: Int { view.readsAtOnce }
 
   func read(
     _ chunk: GridChunk, times: Range<Int>, _ scratch: ReadingScratch,

@@ -2,7 +2,7 @@ import Basics
 import Stores
 
 /// The fields of a NetCDF file, a GRIB file or a Zarr group as a view: variables that are stored on levels become one each,
-/// named `z_500`. Units are ours.
+/// named `z_500`. Units are ours, where the store's fit; what has others keeps them, and is refused when it is wanted.
 final class StoreFields: FieldView {
   let dates: [Timestamp]
   let variables: [ViewVariable]
@@ -21,12 +21,14 @@ final class StoreFields: FieldView {
     var fields: [(binding: GriddedStore.Binding, level: Int?)] = []
     for array in gridded.store.arrays.values.sorted(by: { $0.name < $1.name }) {
       guard gridded.isField(array) else { continue }
-      let name = Lexicon.find(array.name)?.name ?? array.name
-      guard let binding = try gridded.bind(name, rename: [name: array.name]) else { continue }
+      let units = array.attributes["units"]?.text
+      let known = Lexicon.find(array.name, units: units)
+      let name = known?.name ?? array.name
+      guard let binding = try gridded.bind(name, rename: [name: array.name], keepsUnits: true) else { continue }
       for level in binding.hasLevels ? gridded.levelsHPa.indices.map({ $0 }) : [nil] {
         let channel = Channel(variable: name, levelHPa: level.map { gridded.levelsHPa[$0] })
         var variable = ViewVariable(
-          name: channel.name, units: Lexicon[name] == nil ? binding.storedUnits : binding.variable.units)
+          name: channel.name, units: known?.units ?? units)
         variable.parameter = name
         variable.levelHPa = channel.levelHPa
         variable.isConstantInTime = binding.isStatic
@@ -49,6 +51,7 @@ final class StoreFields: FieldView {
 
   var location: String { gridded.store.location }
   var reads: (chunks: Int, bytes: Int) { (gridded.store.reads.chunks, gridded.store.reads.bytes) }
+  var readsAtOnce: Int { gridded.store.readsAtOnce }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>

@@ -9,11 +9,15 @@ struct VariableSubset: DerivedView {
   init(_ base: any FieldView, _ indices: [Int], names: [String: String] = [:]) {
     self.base = base
     self.indices = indices
-    variables = indices.map { index in
+    let chosen = indices.map { index in
       var variable = base.variables[index]
-      variable.name = names[variable.name] ?? variable.name
+      guard let name = names[variable.name] else { return variable }
+      variable.name = name
+      // A level that was known by the name alone is known by the new one, if at all.
+      if variable.parameter == nil { variable.levelHPa = nil }
       return variable
     }
+    variables = names.isEmpty ? chosen : LevelNames.applied(to: chosen)
   }
 
   func read(
@@ -45,7 +49,7 @@ struct JoinedView: FieldView {
       }
     }
     places = order.compactMap { last[$0] }
-    variables = places.map { parts[$0.part].variables[$0.variable] }
+    variables = LevelNames.applied(to: places.map { parts[$0.part].variables[$0.variable] })
     missing = parts.reduce(into: []) { $0.formUnion($1.missing) }
   }
 
@@ -56,6 +60,7 @@ struct JoinedView: FieldView {
   /// The finest: any of them can be read alone.
   var storedRuns: [Range<Int>] { parts.map(\.storedRuns).max { $0.count < $1.count } ?? [] }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>

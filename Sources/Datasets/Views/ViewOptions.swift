@@ -4,10 +4,12 @@ import Basics
 struct ViewOptions {
   private let members: [String: JSONValue]
   private let key: String
+  private let workers: WorkerPool
 
-  init(_ members: [String: JSONValue], key: String) {
+  init(_ members: [String: JSONValue], key: String, workers: WorkerPool) {
     self.members = members.filter { $0.value != .null }
     self.key = key
+    self.workers = workers
   }
 
   func apply(to base: any FieldView) throws -> any FieldView {
@@ -17,7 +19,9 @@ struct ViewOptions {
     if let other = members["statistics"] {
       view = try RestatedView(view, ViewRequest(other, key: "\(key).statistics").open())
     }
-    if let regrid = members["regrid"] { view = try RegridRequest(regrid, key: "\(key).regrid").apply(to: view) }
+    if let regrid = members["regrid"] {
+      view = try RegridRequest(regrid, key: "\(key).regrid").apply(to: view, workers)
+    }
     if let edge = members["trim_edge"] { view = try trimmed(view, edge) }
     if let thinning = members["thinning"] { view = try thinned(view, thinning) }
     if let area = members["area"] { view = try cropped(view, area) }
@@ -244,15 +248,5 @@ struct ViewOptions {
       chosen.formUnion(numbers.map { $0 - first })
     }
     return chosen.isEmpty ? base : MemberSubset(base: base, members: chosen.sorted())
-  }
-}
-
-/// A box of latitudes and longitudes, its edges included.
-struct Area {
-  let north, west, south, east: Double
-
-  func contains(latitude: Double, longitude: Double) -> Bool {
-    guard latitude >= south, latitude <= north else { return false }
-    return [0.0, 360, -360].contains { longitude >= west + $0 && longitude <= east + $0 }
   }
 }

@@ -5,11 +5,15 @@ import Basics
 public struct ViewRequest: Sendable {
   private let value: JSONValue
   private let key: String
+  private let workers: WorkerPool
 
-  /// - Parameter key: where the request stands, for messages.
-  public init(_ value: JSONValue, key: String) {
+  /// - Parameters:
+  ///   - key: where the request stands, for messages.
+  ///   - workers: threads that compute beside the one that reads.
+  public init(_ value: JSONValue, key: String, workers: WorkerPool = WorkerPool(threads: 0)) {
     self.value = value
     self.key = key
+    self.workers = workers
   }
 
   /// Words that combine datasets.
@@ -76,16 +80,16 @@ public struct ViewRequest: Sendable {
     let view: any FieldView
     if ViewRequest.combiners.contains(source) {
       guard let entries = given.array, !entries.isEmpty else { throw invalid(inner, expected: "a list of datasets") }
-      var parts = try entries.enumerated().map { try ViewRequest($1, key: "\(inner)[\($0)]").open() }
+      var parts = try entries.enumerated().map { try ViewRequest($1, key: "\(inner)[\($0)]", workers: workers).open() }
       if let adjust = members["adjust"] { parts = try adjusted(parts, adjust) }
       view = parts.count == 1 ? parts[0] : try combine(parts, by: source, members)
     } else {
       if members["adjust"] != nil {
         throw JigsawError("\(key).adjust", "needs datasets to combine", remedy: "remove it")
       }
-      view = try ViewRequest(given, key: inner).open()
+      view = try ViewRequest(given, key: inner, workers: workers).open()
     }
-    return try ViewOptions(members, key: key).apply(to: view)
+    return try ViewOptions(members, key: key, workers: workers).apply(to: view)
   }
 
   /// A store, or several that follow each other.
@@ -96,7 +100,7 @@ public struct ViewRequest: Sendable {
 
   /// A bare list: joined when all have the same dates, else one after the other.
   private func combine(_ entries: [JSONValue]) throws -> any FieldView {
-    let parts = try entries.enumerated().map { try ViewRequest($1, key: "\(key)[\($0)]").open() }
+    let parts = try entries.enumerated().map { try ViewRequest($1, key: "\(key)[\($0)]", workers: workers).open() }
     guard let first = parts.first else { throw invalid(key, expected: "a list of datasets") }
     if parts.count == 1 { return first }
     let isSamePeriod = parts.allSatisfy { $0.dates.first == first.dates.first && $0.dates.last == first.dates.last }
@@ -161,7 +165,7 @@ public struct ViewRequest: Sendable {
         if common.isEmpty { throw JigsawError("\(key).adjust", "the datasets have no variable in common") }
         own["select"] = .array(common.sorted().map { .string($0) })
       }
-      return try ViewOptions(own, key: key).apply(to: part)
+      return try ViewOptions(own, key: key, workers: workers).apply(to: part)
     }
   }
 

@@ -80,28 +80,23 @@ public final class CachedStorage: Storage {
     return document
   }
 
-  public func read(_ key: String) throws -> [UInt8]? {
-    let entry = entry(key, "all")
-    if let kept = kept(entry) { return kept.bytes }
-    let value = try inner.read(key)
-    if let value { keep(PartOfValue(bytes: value, length: value.count), entry) }
-    return value
-  }
+  public func read(_ key: String) throws -> [UInt8]? { try read(key, nil, limit: .max)?.bytes }
+  public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? { try read(key, part, limit: .max) }
 
-  public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
-    let entry = entry(key, "\(part)")
+  public func read(_ key: String, _ part: ByteRange?, limit: Int) throws -> PartOfValue? {
+    let entry = entry(key, part.map { "\($0)" } ?? "all")
     if let kept = kept(entry) { return kept }
-    let found = try inner.read(key, part)
+    let found = try inner.read(key, part, limit: limit)
     if let found { keep(found, entry) }
     return found
   }
 
-  public func read(_ keys: [String]) throws -> [[UInt8]?] {
+  public func read(_ keys: [String], limit: Int) throws -> [[UInt8]?] {
     let entries = keys.map { entry($0, "all") }
     var values = entries.map { kept($0)?.bytes }
     let missing = keys.indices.filter { values[$0] == nil }
     if missing.isEmpty { return values }
-    for (index, value) in zip(missing, try inner.read(missing.map { keys[$0] })) {
+    for (index, value) in zip(missing, try inner.read(missing.map { keys[$0] }, limit: limit)) {
       values[index] = value
       if let value { keep(PartOfValue(bytes: value, length: value.count), entries[index]) }
     }

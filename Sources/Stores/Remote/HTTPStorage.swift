@@ -37,7 +37,7 @@ public struct HTTPStorage: Storage {
     public init() {}
   }
 
-  /// The largest value that is taken.
+  /// The largest value that is taken where nothing says how long it may be.
   private static let valueLimit = 5 << 30
 
   /// - Parameter address: http:// or https://; s3://bucket/path, asked with the keys and at the place that Amazon's own tools
@@ -87,7 +87,7 @@ public struct HTTPStorage: Storage {
 
   // MARK: Reading
 
-  public func read(_ key: String) throws -> [UInt8]? { try get(key, nil)?.bytes }
+  public func read(_ key: String) throws -> [UInt8]? { try read(key, nil, limit: HTTPStorage.valueLimit)?.bytes }
 
   /// Where a bucket may not be listed, S3 answers 403 for what is not there. A document that can't be had counts as none, so that
   /// one of another format is looked for; a chunk is an error, since its numbers would be made up.
@@ -96,33 +96,36 @@ public struct HTTPStorage: Storage {
   }
 
   public func read(_ key: String, _ part: ByteRange) throws -> PartOfValue? {
+    try read(key, part, limit: HTTPStorage.valueLimit)
+  }
+
+  public func read(_ key: String, _ part: ByteRange?, limit: Int) throws -> PartOfValue? {
+    func get(_ part: ByteRange?) throws -> PartOfValue? {
+      try self.get(url(key), place(key), part, limit: limit, refusalIsNone: false)
+    }
     switch part {
     // An empty range can't be asked for; one byte tells the length.
     case .range(let range) where range.isEmpty:
-      try get(key, .range(0..<1)).map { PartOfValue(bytes: [], length: $0.length) }
+      return try get(.range(0..<1)).map { PartOfValue(bytes: [], length: $0.length) }
     case .last(let count) where count <= 0:
-      try get(key, .range(0..<1)).map { PartOfValue(bytes: [], length: $0.length) }
-    default: try get(key, part)
+      return try get(.range(0..<1)).map { PartOfValue(bytes: [], length: $0.length) }
+    default: return try get(part)
     }
   }
 
   /// So that the first are used while the last arrive.
   public var valuesAtOnce: Int { 2 * HTTPStorage.requestsAtOnce }
 
-  public func read(_ keys: [String]) throws -> [[UInt8]?] {
+  public func read(_ keys: [String], limit: Int) throws -> [[UInt8]?] {
     let results = Mutex([Result<[UInt8]?, any Error>?](repeating: nil, count: keys.count))
     workers.run(keys.count) { index in
-      let result = Result { try read(keys[index]) }
+      let result = Result { try read(keys[index], nil, limit: limit)?.bytes }
       results.withLock { $0[index] = result }
     }
     return try results.withLock { try $0.map { try $0?.get() ?? nil } }
   }
 
   private func url(_ key: String) -> String { "\(base)/\(HTTPStorage.escaped(key))" }
-
-  private func get(_ key: String, _ part: ByteRange?) throws -> PartOfValue? {
-    try get(url(key), place(key), part, limit: HTTPStorage.valueLimit, refusalIsNone: false)
-  }
 
   /// - Returns: nil when the server says that there is nothing.
   func get(

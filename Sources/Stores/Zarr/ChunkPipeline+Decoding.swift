@@ -162,8 +162,8 @@ extension ChunkPipeline {
         part.giveFill()
         continue
       }
-      let limit = UInt64(ZarrMetadata.chunkLimit)
-      guard offset < 1 << 60, size <= limit + limit / 8 else { throw Damage(expected: "a shard with a sound index") }
+      let limit = UInt64(shard.inner.storedLimit(elementSize: wanted.width))
+      guard offset < 1 << 60, size <= limit else { throw Damage(expected: "a shard with a sound index") }
       let bytes = Int(offset)..<Int(offset + size)
       let chunk = Source { part, memory in
         let inside = part?.range(bytes.count) ?? 0..<bytes.count

@@ -65,6 +65,20 @@ struct ChunkPipeline: Sendable {
     return !compressors.isEmpty
   }
 
+  /// The most bytes that a chunk has as stored. What doesn't compress gets longer by less than an eighth and some headers, with any
+  /// codec.
+  func storedLimit(elementSize: Int) -> Int {
+    let content: Int
+    switch form {
+    case .numbers: content = count * elementSize
+    case .filtered(let filters): content = filters.list.last?.encodedByteCount(count) ?? 0
+    case .shard(let shard):
+      content = shard.indexByteCount + shard.count * shard.inner.storedLimit(elementSize: elementSize)
+    }
+    let longest = compressors.reduce(content) { bytes, _ in bytes + bytes / 8 + 1 << 16 }
+    return min(longest, ZarrMetadata.chunkLimit + ZarrMetadata.chunkLimit / 4)
+  }
+
   /// For people: "blosc(lz4, 5, shuffle)", "shards of zstd(3), crc32c".
   var description: String {
     var parts: [String] = []

@@ -60,7 +60,7 @@ struct ZarrDocuments {
       place = storage.location
       guard try ZarrDocuments.document(storage, ".zgroup") != nil else {
         // A server that refused it says so now.
-        _ = try storage.read(".zgroup")
+        _ = try storage.read(".zgroup", nil, limit: documentLimit)
         throw JigsawError(
           storage.location, "is not a Zarr group (no zarr.json, .zmetadata or .zgroup in it)",
           remedy: try storage.readDocument(".zarray") == nil ? nil : "name the group that holds this array")

@@ -101,7 +101,7 @@ extension BytesCodec {
         expected: key == "filters"
           ? "delta, fixedscaleoffset, quantize, bitround, packbits, astype, shuffle or a checksum, of this array's type"
           : "blosc, zlib, gzip, zstd, lz4, bz2, lzma or none",
-        found: (try? json.text(pretty: false)) ?? "none given", remedy: "rewrite the store with one of these")
+        found: json.line, remedy: "rewrite the store with one of these")
     }
     self = codec
   }

@@ -22,6 +22,8 @@ struct ZarrMetadata: Sendable {
   }
 
   var chunks: [Int] { pipeline.shape }
+  /// The most bytes that a chunk has as stored.
+  var storedLimit: Int { pipeline.storedLimit(elementSize: type.byteCount) }
 
   func key(_ index: [Int]) -> String {
     switch keys {
@@ -39,7 +41,7 @@ struct ZarrMetadata: Sendable {
     let place: String
 
     func invalid(_ key: String, _ expected: String, found: JSONValue? = nil) -> JigsawError {
-      let found = try? (found ?? json[key])?.text(pretty: false)
+      let found = (found ?? json[key])?.line
       return JigsawError("\(place): \(key)", "is not usable", expected: expected, found: found ?? "nothing")
     }
 

@@ -91,7 +91,7 @@ public final class ZarrStore: ArrayStore {
       zip(box, array.chunks).allSatisfy({ $0.lowerBound % $1 == 0 && $0.count == $1 })
     else { return false }
     let key = "\(name)/\(array.key(zip(box, array.chunks).map { $0.lowerBound / $1 }))"
-    guard let stored = try storage.read(key, nil, into: scratch.stored) else { return false }
+    guard let stored = try storage.read(key, nil, limit: array.storedLimit, into: scratch.stored) else { return false }
     reads.count(bytes: stored.bytes.count)
     let byteCount = array.pipeline.count * array.type.byteCount
     guard codec.decode(stored.bytes, toExactly: byteCount, at: out) else {
@@ -134,9 +134,9 @@ public final class ZarrStore: ArrayStore {
       func readBatch() throws {
         let keys = batch.map { "\(name)/\(array.key($0))" }
         if keys.count == 1 {
-          try decode(batch[0], keys[0], source(keys[0]))
+          try decode(batch[0], keys[0], source(keys[0], limit: array.storedLimit))
         } else if keys.count > 1 {
-          for (position, value) in try storage.read(keys).enumerated() {
+          for (position, value) in try storage.read(keys, limit: array.storedLimit).enumerated() {
             reads.count(bytes: value?.count ?? 0)
             let source = ChunkPipeline.Source { part, memory in
               value.map { StoredBytes($0, part ?? .range(0..<$0.count), memory) }
@@ -163,9 +163,9 @@ public final class ZarrStore: ArrayStore {
   public var readsAtOnce: Int { storage.valuesAtOnce }
 
   /// The bytes under a key, read as far as they are needed.
-  private func source(_ key: String) -> ChunkPipeline.Source {
+  private func source(_ key: String, limit: Int) -> ChunkPipeline.Source {
     ChunkPipeline.Source { [storage, reads] part, memory in
-      let found = try storage.read(key, part, into: memory)
+      let found = try storage.read(key, part, limit: limit, into: memory)
       reads.count(bytes: found?.bytes.count ?? 0)
       return found
     }

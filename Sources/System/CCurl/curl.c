@@ -30,6 +30,7 @@ static CURL *own_handle(void) {
 
 typedef struct {
   jk_curl_response *response;
+  CURL *handle;
   size_t capacity, limit;
   bool is_too_long;
 } receiver;
@@ -38,6 +39,10 @@ static size_t take_body(char *data, size_t size, size_t count, void *context) {
   receiver *r = context;
   const size_t n = size * count;
   if (n > r->limit - r->response->length) {
+    // Pages about errors may be longer than the value would be: the rest of them is passed over.
+    long status = 0;
+    curl_easy_getinfo(r->handle, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200 || status > 299) return n;
     r->is_too_long = true;
     return 0;
   }
@@ -120,7 +125,7 @@ void jk_curl_get(const char *url, const char *range, size_t limit, long silence_
     snprintf(response->problem, sizeof response->problem, "libcurl can't be started");
     return;
   }
-  receiver r = {response, 0, limit, false};
+  receiver r = {response, handle, 0, limit, false};
   char words[CURL_ERROR_SIZE] = "";
   curl_easy_reset(handle);  // keeps connections
   curl_easy_setopt(handle, CURLOPT_URL, url);

@@ -1,0 +1,112 @@
+import Basics
+import Stores
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+/// Which field of a view is meant: by names, units, levels in names, and what counts as static.
+@Suite struct ViewNamesTests {
+  private func write(_ path: String, _ change: (inout EditedStore) -> Void) throws {
+    var data = SyntheticData()
+    data.times = 3
+    try data.write(path)
+    var store = try EditedStore(path)
+    change(&store)
+    try store.write(path)
+  }
+
+  private func dataset(
+    _ path: String, _ variables: [String], names: [String: String] = [:], statics: [String] = []
+  ) throws -> FieldDataset {
+    try FieldDataset(
+      sources: [SourceDescription(path: "", open: .string(path), names: names)], variables: variables,
+      levelsHPa: [500], staticVariables: statics)
+  }
+
+  @Test func unitsMatterOnlyOfWhatIsWanted() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.nc"
+    try write(path) {
+      $0.arrays["msl"]?.attributes["units"] = .text("K")
+      $0.arrays["t"]?.attributes["units"] = .text("furlong")
+    }
+    #expect(try dataset(path, ["z"], statics: ["orog"]).channels.map(\.name) == ["z_500"])
+    for name in ["msl", "t"] {
+      let problem = #expect(throws: JigsawError.self) { _ = try dataset(path, [name]) }
+      #expect(problem?.description.contains("units that don't fit \(name)") ?? false)
+    }
+    let units = try openView(path).variables.map { "\($0.name) \($0.units ?? "")" }
+    #expect(units == ["msl K", "orog m", "t_850 furlong", "t_500 furlong", "z_850 m2 s-2", "z_500 m2 s-2"])
+  }
+
+  @Test func namesThatAreNotThereAreNamed() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.nc"
+    try write(path) {
+      $0.arrays["pressure"] = $0.arrays["msl"]
+      $0.arrays["msl"] = nil
+    }
+    #expect(try dataset(path, ["msl", "z"], names: ["msl": "pressure", "z": "z"]).channels.count == 2)
+    let problem = #expect(throws: JigsawError.self) { _ = try dataset(path, ["msl"], names: ["msl": "presure"]) }
+    #expect(
+      problem?.description.contains(
+        "names.msl: there is no variable 'presure'; found orog, pressure, t_850, t_500, z_850, z_500; "
+          + "did you mean 'pressure'?") ?? false, "\(problem?.description ?? "")")
+  }
+
+  @Test func aSingleTimeIsStatic() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/one.nc"
+    var data = SyntheticData()
+    data.times = 1
+    data.surface = ["msl", "lsm", "z0"]
+    try data.write(path)
+    let found = try dataset(path, [], names: ["mask": "z0"], statics: ["lsm", "orog", "mask"])
+    let values = try found.readStatics()
+    #expect(Array(values[..<128]) == data.field(variable: 3, level: 0, time: 0))
+    #expect(Array(values[256...]) == data.field(variable: 4, level: 0, time: 0))
+    // Several times are not.
+    data.times = 2
+    try data.write(path)
+    let problem = #expect(throws: JigsawError.self) { _ = try dataset(path, [], statics: ["lsm"]) }
+    #expect(problem?.description.contains("varies in time, but is among data.static") ?? false)
+  }
+
+  @Test func levelsInNames() {
+    func levels(_ names: String...) -> [String] {
+      LevelNames.applied(to: names.map { ViewVariable(name: $0) }).map {
+        "\($0.stemAndLevel.stem) \($0.stemAndLevel.level.map { Channel.text($0) } ?? "–")"
+      }
+    }
+    // What the lexicon has on levels, by any of its names.
+    #expect(levels("z_500", "temperature_850", "q_0.5") == ["z 500", "temperature 850", "q 0.5"])
+    // Numbers that are none, or no pressure; variables of the surface.
+    #expect(
+      levels("z_inf", "z_0", "z_-5", "z_1e3", "z_05", "t_1200", "sp_500", "2t_1000")
+        == ["z_inf –", "z_0 –", "z_-5 –", "z_1e3 –", "z_05 –", "t_1200 –", "sp_500 –", "2t_1000 –"])
+    // Unknown names.
+    #expect(levels("dust_850", "dust_500") == ["dust 850", "dust 500"])
+    #expect(levels("dust_850", "surface_01", "surface_02") == ["dust_850 –", "surface_01 –", "surface_02 –"])
+    #expect(levels("swvl_1", "swvl_2", "swvl_3") == ["swvl_1 –", "swvl_2 –", "swvl_3 –"])
+    #expect(levels("area_100", "area_110") == ["area_100 –", "area_110 –"])
+  }
+
+  @Test func metadataOfLevelsGoFirst() {
+    var stored = ViewVariable(name: "geopotential", units: nil)
+    stored.parameter = "z"
+    stored.levelHPa = 500
+    #expect(stored.stemAndLevel == ("z", 500))
+    var soil = ViewVariable(name: "t_10")
+    soil.parameter = "t"
+    #expect(LevelNames.applied(to: [soil])[0].stemAndLevel == ("t_10", nil))
+    // Renamed: a level that only the name told goes with it, and comes with another.
+    var view = NumberedView()
+    view.variables = LevelNames.applied(to: ["t_850", "phi"].map { ViewVariable(name: $0) })
+    let renamed = VariableSubset(view, [0, 1], names: ["t_850": "warmth", "phi": "z_500"])
+    #expect(
+      renamed.variables.map { Channel(variable: $0.stemAndLevel.stem, levelHPa: $0.stemAndLevel.level).name }
+        == ["warmth", "z_500"])
+    #expect(renamed.variables.map(\.levelHPa) == [nil, 500])
+  }
+}
