@@ -94,6 +94,8 @@ private final class MessageExchange: @unchecked Sendable {
   }
 
   func fail(_ rank: Int, _ error: any Error) {
+    // Where it failed is known there, and that rank ends, too.
+    if error is FailedElsewhere { return }
     locked {
       if failed == nil { failed = (rank, error) }
       pthread_cond_broadcast(changed)
