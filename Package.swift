@@ -137,14 +137,15 @@ let package = Package(
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
-    tests("ExecutionTests", ["Tensors", "Execution"]),
+    tests("ExecutionTests", ["Basics", "Tensors", "Execution"]),
     tests(
       "ModelsTests", ["Basics", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training"]),
     tests(
       "TrainingTests",
       ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),
     tests(
-      "WorkflowTests", ["Basics", "Communication", "Execution", "Models", "Configuration", "Workflow", "TestSupport"]),
+      "WorkflowTests",
+      ["Basics", "Tensors", "Communication", "Execution", "Models", "Configuration", "Workflow", "TestSupport"]),
     tests("ArchitectureTests", ["Basics"]),
     tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
     tests("StoresTests", ["Basics", "Stores", "TestSupport"]),
