@@ -70,7 +70,7 @@ def jigsaw_command(size, threads, precision, kind, updates, output):
     settings = {"model.patch": f"[{patch[0]}, {patch[1]}]", "model.channels": d, "model.tokenWidth": d // 2,
                 "model.channelWidth": d, "model.blocks": BLOCKS, "model.output": output}
     if precision != "fp32":
-        settings["training.precision"] = precision
+        settings["precision"] = precision
     command = [JIGSAW, "bench", "step", "Benchmarks/peers/step.yaml", "--grid", f"{GRID[0]}x{GRID[1]}", "--variables",
                VARIABLES, "--threads", threads, "--updates", updates, "--json", "-"]
     for name, value in settings.items():
@@ -122,7 +122,7 @@ def check_same(records):
 def steps(log, a, size, threads, kind):
     knows_bf16 = '"precision"' in run([JIGSAW, "config", "schema"])[0]
     tools = [(tool, precision) for precision in a.precisions for tool in ("jigsaw", "eager", "compiled")
-             if tool in a.tools and (tool != "jigsaw" or precision == "fp32" or knows_bf16)]
+             if tool in a.tools and (precision == "fp32" or (knows_bf16 if tool == "jigsaw" else precision == "bf16"))]
     flops = training_flops(*SIZES[size]) / (3 if kind == "forecast" else 1)
     updates = int(min(40, max(3, a.seconds * 50e9 * threads / flops)))
     for repetition in range(a.repetitions):
@@ -159,9 +159,13 @@ def startup(log, a):
             shutil.rmtree(folder)
 
 
-def processor():
+def cpu_field(name):
     with open("/proc/cpuinfo") as file:
-        return next((line.split(":")[1].strip() for line in file if line.startswith("model name")), "unknown")
+        return next((line.split(":")[1].strip() for line in file if line.startswith(name)), "unknown")
+
+
+def has_bf16_units():
+    return not {"amx_bf16", "avx512_bf16"}.isdisjoint(cpu_field("flags").split())
 
 
 def main():
@@ -172,16 +176,19 @@ def main():
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--kinds", nargs="+", choices=["training", "forecast"], default=["training", "forecast"])
-    parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16"], default=["fp32", "bf16"])
+    parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16", "bf16x3"], default=None,
+                        help="default: fp32, and bf16 where the CPU has units for it, since without them PyTorch takes "
+                             "minutes; bf16x3 is jigsaw's alone")
     parser.add_argument("--tools", nargs="+", choices=["jigsaw", "eager", "compiled"],
                         default=["jigsaw", "eager", "compiled"])
     parser.add_argument("--output", choices=["residual", "blend"], default="residual", help="of the model")
     parser.add_argument("--seconds", type=float, default=5, help="about how long to step in each process (3 to 40 steps)")
     a = parser.parse_args()
+    a.precisions = a.precisions or ["fp32"] + ["bf16"] * has_bf16_units()
     log = Log(a.out)
     if not log.has({"kind": "machine"}):
         peak = json.loads(run(jigsaw_command("d256-t512", 1, "fp32", "training", 1, a.output))[0])["peakFLOPsPerSecond"]
-        log.add(dict(kind="machine", processor=processor(), cores=len(os.sched_getaffinity(0))),
+        log.add(dict(kind="machine", processor=cpu_field("model name"), cores=len(os.sched_getaffinity(0))),
                 {"seconds": 0, "peakFLOPsPerSecondOfOneCore": peak, "started": time.strftime("%Y-%m-%dT%H:%M:%S")})
     for size in a.only:
         if size == "startup":
@@ -190,7 +197,7 @@ def main():
         for threads in a.threads:
             for kind in a.kinds:
                 steps(log, a, size, threads, kind)
-    print(f"{len(log.records)} measurements in {a.out}; median of jigsaw's relative to PyTorch's: page.py {a.out}")
+    print(f"{len(log.records)} measurements in {a.out}; Benchmarks/peers/page.py {a.out} makes the page of them")
 
 
 main()

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 TOOLS = ["jigsaw", "eager", "compiled"]
 COLORS = {"jigsaw": "#1f6fb2", "eager": "#d98c3f", "compiled": "#9a6fb0"}
-NAMES = {"fp32": "FP32", "bf16": "bf16", "training": "Training", "forecast": "Forecast"}
+NAMES = {"fp32": "FP32", "bf16": "bf16", "bf16x3": "bf16x3", "training": "Training", "forecast": "Forecast"}
 
 
 def threads_text(threads):
@@ -138,7 +138,7 @@ def main():
     groups = defaultdict(list)
     for record in steps:
         groups[record["kind"], record["output"], record["precision"], record["threads"]].append(record)
-    order = {name: index for index, name in enumerate(["training", "forecast", "residual", "blend", "fp32", "bf16"])}
+    order = {name: index for index, name in enumerate(["training", "forecast", "residual", "blend", "fp32", "bf16", "bf16x3"])}
     for key in sorted(groups, key=lambda key: [order.get(part, part) for part in key]):
         kind, output, precision, threads = key
         group = Group(groups[key], machine)
