@@ -137,7 +137,7 @@ let package = Package(
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
-    tests("ExecutionTests", ["Tensors", "Execution"]),
+    tests("ExecutionTests", ["Basics", "Tensors", "Execution"]),
     tests(
       "ModelsTests", ["Basics", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training"]),
     tests(
@@ -145,7 +145,10 @@ let package = Package(
       ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),
     tests(
       "WorkflowTests",
-      ["Basics", "Communication", "Execution", "Models", "Datasets", "Configuration", "Workflow", "TestSupport"]),
+      [
+        "Basics", "Tensors", "Communication", "Execution", "Models", "Datasets", "Configuration", "Workflow",
+        "TestSupport",
+      ]),
     tests("ArchitectureTests", ["Basics"]),
     tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
     tests("StoresTests", ["Basics", "Stores", "TestSupport"]),

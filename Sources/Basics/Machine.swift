@@ -13,17 +13,30 @@ public enum Machine {
     return kibibytes * 1_024
   }
 
-  /// Highest resident memory of this process so far, bytes.
+  /// Highest resident memory of this process so far, bytes. Not `getrusage`'s: that counts the program that started this
+  /// one, too.
   public static var peakResidentMemory: Int {
-    var usage = rusage()
-    getrusage(0, &usage)  // RUSAGE_SELF, which Swift imports as another type
+    if let text = try? readVirtual("/proc/self/status"),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+      let kibibytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({ Int($0) })
+    {
+      return kibibytes * 1_024
+    }
     return usage.ru_maxrss * 1_024
   }
 
+  private static var usage: rusage {
+    var usage = rusage()
+    getrusage(0, &usage)  // RUSAGE_SELF, which Swift imports as another type
+    return usage
+  }
+
+  /// Pages that this process has taken from the system so far without reading them from a disk.
+  public static var pageFaults: Int { usage.ru_minflt }
+
   /// Time that processors have spent on this process so far, all threads and the system's work for them.
   public static var processorSeconds: Double {
-    var usage = rusage()
-    getrusage(0, &usage)
+    let usage = usage
     return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
       + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6
   }
@@ -32,6 +45,21 @@ public enum Machine {
   public static var residentMemory: Int {
     let fields = (try? readVirtual("/proc/self/statm"))?.split(separator: " ") ?? []
     return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+  }
+
+  /// Bytes of the first processor's cache for data; nil when unknown.
+  public static func cacheSize(level: Int) -> Int? {
+    for index in 0..<8 {
+      let folder = "/sys/devices/system/cpu/cpu0/cache/index\(index)"
+      func field(_ name: String) -> Substring? {
+        (try? readVirtual("\(folder)/\(name)"))?.split(separator: "\n").first
+      }
+      guard field("level") == "\(level)", field("type") != "Instruction", let size = field("size"),
+        size.hasSuffix("K"), let kibibytes = Int(size.dropLast())
+      else { continue }
+      return kibibytes * 1_024
+    }
+    return nil
   }
 
   public static var processorName: String {

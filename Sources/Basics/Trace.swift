@@ -49,6 +49,33 @@ public final class Trace: Sendable {
     events.withLock { if $0.count < Trace.eventLimit { $0.append(event) } }
   }
 
+  /// What took time on one of the lanes; transfers are none of these.
+  public struct Span: Sendable, Equatable {
+    public let lane: Lane
+    public let name: String
+    /// `monotonicSeconds`.
+    public let start, end: Double
+    public var seconds: Double { end - start }
+
+    public init(lane: Lane, name: String, start: Double, end: Double) {
+      self.lane = lane
+      self.name = name
+      self.start = start
+      self.end = end
+    }
+  }
+
+  /// Takes out what has been noted since the last time, in the order in which it ended, and forgets it.
+  public func takeSpans() -> [Span] {
+    let taken = events.withLock { events in
+      defer { events.removeAll(keepingCapacity: true) }
+      return events
+    }
+    return taken.compactMap { event in
+      event.lane.map { Span(lane: $0, name: event.name, start: event.start, end: event.end) }
+    }
+  }
+
   public func write(to path: String, rank: Int) throws {
     let file = try OutputFile(path)
     var text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n"

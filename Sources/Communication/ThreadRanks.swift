@@ -94,6 +94,8 @@ private final class MessageExchange: @unchecked Sendable {
   }
 
   func fail(_ rank: Int, _ error: any Error) {
+    // Where it failed is known there, and that rank ends, too.
+    if error is FailedElsewhere { return }
     locked {
       // A rank that stopped because of another one may be the first to say so.
       if failed == nil || failed?.error is FailedElsewhere && !(error is FailedElsewhere) { failed = (rank, error) }

@@ -235,9 +235,7 @@ public final class DistributedProducts {
       // Work in the background adds with the team, which is busy with this product if it has several members.
       do { try compute.team.count == 1 ? context.progress() : context.instance.progress() } catch { failure = error }
     }
-    context.world.manner.trace.measure(.compute, "product") {
-      compute.multiply(a, b, into: c, accumulate: accumulate, pause: isAlone ? nil : lookAfterTransfers)
-    }
+    compute.multiply(a, b, into: c, accumulate: accumulate, pause: isAlone ? nil : lookAfterTransfers)
     if let failure { throw failure }
     if !isAlone { try context.progress() }
   }

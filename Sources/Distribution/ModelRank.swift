@@ -23,13 +23,16 @@ public final class ModelRank {
   ) rethrows {
     self.context = context
     self.compute = compute
+    func traced(_ operations: any Operations) -> any Operations {
+      context.world.manner.trace.map { TracedOperations(operations, table, $0) } ?? operations
+    }
     if context.mesh.count == 1 {
       plan = nil
       distributed = nil
       parameters = ParameterStore(table)
       let operations = LocalOperations(compute: compute, parameters: parameters)
       local = operations
-      self.operations = operations
+      self.operations = traced(operations)
     } else {
       let plan = try ParallelPlan.make(context.mesh, table, dryRun: dryRun)
       self.plan = plan
@@ -37,7 +40,7 @@ public final class ModelRank {
       parameters = plan.makeParameters(context.position)
       let operations = DistributedOperations(context, compute, plan, parameters)
       distributed = operations
-      self.operations = operations
+      self.operations = traced(operations)
     }
   }
 

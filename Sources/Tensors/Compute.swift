@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 
 #if canImport(Glibc)
@@ -9,11 +10,14 @@ public final class Compute: Sendable {
   public let team: ThreadTeam
   public let pool: BufferPool
   public let backend: any ProductBackend
+  /// Where products are noted, if anywhere.
+  public let trace: Trace?
 
   public init(
     threads: Int = ThreadTeam.availableCPUs, backend: any ProductBackend = standardProducts(),
-    pool: BufferPool = BufferPool()
+    pool: BufferPool = BufferPool(), trace: Trace? = nil
   ) {
+    self.trace = trace
     team = ThreadTeam(count: threads)
     self.backend = backend
     self.pool = pool
@@ -48,6 +52,12 @@ public final class Compute: Sendable {
       finish?(c)
       return
     }
+    trace.measure(.compute, "product") { multiplyInParts(a, b, into: c, accumulate: accumulate, pause: pause) }
+  }
+
+  private func multiplyInParts(
+    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?
+  ) {
     let parts = team.count
     let caller = pthread_self()
     func isCaller() -> Bool { pthread_equal(pthread_self(), caller) != 0 }

@@ -163,8 +163,9 @@ public final class StepRunner {
   /// The loss of a recorded prediction, with its gradient set for the backward pass.
   private func addLoss(_ prediction: Value, target: Frame, gradient: Tensor?, scale: Double) throws -> Double {
     let dprediction = gradient ?? compute.tensor(prediction.tensor.shape)
-    let value = loss(
-      prediction.tensor, target.state, gradient: dprediction, accumulate: gradient != nil, scale: scale)
+    let value = rank.context.world.manner.trace.measure(.phases, StepPhase.loss.forward) {
+      loss(prediction.tensor, target.state, gradient: dprediction, accumulate: gradient != nil, scale: scale)
+    }
     prediction.gradient = dprediction
     return value
   }

@@ -14,7 +14,19 @@ public enum Doctor {
     lines.append("multiplyAddPeak: \(fixed(peak * 1e-9, 1)) GFLOP/s per core")
     lines.append("product, 1 thread: \(fixed(productRate(one) * 1e-9, 1)) GFLOP/s")
     if count > 1 { lines.append("product, \(count) threads: \(fixed(productRate(compute) * 1e-9, 1)) GFLOP/s") }
+    lines.append("machineFile: \(machineFile)")
     return lines.joined(separator: "\n")
+  }
+
+  private static var machineFile: String {
+    let remedy = "'jigsaw bench machine' measures and stores the rates of this machine"
+    do {
+      guard let path = MachineRates.standardPath, Files.exists(path) else { return "none; \(remedy)" }
+      guard let rates = try MachineRates.stored(path) else { return "\(path) is for another processor; \(remedy)" }
+      return "\(path), measured \(rates.measured)"
+    } catch {
+      return "\(error)"
+    }
   }
 
   /// FLOP/s of a 1024³ product, the best of a few.

@@ -151,14 +151,36 @@ enum Ingredients {
     try Files.writeAtomically(Array(try encoder.encode(statistics)), to: path)
   }
 
+  /// The machine's peak of fused multiply-adds for the threads at hand, FLOP/s: as 'jigsaw bench machine' stored it for this
+  /// processor and count of threads, else measured now.
+  static func multiplyAddPeak(
+    _ compute: Compute, _ console: Console, file: String? = MachineRates.standardPath
+  ) -> Double {
+    let threads = compute.team.count
+    do {
+      if let stored = try file.flatMap(MachineRates.stored)?.multiplyAddPeak(threads: threads) { return stored }
+    } catch {
+      console.say("machine: \(error); measuring now")
+    }
+    return Compute.measuredMultiplyAddRate() * Double(threads)
+  }
+
   static func description(
     _ configuration: RunConfiguration, _ dataset: FieldDataset, tendencyScale: [Float]
   ) throws -> ModelDescription {
+    try description(
+      configuration, grid: dataset.grid, variables: dataset.channels.count, statics: dataset.staticChannels.count,
+      tendencyScale: tendencyScale)
+  }
+
+  /// - Parameter statics: static fields.
+  static func description(
+    _ configuration: RunConfiguration, grid: LatLonGrid, variables: Int, statics: Int, tendencyScale: [Float]
+  ) throws -> ModelDescription {
     let model = configuration.model
     let description = ModelDescription(
-      gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, patchRows: model.patch[0],
-      patchColumns: model.patch[1], variables: dataset.channels.count,
-      auxiliaries: dataset.staticChannels.count + configuration.data.forcings.count, channels: model.channels,
+      gridRows: grid.rows, gridColumns: grid.columns, patchRows: model.patch[0], patchColumns: model.patch[1],
+      variables: variables, auxiliaries: statics + configuration.data.forcings.count, channels: model.channels,
       tokenWidth: model.tokenWidth, channelWidth: model.channelWidth, blocks: model.blocks, output: model.output,
       residualScale: model.output == .residual ? tendencyScale : [], dropout: Float(model.dropout))
     _ = try description.tiling()

@@ -106,7 +106,7 @@ extension Ingredients {
       ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: sizes.tokens, fields: sizes.variables
     )
     return try ModelRank(
-      RankContext(mesh, world), Compute(threads: resources.threads), model.parameters,
+      RankContext(mesh, world), Compute(threads: resources.threads, trace: world.manner.trace), model.parameters,
       dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
   }
 

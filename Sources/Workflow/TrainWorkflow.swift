@@ -148,7 +148,7 @@ public struct TrainWorkflow {
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates)
     let flops = try model.forwardFLOPs
-    let peak = try world.allReduce([Compute.measuredMultiplyAddRate() * Double(compute.team.count)])[0]
+    let peak = try world.allReduce([Ingredients.multiplyAddPeak(compute, console)])[0]
     let prefetch =
       try settings.prefetch
       ?? Ingredients.prefetch(
@@ -284,7 +284,7 @@ public struct TrainWorkflow {
       fields: model.sizes.variables)
   }
 
-  private func checkMemory(_ model: WeatherMixer, replicas: Int, localRanks: Int) throws {
+  func checkMemory(_ model: WeatherMixer, replicas: Int, localRanks: Int) throws {
     let ofOptimizer = configuration.training.averageDecay > 0 ? 3.0 : 2.0
     let copies = 2 + ofOptimizer / Double(configuration.parallel.splitOptimizer ? replicas : 1)
     let ranks = configuration.parallel.domain * configuration.parallel.tensor
@@ -343,7 +343,7 @@ public struct TrainWorkflow {
       totalUpdates: totalUpdates)
   }
 
-  private func optimizerOptions() throws -> Optimizer.Options {
+  func optimizerOptions() throws -> Optimizer.Options {
     let settings = configuration.training
     var options = Optimizer.Options()
     options.beta1 = settings.beta1

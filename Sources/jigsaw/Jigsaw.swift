@@ -26,7 +26,7 @@ struct Jigsaw: ParsableCommand {
     version: jigsawVersion,
     subcommands: [
       Train.self, Resume.self, Forecast.self, Evaluate.self, Report.self, Data.self, CheckpointCommand.self,
-      Config.self, Init.self, DoctorCommand.self, Version.self,
+      Config.self, Init.self, Bench.self, DoctorCommand.self, Version.self,
     ])
 
   /// Errors meant for people go out as one sentence; exit status 1, or 64 for wrong usage.

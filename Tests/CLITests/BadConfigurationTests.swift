@@ -14,6 +14,22 @@ import Testing
     BadInput(
       "no configuration", ["train", "none.yaml"], expected: ["none.yaml: no such file", "jigsaw init none.yaml"]),
     BadInput(
+      "grid without variables", ["bench", "step", "config.yaml", "--grid", "8x16"],
+      expected: ["--grid and --variables go together"], status: 64),
+    BadInput(
+      "no grid", ["bench", "step", "config.yaml", "--grid", "8by16", "--variables", "3"], expected: ["8by16"],
+      status: 64),
+    BadInput(
+      "a patch that doesn't divide the grid to measure",
+      ["bench", "step", "config.yaml", "--grid", "9x16", "--variables", "3"],
+      expected: ["model.patch: doesn't divide the grid", "rows among 1, 3, 9"]),
+    BadInput(
+      "links without a machine", ["bench", "machine", "--ranks", "2", "--output", "machine.json"],
+      expected: ["machine.json: is not there yet", "on one rank first"], absent: ["machine.json"]),
+    BadInput(
+      "another file in the machine's place", ["bench", "machine", "--ranks", "2", "--output", "config.yaml"],
+      expected: ["config.yaml: is not a description of a machine"], present: ["config.yaml"]),
+    BadInput(
       "unknown setting", train,
       expected: ["config.yaml:2: sede: unknown setting; expected one of run, seed", "did you mean 'seed'?"],
       absent: ["run"]

@@ -25,7 +25,19 @@ import Testing
     let workspace = try Workspace(copying: Workspace.trained.get())
     let answers: [(arguments: [String], expected: [String])] = [
       (["version"], ["jigsaw \(jigsawVersion)"]), (["--version"], [jigsawVersion]),
-      (["doctor"], ["version: ", "netcdf: ", "kernels: "]),
+      (["doctor"], ["version: ", "netcdf: ", "kernels: ", "machineFile: none; "]),
+      (
+        ["bench", "machine", "--quick", "--threads", "1", "--output", "machine.json"],
+        ["fused multiply-add", "triad", "saved machine.json"]
+      ),
+      (
+        ["bench", "step", "config.yaml", "--updates", "1", "--json", "step.json"],
+        ["5 fields and 2 more", "token mixing backward", "2 samples per step", "% of"]
+      ),
+      (
+        ["bench", "step", "config.yaml", "--updates", "1", "--forecast", "--json", "-", "--ranks", "2"],
+        ["\"kind\":\"forecast\"", "\"ranks\":2", "\"shareOfPeak\":"]
+      ),
       (["config", "validate", "config.yaml"], ["config.yaml: fine", "z_850, z_500, t_850, t_500, msl", "4 updates"]),
       (["config", "show", "config.yaml", "--set", "seed=7"], ["seed: 7", "stepHours: 6"]),
       (["config", "schema"], ["\"$schema\"", "rollLongitudes"]),
@@ -69,7 +81,8 @@ import Testing
       [], ["train"], ["resume"], ["forecast"], ["evaluate"], ["report"], ["data"], ["data", "inspect"],
       ["data", "check"], ["data", "stats"], ["data", "convert"], ["data", "fetch"], ["data", "fetch", "weatherbench2"],
       ["checkpoint"], ["checkpoint", "inspect"], ["config"], ["config", "show"], ["config", "validate"],
-      ["config", "schema"], ["init"], ["doctor"], ["version"],
+      ["config", "schema"], ["init"], ["bench"], ["bench", "machine"],
+      ["bench", "step"], ["doctor"], ["version"],
     ]
     var text = ""
     for command in commands {

@@ -1,0 +1,149 @@
+import FoundationEssentials
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// How fast a machine computes and moves memory, as `jigsaw bench machine` measured it: medians, FLOP/s (a fused multiply-add
+/// counts two) and bytes/s. Stored as a file that trainings take their share of the peak from.
+public struct MachineRates: Codable, Equatable, Sendable {
+  /// The rate of one kind of unit.
+  public struct Peak: Codable, Equatable, Sendable {
+    /// Of the operands: "fp32".
+    public var type: String
+    /// "fused multiply-add".
+    public var unit: String
+    public var threads: Int
+    public var flopsPerSecond: Double
+
+    public init(type: String, unit: String, threads: Int, flopsPerSecond: Double) {
+      self.type = type
+      self.unit = unit
+      self.threads = threads
+      self.flopsPerSecond = flopsPerSecond
+    }
+  }
+
+  /// C [m, n] = A·B with sums over k.
+  public struct Product: Codable, Equatable, Sendable {
+    public var type: String
+    public var m, n, k: Int
+    /// "nn": as they are, "nt": B transposed, "tn": A transposed.
+    public var operands: String
+    public var threads: Int
+    public var flopsPerSecond: Double
+
+    public init(type: String, m: Int, n: Int, k: Int, operands: String, threads: Int, flopsPerSecond: Double) {
+      self.type = type
+      self.m = m
+      self.n = n
+      self.k = k
+      self.operands = operands
+      self.threads = threads
+      self.flopsPerSecond = flopsPerSecond
+    }
+  }
+
+  /// Bytes read plus bytes written, without those that the processor reads only to write them.
+  public struct Memory: Codable, Equatable, Sendable {
+    /// "copy": y = x, "triad": y = x + a·z.
+    public var operation: String
+    /// Where the working set lies: "L1", "L2", "L3", "memory".
+    public var level: String
+    /// Of each thread.
+    public var workingSetBytes: Int
+    public var threads: Int
+    public var bytesPerSecond: Double
+
+    public init(operation: String, level: String, workingSetBytes: Int, threads: Int, bytesPerSecond: Double) {
+      self.operation = operation
+      self.level = level
+      self.workingSetBytes = workingSetBytes
+      self.threads = threads
+      self.bytesPerSecond = bytesPerSecond
+    }
+  }
+
+  /// Between the first rank and another one, alone.
+  public struct Link: Codable, Equatable, Sendable {
+    public var isOnSameHost: Bool
+    /// What carries the messages.
+    public var carrier: String
+    /// One way, of an empty message.
+    public var latencySeconds: Double
+    /// One way, of long messages.
+    public var bytesPerSecond: Double
+
+    public init(isOnSameHost: Bool, carrier: String, latencySeconds: Double, bytesPerSecond: Double) {
+      self.isOnSameHost = isOnSameHost
+      self.carrier = carrier
+      self.latencySeconds = latencySeconds
+      self.bytesPerSecond = bytesPerSecond
+    }
+  }
+
+  public static let format = "jigsaw-machine-1"
+  public var format = MachineRates.format
+  /// Of the program that measured, and when, UTC.
+  public var version = jigsawVersion
+  public var measured: String
+  public var host: String
+  public var processor: String
+  /// The instruction set of the kernels.
+  public var kernels: String
+  /// CPUs that the measuring process could use.
+  public var cpus: Int
+  public var peaks: [Peak] = []
+  public var products: [Product] = []
+  public var memory: [Memory] = []
+  public var links: [Link] = []
+
+  public init(measured: String, host: String, processor: String, kernels: String, cpus: Int) {
+    self.measured = measured
+    self.host = host
+    self.processor = processor
+    self.kernels = kernels
+    self.cpus = cpus
+  }
+
+  /// The peak of fused multiply-adds of so many threads; nil when that was not measured.
+  public func multiplyAddPeak(type: String = "fp32", threads: Int) -> Double? {
+    peaks.first { $0.type == type && $0.unit == "fused multiply-add" && $0.threads == threads }?.flopsPerSecond
+  }
+
+  // MARK: The file
+
+  /// `$XDG_CACHE_HOME/jigsaw/machine-HOST.json`, else below `~/.cache`; nil when there is neither.
+  public static var standardPath: String? {
+    func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+    let cache =
+      variable("XDG_CACHE_HOME").flatMap { $0.hasPrefix("/") ? $0 : nil }
+      ?? variable("HOME").flatMap { $0.hasPrefix("/") ? "\($0)/.cache" : nil }
+    return cache.map { "\($0)/jigsaw/machine-\(Machine.hostName).json" }
+  }
+
+  /// - Throws: when the file can't be read or is of another kind.
+  public init(file path: String) throws {
+    let bytes = try Files.read(path)
+    guard let rates = try? JSONDecoder().decode(MachineRates.self, from: Data(bytes)), rates.isSound else {
+      throw JigsawError(
+        path, "is not a description of a machine", expected: "what 'jigsaw bench machine' writes",
+        remedy: "measure anew with 'jigsaw bench machine'")
+    }
+    self = rates
+  }
+
+  private var isSound: Bool {
+    func isRate(_ value: Double) -> Bool { value.isFinite && value > 0 }
+    return format == MachineRates.format && peaks.allSatisfy { isRate($0.flopsPerSecond) }
+      && products.allSatisfy { isRate($0.flopsPerSecond) } && memory.allSatisfy { isRate($0.bytesPerSecond) }
+      && links.allSatisfy { isRate($0.bytesPerSecond) && isRate($0.latencySeconds) }
+  }
+
+  public func write(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    try Files.createDirectory(Files.parent(of: path))
+    try Files.writeAtomically(Array(try encoder.encode(self)) + [10], to: path)
+  }
+}

@@ -1,0 +1,61 @@
+import Basics
+
+/// Operations that note in a trace when each of them ran, forward and backward, and leave the work to others.
+public final class TracedOperations: Operations {
+  private let base: any Operations
+  private let table: ParameterTable
+  private let trace: Trace
+  /// Of the backward step that runs now.
+  private var backwardStart = 0.0
+
+  public init(_ base: any Operations, _ table: ParameterTable, _ trace: Trace) {
+    self.base = base
+    self.table = table
+    self.trace = trace
+  }
+
+  public var tape: Tape? {
+    get { base.tape }
+    set { base.tape = newValue }
+  }
+
+  /// The tape runs backwards: what is recorded before the operation ends its backward step, what is recorded behind it
+  /// begins it.
+  private func traced(_ phase: StepPhase, _ operation: () throws -> Value) rethrows -> Value {
+    tape?.record { [self] in trace.add(.phases, phase.backward, since: backwardStart) }
+    let start = monotonicSeconds()
+    let result = try operation()
+    trace.add(.phases, phase.forward, since: start)
+    tape?.record { [self] in backwardStart = monotonicSeconds() }
+    return result
+  }
+
+  public func linear(_ inputs: [Value], _ parameters: LinearParameters) throws -> Value {
+    try traced(StepPhase(table[parameters.weight].group)) { try base.linear(inputs, parameters) }
+  }
+
+  public func layerNorm(_ x: Value, _ parameters: NormParameters) throws -> Value {
+    try traced(StepPhase(table[parameters.scale].group)) { try base.layerNorm(x, parameters) }
+  }
+
+  public func residualMLP(
+    _ x: Value, along dimension: MixingDimension, _ parameters: MLPParameters, dropout: Dropout?
+  ) throws -> Value {
+    try traced(StepPhase(dimension)) { try base.residualMLP(x, along: dimension, parameters, dropout: dropout) }
+  }
+
+  public func blend(
+    _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
+  ) throws -> Value {
+    try traced(.output) { try base.blend(y, with: x, inner: inner, outer: outer, parameters) }
+  }
+
+  public func addScaled(_ y: Value, factor: [Float], to x: Value) throws -> Value {
+    try traced(.output) { try base.addScaled(y, factor: factor, to: x) }
+  }
+
+  /// Moves nothing, so there is nothing to note.
+  public func reshape(_ x: Value, batch: Int, columns: Int) throws -> Value {
+    try base.reshape(x, batch: batch, columns: columns)
+  }
+}

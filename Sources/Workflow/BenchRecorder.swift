@@ -1,0 +1,175 @@
+import Basics
+import Communication
+import Configuration
+import Datasets
+import Distribution
+import Execution
+import Models
+import Tensors
+
+/// Names of what a step consists of besides the phases of the model; those of `Trainer`'s trace.
+enum BenchPhase {
+  static let reduction = "gradient reduction"
+  static let norm = "gradient norm"
+  static let optimizer = "optimiser"
+  /// What no phase covers: forcings, static fields, whatever runs between phases.
+  static let other = "other"
+
+  /// In the order in which they run.
+  static func names(isForecast: Bool) -> [String] {
+    let parts = StepPhase.allCases.filter { $0 != .loss }
+    let forward = parts.map(\.forward)
+    if isForecast { return forward }
+    return forward + [StepPhase.loss.forward] + parts.reversed().map(\.backward) + [reduction, norm, optimizer]
+  }
+}
+
+/// Sorts what a rank's trace says of steps by phases, and makes a report of it.
+struct BenchRecorder {
+  /// Seconds of one phase in one step.
+  private struct Times {
+    var all = 0.0
+    var products = 0.0
+    var packing = 0.0
+    var waiting = 0.0
+  }
+
+  private let world: any Communicator
+  private let batch: Int
+  private let isForecast: Bool
+  private let names: [String]
+  private var losses: [Double] = []
+  private var isMeasuring = false
+  /// Of each measured step.
+  private var seconds: [Double] = []
+  /// By phase, of each measured step.
+  private var times: [[Times]]
+  private var countersBefore: BufferPool.Counters
+  private var faultsBefore = 0
+
+  init(_ world: any Communicator, _ rank: ModelRank, batch: Int, isForecast: Bool) {
+    self.world = world
+    self.batch = batch
+    self.isForecast = isForecast
+    names = BenchPhase.names(isForecast: isForecast)
+    times = names.map { _ in [] }
+    countersBefore = rank.compute.pool.counters
+  }
+
+  /// From here on steps count.
+  mutating func beginMeasuring() { isMeasuring = true }
+
+  mutating func add(_ number: Int, loss: Double, _ spans: [Trace.Span], seconds: Double, _ rank: ModelRank) {
+    losses.append(loss)
+    guard isMeasuring else {
+      // What the first steps took from the system is theirs.
+      countersBefore = rank.compute.pool.counters
+      faultsBefore = Machine.pageFaults
+      return
+    }
+    self.seconds.append(seconds)
+    var found = [Times](repeating: Times(), count: names.count)
+    let phases = spans.filter { $0.lane == .phases }.sorted { $0.start < $1.start }
+    let indices = phases.map { names.firstIndex(of: $0.name) }
+    for (phase, index) in zip(phases, indices) {
+      if let index { found[index].all += phase.seconds }
+    }
+    for span in spans where span.lane == .compute || span.lane == .waiting {
+      guard let position = phases.lastIndex(startingBy: span.start), span.start <= phases[position].end,
+        let index = indices[position]
+      else { continue }
+      switch (span.lane, span.name) {
+      case (.waiting, _): found[index].waiting += span.seconds
+      case (_, "packing"): found[index].packing += span.seconds
+      default: found[index].products += span.seconds
+      }
+    }
+    for index in names.indices { times[index].append(found[index]) }
+  }
+
+  /// Medians over the steps, of the slowest rank in each phase.
+  ///
+  /// - Parameter peak: of this rank, FLOP/s.
+  func report(
+    _ model: WeatherMixer, _ rank: ModelRank, _ configuration: RunConfiguration, grid: LatLonGrid, peak: Double
+  ) throws -> BenchStepReport {
+    let counters = rank.compute.pool.counters
+    let steps = Double(seconds.count)
+    var values = [median(seconds)]
+    for phase in times {
+      values += [\Times.all, \.products, \.packing, \.waiting].map { part in median(phase.map { $0[keyPath: part] }) }
+    }
+    values += [
+      Double(counters.allocations - countersBefore.allocations) / steps,
+      Double(Machine.pageFaults - faultsBefore) / steps, Double(Machine.peakResidentMemory),
+      Double(counters.peakBytesInUse),
+    ]
+    values = try world.allReduce(values, .maximum)
+    let costs = try StepCosts(model, rank, batch: batch, averages: configuration.training.averageDecay > 0, isForecast)
+    var phases = names.indices.map { index in
+      let part = Array(values[1 + 4 * index..<5 + 4 * index])
+      let cost = costs[names[index]]
+      return BenchStepReport.Phase(
+        name: names[index], seconds: part[0], productSeconds: part[1], packingSeconds: part[2], waitSeconds: part[3],
+        flops: cost.flops, bytes: cost.numbers * MemoryLayout<Float>.size)
+    }
+    let rest = max(0, values[0] - phases.reduce(0) { $0 + $1.seconds })
+    phases.append(BenchStepReport.Phase(name: BenchPhase.other, seconds: rest))
+    let last = Array(values.suffix(4))
+    let (sizes, settings) = (model.sizes, configuration.model)
+    return BenchStepReport(
+      kind: isForecast ? "forecast" : "training", version: jigsawVersion, host: Machine.hostName,
+      processor: Machine.processorName, kernels: Compute.kernelSet, products: rank.compute.backend.name,
+      ranks: world.size, threads: rank.compute.team.count, mesh: "\(rank.context.mesh)",
+      model: BenchStepReport.Model(
+        grid: [grid.rows, grid.columns], patch: settings.patch, variables: sizes.variables,
+        auxiliaries: sizes.auxiliaries, channels: sizes.channels, tokenWidth: sizes.tokenWidth,
+        channelWidth: sizes.channelWidth, blocks: sizes.blocks, output: settings.output.rawValue,
+        tokens: sizes.tokens, parameters: model.parameters.elementCount),
+      samplesPerStep: batch * rank.context.mesh.replica, steps: seconds.count, secondsPerStep: values[0],
+      ownSeconds: seconds, peakFLOPsPerSecond: try world.allReduce([peak])[0], phases: phases,
+      losses: isForecast ? [] : losses, poolAllocationsPerStep: last[0], pageFaultsPerStep: last[1],
+      peakResidentBytes: Int(last[2]), peakPoolBytes: Int(last[3]))
+  }
+}
+
+extension [Trace.Span] {
+  /// Of spans in the order of their starts: the last that started by `time`.
+  fileprivate func lastIndex(startingBy time: Double) -> Int? {
+    var (lower, upper) = (0, count)
+    while lower < upper {
+      let middle = (lower + upper) / 2
+      if self[middle].start <= time { lower = middle + 1 } else { upper = middle }
+    }
+    return lower > 0 ? lower - 1 : nil
+  }
+}
+
+/// What the phases of a step cost on all ranks together, counted by a dry run.
+private struct StepCosts {
+  private var costs: [String: CountingOperations.Cost] = [:]
+
+  init(_ model: WeatherMixer, _ rank: ModelRank, batch: Int, averages: Bool, _ isForecast: Bool) throws {
+    let counting = CountingOperations(model.parameters)
+    try model.dryStep(counting, batch: batch)
+    let replicas = rank.context.mesh.replica
+    func set(_ name: String, _ cost: CountingOperations.Cost?) {
+      costs[name] = CountingOperations.Cost(
+        flops: replicas * (cost?.flops ?? 0), numbers: replicas * (cost?.numbers ?? 0))
+    }
+    for phase in StepPhase.allCases {
+      set(phase.forward, counting.forward[phase])
+      set(phase.backward, counting.backward[phase])
+    }
+    let (sizes, count) = (model.sizes, model.parameters.elementCount)
+    // Prediction and target are read, the gradient is written.
+    set(
+      StepPhase.loss.forward,
+      .init(numbers: 3 * batch * sizes.tokens * sizes.pointsPerToken * sizes.variables))
+    set(BenchPhase.norm, .init(numbers: count))
+    // Weight, two moments and the average are read and written, the gradient is read and cleared.
+    set(BenchPhase.optimizer, .init(numbers: count * (averages ? 10 : 8)))
+  }
+
+  subscript(name: String) -> CountingOperations.Cost { costs[name] ?? CountingOperations.Cost() }
+}

@@ -1,0 +1,123 @@
+import Basics
+import FoundationEssentials
+
+/// What `jigsaw bench step` found: times are medians over the measured steps, those of the slowest rank in each phase.
+public struct BenchStepReport: Codable, Sendable {
+  public struct Phase: Codable, Sendable {
+    public var name: String
+    public var seconds: Double
+    /// Of these: in matrix products, in bringing operands into another layout, waiting for other ranks.
+    public var productSeconds = 0.0
+    public var packingSeconds = 0.0
+    public var waitSeconds = 0.0
+    /// Of matrix products, as the equations have them, on all ranks together.
+    public var flops = 0
+    /// Read and written if every operation touches each of its operands once (docs/benchmarks.md).
+    public var bytes = 0
+
+    /// In everything else: vector kernels, copies, Swift.
+    public var otherSeconds: Double { max(0, seconds - productSeconds - packingSeconds - waitSeconds) }
+  }
+
+  public struct Model: Codable, Sendable {
+    public var grid, patch: [Int]
+    public var variables, auxiliaries, channels, tokenWidth, channelWidth, blocks: Int
+    public var output: String
+    public var tokens, parameters: Int
+  }
+
+  public var format = "jigsaw-step-1"
+  /// "training" or "forecast".
+  public var kind: String
+  public var version, host, processor, kernels, products: String
+  public var ranks: Int
+  /// Of each rank.
+  public var threads: Int
+  /// Replica × domain × tensor.
+  public var mesh: String
+  public var model: Model
+  public var samplesPerStep: Int
+  /// Measured ones.
+  public var steps: Int
+  public var secondsPerStep: Double
+  /// Of the first rank, each.
+  public var ownSeconds: [Double]
+  /// Fused multiply-adds of all threads of all ranks.
+  public var peakFLOPsPerSecond: Double
+  public var phases: [Phase]
+  /// Before each update, those that are not measured included; empty for forecasts.
+  public var losses: [Double]
+  /// Pieces of memory that a rank took from the system; pages that it touched for the first time.
+  public var poolAllocationsPerStep, pageFaultsPerStep: Double
+  /// The most of any rank: of the process (VmHWM), and of activations and scratch alone.
+  public var peakResidentBytes, peakPoolBytes: Int
+
+  public var flopsPerStep: Int { phases.reduce(0) { $0 + $1.flops } }
+  public var bytesPerStep: Int { phases.reduce(0) { $0 + $1.bytes } }
+  public var flopsPerSecond: Double { Double(flopsPerStep) / secondsPerStep }
+  public var shareOfPeak: Double { flopsPerSecond / peakFLOPsPerSecond }
+
+  /// As a JSON document, with the sums that follow from the phases.
+  public func json() throws -> String {
+    guard case .object(var members) = try JSONValue(parsing: Array(try JSONEncoder().encode(self)), place: "report")
+    else { preconditionFailure("a report is an object") }
+    members["flopsPerStep"] = .integer(flopsPerStep)
+    members["bytesPerStep"] = .integer(bytesPerStep)
+    members["flopsPerSecond"] = .number(flopsPerSecond)
+    members["shareOfPeak"] = .number(shareOfPeak)
+    return try JSONValue.object(members).text(pretty: false) + "\n"
+  }
+
+  // MARK: For people
+
+  public var table: String {
+    func row(_ phase: Phase) -> [String] {
+      let (seconds, flops, bytes) = (phase.seconds, Double(phase.flops), Double(phase.bytes))
+      func rate(_ amount: Double, _ decimals: Int) -> String {
+        amount > 0 && seconds > 0 ? fixed(amount / seconds * 1e-9, decimals) : ""
+      }
+      func milliseconds(_ value: Double) -> String { value > 0 ? fixed(1e3 * value, 2) : "" }
+      return [
+        phase.name, fixed(1e3 * seconds, 2), fixed(100 * seconds / secondsPerStep, 1),
+        milliseconds(phase.productSeconds),
+        milliseconds(phase.packingSeconds), milliseconds(phase.waitSeconds), milliseconds(phase.otherSeconds),
+        flops > 0 ? fixed(flops * 1e-9, 2) : "", rate(flops, 1),
+        flops > 0 && seconds > 0 ? fixed(100 * flops / seconds / peakFLOPsPerSecond, 0) : "",
+        bytes > 0 ? fixed(bytes * 1e-6, 1) : "", rate(bytes, 1),
+      ]
+    }
+    var total = Phase(name: "step", seconds: secondsPerStep, flops: flopsPerStep, bytes: bytesPerStep)
+    total.productSeconds = phases.reduce(0) { $0 + $1.productSeconds }
+    total.packingSeconds = phases.reduce(0) { $0 + $1.packingSeconds }
+    total.waitSeconds = phases.reduce(0) { $0 + $1.waitSeconds }
+    var columns = [
+      "phase", "ms", "%", "products ms", "packing ms", "waiting ms", "other ms", "GFLOP", "GFLOP/s", "% of peak", "MB",
+      "GB/s",
+    ]
+    var rows = (phases + [total]).map(row)
+    // Without anything to show a column only takes room.
+    for index in columns.indices.reversed() where rows.allSatisfy({ $0[index].isEmpty }) {
+      columns.remove(at: index)
+      for row in rows.indices { rows[row].remove(at: index) }
+    }
+    let m = model
+    func count(_ n: Int, _ thing: String) -> String { "\(n) \(thing)\(n == 1 ? "" : "s")" }
+    return """
+      \(kind) of WeatherMixer on \(m.grid[0]) × \(m.grid[1]), \(m.variables) fields and \(m.auxiliaries) more, patch \
+      \(m.patch[0]) × \(m.patch[1]) (\(m.tokens) tokens), D \(m.channels), H_t \(m.tokenWidth), H_c \(m.channelWidth), \
+      \(count(m.blocks, "block")), \(m.output): \(fixed(Double(m.parameters) * 1e-6, 2)) M parameters, \
+      \(count(samplesPerStep, "sample")) per step
+      \(processor), \(count(ranks, "rank")) (\(mesh)) of \(count(threads, "thread")), \
+      \(kernels) kernels, \(products)
+
+      \(InspectWorkflow.table([columns] + rows))
+
+      \(fixed(1e3 * secondsPerStep, 2)) ms per step (median of \(steps)), \
+      \(significant(Double(samplesPerStep) / secondsPerStep, 3)) samples/s, \(significant(flopsPerSecond * 1e-12, 3)) \
+      TFLOP/s, \(fixed(100 * shareOfPeak, 1)) % of \(significant(peakFLOPsPerSecond * 1e-12, 3)) TFLOP/s
+      memory: \(fixed(Double(peakResidentBytes) * 1e-9, 3)) GB at most\(ranks == 1 ? "" : " on any rank"), of it \
+      \(fixed(Double(peakPoolBytes) * 1e-9, 3)) GB activations and scratch; each step took \
+      \(significant(poolAllocationsPerStep, 2)) pieces and \(significant(pageFaultsPerStep, 2)) pages from the system
+      """
+  }
+}
