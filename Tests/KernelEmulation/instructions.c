@@ -1,5 +1,6 @@
 #include "instructions.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static int fault(int condition) {
 }
 
 /// Numbers below the normal ones count as zero, of operands and of results.
-static float flushed(float x) { return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x; }
+static float flushed(float x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) : x; }
 
 /// The upper half of an FP32 number.
 static float widened(uint16_t x) {
@@ -107,14 +108,17 @@ void emulate_tile_products(int sum, int a, int b) {
     return;
   }
   const int columns = state.row_bytes[sum] / 4, pairs = state.row_bytes[a] / 4;
+  float right[ROWS][2 * ROWS];
+  for (int k = 0; k < pairs; k++) {
+    for (int i = 0; i < 2 * columns; i++) right[k][i] = number(b, k, i);
+  }
   for (int m = 0; m < state.rows[sum]; m++) {
     // First and second numbers of the pairs are summed apart from zero, then added, then to what was there.
-    float sums[ROW_BYTES / 4][2] = {{0}};
+    float sums[ROWS][2] = {{0}};
     for (int k = 0; k < pairs; k++) {
-      for (int n = 0; n < columns; n++) {
-        for (int i = 0; i < 2; i++) {
-          sums[n][i] = add_product(sums[n][i], number(a, m, 2 * k + i), number(b, k, 2 * n + i));
-        }
+      for (int i = 0; i < 2; i++) {
+        const float left = number(a, m, 2 * k + i);
+        for (int n = 0; n < columns; n++) sums[n][i] = add_product(sums[n][i], left, right[k][2 * n + i]);
       }
     }
     for (int n = 0; n < columns; n++) {

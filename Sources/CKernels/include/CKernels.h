@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernelsBF16.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
