@@ -9,7 +9,7 @@ public enum Precision: String, CaseIterable, Sendable {
   case fp32
   /// 8 significant bits: relative error of an operand up to 2⁻⁸.
   case bf16
-  /// Operands in two bf16 parts, three products: error about 2⁻¹⁶ of the sum of magnitudes.
+  /// Operands in two bf16 parts, three products: error at most 2⁻¹⁵ of the sum of magnitudes.
   case bf16x3
 
   /// Products in a precision, and what a user must know of them.

@@ -28,9 +28,9 @@ save_file(
         "numbers.rounded": rounded(numbers),
         "a": a,
         "b": b,
-        "product": (a.astype(float) @ b.astype(float)),
-        "product.rounded": (rounded(a).astype(float) @ rounded(b).astype(float)),
-        "product.magnitude": (np.abs(a).astype(float) @ np.abs(b).astype(float)),
+        "product": (a.astype(float) @ b.astype(float)).astype(np.float32),
+        "product.rounded": (rounded(a).astype(float) @ rounded(b).astype(float)).astype(np.float32),
+        "product.magnitude": (np.abs(a).astype(float) @ np.abs(b).astype(float)).astype(np.float32),
     },
     Path(__file__).parent / "bf16.safetensors",
 )

@@ -1,8 +1,8 @@
 /// Products of matrices whose operands are rounded to bf16, with FP32 sums.
 ///
 /// bf16 is FP32 without the lower 16 bits: 8 significant bits, the same range. An operand is taken in one part, x ≈ rn(x)
-/// (relative error 2⁻⁹), or in two, x ≈ h + l with h = rn(x), l = rn(x - h) (2⁻¹⁸). Of products of two parts h·l + h·h + l·h
-/// are summed, which misses Σ|a||b| by less than 2⁻¹⁶ before rounding of the sums.
+/// (relative error up to 2⁻⁸), or in two, x ≈ h + l with h = rn(x), l = rn(x - h) (2⁻¹⁷). Of products of two parts
+/// h·l + h·h + l·h are summed, which misses the exact sum by at most 2⁻¹⁵ Σ|a||b| before rounding of the sums.
 ///
 /// All units share one packed form: panels of 32 lines (rows of A, columns of B), within a panel steps of 32 numbers along the
 /// sum, within a step the parts, each of two tiles of 16 lines. A tile is 16 x 16 pairs of numbers that follow each other along
