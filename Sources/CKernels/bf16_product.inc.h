@@ -66,8 +66,19 @@ static void column_of_blocks(const jk_bf16_operand *a, const uint16_t *b, size_t
   end_panels();
 }
 
-static void product(const jk_bf16_task *t, float *c, size_t c_stride, void *scratch, void (*pause)(void *),
-                    void *context) {
+/// What is left to do to the part of C that starts at (row, column), while it is in the second cache.
+static void finish_part(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows,
+                        size_t columns) {
+  jk_finish part = *f;
+  if (f->bias) part.bias = f->bias + (f->bias_per_row ? row : column);
+  if (f->addend) part.addend = f->addend + row * f->addend_stride + column;
+  if (f->gelu_input) part.gelu_input = f->gelu_input + row * f->gelu_input_stride + column;
+  if (f->gelu_output) part.gelu_output = f->gelu_output + row * f->gelu_output_stride + column;
+  jk_current()->finish(&part, c, c_stride, rows, columns);
+}
+
+static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_finish *finish, void *scratch,
+                    void (*pause)(void *), void *context) {
   const int parts = t->parts;
   const size_t inner = inner_block(t->k, parts);
   uint16_t *const a_panels = scratch, *const b_panels =
@@ -82,9 +93,11 @@ static void product(const jk_bf16_task *t, float *c, size_t c_stride, void *scra
         const jk_bf16_operand a = packed_part(&t->a, true, top, rows, p, depth, parts, a_panels);
         for (size_t j = 0; j < columns; j += JK_BF16_LINES) {
           if (pause && j % PAUSE_COLUMNS == 0) pause(context);
-          column_of_blocks(&a, (const uint16_t *)b.data + j / JK_BF16_LINES * b.stride, rows,
-                           smaller(columns - j, JK_BF16_LINES), depth, parts, c + top * c_stride + first + j, c_stride,
-                           t->accumulate || p > 0);
+          const size_t width = smaller(columns - j, JK_BF16_LINES);
+          float *part = c + top * c_stride + first + j;
+          column_of_blocks(&a, (const uint16_t *)b.data + j / JK_BF16_LINES * b.stride, rows, width, depth, parts, part,
+                           c_stride, t->accumulate || p > 0);
+          if (finish && p + depth == t->k) finish_part(finish, top, first + j, part, c_stride, rows, width);
         }
       }
     }
@@ -116,7 +129,7 @@ static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride,
   for (size_t first = 0; first < t->n; first += ROUNDED_COLUMNS) {
     for (size_t top = 0; top < t->m; top += BLOCK_ROWS) {
       const jk_bf16_task part = part_of_task(t, top, first);
-      product(&part, sums, stride, sums + rounded_up(smaller(t->m, BLOCK_ROWS) * stride, LANES), pause, context);
+      product(&part, sums, stride, NULL, sums + rounded_up(smaller(t->m, BLOCK_ROWS) * stride, LANES), pause, context);
       for (size_t i = 0; i < part.m; i++) round_numbers(sums + i * stride, c + (top + i) * c_stride + first, part.n);
     }
   }

@@ -101,16 +101,24 @@ public struct BF16Unit: @unchecked Sendable {
     return PackedOperand(isLeft: isLeft, lines: lines, depth: depth, parts: parts, buffer: buffer)
   }
 
-  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone.
+  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone; then `finish`.
   public func multiply(
-    _ a: BF16Operand, _ b: BF16Operand, parts: Int, into c: Matrix, accumulate: Bool = false,
+    _ a: BF16Operand, _ b: BF16Operand, parts: Int, into c: Matrix, accumulate: Bool = false, finish: Finish? = nil,
     pause: (() -> Void)? = nil
+  ) {
+    func run(_ finish: UnsafePointer<jk_finish>?) { multiply(a, b, parts, c, accumulate, finish, pause) }
+    if let finish { finish.withKernel(run) } else { run(nil) }
+  }
+
+  private func multiply(
+    _ a: BF16Operand, _ b: BF16Operand, _ parts: Int, _ c: Matrix, _ accumulate: Bool,
+    _ finish: UnsafePointer<jk_finish>?, _ pause: (() -> Void)?
   ) {
     precondition(a.rows == c.rows && b.columns == c.columns)
     var task = task(a, b, parts, accumulate)
     let buffer = scratch.buffer(byteCount: table.pointee.product_scratch(&task))
     withCallback(pause) { callback, context in
-      table.pointee.product(&task, c.pointer, c.stride, buffer.pointer, callback, context)
+      table.pointee.product(&task, c.pointer, c.stride, finish, buffer.pointer, callback, context)
     }
   }
 

@@ -108,4 +108,8 @@ public struct BF16Products: ProductBackend {
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
     unit.multiply(.float32(a), .float32(b), parts: parts, into: c, accumulate: accumulate, pause: pause)
   }
+
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
+    unit.multiply(.float32(a), .float32(b), parts: parts, into: c, accumulate: accumulate, finish: finish)
+  }
 }

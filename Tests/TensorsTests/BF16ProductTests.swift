@@ -162,6 +162,41 @@ import Testing
     #expect(emulated_faults() == 0)
   }
 
+  /// What is left to do to C's elements is done to each once, with what belongs to it.
+  @Test(arguments: units) func finishesAreThoseOfTheWholeProduct(name: String) throws {
+    let backend = BF16Products(try #require(Self.unit(name)), parts: 1)
+    for (m, n, k) in [(50, 70, 40), (33, 5, 1_100)] {
+      let test = Case(m: m, n: n, k: k)
+      func matrix(_ seed: UInt64) -> Matrix { test.matrix(m, n, seed) }
+      for direction in [BiasDirection.perColumn, .perRow] {
+        let count = direction == .perColumn ? n : m
+        let bias = Tensor(KernelTests.numbers(count, 4), shape: [count])
+        let (activated, expectedActivated) = (matrix(7), matrix(7))
+        let pairs: [(Finish, Finish)] = [
+          (
+            Finish(bias: bias, direction, addend: matrix(5), activation: .gelu(into: activated)),
+            Finish(bias: bias, direction, addend: matrix(5), activation: .gelu(into: expectedActivated))
+          ),
+          (
+            Finish(activation: .geluGradient(of: matrix(6), output: activated)),
+            Finish(activation: .geluGradient(of: matrix(6), output: expectedActivated))
+          ),
+        ]
+        for (finish, separate) in pairs {
+          let (c, expected) = (matrix(3), matrix(3))
+          backend.multiply(test.a, test.b, into: c, accumulate: true, finish: finish)
+          backend.multiply(test.a, test.b, into: expected, accumulate: true)
+          separate(expected)
+          for i in 0..<m {
+            for j in 0..<n {
+              #expect(abs(c[i, j] - expected[i, j]) < 1e-5 && abs(activated[i, j] - expectedActivated[i, j]) < 1e-5)
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test(arguments: units) func whatIsNotFiniteStaysSo(name: String) throws {
     let unit = try #require(Self.unit(name))
     for bad in [Float.nan, .infinity, -.infinity] {

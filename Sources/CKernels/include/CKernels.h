@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "CKernelsBF16.h"
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -181,4 +179,6 @@ static inline void jk_relax(void) {
 #ifdef __cplusplus
 }
 #endif
+
+#include "CKernelsBF16.h"
 #endif

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernels.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -52,9 +54,10 @@ typedef struct {
   /// An operand (left: [lines, k], else [k, lines]) into jk_bf16_packed_size(lines, k, parts) numbers, aligned to 64 bytes.
   void (*pack)(const jk_bf16_operand *x, bool left, size_t lines, size_t k, int parts, uint16_t *out);
 
-  /// scratch holds product_scratch(task) bytes, aligned to 64. pause, if not null, is called with context every some tenths
-  /// of a millisecond.
-  void (*product)(const jk_bf16_task *task, float *c, size_t c_stride, void *scratch, void (*pause)(void *), void *context);
+  /// scratch holds product_scratch(task) bytes, aligned to 64. finish may be null. pause, if not null, is called with context
+  /// every some tenths of a millisecond.
+  void (*product)(const jk_bf16_task *task, float *c, size_t c_stride, const jk_finish *finish, void *scratch,
+                  void (*pause)(void *), void *context);
   size_t (*product_scratch)(const jk_bf16_task *task);
   /// The same with C rounded to bf16 when all of it is summed; no accumulation.
   void (*rounded_product)(const jk_bf16_task *task, uint16_t *c, size_t c_stride, void *scratch, void (*pause)(void *),
