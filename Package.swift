@@ -83,7 +83,8 @@ let package = Package(
         "scores.js",
         "training.js", "coastlines.json",
       ].map { .embedInCode("Resources/\($0)") }),
-    room("Configuration", ["Basics", "Datasets", "Models", "Training", .product(name: "Yams", package: "Yams")]),
+    room(
+      "Configuration", ["Basics", "Tensors", "Datasets", "Models", "Training", .product(name: "Yams", package: "Yams")]),
     room(
       "Workflow",
       [
@@ -109,7 +110,11 @@ let package = Package(
       name: "fuzz-stores", dependencies: ["Basics", "FuzzCases", "TestSupport"], path: "Tests/FuzzMain",
       swiftSettings: strict),
     tests("FuzzTests", ["Basics", "FuzzCases", "TestSupport"]),
-    tests("TensorsTests", ["Tensors", "CKernels"]),
+    // Kernels for units that few machines have, compiled against their instructions in plain C.
+    .target(
+      name: "KernelEmulation", dependencies: ["CKernels"], path: "Tests/KernelEmulation",
+      cSettings: [.treatAllWarnings(as: .error)]),
+    tests("TensorsTests", ["Basics", "Tensors", "CKernels", "KernelEmulation"]),
     // Checks of ranks, run by the tests on threads and by rank-checks under mpirun.
     .target(
       name: "RankChecks", dependencies: ["Tensors", "Communication", "Execution", "Distribution", "Models"],
@@ -139,7 +144,11 @@ let package = Package(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
     tests("ExecutionTests", ["Basics", "Tensors", "Execution"]),
     tests(
-      "ModelsTests", ["Basics", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training"]),
+      "ModelsTests",
+      [
+        "Basics", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets",
+        "Training",
+      ]),
     tests(
       "TrainingTests",
       ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),

@@ -1,6 +1,7 @@
 import Basics
 import Datasets
 import Models
+import Tensors
 import Training
 
 /// Everything about a run, as one YAML file says it.
@@ -8,6 +9,7 @@ public struct RunConfiguration: Section {
   public var run = "runs/experiment"
   public var seed = 0
   public var threads = 0
+  public var precision = Precision.fp32
   public var resume = Resume.never
   public var parallel = ParallelSection()
   public var data = DataSection()
@@ -28,6 +30,10 @@ public struct RunConfiguration: Section {
       "Initial weights, sample order, dropout and drawn rollouts follow from it."),
     .integer(
       "threads", \.threads, 0...1_024, "Compute threads of each rank; 0: as many as CPUs it may use, shared fairly."),
+    .choice(
+      "precision", \.precision,
+      "Operands of matrix products: fp32; bf16: rounded; bf16x3: in two bf16 parts, nearly as accurate as fp32. Faster "
+        + "where the CPU has units for bf16 (docs/training.md)."),
     .choice(
       "resume", \.resume,
       "What 'jigsaw train' does with a folder that holds checkpoints; never: refuse; auto: go on from the newest."),

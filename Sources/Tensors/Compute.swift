@@ -52,11 +52,11 @@ public final class Compute: Sendable {
       finish?(c)
       return
     }
-    trace.measure(.compute, "product") { multiplyInParts(a, b, into: c, accumulate: accumulate, pause: pause) }
+    trace.measure(.compute, "product") { multiplyInParts(a, b, into: c, accumulate, finish, pause) }
   }
 
   private func multiplyInParts(
-    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?
+    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ finish: Finish?, _ pause: (() -> Void)?
   ) {
     let parts = team.count
     let caller = pthread_self()

@@ -90,15 +90,22 @@ public struct PackedProducts: ProductBackend, @unchecked Sendable {
     let size = kernels.pointee.product_scratch(m, n, k) * ElementType.float32.byteCount
     let buffer = scratch.buffer(byteCount: size)
     var (x, y) = (jk_operand(a), jk_operand(b))
-    func run(_ callback: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?, _ context: UnsafeMutableRawPointer?) {
+    withCallback(pause) { callback, context in
       kernels.pointee.product(
         &x, &y, m, n, k, accumulate, c.pointer, c.stride, finish, buffer.pointer.assumingMemoryBound(to: Float.self),
         callback, context)
     }
-    guard var pause else { return run(nil, nil) }
-    withUnsafeMutablePointer(to: &pause) {
-      run({ $0!.assumingMemoryBound(to: (() -> Void).self).pointee() }, UnsafeMutableRawPointer($0))
-    }
+  }
+}
+
+/// Calls `body` with what kernels call between blocks of a product, if anything.
+func withCallback(
+  _ pause: (() -> Void)?,
+  _ body: ((@convention(c) (UnsafeMutableRawPointer?) -> Void)?, UnsafeMutableRawPointer?) -> Void
+) {
+  guard var pause else { return body(nil, nil) }
+  withUnsafeMutablePointer(to: &pause) {
+    body({ $0!.assumingMemoryBound(to: (() -> Void).self).pointee() }, UnsafeMutableRawPointer($0))
   }
 }
 

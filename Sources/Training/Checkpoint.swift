@@ -65,6 +65,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public let trainingStart, trainingEnd: String
   public let optimizer: Optimizer.Options
   public var progress: Progress
+  /// Of the products it was last trained with, for the record; null in checkpoints of versions that had one precision.
+  public var precision: String?
 
   public init(
     version: String, model: ModelDescription, parameterCount: Int, grid: LatLonGrid, stepHours: Int,

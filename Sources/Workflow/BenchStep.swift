@@ -68,7 +68,10 @@ public struct BenchStep {
       try TrainWorkflow(configuration).checkMemory(
         model, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
     }
-    let rank = try Ingredients.rank(configuration.parallel, model, batch: batch, world, resources)
+    let rank = try Ingredients.rank(
+      configuration.parallel, model, batch: batch, world, resources,
+      products: configuration.precision.products().backend)
+    rank.checkpointsActivations = configuration.training.checkpointActivations
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     // A forecast has no use for the memory of moments.
     let optimizer =

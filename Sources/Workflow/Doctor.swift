@@ -4,7 +4,7 @@ import Tensors
 
 /// `jigsaw doctor`: what this machine gives and which kernels were really chosen.
 public enum Doctor {
-  public static func report(threads: Int = 0) -> String {
+  public static func report(threads: Int = 0) throws -> String {
     let count = threads > 0 ? threads : ThreadTeam.availableCPUs
     let compute = Compute(threads: count)
     let one = Compute(threads: 1)
@@ -15,6 +15,15 @@ public enum Doctor {
     lines.append("product, 1 thread: \(fixed(productRate(one) * 1e-9, 1)) GFLOP/s")
     if count > 1 { lines.append("product, \(count) threads: \(fixed(productRate(compute) * 1e-9, 1)) GFLOP/s") }
     lines.append("machineFile: \(machineFile)")
+    let units = BF16Unit.available
+    let native = units.filter(\.isNative).map(\.name)
+    lines.append(
+      "bf16Units: \(native.isEmpty ? "none; rounded operands are multiplied in FP32" : native.joined(separator: ", "))")
+    for precision in [Precision.bf16, .bf16x3] {
+      let choice = try precision.products()
+      let rate = productRate(Compute(threads: 1, backend: choice.backend))
+      lines.append("\(precision), 1 thread: \(fixed(rate * 1e-9, 1)) GFLOP/s, \(choice.backend.name)")
+    }
     return lines.joined(separator: "\n")
   }
 

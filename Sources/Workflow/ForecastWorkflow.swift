@@ -76,8 +76,11 @@ public struct ForecastWorkflow {
     let normalization = try manifest.normalization
     let model = try manifest.model.makeModel()
     let tiling = try manifest.model.tiling()
+    let products = try configuration.precision.products()
+    if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: configuration.forecast.batchSize, world, resources)
+      configuration.parallel, model, batch: configuration.forecast.batchSize, world, resources,
+      products: products.backend)
     try checkpoint.load(.averaged, into: rank)
     let runner = StepRunner(
       model: model, rank: rank,

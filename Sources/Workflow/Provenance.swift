@@ -6,7 +6,7 @@ import Tensors
 public struct Provenance: Sendable {
   public let entries: [(key: String, value: String)]
 
-  public init(threads: Int) {
+  public init(threads: Int, products: String = standardProducts().name) {
     entries = [
       ("version", jigsawVersion),
       ("host", Machine.hostName),
@@ -14,7 +14,7 @@ public struct Provenance: Sendable {
       ("cpusAvailable", String(ThreadTeam.availableCPUs)),
       ("threads", String(threads)),
       ("kernels", Compute.kernelSet),
-      ("products", standardProducts().name),
+      ("products", products),
       ("netcdf", netCDFVersion),
       ("blosc", bloscVersion),
       ("zlib", zlibVersionText),

@@ -99,14 +99,15 @@ extension Ingredients {
   /// This rank's share of a model.
   static func rank(
     _ parallel: ParallelSection, _ model: WeatherMixer, batch: Int, _ world: any Communicator,
-    _ resources: RankResources
+    _ resources: RankResources, products: any ProductBackend
   ) throws -> ModelRank {
     let sizes = model.sizes
     let mesh = try Mesh(
       ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: sizes.tokens, fields: sizes.variables
     )
     return try ModelRank(
-      RankContext(mesh, world), Compute(threads: resources.threads, trace: world.manner.trace), model.parameters,
+      RankContext(mesh, world),
+      Compute(threads: resources.threads, backend: products, trace: world.manner.trace), model.parameters,
       dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
   }
 

@@ -105,8 +105,10 @@ public struct TrainWorkflow {
     let tiling = try description.tiling()
     let model = try description.makeModel()
     let base = Machine.residentMemory
+    let products = try configuration.precision.products()
+    if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: settings.batchSize, world, resources)
+      configuration.parallel, model, batch: settings.batchSize, world, resources, products: products.backend)
     let (compute, mesh) = (rank.compute, rank.context.mesh)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     let optimizer = Optimizer(rank.parameters, compute, plan.optimizer, owned: reduction.owned)
@@ -119,6 +121,7 @@ public struct TrainWorkflow {
       trainingStart: trainStart.description, trainingEnd: trainEnd.description, optimizer: plan.optimizer,
       progress: CheckpointManifest.Progress(
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
+    manifest.precision = configuration.precision.rawValue
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
     try world.together(onlyOn: 0) { try checkpoints.removeTemporaries() }
@@ -137,7 +140,8 @@ public struct TrainWorkflow {
         try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
       }
       try Files.writeAtomically(
-        try Provenance(threads: compute.team.count).json(started: Timestamp(seconds: Int64(began))),
+        try Provenance(threads: compute.team.count, products: compute.backend.name).json(
+          started: Timestamp(seconds: Int64(began))),
         to: folder.provenance)
     }
 

@@ -91,7 +91,7 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Show the machine, the libraries and the kernels that were chosen.")
 
-  func run() throws { print(Doctor.report()) }
+  func run() throws { print(try Doctor.report()) }
 }
 
 struct Version: ParsableCommand {

@@ -7,7 +7,7 @@ import Yams
 @Suite struct RoundTripTests {
   /// Every setting with a value that is not its default.
   static let settings: [String: String] = [
-    "run": "runs/other one", "seed": "9007199254740991", "threads": "3", "resume": "auto",
+    "run": "runs/other one", "seed": "9007199254740991", "threads": "3", "precision": "bf16x3", "resume": "auto",
     "parallel.domain": "2", "parallel.tensor": "3", "parallel.splitOptimizer": "true", "parallel.overlap": "false",
     "data.sources":
       "[{path: \"a b/*.zarr\", names: {msl: slp, z: \"geo: potential\"}}, {open: {join: [a.zarr, {dataset: b.zarr, select: [\"2t\"]}], start: 2020-01-03}}, {path: c.nc}]",

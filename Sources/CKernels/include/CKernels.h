@@ -179,4 +179,6 @@ static inline void jk_relax(void) {
 #ifdef __cplusplus
 }
 #endif
+
+#include "CKernelsBF16.h"
 #endif

@@ -1,0 +1,150 @@
+import CKernels
+
+/// An operand of a product that is computed in bf16.
+public enum BF16Operand: Sendable {
+  /// Rounded (or split in two parts) while it is packed.
+  case float32(Operand)
+  /// A tensor [rows, columns] of bf16 numbers.
+  case bfloat16(Tensor, transposed: Bool)
+  case packed(PackedOperand)
+
+  public var rows: Int {
+    switch self {
+    case .float32(let operand): operand.rows
+    case .bfloat16(let tensor, let transposed): tensor.shape[transposed ? 1 : 0]
+    case .packed(let packed): packed.isLeft ? packed.lines : packed.depth
+    }
+  }
+
+  public var columns: Int {
+    switch self {
+    case .float32(let operand): operand.columns
+    case .bfloat16(let tensor, let transposed): tensor.shape[transposed ? 0 : 1]
+    case .packed(let packed): packed.isLeft ? packed.depth : packed.lines
+    }
+  }
+
+  fileprivate func operand(isLeft: Bool, parts: Int) -> jk_bf16_operand {
+    switch self {
+    case .float32(let operand):
+      return jk_bf16_operand(
+        data: operand.matrix.pointer, stride: operand.matrix.stride, transposed: operand.isTransposed,
+        storage: jk_stored_float32)
+    case .bfloat16(let tensor, let transposed):
+      return jk_bf16_operand(
+        data: tensor.bfloat16Pointer, stride: tensor.shape[1], transposed: transposed, storage: jk_stored_bfloat16)
+    case .packed(let packed):
+      precondition(packed.isLeft == isLeft && packed.parts == parts, "an operand packed for another use")
+      return jk_bf16_operand(
+        data: packed.buffer.pointer, stride: jk_bf16_panel_size(packed.depth, Int32(parts)), transposed: false,
+        storage: jk_stored_packed)
+    }
+  }
+}
+
+/// An operand in the order that products read it in, the same for all units (CKernelsBF16.h): packed once, used many times.
+public struct PackedOperand: Sendable {
+  /// Whether it is the left one, A [lines, depth], or the right one, B [depth, lines].
+  public let isLeft: Bool
+  public let lines, depth: Int
+  /// bf16 parts of each number.
+  public let parts: Int
+  fileprivate let buffer: Buffer
+}
+
+/// What multiplies bf16 numbers on some kind of CPU, with FP32 sums.
+public struct BF16Unit: @unchecked Sendable {
+  private let table: UnsafePointer<jk_bf16_unit>  // immutable
+  private let scratch = BufferPool()
+
+  /// From the fastest on: the matrix unit of some Intel CPUs, pairs in vectors, and FP32 on widened numbers.
+  public static let names = ["amx", "avx512bf16", "avx512", "avx2", "baseline"]
+
+  /// Those of this CPU, in this order; never empty.
+  public static var available: [BF16Unit] { names.compactMap { BF16Unit($0) } }
+
+  /// Nil when this CPU lacks it.
+  public init?(_ name: String) {
+    guard let table = jk_bf16_named(name) else { return nil }
+    self.table = table
+  }
+
+  init(table: UnsafePointer<jk_bf16_unit>) { self.table = table }
+
+  public var name: String { String(cString: table.pointee.name) }
+
+  /// Whether the CPU multiplies bf16 numbers itself.
+  public var isNative: Bool { table.pointee.native }
+
+  /// To the nearest bf16 number, ties to even.
+  public func rounded(_ x: Tensor) -> Tensor {
+    let y = Tensor(shape: x.shape, type: .bfloat16, buffer: Buffer(zeroed: x.count * ElementType.bfloat16.byteCount))
+    table.pointee.round(x.floats.baseAddress, y.bfloat16Pointer, x.count)
+    return y
+  }
+
+  /// The same numbers in FP32.
+  public func widened(_ x: Tensor) -> Tensor {
+    let y = Tensor(zeros: x.shape)
+    table.pointee.widen(x.bfloat16Pointer, y.pointer, x.count)
+    return y
+  }
+
+  /// - Parameter parts: 1, or 2 for products that lose little.
+  public func packed(_ operand: BF16Operand, isLeft: Bool, parts: Int) -> PackedOperand {
+    let (lines, depth) = isLeft ? (operand.rows, operand.columns) : (operand.columns, operand.rows)
+    let count = jk_bf16_packed_size(lines, depth, Int32(parts))
+    let buffer = Buffer(zeroed: count * ElementType.bfloat16.byteCount)
+    var source = operand.operand(isLeft: isLeft, parts: parts)
+    table.pointee.pack(
+      &source, isLeft, lines, depth, Int32(parts), buffer.pointer.assumingMemoryBound(to: UInt16.self))
+    return PackedOperand(isLeft: isLeft, lines: lines, depth: depth, parts: parts, buffer: buffer)
+  }
+
+  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone; then `finish`.
+  public func multiply(
+    _ a: BF16Operand, _ b: BF16Operand, parts: Int, into c: Matrix, accumulate: Bool = false, finish: Finish? = nil,
+    pause: (() -> Void)? = nil
+  ) {
+    func run(_ finish: UnsafePointer<jk_finish>?) { multiply(a, b, parts, c, accumulate, finish, pause) }
+    if let finish { finish.withKernel(run) } else { run(nil) }
+  }
+
+  private func multiply(
+    _ a: BF16Operand, _ b: BF16Operand, _ parts: Int, _ c: Matrix, _ accumulate: Bool,
+    _ finish: UnsafePointer<jk_finish>?, _ pause: (() -> Void)?
+  ) {
+    precondition(a.rows == c.rows && b.columns == c.columns)
+    var task = task(a, b, parts, accumulate)
+    let buffer = scratch.buffer(byteCount: table.pointee.product_scratch(&task))
+    withCallback(pause) { callback, context in
+      table.pointee.product(&task, c.pointer, c.stride, finish, buffer.pointer, callback, context)
+    }
+  }
+
+  /// A·B [m, n], each element rounded to bf16 when it is summed, on the calling thread alone.
+  public func roundedProduct(_ a: BF16Operand, _ b: BF16Operand, parts: Int) -> Tensor {
+    let count = a.rows * b.columns
+    let c = Tensor(
+      shape: [a.rows, b.columns], type: .bfloat16, buffer: Buffer(zeroed: count * ElementType.bfloat16.byteCount))
+    var task = task(a, b, parts, false)
+    let buffer = scratch.buffer(byteCount: table.pointee.rounded_product_scratch(&task))
+    table.pointee.rounded_product(&task, c.bfloat16Pointer, b.columns, buffer.pointer, nil, nil)
+    return c
+  }
+
+  private func task(_ a: BF16Operand, _ b: BF16Operand, _ parts: Int, _ accumulate: Bool) -> jk_bf16_task {
+    precondition(a.columns == b.rows && a.columns > 0 && (1...2).contains(parts))
+    return jk_bf16_task(
+      a: a.operand(isLeft: true, parts: parts), b: b.operand(isLeft: false, parts: parts), m: a.rows, n: b.columns,
+      k: a.columns, parts: Int32(parts), accumulate: accumulate)
+  }
+}
+
+extension Tensor {
+  /// The first element of a bf16 tensor.
+  fileprivate var bfloat16Pointer: UnsafeMutablePointer<UInt16> {
+    precondition(type == .bfloat16)
+    return buffer.pointer.assumingMemoryBound(to: UInt16.self) + offset
+  }
+}
