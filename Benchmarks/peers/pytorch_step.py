@@ -21,7 +21,7 @@ import torch
 sys.path.append(str(Path(__file__).parents[2] / "Tests/Goldens"))
 from weathermixer import WeatherMixer, weighted_loss  # noqa: E402
 
-WARM_UPS = 2  # with losses, unlike those before the clock of the text output
+WARM_UPS = 2
 
 
 def numbers(count, seed, first=0):

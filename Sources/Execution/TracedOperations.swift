@@ -19,6 +19,8 @@ public final class TracedOperations: Operations {
     set { base.tape = newValue }
   }
 
+  public var checkpointsActivations: Bool { base.checkpointsActivations }
+
   /// The tape runs backwards: what is recorded before the operation ends its backward step, what is recorded behind it
   /// begins it.
   private func traced(_ phase: StepPhase, _ operation: () throws -> Value) rethrows -> Value {

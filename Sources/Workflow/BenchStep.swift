@@ -71,7 +71,6 @@ public struct BenchStep {
     let rank = try Ingredients.rank(
       configuration.parallel, model, batch: batch, world, resources,
       products: configuration.precision.products().backend)
-    rank.checkpointsActivations = configuration.training.checkpointActivations
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     // A forecast has no use for the memory of moments.
     let optimizer =
@@ -79,6 +78,7 @@ public struct BenchStep {
       ? nil
       : Optimizer(
         rank.parameters, rank.compute, try TrainWorkflow(configuration).optimizerOptions(), owned: reduction.owned)
+    rank.checkpointsActivations = configuration.training.checkpointActivations
     BenchStep.fill(rank)
     optimizer?.startAverage()
     let runner = StepRunner(
