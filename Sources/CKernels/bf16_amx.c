@@ -35,8 +35,8 @@ static void begin_panels(void) {
 
 static void end_panels(void) { TILE_RELEASE(); }
 
-#define ADD_FOUR          \
-  do {                    \
+#define ADD_FOUR             \
+  do {                       \
     TILE_ADD_PAIRS(0, 4, 6); \
     TILE_ADD_PAIRS(1, 4, 7); \
     TILE_ADD_PAIRS(2, 5, 6); \

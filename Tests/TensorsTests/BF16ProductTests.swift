@@ -197,6 +197,16 @@ import Testing
     }
   }
 
+  /// The bound of two parts is that of the worst numbers: here h = 1, l = 2⁻⁸ − 2⁻¹⁵, and 2⁻¹⁷ are left.
+  @Test(arguments: units) func theWorstNumbersComeNearTheBound(name: String) throws {
+    let unit = try #require(Self.unit(name))
+    let x: Float = 1 + 0x1p-8 - 3 * 0x1p-17
+    let (a, c) = (Tensor([x], shape: [1, 1]), Tensor(zeros: [1, 1]))
+    unit.multiply(.float32(a.matrix.plain), .float32(a.matrix.plain), parts: 2, into: c.matrix)
+    let exact = Double(x) * Double(x)
+    #expect((0.97...1).contains(abs(Double(c.pointer[0]) - exact) / exact * 0x1p15))
+  }
+
   @Test(arguments: units) func whatIsNotFiniteStaysSo(name: String) throws {
     let unit = try #require(Self.unit(name))
     for bad in [Float.nan, .infinity, -.infinity] {
