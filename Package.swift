@@ -75,6 +75,11 @@ let package = Package(
       "Forecasting",
       ["Basics", "Tensors", "Communication", "Execution", "Distribution", "Stores", "Datasets", "Training"]),
     room("Verification", ["Basics", "Communication", "Stores", "Datasets"]),
+    room(
+      "Planning",
+      [
+        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Training",
+      ]),
     // Style, scripts and coastlines are compiled in, so that the program stays one file.
     room(
       "Reporting", ["Basics", "Datasets", "Verification"],
@@ -89,7 +94,7 @@ let package = Package(
       "Workflow",
       [
         "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training",
-        "Forecasting", "Verification", "Reporting", "Configuration",
+        "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
       ]),
     .executableTarget(
       name: "jigsaw",

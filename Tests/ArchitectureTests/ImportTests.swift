@@ -9,7 +9,8 @@ import Testing
     "Communication",
     "Execution",
     "Distribution", "Models", "Stores",
-    "Datasets", "Training", "Forecasting", "Verification", "Reporting", "Configuration", "Workflow", "jigsaw",
+    "Datasets", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration", "Workflow",
+    "jigsaw",
   ]
 
   static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")

@@ -1,0 +1,90 @@
+import Distribution
+
+/// One way to run a training: the mesh and what else decides memory and speed of an update.
+public struct Layout: Sendable, Hashable {
+  public var mesh: Mesh
+  /// Samples of one model instance at once.
+  public var batch = 1
+  public var accumulation = 1
+  /// Steps of an auto-regressive rollout.
+  public var rolloutSteps = 1
+  public var checkpointsActivations = false
+  public var splitsOptimizer = false
+  public var averagesWeights = false
+  public var overlaps = true
+  /// Frames read ahead.
+  public var prefetch = 2
+  /// Stored bytes of one frame, of all fields, as they lie in the store; 0: nothing is read.
+  public var storedBytesPerFrame = 0
+
+  public init(mesh: Mesh) { self.mesh = mesh }
+}
+
+/// What one rank holds at the moment when it holds most, bytes.
+public struct RankMemory: Sendable, Equatable {
+  public var weights = 0
+  public var gradients = 0
+  /// Moments and moving average.
+  public var optimizer = 0
+  /// Values kept for backward, and those at hand.
+  public var activations = 0
+  /// Blocks and sums on their way to and from other ranks.
+  public var exchange = 0
+  /// Gradients on their way to other replicas.
+  public var buckets = 0
+  /// Frames read ahead, what is read for other ranks, static fields.
+  public var frames = 0
+  /// Scratch of products and kernels, the program itself.
+  public var program = 0
+
+  public init() {}
+
+  public var total: Int {
+    weights + gradients + optimizer + activations + exchange + buckets + frames + program
+  }
+}
+
+/// What a simulated update cost.
+public struct Prediction: Sendable {
+  /// Per rank of one model instance, of the rank that has most of each.
+  public struct Work: Sendable, Equatable {
+    public var productFLOPs = 0
+    /// Read and written by everything but products.
+    public var passBytes = 0
+    /// Sent along each axis of the mesh.
+    public var bytesSent: [MeshAxis: Int] = [:]
+    /// Read from stores.
+    public var bytesRead = 0
+
+    public init() {}
+  }
+
+  /// Of one update of the whole mesh.
+  public var seconds: Double
+  /// Of the rank that waited most: seconds for other ranks, and for samples.
+  public var waitSeconds, readingWaitSeconds: Double
+  /// Seconds of the update's phases ("forward and backward", "gradient reduction", "optimiser", …), of the slowest rank.
+  public var phases: [(name: String, seconds: Double)]
+  /// Of the rank that holds most.
+  public var memory: RankMemory
+  public var work: Work
+  public var samples: Int
+
+  public init(
+    seconds: Double, waitSeconds: Double, readingWaitSeconds: Double, phases: [(name: String, seconds: Double)],
+    memory: RankMemory, work: Work, samples: Int
+  ) {
+    self.seconds = seconds
+    self.waitSeconds = waitSeconds
+    self.readingWaitSeconds = readingWaitSeconds
+    self.phases = phases
+    self.memory = memory
+    self.work = work
+    self.samples = samples
+  }
+}
+
+/// Who can say what an update will cost.
+public protocol Predictor: Sendable {
+  func predict(_ layout: Layout, on machine: MachineModel) throws -> Prediction
+}
