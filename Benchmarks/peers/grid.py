@@ -1,8 +1,8 @@
-"""jigsaw and PyTorch in turn, the same model, batch and threads: what grid.sh runs. Needs torch==2.13.0 and Linux.
+"""jigsaw, PyTorch and JAX in turn, the same model, batch and threads: what grid.sh runs. Needs torch==2.13.0, jax==0.10.2 and Linux.
 
 Every measurement is a process of its own, bound to as many cores as it has threads. Within a repetition the tools follow each
-other, so that other load falls on all of them. What OUT already holds is not measured again. PyTorch's and jigsaw's FP32 losses
-must agree, and so must the counts of parameters; else this stops.
+other, so that other load falls on all of them. What OUT already holds is not measured again. The tools' FP32 losses must agree,
+and so must the counts of parameters; else this stops.
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ GRID, VARIABLES, AUXILIARIES, BLOCKS = (128, 256), 69, 3, 3
 PATCHES = {512: (8, 8), 2048: (4, 4), 4096: (2, 4), 8192: (2, 2), 16384: (1, 2)}
 SIZES = {f"d{d}-t{t}": (d, t) for d, t in [
     (256, 512), (256, 2048), (256, 16384), (512, 4096), (1024, 512), (1024, 2048), (1024, 8192), (2048, 2048), (4096, 512)]}
-WARM_UPS = 2
+TOOLS = ["jigsaw", "eager", "compiled", "jax"]
 COMPARED = 3  # losses
 LEAD_HOURS = 240
 
@@ -78,16 +78,16 @@ def jigsaw_command(size, threads, precision, kind, updates, output):
     return command + (["--forecast"] if kind == "forecast" else [])
 
 
-def torch_command(size, threads, precision, kind, updates, output, compiled):
+def peer_command(size, threads, precision, kind, updates, output, tool):
     d, t = SIZES[size]
     patch = PATCHES[t]
     options = dict(rows=GRID[0], columns=GRID[1], patch_rows=patch[0], patch_columns=patch[1], variables=VARIABLES,
                    auxiliaries=AUXILIARIES, channels=d, token_width=d // 2, channel_width=d, blocks=BLOCKS, batch=1,
                    threads=threads, updates=updates, precision=precision, output=output)
-    command = [sys.executable, "Benchmarks/peers/pytorch_step.py", "--json"]
+    command = [sys.executable, f"Benchmarks/peers/{'jax' if tool == 'jax' else 'pytorch'}_step.py", "--json"]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", value]
-    return command + (["--compile"] if compiled else []) + (["--forecast"] if kind == "forecast" else [])
+    return command + (["--compile"] if tool == "compiled" else []) + (["--forecast"] if kind == "forecast" else [])
 
 
 def measure(key, updates, output):
@@ -99,8 +99,7 @@ def measure(key, updates, output):
             "version", "losses", "flopsPerStep", "bytesPerStep", "peakFLOPsPerSecond", "poolAllocationsPerStep",
             "pageFaultsPerStep", "peakResidentBytes", "peakPoolBytes", "phases", "products")}
         return kept | {"seconds": found["secondsPerStep"], "parameters": found["model"]["parameters"]}
-    compiled = key["tool"] == "compiled"
-    text, _ = run(torch_command(*arguments, compiled), key["threads"], OMP_NUM_THREADS=key["threads"])
+    text, _ = run(peer_command(*arguments, key["tool"]), key["threads"], OMP_NUM_THREADS=key["threads"])
     found = json.loads(text.splitlines()[-1])
     kept = {name: found[name] for name in ("version", "losses", "parameters", "peakResidentBytes")}
     return kept | {"seconds": found["secondsPerStep"]}
@@ -121,7 +120,7 @@ def check_same(records):
 
 def steps(log, a, size, threads, kind):
     knows_bf16 = '"precision"' in run([JIGSAW, "config", "schema"])[0]
-    tools = [(tool, precision) for precision in a.precisions for tool in ("jigsaw", "eager", "compiled")
+    tools = [(tool, precision) for precision in a.precisions for tool in TOOLS
              if tool in a.tools and (precision == "fp32" or (knows_bf16 if tool == "jigsaw" else precision == "bf16"))]
     flops = training_flops(*SIZES[size]) / (3 if kind == "forecast" else 1)
     updates = int(min(40, max(3, a.seconds * 50e9 * threads / flops)))
@@ -169,7 +168,7 @@ def has_bf16_units():
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="grid.sh PYTHON_WITH_TORCH", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="grid.sh PYTHON_WITH_PEERS", description=__doc__.splitlines()[0])
     parser.add_argument("out", help="log, JSON lines")
     parser.add_argument("--only", nargs="+", choices=[*SIZES, "startup"], default=[*SIZES, "startup"], metavar="SIZE",
                         help=f"of {', '.join(SIZES)}, startup")
@@ -177,10 +176,9 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--kinds", nargs="+", choices=["training", "forecast"], default=["training", "forecast"])
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16", "bf16x3"], default=None,
-                        help="default: fp32, and bf16 where the CPU has units for it, since without them PyTorch takes "
+                        help="default: fp32, and bf16 where the CPU has units for it, since without them the peers take "
                              "minutes; bf16x3 is jigsaw's alone")
-    parser.add_argument("--tools", nargs="+", choices=["jigsaw", "eager", "compiled"],
-                        default=["jigsaw", "eager", "compiled"])
+    parser.add_argument("--tools", nargs="+", choices=TOOLS, default=TOOLS)
     parser.add_argument("--output", choices=["residual", "blend"], default="residual", help="of the model")
     parser.add_argument("--seconds", type=float, default=5, help="about how long to step in each process (3 to 40 steps)")
     a = parser.parse_args()

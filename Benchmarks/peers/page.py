@@ -12,8 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-TOOLS = ["jigsaw", "eager", "compiled"]
-COLORS = {"jigsaw": "#1f6fb2", "eager": "#d98c3f", "compiled": "#9a6fb0"}
+TOOLS = ["jigsaw", "eager", "compiled", "jax"]
+PYTORCH = ["eager", "compiled"]
+COLORS = {"jigsaw": "#1f6fb2", "eager": "#d98c3f", "compiled": "#9a6fb0", "jax": "#4a9a6a"}
+LABELS = {"jigsaw": "jigsaw", "eager": "PyTorch eager", "compiled": "PyTorch compiled", "jax": "JAX"}
 NAMES = {"fp32": "FP32", "bf16": "bf16", "bf16x3": "bf16x3", "training": "Training", "forecast": "Forecast"}
 
 
@@ -57,22 +59,25 @@ class Group:
         return cell.records[0]["flopsPerStep"] if cell else None
 
     def table(self):
-        lines = ["| size | jigsaw | PyTorch eager | compiled | PyTorch / jigsaw | jigsaw TFLOP/s | of FMA peak | memory: jigsaw "
-                 "| PyTorch | jigsaw / PyTorch |", "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
+        lines = ["| size | jigsaw | PyTorch eager | compiled | JAX | PyTorch / jigsaw | JAX / jigsaw | jigsaw TFLOP/s | of FMA peak "
+                 "| memory: jigsaw | PyTorch | JAX | jigsaw / PyTorch |", "|---" + 12 * "|---:" + "|"]
         for size in self.sizes:
             cells = self.cells[size]
-            own, peers = cells.get("jigsaw"), [cells[tool] for tool in TOOLS[1:] if tool in cells]
+            own, peers = cells.get("jigsaw"), [cells[tool] for tool in PYTORCH if tool in cells]
             faster = min(peers, key=lambda cell: cell.median, default=None)
             smaller = min((cell.memory for cell in peers), default=None)
             times = [f"{1e3 * cells[tool].median:.4g} ms" if tool in cells else "–" for tool in TOOLS]
-            ratio = rate = share = memory = "–"
+            jax = cells.get("jax")
+            ratio = jax_ratio = rate = share = memory = "–"
             if own and faster:
                 ratio, memory = f"**{faster.ratio_to(own):.2f}**", f"{own.memory / smaller:.2f}"
+            if own and jax:
+                jax_ratio = f"{jax.ratio_to(own):.2f}"
             if own:
                 flops = self.flops(size) / own.median
                 rate, share = f"{flops * 1e-12:.3f}", f"{100 * flops / self.peak:.0f} %"
-            held = [f"{b * 1e-9:.2f} GB" if b else "–" for b in (own and own.memory, smaller)]
-            lines.append("| " + " | ".join([size, *times, ratio, rate, share, *held, memory]) + " |")
+            held = [f"{b * 1e-9:.2f} GB" if b else "–" for b in (own and own.memory, smaller, jax and jax.memory)]
+            lines.append("| " + " | ".join([size, *times, ratio, jax_ratio, rate, share, *held, memory]) + " |")
         return "\n".join(lines)
 
     def picture(self, title):
@@ -89,10 +94,9 @@ class Group:
                f'<rect width="100%" height="100%" fill="white"/><text x="8" y="18" font-size="14">{title}</text>']
         x = 8
         for tool in TOOLS:
-            name = tool if tool == "jigsaw" else f"PyTorch {tool}"
             out.append(f'<rect x="{x}" y="27" width="10" height="10" fill="{COLORS[tool]}"/>'
-                       f'<text x="{x + 14}" y="36">{name}</text>')
-            x += 110
+                       f'<text x="{x + 14}" y="36">{LABELS[tool]}</text>')
+            x += 120
         y = top
         for size in sizes:
             tools = [tool for tool in TOOLS if tool in self.cells[size]]
@@ -126,14 +130,15 @@ def main():
     records = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
     machine = next(record for record in records if record["kind"] == "machine")
     steps = [record for record in records if record["kind"] in ("training", "forecast")]
-    torch = next((record["version"] for record in steps if record["tool"] != "jigsaw"), "–")
+    versions = {record["tool"]: record["version"] for record in steps}
+    peers = ", ".join(f"{name} {versions[tool]}" for name, tool in [("PyTorch", "eager"), ("JAX", "jax")] if tool in versions)
     own = next((record for record in steps if record["tool"] == "jigsaw"), None)
     repetitions = 1 + max((record["repetition"] for record in steps), default=0)
     here = page.parent.resolve()
     parts = [f"{machine['processor']}, {machine['cores']} cores, FMA peak {machine['peakFLOPsPerSecondOfOneCore'] * 1e-9:.1f} "
              f"GFLOP/s per core; started {machine['started'][:10]}. "
              + (f"jigsaw {own['version']} ({own['products']}), " if own else "")
-             + f"PyTorch {torch}. Medians of up to {repetitions} repetitions; "
+             + f"{peers}. Medians of up to {repetitions} repetitions; "
              f"[raw log]({os.path.relpath(log.resolve(), here)})."]
     groups = defaultdict(list)
     for record in steps:
