@@ -1,7 +1,7 @@
 # make demo: set up, build, run the main job on the project's sample data.
 # make test: set up, build, run all tests. Both work on a fresh Debian machine that has Swift.
 
-.PHONY: help setup build demo test unit-test rank-test mpich-test interop-test readme-test lint format install clean
+.PHONY: help setup build demo test debug-build environments unit-test rank-test mpich-test interop-test readme-test lint format install clean
 
 PYTHON_ENVIRONMENT := .venv
 # Tools that need other versions than the rest.
@@ -31,15 +31,24 @@ install: build
 demo: build
 	@Scripts/demo.sh $(JIGSAW)
 
-test: lint unit-test rank-test mpich-test interop-test readme-test
+# What leaves a core idle runs beside something else.
+test: lint setup
+	@Scripts/setup.sh test
+	@$(MAKE) --jobs=2 debug-build environments
+	@$(MAKE) --jobs=2 unit-test build
+	@$(MAKE) --jobs=2 rank-test mpich-test
+	@$(MAKE) interop-test readme-test
 	@echo "all tests passed"
 
-unit-test: setup
+debug-build: setup
 	swift build --build-tests $(SWIFT_FLAGS)
-	swift test --skip-build
+
+# Started without SwiftPM, which would lock the folder of builds meanwhile.
+unit-test: debug-build
+	.build/debug/JigsawPackageTests.xctest --testing-library swift-testing
 
 # Ranks as processes, over the MPI at hand.
-rank-test: unit-test
+rank-test: debug-build
 	@Scripts/setup.sh test
 	@Scripts/rank-test.sh .build/debug/rank-checks .build/debug/jigsaw
 
@@ -49,12 +58,14 @@ mpich-test: setup
 	@Scripts/mpich-test.sh
 
 # The program's files opened, checked and recomputed by the reference tools of its users.
-interop-test: unit-test build $(PYTHON_ENVIRONMENT)/ready $(MORE_ENVIRONMENTS:=/ready)
-	$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q Tests/Interop
+interop-test: debug-build build environments
+	$(PYTHON_ENVIRONMENT)/bin/python -m pytest -q --numprocesses 2 --dist loadgroup Tests/Interop
 
 # Every command of README.md, the demo among them.
 readme-test: build
 	@Scripts/run-readme.sh
+
+environments: $(PYTHON_ENVIRONMENT)/ready $(MORE_ENVIRONMENTS:=/ready)
 
 $(PYTHON_ENVIRONMENT)/ready: Tests/Interop/requirements.txt
 	@Scripts/setup.sh test

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import zarr
 
+# One process makes the datasets that these share.
+pytestmark = pytest.mark.xdist_group("anemoi")
+
 ROOT = Path(__file__).resolve().parents[2]
 PEER = ROOT / "Tests/Interop/anemoi_peer.py"
 PYTHON = ROOT / ".venv-anemoi/bin/python"

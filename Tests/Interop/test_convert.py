@@ -13,6 +13,9 @@ import xarray as xr
 from conftest import JIGSAW, ROOT, jigsaw, settings
 from test_anemoi import PEER, PYTHON, folder  # noqa: F401
 
+# One process makes the datasets that these share.
+pytestmark = pytest.mark.xdist_group("anemoi")
+
 DEMO = ROOT / "data/demo/simulated.nc"
 CONFIG = f"""
 data:
