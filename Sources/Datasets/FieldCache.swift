@@ -50,8 +50,10 @@ final class FieldWindow: Sendable {
   func record(_ time: Int) -> FieldRecord? { records.withLock { $0[time] } }
 
   /// Which of the times that are stored together are read with one of them: those from there on, as far as they fit.
-  func part(of together: Range<Int>, from time: Int, recordBytes: Int) -> Range<Int> {
-    time..<min(together.upperBound, time + max(1, byteLimit / max(1, recordBytes)))
+  ///
+  /// - Parameter bytesEach: memory for a time while it is read.
+  func part(of together: Range<Int>, from time: Int, bytesEach: Int) -> Range<Int> {
+    time..<min(together.upperBound, time + max(1, byteLimit / max(1, bytesEach)))
   }
 
   /// Lets go of what it holds, before its memory is needed for what comes next.

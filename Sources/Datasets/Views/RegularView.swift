@@ -10,6 +10,7 @@ final class RegularView: GridFields {
   private let view: any FieldView
   /// Index in the view of each time.
   private let dates: [Int]
+  private let storedTimes: DateRuns
   /// The view's point of each of the grid's; nil when they are the same.
   private let order: [Int]?
 
@@ -37,6 +38,7 @@ final class RegularView: GridFields {
     let (all, missing) = (view.dates, view.missing)
     dates = all.indices.filter { !missing.contains($0) }
     times = dates.map { all[$0] }
+    storedTimes = view.storedDates.picked(dates)
     levelsHPa = Set(view.variables.compactMap { $0.stemAndLevel.level }).sorted()
     var notes: [String] = []
     if self.order != nil { notes.append("points brought into order: rows from the north, longitudes eastwards") }
@@ -78,7 +80,7 @@ final class RegularView: GridFields {
       return FoundVariable(
         variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
         hasLevels: takesLevels, isStatic: asStatic && (hasOneTime || first.isConstantInTime), storedUnits: first.units,
-        conversion: try conversion(first, to: known), handle: .variables(slots))
+        conversion: try conversion(chosen, to: known), handle: .variables(slots))
     }
     return nil
   }
@@ -92,14 +94,23 @@ final class RegularView: GridFields {
       remedy: nearest(to: wanted, among: there).map { "did you mean '\($0)'?" })
   }
 
-  private func conversion(_ variable: ViewVariable, to known: Variable) throws -> UnitConversion {
-    guard let units = variable.units, Lexicon[known.name] != nil else { return .none }
-    guard let conversion = UnitConversion(from: units, to: known.units) else {
+  /// - Throws: when units don't fit the variable, or differ among its levels.
+  private func conversion(_ chosen: [Int], to known: Variable) throws -> UnitConversion {
+    if Lexicon[known.name] == nil { return .none }
+    let conversions = try chosen.map { index -> UnitConversion in
+      guard let units = variables[index].units else { return .none }
+      if let conversion = UnitConversion(from: units, to: known.units) { return conversion }
       throw JigsawError(
-        "\(location): \(variable.name)", "has units that don't fit \(known.name) (\(known.longName))",
+        "\(location): \(variables[index].name)", "has units that don't fit \(known.name) (\(known.longName))",
         expected: "'\(known.units)'", found: "'\(units)'", remedy: "add rescale, or name the right variable")
     }
-    return conversion
+    if let other = conversions.firstIndex(where: { $0 != conversions[0] }) {
+      let (first, second) = (variables[chosen[0]], variables[chosen[other]])
+      throw JigsawError(
+        "\(location): \(second.name)", "has other units than \(first.name)", expected: first.units ?? "none",
+        found: second.units ?? "none", remedy: "add rescale")
+    }
+    return conversions.first ?? .none
   }
 
   private func slots(_ found: FoundVariable) -> [Double: Int] {
@@ -119,7 +130,11 @@ final class RegularView: GridFields {
 
   // MARK: Reading
 
-  func timesPerChunk(_ found: FoundVariable) -> Int { 1 }
+  func storedTimes(_ found: FoundVariable) -> DateRuns { storedTimes }
+
+  func bytesOnTheWay(_ fields: [WantedField]) -> Int {
+    fields.count * (view.pointsOnTheWay + (order == nil ? 0 : view.points.count)) * MemoryLayout<Float>.size
+  }
 
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
     // Runs of points are stored together in the view's order; in another order bands of rows serve.
@@ -157,21 +172,40 @@ final class RegularView: GridFields {
   ) throws -> [Bool] {
     guard case .points(let run, let conversions) = chunk.place else { preconditionFailure("a chunk of a store") }
     let slots = chunk.fields.map(\.slot)
-    return try withTemporary(slots.count * run.count) { values in
-      try times.enumerated().map { index, time in
-        try read(date: dates[time], slots, conversions, run, into: values)
-        for (line, slot) in slots.enumerated() {
-          for part in chunk.parts {
-            let (out, stride) = target(index, slot, part)
-            for (row, gridRow) in part.rows.enumerated() {
-              let source = gridRow * grid.columns + part.columns.lowerBound - run.lowerBound
-              (out + row * stride).update(from: values + line * run.count + source, count: part.columns.count)
-            }
+    let wanted = WantedPart(dates: Array(dates[times]), variables: slots, member: 0, points: run)
+    let targets = (0..<times.count).flatMap { time in
+      slots.map { slot in chunk.parts.map { target(time, slot, $0) } }
+    }
+    // Where the parts of a field lie side by side, it is read to its place.
+    let places = targets.compactMap { RegularView.line($0, chunk.parts) }
+    if places.count == targets.count { return try read(wanted, conversions, into: places) }
+    return try withTemporary(targets.count * run.count) { values in
+      let fields = targets.indices.map { values + $0 * run.count }
+      let isComplete = try read(wanted, conversions, into: fields)
+      for (field, targets) in zip(fields, targets) {
+        var source = field
+        for (part, (out, stride)) in zip(chunk.parts, targets) {
+          for row in 0..<part.rows.count {
+            (out + row * stride).update(from: source, count: part.columns.count)
+            source += part.columns.count
           }
         }
-        return !UnsafeBufferPointer(start: values, count: slots.count * run.count).contains { !$0.isFinite }
       }
+      return isComplete
     }
+  }
+
+  /// Where the first of some parts begins, if they lie side by side there.
+  private static func line(
+    _ targets: [(start: UnsafeMutablePointer<Float>, stride: Int)], _ parts: [Rectangle]
+  ) -> UnsafeMutablePointer<Float>? {
+    guard let first = targets.first?.start else { return nil }
+    var next = first
+    for (part, (start, stride)) in zip(parts, targets) {
+      guard start == next, part.rows.count == 1 || stride == part.columns.count else { return nil }
+      next += part.count
+    }
+    return first
   }
 
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)? {
@@ -188,32 +222,41 @@ final class RegularView: GridFields {
     guard let date = dates.first ?? (view.dates.isEmpty ? 0 : nil) else {
       throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")
     }
-    try read(date: date, [variable], [found.conversion], 0..<grid.count, into: out)
+    let wanted = WantedPart(dates: [date], variables: [variable], member: 0, points: 0..<grid.count)
+    _ = try read(wanted, [found.conversion], into: [out])
   }
 
-  /// Some variables at a run of the grid's points, in our units: [variables, points].
+  /// Reads fields at a run of the grid's points, in our units, to places in the order of their dates, then of the variables.
+  /// - Returns: by date, whether all of it is numbers.
   private func read(
-    date: Int, _ wanted: [Int], _ conversions: [UnitConversion], _ run: Range<Int>,
-    into out: UnsafeMutablePointer<Float>
-  ) throws {
+    _ wanted: WantedPart, _ conversions: [UnitConversion], into fields: [UnsafeMutablePointer<Float>]
+  ) throws -> [Bool] {
+    let (run, lines) = (wanted.points, wanted.variables.count)
     if let order {
-      let places = order[run]
-      guard let first = places.min(), let last = places.max() else { return }
-      let window = first..<last + 1
-      try withTemporary(wanted.count * window.count) { values in
-        try view.read(date: date, variables: wanted, member: 0, points: window, into: values)
-        for line in wanted.indices {
-          for (place, point) in places.enumerated() {
-            out[line * run.count + place] = values[line * window.count + point - first]
-          }
+      let points = order[run]
+      guard let first = points.min(), let last = points.max() else { return wanted.dates.map { _ in true } }
+      var window = wanted
+      window.points = first..<last + 1
+      let width = window.points.count
+      try withTemporary(fields.count * width) { values in
+        try view.read(window) { values + ($0 * lines + $1) * width }
+        for (index, field) in fields.enumerated() {
+          for (place, point) in points.enumerated() { field[place] = values[index * width + point - first] }
         }
       }
     } else {
-      try view.read(date: date, variables: wanted, member: 0, points: run, into: out)
+      try view.read(wanted) { fields[$0 * lines + $1] }
     }
-    for (line, conversion) in conversions.enumerated() where conversion != .none {
-      let values = out + line * run.count
-      for i in 0..<run.count { values[i] = Float(Double(values[i]) * conversion.factor + conversion.offset) }
+    return wanted.dates.indices.map { date in
+      var isComplete = true
+      for (line, conversion) in conversions.enumerated() {
+        let values = UnsafeMutableBufferPointer(start: fields[date * lines + line], count: run.count)
+        if conversion != .none {
+          for i in values.indices { values[i] = Float(Double(values[i]) * conversion.factor + conversion.offset) }
+        }
+        if !values.allSatisfy(\.isFinite) { isComplete = false }
+      }
+      return isComplete
     }
   }
 }
