@@ -20,8 +20,10 @@ final class FieldCache: Sendable {
 
   init(byteLimit: Int) { self.byteLimit = byteLimit }
 
-  /// Whether so many bytes still fit.
-  func hasRoom(_ bytes: Int) -> Bool { state.withLock { $0.bytes + bytes <= byteLimit } }
+  /// Whether so many bytes still fit, `count` times.
+  func hasRoom(_ bytes: Int, count: Int = 1) -> Bool {
+    state.withLock { count <= (byteLimit - $0.bytes) / max(1, bytes) }
+  }
 
   func record(_ time: Int) -> FieldRecord? { state.withLock { $0.records[time] } }
 

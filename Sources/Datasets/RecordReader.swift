@@ -70,7 +70,7 @@ final class RecordReader: Sendable {
   private func block(_ time: Int, _ window: FieldWindow?) -> Range<Int> {
     let together = dataset.chunkBlock(around: time)
     let bytes = plan(time).recordCounts[rank] * MemoryLayout<Float>.size + dataset.bytesOnTheWay(time)
-    if cache.hasRoom(together.count * bytes) { return together }
+    if cache.hasRoom(bytes, count: together.count) { return together }
     return window?.part(of: together, from: time, bytesEach: bytes) ?? time..<time + 1
   }
 

@@ -14,7 +14,8 @@ import Testing
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
     /// `a` and `b` stand for stores of which the second follows the first, `c` for other variables of the first's times, `l` for
-    /// arrays with levels in their names, all with ten times in a chunk; `p` for the first one as an Anemoi dataset with twelve.
+    /// arrays with levels in their names, all with ten times in a chunk; `p` for the first one as an Anemoi dataset with twelve, and
+    /// `q` for that with points in two runs.
     let request: String
     let variables: [String]
     /// Chunks that hold what is wanted of `variables`, and of all that is there.
@@ -60,6 +61,9 @@ import Testing
       "frequency of anemoi", #"{"dataset": "p", "frequency": "1d", "select": ["z_500", "t_500"]}"#, ["z", "t"], 5,
       levels: [500]),
     Case("join with anemoi", #"{"join": ["c", {"dataset": "p", "select": ["msl"]}]}"#, ["u", "msl"], 15),
+    Case(
+      "join of runs", #"{"join": [{"dataset": "p", "select": ["z_500"]}, {"dataset": "q", "select": ["msl"]}]}"#,
+      ["z", "msl"], 15, levels: [500]),
     Case("levels in names", #"{"dataset": "l"}"#, ["z", "t", "msl"], 30, all: 36),
   ]
 
@@ -71,7 +75,8 @@ import Testing
     data = SyntheticData()
     (data.upper, data.surface, data.statics) = ([], ["u"], [])
     try data.write("\(folder)/c.zarr")
-    try writeAnemoi("\(folder)/p.zarr", SyntheticData())
+    try writeAnemoi("\(folder)/p.zarr", SyntheticData(), runs: 1)
+    try writeAnemoi("\(folder)/q.zarr", SyntheticData(), runs: 2)
     data = SyntheticData()
     (data.upper, data.surface) = ([], ["z_850", "z_500", "t_850", "t_500", "msl"])
     try data.write("\(folder)/l.zarr")
@@ -79,7 +84,7 @@ import Testing
 
   /// The same fields as variables z_850, z_500, t_850, t_500, msl, twelve dates of all of them in a chunk; the seventh date is
   /// missing.
-  private static func writeAnemoi(_ path: String, _ data: SyntheticData) throws {
+  private static func writeAnemoi(_ path: String, _ data: SyntheticData, runs: Int) throws {
     let names = ["z_850", "z_500", "t_850", "t_500", "msl"]
     let points = data.rows * data.columns
     func dimension(_ name: String, _ size: Int) -> ArrayInfo.Dimension { ArrayInfo.Dimension(name: name, size: size) }
@@ -94,7 +99,7 @@ import Testing
         arrays: [
           ArrayDefinition(
             name: "data", type: .float32, dimensions: ["time", "variable", "ensemble", "cell"],
-            chunks: [12, names.count, 1, points]),
+            chunks: [12, names.count, 1, points / runs]),
           ArrayDefinition(name: "dates", type: .int64, meaning: .date(unit: "s"), dimensions: ["time"]),
           ArrayDefinition(name: "latitudes", type: .float64, dimensions: ["cell"]),
           ArrayDefinition(name: "longitudes", type: .float64, dimensions: ["cell"]),
@@ -120,7 +125,7 @@ import Testing
 
   private static func source(_ request: String, _ folder: String) throws -> SourceDescription {
     var text = request
-    for name in ["a", "b", "c", "p", "l"] {
+    for name in ["a", "b", "c", "p", "q", "l"] {
       text = text.split(separator: "\"\(name)\"", omittingEmptySubsequences: false)
         .joined(separator: "\"\(folder)/\(name).zarr\"")
     }

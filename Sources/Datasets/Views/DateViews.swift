@@ -18,6 +18,8 @@ struct DateSubset: DerivedView {
     missing = Set(indices.indices.filter { absent.contains(indices[$0]) })
   }
 
+  func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: variable) }
+
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     var inBase = wanted
     inBase.dates = wanted.dates.map { indices[$0] }

@@ -15,6 +15,8 @@ public protocol FieldView: Sendable {
   var missing: Set<Int> { get }
   /// Runs of points that are stored together.
   var storedRuns: [Range<Int>] { get }
+  /// Those of one variable, which may be stored in larger ones.
+  func storedRuns(of variable: Int) -> [Range<Int>]
   /// Runs of dates that are stored together.
   var storedDates: DateRuns { get }
   /// How many points of each wanted field of all points lie in memory while it is read, beside those that are asked for.
@@ -81,6 +83,8 @@ public struct FieldStatistics: Sendable, Equatable {
 }
 
 extension FieldView {
+  public func storedRuns(of variable: Int) -> [Range<Int>] { storedRuns }
+
   /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
   public func read(
     date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>

@@ -77,8 +77,22 @@ final class RegularView: GridFields {
   }
 
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
+    // Joined datasets may be stored in different runs of points.
+    var ofRuns: [(runs: [Range<Int>], fields: [WantedField])] = []
+    for field in fields {
+      let runs = view.storedRuns(of: field.slot)
+      if let index = ofRuns.firstIndex(where: { $0.runs == runs }) {
+        ofRuns[index].fields.append(field)
+      } else {
+        ofRuns.append((runs, [field]))
+      }
+    }
+    return ofRuns.flatMap { chunks($0.fields, storedRuns: $0.runs, bands: bands) }
+  }
+
+  private func chunks(_ fields: [WantedField], storedRuns: [Range<Int>], bands: Int) -> [GridChunk] {
     // Runs of points are stored together in the view's order; in another order bands of rows serve.
-    var runs = view.storedRuns.map { $0.clamped(to: 0..<grid.count) }.filter { !$0.isEmpty }
+    var runs = storedRuns.map { $0.clamped(to: 0..<grid.count) }.filter { !$0.isEmpty }
     if order != nil || runs.count < bands {
       let pieces = min(grid.rows, max(bands, order == nil ? 1 : runs.count))
       runs = (0..<pieces).map {

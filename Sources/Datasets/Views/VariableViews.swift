@@ -20,6 +20,8 @@ struct VariableSubset: DerivedView {
     variables = names.isEmpty ? chosen : LevelNames.applied(to: chosen)
   }
 
+  func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: indices[variable]) }
+
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     var inBase = wanted
     inBase.variables = wanted.variables.map { indices[$0] }
@@ -59,6 +61,9 @@ struct JoinedView: FieldView {
   var points: PointGrid { parts[0].points }
   /// The finest: any of them can be read alone.
   var storedRuns: [Range<Int>] { parts.map(\.storedRuns).max { $0.count < $1.count } ?? [] }
+  func storedRuns(of variable: Int) -> [Range<Int>] {
+    parts[places[variable].part].storedRuns(of: places[variable].variable)
+  }
   var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
@@ -96,6 +101,8 @@ struct RescaledView: DerivedView {
       return changed
     }
   }
+
+  func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: variable) }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     try base.read(wanted, into: target)
