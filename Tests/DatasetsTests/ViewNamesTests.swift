@@ -1,5 +1,6 @@
 import Basics
 import Stores
+import Tensors
 import TestSupport
 import Testing
 
