@@ -20,8 +20,10 @@ final class FieldCache: Sendable {
 
   init(byteLimit: Int) { self.byteLimit = byteLimit }
 
-  /// Whether so many bytes still fit.
-  func hasRoom(_ bytes: Int) -> Bool { state.withLock { $0.bytes + bytes <= byteLimit } }
+  /// Whether so many bytes still fit, `count` times.
+  func hasRoom(_ bytes: Int, count: Int = 1) -> Bool {
+    state.withLock { count <= (byteLimit - $0.bytes) / max(1, bytes) }
+  }
 
   func record(_ time: Int) -> FieldRecord? { state.withLock { $0.records[time] } }
 
@@ -50,8 +52,10 @@ final class FieldWindow: Sendable {
   func record(_ time: Int) -> FieldRecord? { records.withLock { $0[time] } }
 
   /// Which of the times that are stored together are read with one of them: those from there on, as far as they fit.
-  func part(of together: Range<Int>, from time: Int, recordBytes: Int) -> Range<Int> {
-    time..<min(together.upperBound, time + max(1, byteLimit / max(1, recordBytes)))
+  ///
+  /// - Parameter bytesEach: memory for a time while it is read.
+  func part(of together: Range<Int>, from time: Int, bytesEach: Int) -> Range<Int> {
+    time..<min(together.upperBound, time + max(1, byteLimit / max(1, bytesEach)))
   }
 
   /// Lets go of what it holds, before its memory is needed for what comes next.

@@ -97,23 +97,22 @@ extension FieldDataset {
     var upper = time + 1
     for entry in places[time].entries {
       let part = parts[entry.part]
-      let chunk = part.timesPerChunk
-      let start = entry.index / chunk * chunk
-      let end = min(start + chunk, part.store.times.count)
-      while lower > 0, isIn(lower - 1, entry.part, start..<end) { lower -= 1 }
-      while upper < times.count, isIn(upper, entry.part, start..<end) { upper += 1 }
+      let run = part.storedTimes.run(of: entry.index)
+      while lower > 0, isIn(lower - 1, entry.part, run) { lower -= 1 }
+      while upper < times.count, isIn(upper, entry.part, run) { upper += 1 }
     }
     return lower..<upper
   }
 
   /// Whether a time lies in another stored chunk than an earlier one (of the array that holds most times in one).
   func startsChunk(_ time: Int, after other: Int) -> Bool {
-    guard let entry = places[time].entries.max(by: { timesPerChunk($0) < timesPerChunk($1) }) else { return true }
-    let start = entry.index / timesPerChunk(entry) * timesPerChunk(entry)
-    return !isIn(other, entry.part, start..<entry.index)
+    let runs = places[time].entries.map { ($0, parts[$0.part].storedTimes.run(of: $0.index)) }
+    guard let (entry, run) = runs.max(by: { $0.1.count < $1.1.count }) else { return true }
+    return !isIn(other, entry.part, run.lowerBound..<entry.index)
   }
 
-  private func timesPerChunk(_ entry: (part: Int, index: Int)) -> Int { parts[entry.part].timesPerChunk }
+  /// Memory that reading a time takes beside that for its fields.
+  func bytesOnTheWay(_ time: Int) -> Int { parts(of: time).reduce(0) { $0 + parts[$1].bytesOnTheWay } }
 
   private func isIn(_ time: Int, _ part: Int, _ range: Range<Int>) -> Bool {
     places[time].entries.contains { $0.part == part && range.contains($0.index) }

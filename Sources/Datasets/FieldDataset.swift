@@ -43,14 +43,17 @@ public final class FieldDataset: Sendable {
     let source: Int
     let store: any GridFields
     let fields: [WantedField]
-    /// The most that are stored together of any of the fields.
-    let timesPerChunk: Int
+    /// Runs of times that are stored together, of the field of which most are.
+    let storedTimes: DateRuns
+    /// Memory that reading one time takes beside that for its fields.
+    let bytesOnTheWay: Int
 
     init(source: Int, store: any GridFields, fields: [WantedField]) {
       self.source = source
       self.store = store
       self.fields = fields
-      timesPerChunk = fields.map { store.timesPerChunk($0.found) }.max() ?? 1
+      storedTimes = .coarsest(fields.map { store.storedTimes($0.found) })
+      bytesOnTheWay = store.bytesOnTheWay(fields)
     }
   }
 

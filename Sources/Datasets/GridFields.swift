@@ -26,8 +26,11 @@ protocol GridFields: Sendable {
   /// Where the data of a level lie; nil for a variable without levels.
   func slot(_ levelHPa: Double?, of found: FoundVariable) throws -> Int
 
-  /// How many consecutive times are stored together, and so are best read together.
-  func timesPerChunk(_ found: FoundVariable) -> Int
+  /// Runs of times that are stored together, and so are best read together.
+  func storedTimes(_ found: FoundVariable) -> DateRuns
+
+  /// Memory that reading fields of one time takes beside that for the fields.
+  func bytesOnTheWay(_ fields: [WantedField]) -> Int
 
   /// The pieces in which wanted fields are stored. What is stored as a whole is cut into `bands` bands of rows.
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk]

@@ -75,9 +75,8 @@ extension GriddedStore {
       found: levelsHPa.map { Channel.text($0) }.joined(separator: ", "), remedy: "choose data.levels among these")
   }
 
-  /// How many consecutive times are stored together, and so are best read together.
-  public func timesPerChunk(_ binding: Binding) -> Int {
-    guard let time = binding.time else { return 1 }
-    return max(1, binding.array.chunks?[time] ?? 1)
+  /// Runs of times that are stored together.
+  func storedTimes(_ binding: Binding) -> DateRuns {
+    DateRuns(count: times.count, together: binding.time.flatMap { binding.array.chunks?[$0] } ?? 1)
   }
 }

@@ -28,7 +28,10 @@ extension GriddedStore: GridFields {
     try levelHPa.map { try levelIndex($0, of: binding(found)) } ?? 0
   }
 
-  func timesPerChunk(_ found: FoundVariable) -> Int { timesPerChunk(binding(found)) }
+  func storedTimes(_ found: FoundVariable) -> DateRuns { storedTimes(binding(found)) }
+
+  /// Chunks come in small pieces.
+  func bytesOnTheWay(_ fields: [WantedField]) -> Int { 0 }
 
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
     var names: [String] = []

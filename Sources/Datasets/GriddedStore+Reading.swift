@@ -6,11 +6,14 @@ extension GriddedStore {
   /// Reads a box of one array at consecutive times (ignored for static fields). `target` tells where the part of a time,
   /// level and rectangle goes, and how far its rows lie apart; our order and units, missing values NaN.
   ///
-  /// - Parameter member: of the ensemble, if there is one.
+  /// - Parameters:
+  ///   - only: those of the times that matter; nil: all.
+  ///   - member: of the ensemble, if there is one.
   /// - Returns: by time, whether all of it is numbers.
   @discardableResult
   public func read(
-    _ binding: Binding, times: Range<Int>, box: Box, levels: [Int], member: Int = 0, _ scratch: ReadingScratch,
+    _ binding: Binding, times: Range<Int>, only: Set<Int>? = nil, box: Box, levels: [Int], member: Int = 0,
+    _ scratch: ReadingScratch,
     into target: (_ time: Int, _ level: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
   ) throws -> [Bool] {
     var stored = ArrayPart(binding.array.shape.map { 0..<$0 })
@@ -27,7 +30,7 @@ extension GriddedStore {
     try store.read(binding.array.name, stored, scratch) { piece in
       let pieceTimes = binding.time.map { piece.box[$0] } ?? 0..<1
       let pieceLevels = binding.level.map { piece.box[$0] } ?? 0..<1
-      for (i, time) in pieceTimes.enumerated() {
+      for (i, time) in pieceTimes.enumerated() where only?.contains(time) ?? true {
         for (j, level) in pieceLevels.enumerated() where levels.contains(level) {
           let ahead =
             i * (binding.time.map { piece.strides[$0] } ?? 0) + j * (binding.level.map { piece.strides[$0] } ?? 0)

@@ -69,9 +69,9 @@ final class RecordReader: Sendable {
   /// The times to read with one: those stored in the same chunks come with little more effort, if there is room for them.
   private func block(_ time: Int, _ window: FieldWindow?) -> Range<Int> {
     let together = dataset.chunkBlock(around: time)
-    let recordBytes = plan(time).recordCounts[rank] * MemoryLayout<Float>.size
-    if cache.hasRoom(together.count * recordBytes) { return together }
-    return window?.part(of: together, from: time, recordBytes: recordBytes) ?? time..<time + 1
+    let bytes = plan(time).recordCounts[rank] * MemoryLayout<Float>.size + dataset.bytesOnTheWay(time)
+    if cache.hasRoom(bytes, count: together.count) { return together }
+    return window?.part(of: together, from: time, bytesEach: bytes) ?? time..<time + 1
   }
 
   /// The same into memory of the caller's.

@@ -30,6 +30,13 @@ public struct CFPacking: Sendable, Equatable {
     _ start: UnsafeRawPointer, _ type: ScalarType, rows: (count: Int, stride: Int), columns: (count: Int, stride: Int),
     into out: UnsafeMutablePointer<Float>
   ) {
+    if isPlain, type == .float32, columns.stride == 1 {
+      for row in 0..<rows.count {
+        UnsafeMutableRawPointer(out + row * columns.count).copyMemory(
+          from: start + row * rows.stride * type.byteCount, byteCount: columns.count * type.byteCount)
+      }
+      return
+    }
     func unpack<T>(_: T.Type, _ asRead: (Double) -> Double, _ number: (UnsafeRawPointer) -> Double) {
       // A mark may be given with more digits than the numbers have.
       let missing = missing.map(asRead)

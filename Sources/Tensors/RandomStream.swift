@@ -33,9 +33,12 @@ public struct RandomStream: Sendable {
     return words[column % 4]
   }
 
-  private func block(row: Int, _ block: Int) -> [UInt32] {
-    var words = [UInt32](repeating: 0, count: 4)
-    withUnsafePointer(to: stream) { jk_philox($0, UInt64(row), UInt64(block), &words) }
+  private func block(row: Int, _ block: Int) -> SIMD4<UInt32> {
+    var words = SIMD4<UInt32>()
+    withUnsafeMutableBytes(of: &words) { words in
+      guard let out = words.assumingMemoryBound(to: UInt32.self).baseAddress else { return }
+      withUnsafePointer(to: stream) { jk_philox($0, UInt64(row), UInt64(block), out) }
+    }
     return words
   }
 
@@ -63,7 +66,7 @@ public struct RandomStream: Sendable {
   }
 
   private func fill(
-    _ out: UnsafeMutablePointer<Float>, row: Int, columns: Range<Int>, value: ([UInt32], Int) -> Float
+    _ out: UnsafeMutablePointer<Float>, row: Int, columns: Range<Int>, value: (SIMD4<UInt32>, Int) -> Float
   ) {
     var column = columns.lowerBound
     while column < columns.upperBound {

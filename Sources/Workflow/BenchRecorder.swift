@@ -30,7 +30,6 @@ struct BenchRecorder {
   private struct Times {
     var all = 0.0
     var products = 0.0
-    var packing = 0.0
     var waiting = 0.0
   }
 
@@ -78,10 +77,10 @@ struct BenchRecorder {
       guard let position = phases.lastIndex(startingBy: span.start), span.start <= phases[position].end,
         let index = indices[position]
       else { continue }
-      switch (span.lane, span.name) {
-      case (.waiting, _): found[index].waiting += span.seconds
-      case (_, "packing"): found[index].packing += span.seconds
-      default: found[index].products += span.seconds
+      if span.lane == .waiting {
+        found[index].waiting += span.seconds
+      } else {
+        found[index].products += span.seconds
       }
     }
     for index in names.indices { times[index].append(found[index]) }
@@ -97,7 +96,7 @@ struct BenchRecorder {
     let steps = Double(seconds.count)
     var values = [median(seconds)]
     for phase in times {
-      values += [\Times.all, \.products, \.packing, \.waiting].map { part in median(phase.map { $0[keyPath: part] }) }
+      values += [\Times.all, \.products, \.waiting].map { part in median(phase.map { $0[keyPath: part] }) }
     }
     values += [
       Double(counters.allocations - countersBefore.allocations) / steps,
@@ -107,11 +106,11 @@ struct BenchRecorder {
     values = try world.allReduce(values, .maximum)
     let costs = try StepCosts(model, rank, batch: batch, averages: configuration.training.averageDecay > 0, isForecast)
     var phases = names.indices.map { index in
-      let part = Array(values[1 + 4 * index..<5 + 4 * index])
+      let part = Array(values[1 + 3 * index..<4 + 3 * index])
       let cost = costs[names[index]]
       return BenchStepReport.Phase(
-        name: names[index], seconds: part[0], productSeconds: part[1], packingSeconds: part[2], waitSeconds: part[3],
-        flops: cost.flops, bytes: cost.numbers * MemoryLayout<Float>.size)
+        name: names[index], seconds: part[0], productSeconds: part[1], waitSeconds: part[2], flops: cost.flops,
+        bytes: cost.numbers * MemoryLayout<Float>.size)
     }
     let rest = max(0, values[0] - phases.reduce(0) { $0 + $1.seconds })
     phases.append(BenchStepReport.Phase(name: BenchPhase.other, seconds: rest))

@@ -6,9 +6,8 @@ public struct BenchStepReport: Codable, Sendable {
   public struct Phase: Codable, Sendable {
     public var name: String
     public var seconds: Double
-    /// Of these: in matrix products, in bringing operands into another layout, waiting for other ranks.
+    /// Of these: in matrix products, with the packing of their operands, and waiting for other ranks.
     public var productSeconds = 0.0
-    public var packingSeconds = 0.0
     public var waitSeconds = 0.0
     /// Of matrix products, as the equations have them, on all ranks together.
     public var flops = 0
@@ -16,7 +15,7 @@ public struct BenchStepReport: Codable, Sendable {
     public var bytes = 0
 
     /// In everything else: vector kernels, copies, Swift.
-    public var otherSeconds: Double { max(0, seconds - productSeconds - packingSeconds - waitSeconds) }
+    public var otherSeconds: Double { max(0, seconds - productSeconds - waitSeconds) }
   }
 
   public struct Model: Codable, Sendable {
@@ -80,7 +79,7 @@ public struct BenchStepReport: Codable, Sendable {
       return [
         phase.name, fixed(1e3 * seconds, 2), fixed(100 * seconds / secondsPerStep, 1),
         milliseconds(phase.productSeconds),
-        milliseconds(phase.packingSeconds), milliseconds(phase.waitSeconds), milliseconds(phase.otherSeconds),
+        milliseconds(phase.waitSeconds), milliseconds(phase.otherSeconds),
         flops > 0 ? fixed(flops * 1e-9, 2) : "", rate(flops, 1),
         flops > 0 && seconds > 0 ? fixed(100 * flops / seconds / peakFLOPsPerSecond, 0) : "",
         bytes > 0 ? fixed(bytes * 1e-6, 1) : "", rate(bytes, 1),
@@ -88,10 +87,9 @@ public struct BenchStepReport: Codable, Sendable {
     }
     var total = Phase(name: "step", seconds: secondsPerStep, flops: flopsPerStep, bytes: bytesPerStep)
     total.productSeconds = phases.reduce(0) { $0 + $1.productSeconds }
-    total.packingSeconds = phases.reduce(0) { $0 + $1.packingSeconds }
     total.waitSeconds = phases.reduce(0) { $0 + $1.waitSeconds }
     var columns = [
-      "phase", "ms", "%", "products ms", "packing ms", "waiting ms", "other ms", "GFLOP", "GFLOP/s", "% of peak", "MB",
+      "phase", "ms", "%", "products ms", "waiting ms", "other ms", "GFLOP", "GFLOP/s", "% of peak", "MB",
       "GB/s",
     ]
     var rows = (phases + [total]).map(row)

@@ -72,7 +72,7 @@ public struct ConvertWorkflow {
       let source = try wholeSource()
       return try ConversionInput(
         source.openView(key: "data.sources[0]", threads: resources.threads), origin: source.display,
-        from: request.start, through: request.end)
+        from: request.start, through: request.end, windowBytes: resources.fieldBytes(data))
     }
     // Nothing is read twice, so that nothing need be kept.
     return try ConversionInput(

@@ -14,11 +14,9 @@ import Testing
     let base: any FieldView
     let date: Int
 
-    func read(
-      date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-    ) throws {
-      if date == self.date { throw Stop() }
-      try base.read(date: date, variables: variables, member: member, points: points, into: out)
+    func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+      if wanted.dates.contains(date) { throw Stop() }
+      try base.read(wanted, into: target)
     }
   }
 

@@ -1,5 +1,6 @@
 import Basics
 import Stores
+import Tensors
 import TestSupport
 import Testing
 
@@ -71,6 +72,30 @@ import Testing
     try data.write(path)
     let problem = #expect(throws: JigsawError.self) { _ = try dataset(path, [], statics: ["lsm"]) }
     #expect(problem?.description.contains("varies in time, but is among data.static") ?? false)
+  }
+
+  /// A file with an array for each level, on a regular grid.
+  @Test(arguments: ["nc", "zarr"]) func levelsInNamesOfAnyStore(kind: String) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/named.\(kind)"
+    var data = SyntheticData()
+    (data.times, data.upper, data.surface) = (3, [], ["t_850", "t_500", "msl", "swvl_1"])
+    try data.write(path)
+    let found = try dataset(path, ["t", "msl", "swvl_1"])
+    #expect(found.channels.map(\.name) == ["t_500", "msl", "swvl_1"])
+    #expect(try Array(found.checkedPlanes(time: 2).values[..<128]) == data.field(variable: 1, level: 0, time: 2))
+    func write(_ units: [String: String]) throws {
+      var store = try EditedStore(path)
+      for (name, unit) in units { store.arrays[name]?.attributes["units"] = .text(unit) }
+      try Files.remove(path)
+      try store.write(path)
+    }
+    try write(["t_850": "degC", "t_500": "degC"])
+    let values = try dataset(path, ["t"]).checkedPlanes(time: 0).values
+    #expect(zip(values, data.field(variable: 1, level: 0, time: 0)).allSatisfy { abs($0 - $1 - 273.15) < 1e-3 })
+    try write(["t_850": "K"])
+    let problem = #expect(throws: JigsawError.self) { _ = try dataset(path, ["t"]) }
+    #expect(problem?.description.contains("has other units than") ?? false, "\(problem?.description ?? "")")
   }
 
   @Test func levelsInNames() {

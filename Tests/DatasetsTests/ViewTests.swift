@@ -14,6 +14,8 @@ struct NumberedView: FieldView {
   var points: PointGrid
   var missing: Set<Int> = []
   var storedRuns: [Range<Int>]
+  var storedDates: DateRuns { DateRuns(count: dates.count, together: 1) }
+  let pointsOnTheWay = 0
   let reads = (chunks: 0, bytes: 0)
   var readsAtOnce = 1
 
@@ -26,12 +28,12 @@ struct NumberedView: FieldView {
     Float(1_000 * date + 100 * variable + point) + Float(member) / 10
   }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    for (line, variable) in variables.enumerated() {
-      for (place, point) in points.enumerated() {
-        out[line * points.count + place] = NumberedView.value(date, variable, point, member)
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    for (number, date) in wanted.dates.enumerated() {
+      for (line, variable) in wanted.variables.enumerated() {
+        for (place, point) in wanted.points.enumerated() {
+          target(number, line)[place] = NumberedView.value(date, variable, point, wanted.member)
+        }
       }
     }
   }
@@ -47,6 +49,8 @@ struct NumberedView: FieldView {
   }
 
   @Test func partsOfAViewAreThoseOfTheWhole() throws {
+    var later = NumberedView()
+    later.dates = later.dates.map { $0.adding(hours: 48) }
     // Every option, then some variables at some points, against the whole read at once.
     let views: [any FieldView] = [
       try options(["thinning": .integer(2)]), try options(["trim_edge": .integer(1)]),
@@ -56,6 +60,8 @@ struct NumberedView: FieldView {
       try GridUnion([NumberedView(), NumberedView(PointGrid(LatLonGrid.global(rows: 3, columns: 4)))], key: "grids"),
       try JoinedView([NumberedView(), options(["rename": .object(["a": .string("c")])])]),
       try EnsembleView([NumberedView(), NumberedView()]),
+      try options(["frequency": .string("6h"), "select": .array([.string("b_500"), .string("a")])]),
+      try ConcatenatedView([NumberedView(), later]),
     ]
     for view in views {
       let whole = try view.read(date: 3, member: view.memberCount - 1)
@@ -68,6 +74,16 @@ struct NumberedView: FieldView {
         }
         let expected = wanted.flatMap { variable in points.map { whole[variable * view.points.count + $0] } }
         #expect(part == expected)
+        // Several dates at once are those dates.
+        let size = wanted.count * points.count
+        var dates = [Float](repeating: -1, count: 3 * size)
+        try dates.withUnsafeMutableBufferPointer { out in
+          let start = try #require(out.baseAddress)
+          try view.read(
+            WantedPart(dates: [1, 3, 6], variables: wanted, member: view.memberCount - 1, points: points)
+          ) { start + $0 * size + $1 * points.count }
+        }
+        #expect(Array(dates[size..<2 * size]) == part && dates.allSatisfy { $0 != -1 })
       }
       #expect(view.storedRuns.flatMap { Array($0) } == Array(0..<view.points.count))
     }

@@ -55,6 +55,23 @@ def test_fields(place, layout, ranks, parts):
     assert ours.lsm.dims == ("latitude", "longitude") and not (place / f"{path.name}.parts").exists()
 
 
+def test_levels_in_names(place):
+    """Arrays t_850, t_500 … on a regular grid are levels to `open`, as they are in Anemoi datasets."""
+    data = xr.open_dataset(DEMO).sel(time=slice("2001-10-01", "2001-10-03T18"))
+    named = {f"{name}_{level}": data[name].sel(level=level, drop=True) for name in ["z", "t"] for level in [850, 500]}
+    xr.Dataset(named | {"msl": data.msl}).to_netcdf(place / "named.nc", unlimited_dims=[])
+    (place / "named.yaml").write_text(
+        f"data: {{sources: [{{open: {{dataset: {place}/named.nc, frequency: 12h}}}}], variables: [z, t, msl], levels: [850, 500]}}"
+    )
+    jigsaw("data", "convert", place / "named.yaml", place / "named.zarr")
+    ours = xr.open_zarr(place / "named.zarr")
+    for name in ["z", "t", "msl"]:
+        expected = data[name].isel(time=slice(None, None, 2))
+        if "level" in expected.dims:
+            expected = expected.sel(level=[850, 500])
+        np.testing.assert_allclose(ours[name].values, expected.values, rtol=2e-7)
+
+
 @pytest.mark.parametrize("form", [2, 3])
 def test_anemoi(place, form):
     path = place / f"anemoi-{form}.zarr"

@@ -41,7 +41,11 @@ public struct SyntheticData {
 
   /// Writes a CF NetCDF file (or a Zarr folder when the name says so).
   public func write(_ path: String) throws {
-    let units = ["z": "m2 s-2", "t": "K", "msl": "Pa", "u": "m s-1", "v": "m s-1", "orog": "m"]
+    // Also of variables with a level in their names.
+    func units(_ name: String) -> String {
+      ["z": "m2 s-2", "t": "K", "msl": "Pa", "u": "m s-1", "v": "m s-1", "orog": "m"][
+        String(name.prefix { $0 != "_" })] ?? "1"
+    }
     func text(_ pairs: [String: String]) -> [String: AttributeValue] { pairs.mapValues { .text($0) } }
     var arrays = [
       ArrayDefinition(
@@ -61,19 +65,19 @@ public struct SyntheticData {
       arrays.append(
         ArrayDefinition(
           name: name, type: .float32, dimensions: ["time", "level", "latitude", "longitude"],
-          chunks: chunks(levels: levels.count), attributes: text(["units": units[name] ?? "1"])))
+          chunks: chunks(levels: levels.count), attributes: text(["units": units(name)])))
     }
     for name in surface {
       arrays.append(
         ArrayDefinition(
           name: name, type: .float32, dimensions: ["time", "latitude", "longitude"],
-          chunks: chunks(levels: nil), attributes: text(["units": units[name] ?? "1"])))
+          chunks: chunks(levels: nil), attributes: text(["units": units(name)])))
     }
     for name in statics {
       arrays.append(
         ArrayDefinition(
           name: name, type: .float32, dimensions: ["latitude", "longitude"],
-          attributes: text(["units": units[name] ?? "1"])))
+          attributes: text(["units": units(name)])))
     }
     let writer = try createStore(
       path,

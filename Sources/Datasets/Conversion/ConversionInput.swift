@@ -67,9 +67,13 @@ public struct ConversionInput {
 
   /// All variables of a view, between two dates.
   ///
-  /// - Parameter origin: says all that was done to the view.
+  /// - Parameters:
+  ///   - origin: says all that was done to the view.
+  ///   - windowBytes: memory for the dates that are stored together; nil: a little.
   /// - Throws: when there are several members, no dates, variables or points.
-  public init(_ view: any FieldView, origin: String, from start: Timestamp?, through end: Timestamp?) throws {
+  public init(
+    _ view: any FieldView, origin: String, from start: Timestamp?, through end: Timestamp?, windowBytes: Int? = nil
+  ) throws {
     guard view.memberCount == 1 else {
       throw JigsawError(
         view.location, "has \(view.memberCount) ensemble members", expected: "one",
@@ -93,12 +97,14 @@ public struct ConversionInput {
     points = view.points
     grid = nil
     self.origin = origin
-    let (all, count, variables) = (dates, view.points.count, Array(view.variables.indices))
-    startsChunk = { _, _ in true }
-    read = { date, planes in
+    let all = dates
+    func place(_ date: Int) -> Int {
       guard let place = index[all[date]] else { preconditionFailure("a missing date") }
-      try view.read(date: place, variables: variables, member: 0, points: 0..<count, into: planes)
+      return place
     }
+    startsChunk = { !view.storedDates.run(of: place($0)).contains(place($1)) }
+    let window = ViewWindow(view, of: Set(chosen), bytes: windowBytes)
+    read = { date, planes in try window.read(place(date), into: planes) }
   }
 
   /// Dates at their smallest interval, and which of them are missing.

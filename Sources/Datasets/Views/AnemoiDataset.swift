@@ -11,7 +11,10 @@ public final class AnemoiDataset: FieldView {
   public let missing: Set<Int>
   public let memberCount: Int
   public let storedRuns: [Range<Int>]
+  public let storedDates: DateRuns
+  public let pointsOnTheWay = 0
   private let data: ArrayInfo
+  private let scratches = ScratchStack(limit: 4)
 
   /// Whether a store is such a dataset.
   public static func isOne(_ store: any ArrayStore) -> Bool {
@@ -61,6 +64,7 @@ public final class AnemoiDataset: FieldView {
     missing = try AnemoiDataset.readMissing(store, dates)
     let size = max(1, data.chunks?[3] ?? data.shape[3])
     storedRuns = stride(from: 0, to: data.shape[3], by: size).map { $0..<min(data.shape[3], $0 + size) }
+    storedDates = DateRuns(count: data.shape[0], together: data.chunks?[0] ?? 1)
     variables = try AnemoiDataset.describe(names, store)
   }
 
@@ -69,30 +73,36 @@ public final class AnemoiDataset: FieldView {
   public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+    _ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
-    guard let first = variables.min(), let last = variables.max(), !points.isEmpty else { return }
-    // What one chunk holds together is decoded together; other variables' chunks are left alone.
-    let together = max(1, data.chunks?[1] ?? data.shape[1])
-    var start = first / together * together
-    while start <= last {
-      let group = start..<min(start + together, data.shape[1])
-      let wanted = variables.indices.filter { group.contains(variables[$0]) }
-      start = group.upperBound
-      guard let lowest = wanted.map({ variables[$0] }).min(), let highest = wanted.map({ variables[$0] }).max() else {
-        continue
-      }
-      let span = lowest..<highest + 1
-      let raw = try store.read("data", [date..<date + 1, span, member..<member + 1, points])
-      withTemporary(raw.count) { values in
-        CFPacking([:]).unpack(raw, into: UnsafeMutableBufferPointer(start: values, count: raw.count))
-        for line in wanted {
-          (out + line * points.count).update(
-            from: values + (variables[line] - lowest) * points.count, count: points.count)
+    guard let first = wanted.variables.min(), let last = wanted.variables.max(), !wanted.points.isEmpty else { return }
+    let lines = Dictionary(uniqueKeysWithValues: wanted.variables.enumerated().map { ($1, $0) })
+    let points = wanted.points
+    for group in storedDates.groups(wanted.dates) {
+      let places = Dictionary(uniqueKeysWithValues: group.map { (wanted.dates[$0], $0) })
+      let part = ArrayPart(
+        [
+          wanted.dates[group.lowerBound]..<wanted.dates[group.upperBound - 1] + 1, first..<last + 1,
+          wanted.member..<wanted.member + 1, points,
+        ], only: ArrayPart.Only(dimension: 1, indices: Set(wanted.variables)))
+      try scratches.with { scratch in
+        try store.read("data", part, scratch) { piece in
+          for (i, date) in piece.box[0].enumerated() {
+            guard let place = places[date] else { continue }
+            for (j, variable) in piece.box[1].enumerated() {
+              guard let line = lines[variable] else { continue }
+              AnemoiDataset.plain.unpack(
+                piece.start + (i * piece.strides[0] + j * piece.strides[1]) * piece.type.byteCount, piece.type,
+                rows: (1, 0), columns: (piece.box[3].count, piece.strides[3]),
+                into: target(place, line) + piece.box[3].lowerBound - points.lowerBound)
+            }
+          }
         }
       }
     }
   }
+
+  private static let plain = CFPacking([:])
 
   // MARK: Metadata
 

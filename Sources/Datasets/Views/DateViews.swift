@@ -5,6 +5,8 @@ struct DateSubset: DerivedView {
   let base: any FieldView
   let dates: [Timestamp]
   let missing: Set<Int>
+  let storedDates: DateRuns
+  /// Ascending.
   private let indices: [Int]
 
   init(_ base: any FieldView, _ indices: [Int]) {
@@ -12,13 +14,16 @@ struct DateSubset: DerivedView {
     self.indices = indices
     let (all, absent) = (base.dates, base.missing)
     dates = indices.map { all[$0] }
+    storedDates = base.storedDates.picked(indices)
     missing = Set(indices.indices.filter { absent.contains(indices[$0]) })
   }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    try base.read(date: indices[date], variables: variables, member: member, points: points, into: out)
+  func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: variable) }
+
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    var inBase = wanted
+    inBase.dates = wanted.dates.map { indices[$0] }
+    try base.read(inBase, into: target)
   }
 }
 
@@ -74,14 +79,19 @@ struct ConcatenatedView: FieldView {
   var memberCount: Int { parts[0].memberCount }
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
+  var storedDates: DateRuns { .row(parts.map(\.storedDates)) }
+  var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    let place = places[date]
-    try parts[place.part].read(date: place.date, variables: variables, member: member, points: points, into: out)
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    for number in parts.indices {
+      let own = wanted.dates.indices.filter { places[wanted.dates[$0]].part == number }
+      if own.isEmpty { continue }
+      var inPart = wanted
+      inPart.dates = own.map { places[wanted.dates[$0]].date }
+      try parts[number].read(inPart) { target(own[$0], $1) }
+    }
   }
 }
 

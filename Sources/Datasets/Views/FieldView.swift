@@ -15,15 +15,37 @@ public protocol FieldView: Sendable {
   var missing: Set<Int> { get }
   /// Runs of points that are stored together.
   var storedRuns: [Range<Int>] { get }
+  /// Those of one variable, which may be stored in larger ones.
+  func storedRuns(of variable: Int) -> [Range<Int>]
+  /// Runs of dates that are stored together.
+  var storedDates: DateRuns { get }
+  /// How many points of each wanted field of all points lie in memory while it is read, beside those that are asked for.
+  var pointsOnTheWay: Int { get }
   /// Chunks read so far, and their bytes as stored.
   var reads: (chunks: Int, bytes: Int) { get }
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
 
-  /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws
+  /// Reads some fields, missing values NaN; what is stored together is decoded once. `target` tells where the points of a field
+  /// go, by the places of its date and its variable among those that are asked for.
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws
+}
+
+/// Which part of a view is to be read.
+public struct WantedPart: Sendable {
+  /// Ascending.
+  public var dates: [Int]
+  /// Each once, in any order.
+  public var variables: [Int]
+  public var member: Int
+  public var points: Range<Int>
+
+  public init(dates: [Int], variables: [Int], member: Int, points: Range<Int>) {
+    self.dates = dates
+    self.variables = variables
+    self.member = member
+    self.points = points
+  }
 }
 
 /// What is known of a variable of a view.
@@ -61,6 +83,17 @@ public struct FieldStatistics: Sendable, Equatable {
 }
 
 extension FieldView {
+  public func storedRuns(of variable: Int) -> [Range<Int>] { storedRuns }
+
+  /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
+  public func read(
+    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  ) throws {
+    try read(WantedPart(dates: [date], variables: variables, member: member, points: points)) {
+      out + $1 * points.count
+    }
+  }
+
   /// Reads all points of all variables of one member: [variables, points].
   public func read(date: Int, member: Int = 0) throws -> [Float] {
     var values = [Float](repeating: .nan, count: variables.count * points.count)
@@ -101,10 +134,10 @@ extension DerivedView {
   var storedRuns: [Range<Int>] { base.storedRuns }
   var reads: (chunks: Int, bytes: Int) { base.reads }
   var readsAtOnce: Int { base.readsAtOnce }
+  var storedDates: DateRuns { base.storedDates }
+  var pointsOnTheWay: Int { base.pointsOnTheWay }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    try base.read(date: date, variables: variables, member: member, points: points, into: out)
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    try base.read(wanted, into: target)
   }
 }

@@ -8,10 +8,13 @@ public final class PointFields: FieldView {
   public let variables: [ViewVariable]
   public let points: PointGrid
   public let storedRuns: [Range<Int>]
+  public let storedDates: DateRuns
+  public let pointsOnTheWay = 0
   public let memberCount: Int
   public let missing: Set<Int> = []
   private let store: any ArrayStore
   private let fields: [Field]
+  private let scratches = ScratchStack(limit: 4)
 
   /// One level of an array.
   private struct Field {
@@ -19,6 +22,8 @@ public final class PointFields: FieldView {
     let level: Int?
     let conversion: UnitConversion
     let packing: CFPacking
+    /// Of the array; nil without times.
+    let storedDates: DateRuns?
   }
 
   private let axes: Axes
@@ -77,22 +82,26 @@ public final class PointFields: FieldView {
       let variable = Lexicon.find(array.name, units: units)
       let name = variable?.name ?? array.name
       let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
+      let time = axes.time.flatMap { array.dimensionNames.firstIndex(of: $0) }
+      let storedDates = time.map { [dates] in DateRuns(count: dates.count, together: array.chunks?[$0] ?? 1) }
       let hasLevels = axes.level.map { array.dimensionNames.contains($0) } ?? false
       for index in hasLevels ? levelsHPa.indices.map({ $0 }) : [nil] {
         let channel = Channel(variable: name, levelHPa: index.map { levelsHPa[$0] })
         var described = ViewVariable(name: channel.name, units: variable?.units ?? units)
         described.parameter = hasLevels ? name : nil
         described.levelHPa = channel.levelHPa
-        described.isConstantInTime = axes.time.map { !array.dimensionNames.contains($0) } ?? true
+        described.isConstantInTime = time == nil
         variables.append(described)
         fields.append(
           Field(
-            array: array, level: index, conversion: conversion ?? .none, packing: CFPacking(array.attributes)))
+            array: array, level: index, conversion: conversion ?? .none, packing: CFPacking(array.attributes),
+            storedDates: storedDates))
       }
     }
     // Anemoi's inference writes levels into names.
     self.variables = LevelNames.applied(to: variables)
     self.fields = fields
+    storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
     let run = fields.first.flatMap { field in
       field.array.chunks.flatMap { chunks in
@@ -108,39 +117,63 @@ public final class PointFields: FieldView {
   public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+    _ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
+    if wanted.points.isEmpty || wanted.dates.isEmpty { return }
     // What lies in one array is read at once, from its lowest to its highest wanted level.
-    for name in Set(variables.map { fields[$0].array.name }) {
-      let wanted = variables.indices.filter { fields[variables[$0]].array.name == name }
-      guard let field = wanted.first.map({ fields[variables[$0]] }) else { continue }
-      let levels = wanted.compactMap { fields[variables[$0]].level }
-      let span = (levels.min() ?? 0)..<(levels.max() ?? 0) + 1
-      var levelStride = points.count
-      let box = field.array.dimensions.map { dimension -> Range<Int> in
-        switch dimension.name {
-        case axes.points: return points
-        case axes.time: return date..<date + 1
-        case axes.member: return member..<member + 1
-        case axes.level: return span
-        default: return 0..<1
+    let ofArrays = Dictionary(grouping: wanted.variables.indices) { fields[wanted.variables[$0]].array.name }
+    for (_, places) in ofArrays.sorted(by: { $0.key < $1.key }) {
+      guard let storedDates = fields[wanted.variables[places[0]]].storedDates else {
+        try read(wanted, places, dates: 0..<1, into: target)
+        for place in places {
+          for date in wanted.dates.indices.dropFirst() {
+            target(date, place).update(from: target(0, place), count: wanted.points.count)
+          }
         }
+        continue
       }
-      let names = field.array.dimensionNames
-      let levelDimension = axes.level.flatMap { names.firstIndex(of: $0) }
-      let pointDimension = names.firstIndex(of: axes.points) ?? 0
-      // Levels may run faster than points.
-      let levelsAreInside = levelDimension.map { $0 > pointDimension } ?? false
-      let pointStride = levelsAreInside ? span.count : 1
-      if levelsAreInside { levelStride = 1 }
-      let raw = try store.read(name, box)
-      withTemporary(raw.count) { values in
-        field.packing.unpack(raw, into: UnsafeMutableBufferPointer(start: values, count: raw.count))
-        for line in wanted {
-          let first = values + ((fields[variables[line]].level ?? span.lowerBound) - span.lowerBound) * levelStride
-          let target = out + line * points.count
-          for i in 0..<points.count {
-            target[i] = Float(Double(first[i * pointStride]) * field.conversion.factor + field.conversion.offset)
+      for group in storedDates.groups(wanted.dates) { try read(wanted, places, dates: group, into: target) }
+    }
+  }
+
+  /// Reads variables of one array at dates that are stored together.
+  ///
+  /// - Parameters:
+  ///   - places: of the variables among those that are wanted.
+  ///   - dates: places in the list of those that are wanted.
+  private func read(
+    _ wanted: WantedPart, _ places: [Int], dates: Range<Int>,
+    into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
+  ) throws {
+    let field = fields[wanted.variables[places[0]]]
+    let names = field.array.dimensionNames
+    func dimension(_ axis: String?) -> Int? { axis.flatMap { names.firstIndex(of: $0) } }
+    let (time, level) = (dimension(axes.time), dimension(axes.level))
+    guard let point = dimension(axes.points) else { preconditionFailure("a field without points") }
+    let ofLevels = Dictionary(uniqueKeysWithValues: places.map { (fields[wanted.variables[$0]].level ?? 0, $0) })
+    let ofDates = Dictionary(uniqueKeysWithValues: dates.map { (time == nil ? 0 : wanted.dates[$0], $0) })
+    func hull(_ indices: some Collection<Int>) -> Range<Int> { (indices.min() ?? 0)..<(indices.max() ?? 0) + 1 }
+    var part = ArrayPart(names.map { _ in 0..<1 })
+    part.box[point] = wanted.points
+    if let time { part.box[time] = hull(ofDates.keys) }
+    if let member = dimension(axes.member) { part.box[member] = wanted.member..<wanted.member + 1 }
+    if let level {
+      part.box[level] = hull(ofLevels.keys)
+      part.only = ArrayPart.Only(dimension: level, indices: Set(ofLevels.keys))
+    }
+    try scratches.with { scratch in
+      try store.read(field.array.name, part, scratch) { piece in
+        for (i, date) in (time.map { piece.box[$0] } ?? 0..<1).enumerated() {
+          for (j, index) in (level.map { piece.box[$0] } ?? 0..<1).enumerated() {
+            guard let place = ofDates[date], let variable = ofLevels[index] else { continue }
+            let ahead = i * (time.map { piece.strides[$0] } ?? 0) + j * (level.map { piece.strides[$0] } ?? 0)
+            let count = piece.box[point].count
+            let out = target(place, variable) + piece.box[point].lowerBound - wanted.points.lowerBound
+            field.packing.unpack(
+              piece.start + ahead * piece.type.byteCount, piece.type, rows: (1, 0),
+              columns: (count, piece.strides[point]), into: out)
+            if field.conversion == .none { continue }
+            for i in 0..<count { out[i] = Float(Double(out[i]) * field.conversion.factor + field.conversion.offset) }
           }
         }
       }

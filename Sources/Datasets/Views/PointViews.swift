@@ -7,6 +7,7 @@ struct PointSubset: DerivedView {
   private let indices: [Int]
   let points: PointGrid
   let storedRuns: [Range<Int>]
+  let pointsOnTheWay: Int
 
   /// - Parameter shape: rows and columns of what is left, where it has them.
   init(_ base: any FieldView, _ indices: [Int], shape: PointGrid.Shape? = nil) {
@@ -24,21 +25,24 @@ struct PointSubset: DerivedView {
       start = end
     }
     storedRuns = runs
+    let span = indices.isEmpty ? 0 : indices[indices.count - 1] + 1 - indices[0]
+    pointsOnTheWay = base.pointsOnTheWay + (span == indices.count ? 0 : span)
   }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    let points = wanted.points
     guard let first = points.first.map({ indices[$0] }), let last = points.last.map({ indices[$0] }) else { return }
-    let window = first..<last + 1
-    if window.count == points.count {
-      return try base.read(date: date, variables: variables, member: member, points: window, into: out)
-    }
-    try withTemporary(variables.count * window.count) { values in
-      try base.read(date: date, variables: variables, member: member, points: window, into: values)
-      for line in variables.indices {
-        let (source, target) = (values + line * window.count - first, out + line * points.count - points.lowerBound)
-        for point in points { target[point] = source[indices[point]] }
+    var inBase = wanted
+    inBase.points = first..<last + 1
+    let (width, lines) = (inBase.points.count, wanted.variables.count)
+    if width == points.count { return try base.read(inBase, into: target) }
+    try withTemporary(wanted.dates.count * lines * width) { values in
+      try base.read(inBase) { values + ($0 * lines + $1) * width }
+      for date in wanted.dates.indices {
+        for line in 0..<lines {
+          let (source, out) = (values + (date * lines + line) * width - first, target(date, line))
+          for (place, point) in points.enumerated() { out[place] = source[indices[point]] }
+        }
       }
     }
   }
@@ -71,23 +75,18 @@ struct GridUnion: FieldView {
       part.storedRuns.map { $0.lowerBound + start..<$0.upperBound + start }
     }
   }
+  var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
+  var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     for (part, start) in zip(parts, starts) {
-      let inside = points.clamped(to: start..<start + part.points.count)
+      let inside = wanted.points.clamped(to: start..<start + part.points.count)
       if inside.isEmpty { continue }
-      let range = inside.lowerBound - start..<inside.upperBound - start
-      try withTemporary(variables.count * inside.count) { values in
-        try part.read(date: date, variables: variables, member: member, points: range, into: values)
-        for line in variables.indices {
-          (out + line * points.count + inside.lowerBound - points.lowerBound).update(
-            from: values + line * inside.count, count: inside.count)
-        }
-      }
+      var inPart = wanted
+      inPart.points = inside.lowerBound - start..<inside.upperBound - start
+      try part.read(inPart) { target($0, $1) + inside.lowerBound - wanted.points.lowerBound }
     }
   }
 }
@@ -98,10 +97,10 @@ struct MemberSubset: DerivedView {
   let members: [Int]
   var memberCount: Int { members.count }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    try base.read(date: date, variables: variables, member: members[member], points: points, into: out)
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    var inBase = wanted
+    inBase.member = members[wanted.member]
+    try base.read(inBase, into: target)
   }
 }
 
@@ -125,14 +124,16 @@ struct EnsembleView: FieldView {
   var memberCount: Int { places.count }
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
+  var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
+  var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    let place = places[member]
-    try parts[place.part].read(date: date, variables: variables, member: place.member, points: points, into: out)
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    let place = places[wanted.member]
+    var inPart = wanted
+    inPart.member = place.member
+    try parts[place.part].read(inPart, into: target)
   }
 }
 

@@ -5,6 +5,7 @@ struct RegriddedView: DerivedView {
   let base: any FieldView
   let points: PointGrid
   let storedRuns: [Range<Int>]
+  var pointsOnTheWay: Int { base.pointsOnTheWay + base.points.count }
   private let regridding: Regridding
   private let workers: WorkerPool
 
@@ -22,23 +23,26 @@ struct RegriddedView: DerivedView {
     storedRuns = (0..<pieces).map { rows * $0 / pieces * width..<rows * ($0 + 1) / pieces * width }
   }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    let points = wanted.points
     let window = regridding.window(points)
-    try withTemporary(variables.count * window.count) { values in
+    let lines = wanted.variables.count
+    try withTemporary(wanted.dates.count * lines * window.count) { values in
       if !window.isEmpty {
-        try base.read(date: date, variables: variables, member: member, points: window, into: values)
+        var inBase = wanted
+        inBase.points = window
+        try base.read(inBase) { values + ($0 * lines + $1) * window.count }
       }
-      let fields = Fields(values: values, out: out)
+      let fields = Fields(
+        values: values, out: wanted.dates.indices.flatMap { date in (0..<lines).map { target(date, $0) } })
       let pieces = pieces(points)
-      workers.run(variables.count * pieces) { [regridding] index in
-        let (line, piece) = (index / pieces, index % pieces)
+      workers.run(fields.out.count * pieces) { [regridding] index in
+        let (field, piece) = (index / pieces, index % pieces)
         let part = points.count * piece / pieces..<points.count * (piece + 1) / pieces
         regridding.apply(
-          fields.values + line * window.count, window: window,
+          fields.values + field * window.count, window: window,
           targets: points.lowerBound + part.lowerBound..<points.lowerBound + part.upperBound,
-          into: fields.out + line * points.count + part.lowerBound)
+          into: fields.out[field] + part.lowerBound)
       }
     }
   }
@@ -49,7 +53,7 @@ struct RegriddedView: DerivedView {
   /// Each piece of work writes to its own places.
   private struct Fields: @unchecked Sendable {
     let values: UnsafePointer<Float>
-    let out: UnsafeMutablePointer<Float>
+    let out: [UnsafeMutablePointer<Float>]
   }
 }
 

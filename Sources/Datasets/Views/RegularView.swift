@@ -7,9 +7,10 @@ final class RegularView: GridFields {
   let times: [Timestamp]
   let levelsHPa: [Double]
   let normalizations: [String]
-  private let view: any FieldView
+  let view: any FieldView
   /// Index in the view of each time.
   private let dates: [Int]
+  private let storedTimes: DateRuns
   /// The view's point of each of the grid's; nil when they are the same.
   private let order: [Int]?
 
@@ -37,6 +38,7 @@ final class RegularView: GridFields {
     let (all, missing) = (view.dates, view.missing)
     dates = all.indices.filter { !missing.contains($0) }
     times = dates.map { all[$0] }
+    storedTimes = view.storedDates.picked(dates)
     levelsHPa = Set(view.variables.compactMap { $0.stemAndLevel.level }).sorted()
     var notes: [String] = []
     if self.order != nil { notes.append("points brought into order: rows from the north, longitudes eastwards") }
@@ -50,57 +52,6 @@ final class RegularView: GridFields {
   var variables: [ViewVariable] { view.variables }
 
   // MARK: Variables
-
-  func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
-    let known = Lexicon.variable(name)
-    if let wanted = rename[name] { try require(wanted, for: name) }
-    let own = [name] + known.aliases
-    // ECMWF calls the surface's geopotential z too: among constant fields that is what is meant.
-    let short = asStatic ? [known.ecmwf?.shortName].compactMap { $0 }.filter { !own.contains($0) } : []
-    let candidates = rename[name].map { [$0] } ?? own + short
-    // Archives deliver masks and orography with a single time.
-    let hasOneTime = view.dates.count < 2
-    for candidate in candidates {
-      let exact = variables.indices.filter {
-        variables[$0].name == candidate
-          && (variables[$0].isConstantInTime || rename[name] != nil || short.first != candidate)
-      }
-      let ofLevels = variables.indices.filter {
-        variables[$0].stemAndLevel.level != nil && variables[$0].stemAndLevel.stem == candidate
-      }
-      // A name that has levels means these; a field of the same name at the surface is another variable.
-      let takesLevels = exact.isEmpty || !asStatic && !ofLevels.isEmpty
-      let chosen = takesLevels ? ofLevels : exact
-      guard let first = chosen.first.map({ variables[$0] }) else { continue }
-      let slots = Dictionary(
-        chosen.map { (takesLevels ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
-        uniquingKeysWith: { first, _ in first })
-      return FoundVariable(
-        variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
-        hasLevels: takesLevels, isStatic: asStatic && (hasOneTime || first.isConstantInTime), storedUnits: first.units,
-        conversion: try conversion(first, to: known), handle: .variables(slots))
-    }
-    return nil
-  }
-
-  /// - Throws: when the view has nothing of the name that the user gave for a variable.
-  private func require(_ wanted: String, for name: String) throws {
-    if variables.contains(where: { $0.name == wanted || $0.stemAndLevel.stem == wanted }) { return }
-    let there = names
-    throw JigsawError(
-      "\(location): names.\(name)", "there is no variable '\(wanted)'", found: there.joined(separator: ", "),
-      remedy: nearest(to: wanted, among: there).map { "did you mean '\($0)'?" })
-  }
-
-  private func conversion(_ variable: ViewVariable, to known: Variable) throws -> UnitConversion {
-    guard let units = variable.units, Lexicon[known.name] != nil else { return .none }
-    guard let conversion = UnitConversion(from: units, to: known.units) else {
-      throw JigsawError(
-        "\(location): \(variable.name)", "has units that don't fit \(known.name) (\(known.longName))",
-        expected: "'\(known.units)'", found: "'\(units)'", remedy: "add rescale, or name the right variable")
-    }
-    return conversion
-  }
 
   private func slots(_ found: FoundVariable) -> [Double: Int] {
     guard case .variables(let slots) = found.handle else { preconditionFailure("a variable of a store") }
@@ -119,11 +70,29 @@ final class RegularView: GridFields {
 
   // MARK: Reading
 
-  func timesPerChunk(_ found: FoundVariable) -> Int { 1 }
+  func storedTimes(_ found: FoundVariable) -> DateRuns { storedTimes }
+
+  func bytesOnTheWay(_ fields: [WantedField]) -> Int {
+    fields.count * (view.pointsOnTheWay + (order == nil ? 0 : view.points.count)) * MemoryLayout<Float>.size
+  }
 
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
+    // Joined datasets may be stored in different runs of points.
+    var ofRuns: [(runs: [Range<Int>], fields: [WantedField])] = []
+    for field in fields {
+      let runs = view.storedRuns(of: field.slot)
+      if let index = ofRuns.firstIndex(where: { $0.runs == runs }) {
+        ofRuns[index].fields.append(field)
+      } else {
+        ofRuns.append((runs, [field]))
+      }
+    }
+    return ofRuns.flatMap { chunks($0.fields, storedRuns: $0.runs, bands: bands) }
+  }
+
+  private func chunks(_ fields: [WantedField], storedRuns: [Range<Int>], bands: Int) -> [GridChunk] {
     // Runs of points are stored together in the view's order; in another order bands of rows serve.
-    var runs = view.storedRuns.map { $0.clamped(to: 0..<grid.count) }.filter { !$0.isEmpty }
+    var runs = storedRuns.map { $0.clamped(to: 0..<grid.count) }.filter { !$0.isEmpty }
     if order != nil || runs.count < bands {
       let pieces = min(grid.rows, max(bands, order == nil ? 1 : runs.count))
       runs = (0..<pieces).map {
@@ -157,21 +126,40 @@ final class RegularView: GridFields {
   ) throws -> [Bool] {
     guard case .points(let run, let conversions) = chunk.place else { preconditionFailure("a chunk of a store") }
     let slots = chunk.fields.map(\.slot)
-    return try withTemporary(slots.count * run.count) { values in
-      try times.enumerated().map { index, time in
-        try read(date: dates[time], slots, conversions, run, into: values)
-        for (line, slot) in slots.enumerated() {
-          for part in chunk.parts {
-            let (out, stride) = target(index, slot, part)
-            for (row, gridRow) in part.rows.enumerated() {
-              let source = gridRow * grid.columns + part.columns.lowerBound - run.lowerBound
-              (out + row * stride).update(from: values + line * run.count + source, count: part.columns.count)
-            }
+    let wanted = WantedPart(dates: Array(dates[times]), variables: slots, member: 0, points: run)
+    let targets = (0..<times.count).flatMap { time in
+      slots.map { slot in chunk.parts.map { target(time, slot, $0) } }
+    }
+    // Where the parts of a field lie side by side, it is read to its place.
+    let places = targets.compactMap { RegularView.line($0, chunk.parts) }
+    if places.count == targets.count { return try read(wanted, conversions, into: places) }
+    return try withTemporary(targets.count * run.count) { values in
+      let fields = targets.indices.map { values + $0 * run.count }
+      let isComplete = try read(wanted, conversions, into: fields)
+      for (field, targets) in zip(fields, targets) {
+        var source = field
+        for (part, (out, stride)) in zip(chunk.parts, targets) {
+          for row in 0..<part.rows.count {
+            (out + row * stride).update(from: source, count: part.columns.count)
+            source += part.columns.count
           }
         }
-        return !UnsafeBufferPointer(start: values, count: slots.count * run.count).contains { !$0.isFinite }
       }
+      return isComplete
     }
+  }
+
+  /// Where the first of some parts begins, if they lie side by side there.
+  private static func line(
+    _ targets: [(start: UnsafeMutablePointer<Float>, stride: Int)], _ parts: [Rectangle]
+  ) -> UnsafeMutablePointer<Float>? {
+    guard let first = targets.first?.start else { return nil }
+    var next = first
+    for (part, (start, stride)) in zip(parts, targets) {
+      guard start == next, part.rows.count == 1 || stride == part.columns.count else { return nil }
+      next += part.count
+    }
+    return first
   }
 
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)? {
@@ -188,32 +176,41 @@ final class RegularView: GridFields {
     guard let date = dates.first ?? (view.dates.isEmpty ? 0 : nil) else {
       throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")
     }
-    try read(date: date, [variable], [found.conversion], 0..<grid.count, into: out)
+    let wanted = WantedPart(dates: [date], variables: [variable], member: 0, points: 0..<grid.count)
+    _ = try read(wanted, [found.conversion], into: [out])
   }
 
-  /// Some variables at a run of the grid's points, in our units: [variables, points].
+  /// Reads fields at a run of the grid's points, in our units, to places in the order of their dates, then of the variables.
+  /// - Returns: by date, whether all of it is numbers.
   private func read(
-    date: Int, _ wanted: [Int], _ conversions: [UnitConversion], _ run: Range<Int>,
-    into out: UnsafeMutablePointer<Float>
-  ) throws {
+    _ wanted: WantedPart, _ conversions: [UnitConversion], into fields: [UnsafeMutablePointer<Float>]
+  ) throws -> [Bool] {
+    let (run, lines) = (wanted.points, wanted.variables.count)
     if let order {
-      let places = order[run]
-      guard let first = places.min(), let last = places.max() else { return }
-      let window = first..<last + 1
-      try withTemporary(wanted.count * window.count) { values in
-        try view.read(date: date, variables: wanted, member: 0, points: window, into: values)
-        for line in wanted.indices {
-          for (place, point) in places.enumerated() {
-            out[line * run.count + place] = values[line * window.count + point - first]
-          }
+      let points = order[run]
+      guard let first = points.min(), let last = points.max() else { return wanted.dates.map { _ in true } }
+      var window = wanted
+      window.points = first..<last + 1
+      let width = window.points.count
+      try withTemporary(fields.count * width) { values in
+        try view.read(window) { values + ($0 * lines + $1) * width }
+        for (index, field) in fields.enumerated() {
+          for (place, point) in points.enumerated() { field[place] = values[index * width + point - first] }
         }
       }
     } else {
-      try view.read(date: date, variables: wanted, member: 0, points: run, into: out)
+      try view.read(wanted) { fields[$0 * lines + $1] }
     }
-    for (line, conversion) in conversions.enumerated() where conversion != .none {
-      let values = out + line * run.count
-      for i in 0..<run.count { values[i] = Float(Double(values[i]) * conversion.factor + conversion.offset) }
+    return wanted.dates.indices.map { date in
+      var isComplete = true
+      for (line, conversion) in conversions.enumerated() {
+        let values = UnsafeMutableBufferPointer(start: fields[date * lines + line], count: run.count)
+        if conversion != .none {
+          for i in values.indices { values[i] = Float(Double(values[i]) * conversion.factor + conversion.offset) }
+        }
+        if !values.allSatisfy(\.isFinite) { isComplete = false }
+      }
+      return isComplete
     }
   }
 }

@@ -8,6 +8,8 @@ final class StoreFields: FieldView {
   let variables: [ViewVariable]
   let points: PointGrid
   let storedRuns: [Range<Int>]
+  let storedDates: DateRuns
+  let pointsOnTheWay = 0
   let memberCount: Int
   let missing: Set<Int> = []
   private let gridded: GriddedStore
@@ -29,18 +31,21 @@ final class StoreFields: FieldView {
         let channel = Channel(variable: name, levelHPa: level.map { gridded.levelsHPa[$0] })
         var variable = ViewVariable(
           name: channel.name, units: known?.units ?? units)
-        variable.parameter = name
+        variable.parameter = binding.hasLevels ? name : nil
         variable.levelHPa = channel.levelHPa
         variable.isConstantInTime = binding.isStatic
         variables.append(variable)
         fields.append((binding, level))
       }
     }
-    self.variables = variables
+    // Archives of fields, one by one, write levels into names.
+    self.variables = LevelNames.applied(to: variables)
     self.fields = fields
     dates = gridded.times
     memberCount = gridded.memberCount
     points = gridded.points
+    storedDates = .coarsest(
+      [DateRuns(count: dates.count, together: 1)] + fields.map { gridded.storedTimes($0.binding) })
     // Rows are read in the pieces in which they are stored.
     let (rows, width) = (gridded.grid.rows, gridded.grid.columns)
     let boxes = fields.first.map { gridded.boxes($0.binding, levels: [$0.level ?? 0]) } ?? []
@@ -53,37 +58,63 @@ final class StoreFields: FieldView {
   var reads: (chunks: Int, bytes: Int) { (gridded.store.reads.chunks, gridded.store.reads.bytes) }
   var readsAtOnce: Int { gridded.store.readsAtOnce }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    if wanted.points.isEmpty || wanted.dates.isEmpty { return }
+    let ofArrays = Dictionary(grouping: wanted.variables.indices) { fields[wanted.variables[$0]].binding.array.name }
+    for (_, places) in ofArrays.sorted(by: { $0.key < $1.key }) {
+      let binding = fields[wanted.variables[places[0]]].binding
+      let levels = Dictionary(uniqueKeysWithValues: places.map { (fields[wanted.variables[$0]].level ?? 0, $0) })
+      for group in binding.isStatic ? [0..<1] : gridded.storedTimes(binding).groups(wanted.dates) {
+        try read(wanted, binding, levels, dates: group, into: target)
+      }
+      if !binding.isStatic { continue }
+      for place in places {
+        for date in wanted.dates.indices.dropFirst() {
+          target(date, place).update(from: target(0, place), count: wanted.points.count)
+        }
+      }
+    }
+  }
+
+  /// Reads levels of an array at dates that are stored together.
+  ///
+  /// - Parameters:
+  ///   - places: of the levels' variables among those that are wanted.
+  ///   - dates: places in the list of those that are wanted.
+  private func read(
+    _ wanted: WantedPart, _ binding: GriddedStore.Binding, _ places: [Int: Int], dates: Range<Int>,
+    into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
-    if points.isEmpty { return }
-    let width = gridded.grid.columns
+    let (points, width) = (wanted.points, gridded.grid.columns)
     let rows = points.lowerBound / width..<(points.upperBound + width - 1) / width
-    for name in Set(variables.map { fields[$0].binding.array.name }) {
-      let wanted = variables.indices.filter { fields[variables[$0]].binding.array.name == name }
-      guard let binding = wanted.first.map({ fields[variables[$0]].binding }) else { continue }
-      let lines = Dictionary(grouping: wanted) { fields[variables[$0]].level ?? 0 }
-      try withTemporary(lines.count * rows.count * width) { planes in
-        let levels = lines.keys.sorted()
-        for box in gridded.boxes(binding, levels: Set(levels)) {
-          guard let part = gridded.cut(box, to: rows) else { continue }
-          let inside = levels.filter { box.levels.contains($0) }
-          _ = try scratches.with { scratch in
-            try gridded.read(
-              binding, times: date..<date + 1, box: part, levels: inside, member: member, scratch
-            ) { _, level, rectangle in
-              let plane = planes + (levels.firstIndex(of: level) ?? 0) * rows.count * width
-              let corner = (rectangle.rows.lowerBound - rows.lowerBound) * width + rectangle.columns.lowerBound
-              return (plane + corner, width)
-            }
+    let isRows = rows.count * width == points.count
+    let (levels, planeCount) = (places.keys.sorted(), rows.count * width)
+    let times = wanted.dates[dates.lowerBound]..<wanted.dates[dates.upperBound - 1] + 1
+    let datePlaces = Dictionary(uniqueKeysWithValues: dates.map { (wanted.dates[$0] - times.lowerBound, $0) })
+    // Of rows that are wanted in part the whole is read.
+    try withTemporary(isRows ? 0 : dates.count * levels.count * planeCount) { planes in
+      func plane(_ date: Int, _ level: Int) -> UnsafeMutablePointer<Float> {
+        if isRows { return target(date, places[level] ?? 0) }
+        let line = (date - dates.lowerBound) * levels.count + (levels.firstIndex(of: level) ?? 0)
+        return planes + line * planeCount
+      }
+      for box in gridded.boxes(binding, levels: Set(levels)) {
+        guard let part = gridded.cut(box, to: rows) else { continue }
+        _ = try scratches.with { scratch in
+          try gridded.read(
+            binding, times: times, only: binding.isStatic ? nil : Set(wanted.dates[dates]), box: part,
+            levels: levels.filter { box.levels.contains($0) }, member: wanted.member, scratch
+          ) { time, level, rectangle in
+            let corner = (rectangle.rows.lowerBound - rows.lowerBound) * width + rectangle.columns.lowerBound
+            return (plane(datePlaces[time] ?? dates.lowerBound, level) + corner, width)
           }
         }
-        for (number, level) in levels.enumerated() {
-          for line in lines[level] ?? [] {
-            (out + line * points.count).update(
-              from: planes + number * rows.count * width + points.lowerBound - rows.lowerBound * width,
-              count: points.count)
-          }
+      }
+      if isRows { return }
+      for date in dates {
+        for (level, place) in places {
+          target(date, place).update(
+            from: plane(date, level) + points.lowerBound - rows.lowerBound * width, count: points.count)
         }
       }
     }

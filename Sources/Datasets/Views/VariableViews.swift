@@ -20,10 +20,12 @@ struct VariableSubset: DerivedView {
     variables = names.isEmpty ? chosen : LevelNames.applied(to: chosen)
   }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    try base.read(date: date, variables: variables.map { indices[$0] }, member: member, points: points, into: out)
+  func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: indices[variable]) }
+
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    var inBase = wanted
+    inBase.variables = wanted.variables.map { indices[$0] }
+    try base.read(inBase, into: target)
   }
 }
 
@@ -59,26 +61,22 @@ struct JoinedView: FieldView {
   var points: PointGrid { parts[0].points }
   /// The finest: any of them can be read alone.
   var storedRuns: [Range<Int>] { parts.map(\.storedRuns).max { $0.count < $1.count } ?? [] }
+  func storedRuns(of variable: Int) -> [Range<Int>] {
+    parts[places[variable].part].storedRuns(of: places[variable].variable)
+  }
+  var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
+  var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     // Each part once, since what it stores together is decoded together.
     for number in parts.indices {
-      let wanted = variables.indices.filter { places[variables[$0]].part == number }
-      if wanted.isEmpty { continue }
-      let inPart = wanted.map { places[variables[$0]].variable }
-      if wanted.count == variables.count {
-        return try parts[number].read(date: date, variables: inPart, member: member, points: points, into: out)
-      }
-      try withTemporary(wanted.count * points.count) { values in
-        try parts[number].read(date: date, variables: inPart, member: member, points: points, into: values)
-        for (line, target) in wanted.enumerated() {
-          (out + target * points.count).update(from: values + line * points.count, count: points.count)
-        }
-      }
+      let own = wanted.variables.indices.filter { places[wanted.variables[$0]].part == number }
+      if own.isEmpty { continue }
+      var inPart = wanted
+      inPart.variables = own.map { places[wanted.variables[$0]].variable }
+      try parts[number].read(inPart) { target($0, own[$1]) }
     }
   }
 }
@@ -104,13 +102,15 @@ struct RescaledView: DerivedView {
     }
   }
 
-  func read(
-    date: Int, variables: [Int], member: Int, points: Range<Int>, into out: UnsafeMutablePointer<Float>
-  ) throws {
-    try base.read(date: date, variables: variables, member: member, points: points, into: out)
-    for (line, variable) in variables.enumerated() where scales[variable] != 1 || offsets[variable] != 0 {
-      let values = out + line * points.count
-      for i in 0..<points.count { values[i] = values[i] * scales[variable] + offsets[variable] }
+  func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: variable) }
+
+  func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
+    try base.read(wanted, into: target)
+    for (line, variable) in wanted.variables.enumerated() where scales[variable] != 1 || offsets[variable] != 0 {
+      for date in wanted.dates.indices {
+        let values = target(date, line)
+        for i in 0..<wanted.points.count { values[i] = values[i] * scales[variable] + offsets[variable] }
+      }
     }
   }
 }

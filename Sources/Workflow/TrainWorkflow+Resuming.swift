@@ -1,0 +1,62 @@
+import Basics
+import Configuration
+import Datasets
+import Models
+import Training
+
+/// What must be the same for a run to go on from a checkpoint.
+extension TrainWorkflow {
+  /// A checkpoint can only be gone on from with the same model on the same kind of data.
+  func checkInputs(_ checkpoint: Checkpoint, _ dataset: FieldDataset, samples: Int) throws {
+    let found = checkpoint.manifest
+    func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+    let data = configuration.data
+    try checkpoint.requireSame(
+      "variables", list(dataset.channels.map(\.name)), list(found.channels.map(\.channel.name)))
+    try checkpoint.requireSame("static fields", list(data.staticFields), list(found.staticFields))
+    try checkpoint.requireSame(
+      "forcings", list(data.forcings.map(\.rawValue)), list(found.forcings.map(\.rawValue)))
+    try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
+    if !found.grid.matches(dataset.grid) {
+      try checkpoint.requireSame("grid", dataset.grid.summary, found.grid.summary, article: "another")
+    }
+    let model = try Ingredients.description(configuration, dataset, tendencyScale: found.model.residualScale)
+    let sizes = zip(TrainWorkflow.sizes(model), TrainWorkflow.sizes(found.model)).filter { $0 != $1 }
+    try checkpoint.requireSame(
+      "model", list(sizes.map(\.0)), list(sizes.map(\.1)), article: "another")
+    try checkpoint.requireSame(
+      "set of training samples", "\(samples) samples", "\(found.progress.samplesPerEpoch) samples", article: "another")
+    try checkpoint.requireSame("seed", "\(configuration.seed)", "\(found.progress.seed)", article: "another")
+  }
+
+  private static func sizes(_ model: ModelDescription) -> [String] {
+    [
+      "patch \(model.patchRows) × \(model.patchColumns)", "channels \(model.channels)",
+      "tokenWidth \(model.tokenWidth)", "channelWidth \(model.channelWidth)", "blocks \(model.blocks)",
+      "output \(model.output.rawValue)", "dropout \(model.dropout)",
+    ]
+  }
+
+  func checkStatistics(_ checkpoint: Checkpoint, _ expected: CheckpointManifest) throws {
+    for (own, found) in zip(expected.channels, checkpoint.manifest.channels)
+    where !own.statistics.isNear(found.statistics) {
+      func text(_ row: ChannelStatistics) -> String {
+        "mean \(significant(row.mean)), stdev \(significant(row.deviation))"
+      }
+      try checkpoint.requireSame(
+        "statistics of \(own.channel.name)", text(own.statistics), text(found.statistics))
+    }
+  }
+}
+
+extension Checkpoint {
+  /// - Throws: when what a configuration says differs from what the checkpoint was made with.
+  fileprivate func requireSame(
+    _ what: String, _ expected: String, _ found: String, article: String = "other"
+  ) throws {
+    if expected == found { return }
+    throw JigsawError(
+      path, "was made with \(article) \(what)", expected: expected, found: found,
+      remedy: "resume with the configuration of the run, or start a new run")
+  }
+}

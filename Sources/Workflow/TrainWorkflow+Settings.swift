@@ -1,0 +1,136 @@
+import Basics
+import Communication
+import Configuration
+import Datasets
+import Distribution
+import Execution
+import Models
+import Tensors
+import Training
+
+/// What follows from configuration and data without reading fields.
+extension TrainWorkflow {
+  struct Plan {
+    let sampler: Sampler
+    let validationSampler: Sampler?
+    let totalUpdates: Int
+    let rollout: RolloutPlan
+    let schedule: LearningRateSchedule
+    let optimizer: Optimizer.Options
+    /// Of the right sizes; what depends on statistics is left at 1.
+    let model: WeatherMixer
+  }
+
+  /// - Parameters:
+  ///   - replicas: model instances that share each update's samples.
+  ///   - localRanks: ranks that share this machine's memory.
+  func plan(_ dataset: FieldDataset, replicas: Int = 1, localRanks: Int = 1) throws -> Plan {
+    let (start, end) = try configuration.data.train.range("data.train")
+    let rollout = rolloutPlan()
+    let sampler = try Sampler(
+      dataset, from: start, through: end, stepHours: configuration.data.stepHours, leadSteps: rollout.largestSteps,
+      seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
+    let totalUpdates = try totalUpdates(samples: sampler.count, replicas: replicas)
+    if configuration.training.rollLongitudes && !dataset.grid.isPeriodic {
+      throw JigsawError(
+        "training.rollLongitudes", "needs longitudes that go around the globe", found: dataset.grid.summary,
+        remedy: "set it to false")
+    }
+    _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
+    let ones = [Float](repeating: 1, count: dataset.channels.count)
+    let model = try Ingredients.description(configuration, dataset, tendencyScale: ones).makeModel()
+    try checkMemory(model, replicas: replicas, localRanks: localRanks)
+    return Plan(
+      sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,
+      schedule: try schedule(samples: sampler.count, totalUpdates: totalUpdates, replicas: replicas),
+      optimizer: try optimizerOptions(),
+      model: model)
+  }
+
+  func checkMesh(_ model: WeatherMixer) throws {
+    let parallel = configuration.parallel
+    _ = try Mesh(
+      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: model.sizes.tokens,
+      fields: model.sizes.variables)
+  }
+
+  /// Parameters, gradients and the optimiser's two moments, and the moving average, must at least fit.
+  func checkMemory(_ model: WeatherMixer, replicas: Int, localRanks: Int) throws {
+    let ofOptimizer = configuration.training.averageDecay > 0 ? 3.0 : 2.0
+    let copies = 2 + ofOptimizer / Double(configuration.parallel.splitOptimizer ? replicas : 1)
+    let ranks = configuration.parallel.domain * configuration.parallel.tensor
+    let needed = copies * Double(model.parameters.elementCount * MemoryLayout<Float>.size * localRanks / ranks)
+    if let available = Machine.availableMemory, needed > Double(available) {
+      throw JigsawError(
+        "model", "needs at least \(fixed(needed / 1e9, 1)) GB of memory for its parameters and their training",
+        found: "\(fixed(Double(available) / 1e9, 1)) GB free",
+        remedy: "make it smaller, or share it among more machines (parallel.domain, parallel.tensor)")
+    }
+  }
+
+  private func rolloutPlan() -> RolloutPlan {
+    let settings = configuration.training.rollout
+    let stages =
+      settings.stages.isEmpty
+      ? [RolloutPlan.Stage(fraction: 0, steps: 1)]
+      : settings.stages.map { RolloutPlan.Stage(fraction: $0.fraction, steps: $0.steps) }
+        .sorted { $0.fraction < $1.fraction }
+    return RolloutPlan(kind: settings.kind, stages: stages, isRandomized: settings.randomized)
+  }
+
+  private func validationSampler(_ dataset: FieldDataset) throws -> Sampler? {
+    let period = configuration.data.validation
+    if period.start == nil && period.end == nil { return nil }
+    let (start, end) = try period.range("data.validation")
+    return try Sampler(
+      dataset, from: start, through: end, stepHours: configuration.data.stepHours,
+      leadSteps: configuration.training.validation.steps, seed: 0,
+      isShuffled: false, place: "data.validation")
+  }
+
+  private func totalUpdates(samples: Int, replicas: Int) throws -> Int {
+    let settings = configuration.training
+    switch (settings.updates, settings.epochs) {
+    case (let updates?, nil): return updates
+    case (nil, let epochs?):
+      return max(
+        1, Int((epochs * Double(samples) / Double(settings.batchSize * settings.accumulation * replicas)).rounded()))
+    default:
+      throw JigsawError(
+        "training", "needs a length", expected: "either training.updates or training.epochs",
+        found: settings.updates == nil ? "neither" : "both")
+    }
+  }
+
+  private func schedule(samples: Int, totalUpdates: Int, replicas: Int) throws -> LearningRateSchedule {
+    let settings = configuration.training
+    if settings.warmUpUpdates != nil && settings.warmUpEpochs != nil {
+      throw JigsawError("training", "has both warmUpUpdates and warmUpEpochs", remedy: "give one of them")
+    }
+    let perEpoch = Double(samples) / Double(settings.batchSize * settings.accumulation * replicas)
+    let warmUp = settings.warmUpUpdates ?? settings.warmUpEpochs.map { Int(($0 * perEpoch).rounded()) } ?? 0
+    return LearningRateSchedule(
+      peak: settings.learningRate, final: settings.finalLearningRate, warmUpUpdates: min(warmUp, totalUpdates),
+      totalUpdates: totalUpdates)
+  }
+
+  func optimizerOptions() throws -> Optimizer.Options {
+    let settings = configuration.training
+    var options = Optimizer.Options()
+    options.beta1 = settings.beta1
+    options.beta2 = settings.beta2
+    options.weightDecay = settings.weightDecay
+    options.decayKind = settings.decayKind
+    options.clipNorm = settings.clipNorm
+    options.averageDecay = settings.averageDecay
+    for (name, rate) in settings.groupRates.sorted(by: { $0.key < $1.key }) {
+      guard ParameterGroup(rawValue: name) != nil else {
+        throw JigsawError(
+          "training.groupRates.\(name)", "is not a group of parameters",
+          expected: ParameterGroup.allCases.map(\.rawValue).joined(separator: ", "))
+      }
+      options.groupRates[name] = rate
+    }
+    return options
+  }
+}
