@@ -28,21 +28,28 @@ public final class Trace: Sendable {
   }
 
   private let origin: Double
+  /// Seconds, on the clock that the trace lives by.
+  public let now: @Sendable () -> Double
   private let events = Mutex<[Event]>([])
   /// Long trainings would fill the memory; what comes later is left out.
   private static let eventLimit = 2_000_000
 
-  /// - Parameter origin: zero of the picture's time, `monotonicSeconds`.
-  public init(origin: Double = monotonicSeconds()) { self.origin = origin }
+  /// - Parameters:
+  ///   - origin: zero of the picture's time, `monotonicSeconds`.
+  ///   - now: another clock, of a simulation.
+  public init(origin: Double = monotonicSeconds(), now: @escaping @Sendable () -> Double = { monotonicSeconds() }) {
+    self.origin = origin
+    self.now = now
+  }
 
   /// Something that took from `start` until now.
   public func add(_ lane: Lane, _ name: String, since start: Double) {
-    append(Event(lane: lane, name: name, start: start, end: monotonicSeconds(), bytes: 0))
+    append(Event(lane: lane, name: name, start: start, end: now(), bytes: 0))
   }
 
   /// A transfer that was found done now. Transfers overlap; each gets a row of its own.
   public func addTransfer(_ name: String, since start: Double, bytes: Int) {
-    append(Event(lane: nil, name: name, start: start, end: monotonicSeconds(), bytes: bytes))
+    append(Event(lane: nil, name: name, start: start, end: now(), bytes: bytes))
   }
 
   private func append(_ event: Event) {
@@ -110,7 +117,7 @@ extension Trace? {
   /// Runs `body` and, if there is a trace, notes how long it took.
   public func measure<R>(_ lane: Trace.Lane, _ name: @autoclosure () -> String, _ body: () throws -> R) rethrows -> R {
     guard let self else { return try body() }
-    let start = monotonicSeconds()
+    let start = self.now()
     defer { self.add(lane, name(), since: start) }
     return try body()
   }

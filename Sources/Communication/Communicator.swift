@@ -105,32 +105,6 @@ extension Communicator {
     return TransferGroup(transfers)
   }
 
-  /// Sums FP32 parts over all ranks: part i of `parts` summed over the ranks, in rank order, ends in `result` on rank i.
-  /// `scratch` holds size − 1 parts of this rank's size.
-  public func reduceScatter(_ parts: [Tensor], into result: Tensor, scratch: Tensor) throws {
-    precondition(parts.count == size && result.count == parts[rank].count)
-    precondition(scratch.count >= (size - 1) * result.count)
-    func received(_ peer: Int) -> Tensor {
-      let slot = peer < rank ? peer : peer - 1
-      return Tensor(shape: [result.count], buffer: scratch.buffer, offset: scratch.offset + slot * result.count)
-    }
-    var transfers: [any Transfer] = []
-    for step in 1..<max(size, 1) {
-      let source = (rank + step) % size
-      transfers.append(try receive(Region(received(source)), from: source, tag: collectiveTag + 2))
-    }
-    for step in 1..<max(size, 1) {
-      let peer = (rank + size - step) % size
-      transfers.append(try send(Region(parts[peer]), to: peer, tag: collectiveTag + 2))
-    }
-    for transfer in transfers { try transfer.wait() }
-    for i in 0..<result.count {
-      var sum: Float = 0
-      for peer in 0..<size { sum += peer == rank ? parts[rank].pointer[i] : received(peer).pointer[i] }
-      result.pointer[i] = sum
-    }
-  }
-
   /// Sums (or …) over all ranks, of a few numbers at a time.
   public func allReduce(_ values: [Double], _ operation: ReductionOperation = .sum) throws -> [Double] {
     if size == 1 || values.isEmpty { return values }
@@ -162,19 +136,24 @@ extension Communicator {
 extension Region {
   func copy(from other: Region) {
     precondition(byteCount == other.byteCount)
+    if let meter = buffer.meter { return meter.pass(bytes: 2 * byteCount) }
     if pointer != other.pointer { pointer.copyMemory(from: other.pointer, byteCount: byteCount) }
   }
 }
 
 /// Several transfers as one.
 public final class TransferGroup: Transfer {
-  private var transfers: [any Transfer]
+  private var transfers: ArraySlice<any Transfer>
 
-  public init(_ transfers: [any Transfer]) { self.transfers = transfers }
+  public init(_ transfers: [any Transfer]) { self.transfers = transfers[...] }
 
+  /// Asks no further than the first that is not: groups may be large.
   public func isDone() throws -> Bool {
-    try transfers.removeAll { try $0.isDone() }
-    return transfers.isEmpty
+    while let first = transfers.first {
+      guard try first.isDone() else { return false }
+      transfers.removeFirst()
+    }
+    return true
   }
 
   public func wait() throws {

@@ -15,42 +15,16 @@ public enum ThreadRanks {
   ) throws -> [Result] {
     let exchange = MessageExchange()
     let results = Mutex([Swift.Result<Result, any Error>?](repeating: nil, count: count))
-    var threads: [pthread_t] = []
-    for rank in 0..<count {
-      let job = Job {
-        let outcome = Swift.Result {
-          try body(ThreadCommunicator(exchange, members: Array(0..<count), rank: rank, group: 0))
-        }
-        if case .failure(let error) = outcome { exchange.fail(rank, error) }
-        results.withLock { $0[rank] = outcome }
+    try runOnThreads(count) { rank in
+      let outcome = Swift.Result {
+        try body(ThreadCommunicator(exchange, members: Array(0..<count), rank: rank, group: 0))
       }
-      threads.append(try Job.start(job))
+      if case .failure(let error) = outcome { exchange.fail(rank, error) }
+      results.withLock { $0[rank] = outcome }
     }
-    for thread in threads { pthread_join(thread, nil) }
     // The rank that failed first has the cause; the others only report that it did.
     if let cause = exchange.cause { throw cause }
     return try results.withLock { try $0.map { try $0!.get() } }
-  }
-
-  private final class Job {
-    private let body: () -> Void
-    init(_ body: @escaping () -> Void) { self.body = body }
-
-    static func start(_ job: Job) throws -> pthread_t {
-      var thread = pthread_t()
-      var attributes = pthread_attr_t()
-      pthread_attr_init(&attributes)
-      pthread_attr_setstacksize(&attributes, 8 << 20)
-      let status = pthread_create(
-        &thread, &attributes,
-        { argument in
-          Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue().body()
-          return nil
-        }, Unmanaged.passRetained(job).toOpaque())
-      pthread_attr_destroy(&attributes)
-      if status != 0 { throw JigsawError("ranks", "can't start a thread (\(Files.reason(status)))") }
-      return thread
-    }
   }
 }
 

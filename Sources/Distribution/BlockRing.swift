@@ -73,7 +73,7 @@ final class BlockRing: Traveller {
     guard step < size else { return }
     let (source, destination) = ((rank + step) % size, (rank + size - step) % size)
     let (rows, columns) = shape(source)
-    let block = compute.tensor([rows, columns]).matrix
+    let block = compute.tensor([rows, columns], for: .exchange).matrix
     let transfers = try messages(rows).map {
       (rows: $0, transfer: try communicator.receive(block.rows($0).region, from: source, tag: tag))
     }

@@ -58,7 +58,7 @@ private struct PointExchange {
   }
 
   func toPoints(_ x: Tensor) throws -> Tensor {
-    let parts = variables.map { compute.tensor([ownPoints.count, $0.count]) }
+    let parts = variables.map { compute.tensor([ownPoints.count, $0.count], for: .exchange) }
     try tensor.allToAll(
       points.map { Region(rows(x, $0, ownVariables.count)) }, into: parts.map { Region($0) }
     ).wait()
@@ -72,7 +72,7 @@ private struct PointExchange {
 
   func toColumns(_ x: Tensor) throws -> Tensor {
     let matrix = x.reshaped([ownPoints.count, shape.columns]).matrix
-    let parts = variables.map { compute.tensor([ownPoints.count, $0.count]) }
+    let parts = variables.map { compute.tensor([ownPoints.count, $0.count], for: .exchange) }
     for (part, range) in zip(parts, variables) {
       part.matrix.take(matrix.columns(range), accumulate: false, compute)
     }

@@ -17,7 +17,7 @@ extension DistributedOperations {
       Float(x.groups * chunk(x.shape.columns / x.groups, into: mesh.tensor, $0).count)
     }
     let statistics = NormStatistics(mean: compute.tensor([rows]), rstd: compute.tensor([rows]))
-    compute.team.split(rows, grain: 256) { range in
+    compute.pass(rows, grain: 256, bytes: (parts.count + 1) * parts[0].byteCount) { range in
       for row in range {
         var (count, mean, squares): (Float, Float, Float) = (0, 0, 0)
         for (part, n) in zip(parts, counts) where n > 0 {
@@ -56,7 +56,7 @@ extension DistributedOperations {
 
   /// What `make` writes on every rank of the tensor axis, by rank: two numbers for each row.
   private func gatherOverTensor(_ rows: Int, _ make: (Tensor) -> Void) throws -> [Tensor] {
-    let parts = (0..<mesh.tensor).map { _ in compute.tensor([rows, 2]) }
+    let parts = (0..<mesh.tensor).map { _ in compute.tensor([rows, 2], for: .exchange) }
     make(parts[context.position.tensor])
     try context.tensor.allGather(parts.map { Region($0) }).wait()
     return parts

@@ -186,16 +186,16 @@ public final class DistributedOperations: Operations {
     for axis in [SplitAxis.domain, .tensor] where context.size(axis) > 1 {
       let tensors = plan.table.specs.indices.map(ParameterID.init)
         .filter { plan.placement($0).sharedAxes.contains(axis) }.map(gradient)
-      let all = compute.tensor([tensors.reduce(0) { $0 + $1.count }])
+      let all = compute.tensor([tensors.reduce(0) { $0 + $1.count }], for: .exchange)
       var end = 0
       for tensor in tensors {
-        (all.pointer + end).update(from: tensor.pointer, count: tensor.count)
+        all.elements(end..<end + tensor.count).copy(from: tensor)
         end += tensor.count
       }
       try context.communicator(axis).allReduce(Region(all), of: .float32, .sum).wait()
       end = 0
       for tensor in tensors {
-        tensor.pointer.update(from: all.pointer + end, count: tensor.count)
+        tensor.copy(from: all.elements(end..<end + tensor.count))
         end += tensor.count
       }
     }

@@ -214,7 +214,7 @@ public final class DistributedProducts {
         owner: { $0.rowIndex }, order: { pieces.order($0, position.column) })
     }
     let order = pieces.order(position.row, position.column)
-    if order.isEmpty && !accumulate { c.block.clear(compute) }
+    if order.isEmpty && !accumulate { compute.clear(c.block) }
     for step in order.indices {
       let (x, y) = (try aStream.take(step), try bStream.take(step))
       try multiplyHere(x, y, into: c.block, accumulate: accumulate || step > 0)

@@ -180,7 +180,7 @@ private final class BucketSum: Transfer {
     slices = (0..<size).map { GradientReduction.slice(range, size, $0) }
     var started: [any Transfer] = []
     for step in 1..<size {
-      let part = compute.tensor([slices[rank].count])
+      let part = compute.tensor([slices[rank].count], for: .buckets)
       started.append(try communicator.receive(Region(part), from: (rank + step) % size, tag: tag))
       incoming.append(part)
     }

@@ -108,7 +108,7 @@ final class PieceStream: Traveller {
     if step < own.count, owner(own[step]) != rank {
       let length = own[step].range.count
       let across = isStoredInRows ? operand.matrix.block.columns : operand.matrix.block.rows
-      let part = compute.tensor(isStoredInRows ? [length, across] : [across, length])
+      let part = compute.tensor(isStoredInRows ? [length, across] : [across, length], for: .exchange)
       arriving[step] = (part, try communicator.receive(Region(part), from: owner(own[step]), tag: tag))
     }
     for distance in 1..<max(1, communicator.size) {
@@ -116,7 +116,7 @@ final class PieceStream: Traveller {
       guard step < orders[peer].count, owner(orders[peer][step]) == rank else { continue }
       var part = stored(orders[peer][step])
       if part.stride != part.columns && part.rows > 1 {
-        let packed = compute.tensor([part.rows, part.columns]).matrix
+        let packed = compute.tensor([part.rows, part.columns], for: .exchange).matrix
         packed.take(part, accumulate: false, compute)
         part = packed
       }

@@ -87,6 +87,21 @@ public final class RankContext {
     replica = try world.split(color: p.domain * mesh.tensor + p.tensor, key: p.replica)
   }
 
+  /// With communicators that are there already: `split` would have made the same.
+  public init(
+    _ mesh: Mesh, _ world: any Communicator, instance: any Communicator, domain: any Communicator,
+    tensor: any Communicator, replica: any Communicator
+  ) {
+    precondition(mesh.count == world.size)
+    self.mesh = mesh
+    self.world = world
+    position = mesh.position(of: world.rank)
+    self.instance = instance
+    self.domain = domain
+    self.tensor = tensor
+    self.replica = replica
+  }
+
   /// Alone.
   public static func single() throws -> RankContext { try RankContext(Mesh(), SingleRank()) }
 
@@ -112,6 +127,16 @@ public final class RankContext {
       best = min(best, try world.allReduce([monotonicSeconds() - start], .maximum)[0])
     }
     return Double(outgoing.byteCount) / best
+  }
+
+  /// Measures the link and sets the pace by it.
+  ///
+  /// - Parameter peak: of this rank's units, FLOP/s.
+  /// - Returns: the link's rate.
+  public func measurePace(peak: Double) throws -> Double {
+    let rate = try measureLinkRate()
+    pace = Pace(bytesPerSecond: rate, peak: try world.allReduce([peak])[0] / Double(world.size))
+    return rate
   }
 
   /// Speeds that decide how finely exchanges are cut; the same on all ranks. Without them exchanges are taken to be fast.
@@ -146,6 +171,11 @@ public struct Pace: Sendable, Equatable {
   public init(bytesPerSecond: Double, flopsPerSecond: Double) {
     self.bytesPerSecond = bytesPerSecond
     self.flopsPerSecond = flopsPerSecond
+  }
+
+  /// - Parameter peak: of one rank's units, FLOP/s. Products reach about three quarters of it.
+  public init(bytesPerSecond: Double, peak: Double) {
+    self.init(bytesPerSecond: bytesPerSecond, flopsPerSecond: 0.75 * peak)
   }
 
   /// More would make products too small to be fast.

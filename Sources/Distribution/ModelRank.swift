@@ -29,7 +29,7 @@ public final class ModelRank {
     if context.mesh.count == 1 {
       plan = nil
       distributed = nil
-      parameters = ParameterStore(table)
+      parameters = ParameterStore(table, makeZeros: compute.zeros)
       let operations = LocalOperations(compute: compute, parameters: parameters)
       local = operations
       self.operations = traced(operations)
@@ -37,7 +37,7 @@ public final class ModelRank {
       let plan = try ParallelPlan.make(context.mesh, table, dryRun: dryRun)
       self.plan = plan
       local = nil
-      parameters = plan.makeParameters(context.position)
+      parameters = plan.makeParameters(context.position, makeZeros: compute.zeros)
       let operations = DistributedOperations(context, compute, plan, parameters)
       distributed = operations
       self.operations = traced(operations)

@@ -28,7 +28,7 @@ final class TravellingSums {
   }
 
   private func makePart(_ length: Int, _ lines: Range<Int>) -> Tensor {
-    compute.tensor(areRows ? [length, lines.count] : [lines.count, length])
+    compute.tensor(areRows ? [length, lines.count] : [lines.count, length], for: .exchange)
   }
 
   /// Lines that travel in one message.
@@ -109,7 +109,8 @@ extension Matrix {
   /// self = other, or self += other when `accumulate`.
   func take(_ other: Matrix, accumulate: Bool, _ compute: Compute) {
     precondition(rows == other.rows && columns == other.columns)
-    compute.team.split(rows) { range in
+    let bytes = (accumulate ? 3 : 2) * rows * columns * ElementType.float32.byteCount
+    compute.pass(rows, bytes: bytes) { range in
       for row in range {
         let (target, source) = (pointer + row * stride, other.pointer + row * other.stride)
         if accumulate {
@@ -119,9 +120,5 @@ extension Matrix {
         }
       }
     }
-  }
-
-  func clear(_ compute: Compute) {
-    for row in 0..<rows { (pointer + row * stride).update(repeating: 0, count: columns) }
   }
 }

@@ -70,9 +70,7 @@ final class BlendPiece {
   }
 
   /// Adds the sums to the parameters' gradients.
-  func addGradients(weight: Tensor, norms: [Tensor]) {
-    for (sum, gradient) in zip(gradients, [weight] + norms) {
-      kernels.add(gradient.pointer, sum.pointer, sum.count)
-    }
+  func addGradients(weight: Tensor, norms: [Tensor], _ compute: Compute) {
+    for (sum, gradient) in zip(gradients, [weight] + norms) { compute.add(sum, to: gradient) }
   }
 }

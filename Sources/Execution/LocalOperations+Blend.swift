@@ -14,7 +14,8 @@ extension LocalOperations {
     let weight = value(p.weight).matrix(rows: y.shape.columns)
     let out = newTensor(y.shape)
     let scratch = makeScratch(y.shape.columns, inner, outer, withGradients: false)
-    forEachPiece(points) { range, member in
+    // y and x are read, the result is written.
+    forEachPiece(points, variables: y.shape.columns, products: 1, tensors: 3) { range, member in
       let piece = scratch[member]
       let target = out.matrix(rows: points).rows(range)
       piece.forward(range, y.tensor, x.tensor)
@@ -31,7 +32,9 @@ extension LocalOperations {
       let dx = x.requiresGradient ? gradientTarget(x) : nil
       compute.addBiasGradient(of: dout, rows: points, .perColumn, to: gradient(p.bias))
       let scratch = makeScratch(y.shape.columns, inner, outer, withGradients: true)
-      forEachPiece(points) { range, member in
+      // y, x and the result's gradient are read, y's is written, x's is written or added to.
+      let tensors = dx.map { $0.accumulate ? 6 : 5 } ?? 4
+      forEachPiece(points, variables: y.shape.columns, products: 2, tensors: tensors) { range, member in
         let piece = scratch[member]
         let dpart = dout.matrix(rows: points).rows(range)
         piece.forward(range, y.tensor, x.tensor)
@@ -43,7 +46,7 @@ extension LocalOperations {
       for piece in scratch {
         piece.addGradients(
           weight: gradient(p.weight),
-          norms: [inner.scale, inner.shift, outer.scale, outer.shift].map { gradient($0) })
+          norms: [inner.scale, inner.shift, outer.scale, outer.shift].map { gradient($0) }, compute)
       }
       contribute(dy, to: y)
     }
@@ -63,7 +66,17 @@ extension LocalOperations {
   }
 
   /// Shares ranges of at most `pieceRows` points out to the threads: `body(range, thread)`.
-  private func forEachPiece(_ points: Int, _ body: (Range<Int>, Int) -> Void) {
+  ///
+  /// - Parameters:
+  ///   - products: of points, variables and twice the variables, for which this counts.
+  ///   - tensors: [points, variables], that are read or written.
+  private func forEachPiece(
+    _ points: Int, variables: Int, products: Int, tensors: Int, _ body: (Range<Int>, Int) -> Void
+  ) {
+    if let meter = compute.meter {
+      for _ in 0..<products { meter.product(m: points, n: variables, k: 2 * variables, pause: nil) }
+      return meter.pass(bytes: tensors * points * variables * ElementType.float32.byteCount)
+    }
     let size = LocalOperations.pieceRows
     let count = (points + size - 1) / size
     let members = compute.team.count

@@ -18,7 +18,11 @@ public final class ParameterStore {
   /// - Parameters:
   ///   - shapes: of the parts of the parameters that are held here; all of them by default.
   ///   - shared: parameters that other ranks hold as well.
-  public init(_ table: ParameterTable, shapes: [[Int]]? = nil, shared: Set<ParameterID> = []) {
+  ///   - makeZeros: gives zeroed memory.
+  public init(
+    _ table: ParameterTable, shapes: [[Int]]? = nil, shared: Set<ParameterID> = [],
+    makeZeros: ([Int]) -> Tensor = { Tensor(zeros: $0) }
+  ) {
     self.table = table
     let shapes = shapes ?? table.specs.map(\.shape)
     self.shapes = shapes
@@ -35,8 +39,8 @@ public final class ParameterStore {
     place(true)
     self.offsets = offsets
     length = end
-    values = Tensor(zeros: [end])
-    gradients = Tensor(zeros: [end])
+    values = makeZeros([end])
+    gradients = makeZeros([end])
   }
 
   /// Another piece of memory of this layout, zeroed.

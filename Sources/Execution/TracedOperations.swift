@@ -25,10 +25,10 @@ public final class TracedOperations: Operations {
   /// begins it.
   private func traced(_ phase: StepPhase, _ operation: () throws -> Value) rethrows -> Value {
     tape?.record { [self] in trace.add(.phases, phase.backward, since: backwardStart) }
-    let start = monotonicSeconds()
+    let start = trace.now()
     let result = try operation()
     trace.add(.phases, phase.forward, since: start)
-    tape?.record { [self] in backwardStart = monotonicSeconds() }
+    tape?.record { [self] in backwardStart = trace.now() }
     return result
   }
 

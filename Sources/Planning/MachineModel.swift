@@ -28,6 +28,8 @@ public struct MachineModel: Sendable {
   public var productSeconds: @Sendable (Product) -> Double
   /// Seconds that one rank takes for a pass that reads and writes so many bytes in all.
   public var passSeconds: @Sendable (_ bytes: Int) -> Double
+  /// Seconds that one rank takes for GELU or its derivative of one number, where that is more than its pass takes.
+  public var geluSeconds = 0.0
   /// Of one rank's units for products, FLOP/s.
   public var peakFLOPsPerSecond: Double
   /// Neighbouring ranks share a node.
@@ -36,7 +38,8 @@ public struct MachineModel: Sendable {
   /// What all ranks of a node together can send to other nodes, and receive from them; nil when each rank has a
   /// connection of its own.
   public var nodeBytesPerSecond: Double?
-  /// Whether a rank's own processors copy what it receives, which then takes from its time to compute.
+  /// Whether a rank's own processors copy what it receives, at the rate of the link within a node, which then takes from its
+  /// time to compute. Within a node nothing else carries the bytes.
   public var transfersTakeProcessor: Bool
   /// Stored bytes that one rank reads and decodes per second when alone, and all ranks of a node, and all ranks of the job.
   public var readingBytesPerSecond: (rank: Double, node: Double, job: Double)
@@ -44,13 +47,24 @@ public struct MachineModel: Sendable {
   public var frameSecondsPerByte: Double
   /// Relative standard deviation of what a rank takes for the same step, from rank to rank and step to step.
   public var straggling: Double
+  /// Of each rank.
+  public var threads: Int
+  /// Scratch memory that each thread of a rank needs for a product, bytes.
+  public var productScratchBytes: @Sendable (Product) -> Int
+  /// What a rank holds before it has made its model, bytes.
+  public var programBytes: Int
+
+  /// Of `jigsaw bench step` on Linux: peak resident memory less what a simulation finds, for several models.
+  public static let measuredProgramBytes = 28_000_000
 
   public init(
     productSeconds: @escaping @Sendable (Product) -> Double, passSeconds: @escaping @Sendable (_ bytes: Int) -> Double,
     peakFLOPsPerSecond: Double, ranksPerNode: Int, withinNode: Link, betweenNodes: Link,
     nodeBytesPerSecond: Double? = nil, transfersTakeProcessor: Bool = false,
     readingBytesPerSecond: (rank: Double, node: Double, job: Double) = (.infinity, .infinity, .infinity),
-    frameSecondsPerByte: Double = 0, straggling: Double = 0
+    frameSecondsPerByte: Double = 0, straggling: Double = 0, threads: Int = 1,
+    productScratchBytes: @escaping @Sendable (Product) -> Int = { _ in 0 },
+    programBytes: Int = MachineModel.measuredProgramBytes
   ) {
     self.productSeconds = productSeconds
     self.passSeconds = passSeconds
@@ -63,5 +77,8 @@ public struct MachineModel: Sendable {
     self.readingBytesPerSecond = readingBytesPerSecond
     self.frameSecondsPerByte = frameSecondsPerByte
     self.straggling = straggling
+    self.threads = threads
+    self.productScratchBytes = productScratchBytes
+    self.programBytes = programBytes
   }
 }

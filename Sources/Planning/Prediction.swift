@@ -14,7 +14,8 @@ public struct Layout: Sendable, Hashable {
   public var overlaps = true
   /// Frames read ahead.
   public var prefetch = 2
-  /// Stored bytes of one frame, of all fields, as they lie in the store; 0: nothing is read.
+  /// Stored bytes of one state of one sample, of all fields, as they lie in the store; 0: nothing is read. A frame has as
+  /// many of these as the batch has samples.
   public var storedBytesPerFrame = 0
 
   public init(mesh: Mesh) { self.mesh = mesh }

@@ -15,10 +15,19 @@ public final class BufferPool: Sendable {
     public var peakBytesInUse = 0
     /// Bytes held for later use.
     public var bytesIdle = 0
+    fileprivate var bytesByUse = [Int](repeating: 0, count: MemoryUse.allCases.count)
+
+    /// Bytes in use or idle, by what they are or were last used for.
+    public subscript(use: MemoryUse) -> Int { bytesByUse[use.rawValue] }
+  }
+
+  private struct Piece {
+    let pointer: UnsafeMutableRawPointer
+    let use: MemoryUse
   }
 
   private struct State {
-    var idle: [Int: [UnsafeMutableRawPointer]] = [:]
+    var idle: [Int: [Piece]] = [:]
     var counters = Counters()
   }
   private let state = Mutex(UncheckedBox(State()))
@@ -29,7 +38,10 @@ public final class BufferPool: Sendable {
     init(_ value: State) { self.value = value }
   }
 
-  public init() {}
+  /// In a dry run, who takes note of what is done to the memory: its pieces are addresses that must not be touched.
+  public let meter: (any WorkMeter)?
+
+  public init(meter: (any WorkMeter)? = nil) { self.meter = meter }
 
   deinit { trim() }
 
@@ -40,19 +52,21 @@ public final class BufferPool: Sendable {
   }
 
   /// A piece of at least `byteCount` bytes, content undefined.
-  public func buffer(byteCount: Int) -> Buffer {
+  public func buffer(byteCount: Int, for use: MemoryUse = .activations) -> Buffer {
     let size = (max(byteCount, 1) + Buffer.alignment - 1) / Buffer.alignment * Buffer.alignment
     let pointer = state.withLock { box -> UncheckedPointer? in
       box.value.counters.bytesInUse += size
       box.value.counters.peakBytesInUse = max(box.value.counters.peakBytesInUse, box.value.counters.bytesInUse)
-      if let pointer = box.value.idle[size]?.popLast() {
+      box.value.counters.bytesByUse[use.rawValue] += size
+      if let piece = box.value.idle[size]?.popLast() {
         box.value.counters.bytesIdle -= size
-        return UncheckedPointer(pointer)
+        box.value.counters.bytesByUse[piece.use.rawValue] -= size
+        return UncheckedPointer(piece.pointer)
       }
       box.value.counters.allocations += 1
       return nil
     }
-    return Buffer(pointer: pointer?.value ?? Buffer.allocate(size), byteCount: size, pool: self)
+    return Buffer(pointer: pointer?.value ?? allocate(size), byteCount: size, pool: self, use: use)
   }
 
   private struct UncheckedPointer: @unchecked Sendable {
@@ -60,10 +74,14 @@ public final class BufferPool: Sendable {
     init(_ value: UnsafeMutableRawPointer) { self.value = value }
   }
 
-  func take(back pointer: UnsafeMutableRawPointer, byteCount: Int) {
+  private func allocate(_ size: Int) -> UnsafeMutableRawPointer {
+    meter == nil ? Buffer.allocate(size) : DryMemory.reserve(size)
+  }
+
+  func take(back pointer: UnsafeMutableRawPointer, byteCount: Int, _ use: MemoryUse) {
     let pointer = UncheckedPointer(pointer)
     state.withLock {
-      $0.value.idle[byteCount, default: []].append(pointer.value)
+      $0.value.idle[byteCount, default: []].append(Piece(pointer: pointer.value, use: use))
       $0.value.counters.bytesInUse -= byteCount
       $0.value.counters.bytesIdle += byteCount
     }
@@ -72,9 +90,25 @@ public final class BufferPool: Sendable {
   /// Gives idle memory back to the system.
   public func trim() {
     state.withLock {
-      for pointers in $0.value.idle.values { for pointer in pointers { free(pointer) } }
+      for (size, pieces) in $0.value.idle {
+        for piece in pieces {
+          $0.value.counters.bytesByUse[piece.use.rawValue] -= size
+          if meter == nil { free(piece.pointer) } else { DryMemory.release(piece.pointer, size) }
+        }
+      }
       $0.value.idle = [:]
       $0.value.counters.bytesIdle = 0
     }
   }
+}
+
+/// Addresses without memory behind them: whoever touches them by mistake is stopped at once.
+private enum DryMemory {
+  static func reserve(_ size: Int) -> UnsafeMutableRawPointer {
+    let address = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let address, address != MAP_FAILED else { Buffer.exitOutOfMemory(size) }
+    return address
+  }
+
+  static func release(_ pointer: UnsafeMutableRawPointer, _ size: Int) { munmap(pointer, size) }
 }

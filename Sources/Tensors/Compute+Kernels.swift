@@ -21,7 +21,7 @@ extension Compute {
   /// y = gelu(x), exact (erf) form. y may be x.
   public func gelu(_ x: Tensor, into y: Tensor) {
     precondition(x.count == y.count)
-    team.split(x.count, grain: Compute.grain) {
+    pass(x.count, grain: Compute.grain, bytes: 2 * x.byteCount, gelus: x.count) {
       kernels.gelu_forward(x.pointer + $0.lowerBound, y.pointer + $0.lowerBound, $0.count)
     }
   }
@@ -29,7 +29,7 @@ extension Compute {
   /// dx = dy·gelu'(x), and if wanted y = gelu(x) on the way. dx may be dy.
   public func geluBackward(_ x: Tensor, _ dy: Tensor, into dx: Tensor, output y: Tensor? = nil) {
     precondition(x.count == dy.count && dx.count == x.count && y?.count ?? x.count == x.count)
-    team.split(x.count, grain: Compute.grain) {
+    pass(x.count, grain: Compute.grain, bytes: (y == nil ? 3 : 4) * x.byteCount, gelus: x.count) {
       let i = $0.lowerBound
       kernels.gelu_backward(x.pointer + i, dy.pointer + i, dx.pointer + i, y.map { $0.pointer + i }, $0.count)
     }
@@ -41,7 +41,7 @@ extension Compute {
   public func addBias(_ bias: Tensor, to x: Tensor, rows: Int, _ direction: BiasDirection) {
     let columns = x.count / max(rows, 1)
     precondition(bias.count == (direction == .perColumn ? columns : rows))
-    team.split(rows, grain: rowGrain(columns)) {
+    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
       let start = x.pointer + $0.lowerBound * columns
       switch direction {
       case .perColumn: kernels.add_column_bias(start, bias.pointer, $0.count, columns)
@@ -54,7 +54,7 @@ extension Compute {
   public func addBiasThenGELU(_ bias: Tensor, to u: Tensor, into y: Tensor, rows: Int, _ direction: BiasDirection) {
     let columns = u.count / max(rows, 1)
     precondition(bias.count == (direction == .perColumn ? columns : rows) && y.count == u.count)
-    team.split(rows, grain: rowGrain(columns)) {
+    pass(rows, grain: rowGrain(columns), bytes: 3 * u.byteCount, gelus: u.count) {
       let i = $0.lowerBound * columns
       switch direction {
       case .perColumn: kernels.column_bias_gelu(u.pointer + i, bias.pointer, y.pointer + i, $0.count, columns)
@@ -70,11 +70,11 @@ extension Compute {
     precondition(dbias.count == (direction == .perColumn ? columns : rows))
     switch direction {
     case .perRow:
-      team.split(rows, grain: rowGrain(columns)) {
+      pass(rows, grain: rowGrain(columns), bytes: dy.byteCount) {
         kernels.row_sums(dy.pointer + $0.lowerBound * columns, dbias.pointer + $0.lowerBound, $0.count, columns)
       }
     case .perColumn:
-      sumOverMembers(into: [dbias], work: rows, grain: rowGrain(columns)) { range, partial in
+      sumOverMembers(into: [dbias], work: rows, grain: rowGrain(columns), bytes: dy.byteCount) { range, partial in
         kernels.column_sums(dy.pointer + range.lowerBound * columns, partial[0], range.count, columns)
       }
     }
@@ -83,15 +83,17 @@ extension Compute {
   /// Each member adds its part of the work into sums of its own (zeroed, as long as `results`); then these are added to
   /// the results in the order of members.
   private func sumOverMembers(
-    into results: [Tensor], work: Int, grain: Int, _ body: (Range<Int>, [UnsafeMutablePointer<Float>]) -> Void
+    into results: [Tensor], work: Int, grain: Int, bytes: Int,
+    _ body: (Range<Int>, [UnsafeMutablePointer<Float>]) -> Void
   ) {
     if team.count == 1 || work <= grain {
-      if work > 0 { body(0..<work, results.map(\.pointer)) }
+      if work > 0 { pass(1, bytes: bytes) { _ in body(0..<work, results.map(\.pointer)) } }
       return
     }
     let length = results.reduce(0) { $0 + $1.count }
     let partial = tensor([team.count, length])
     partial.fill()
+    if let meter { return meter.pass(bytes: bytes) }
     let pieces = (work + grain - 1) / grain
     team.run { member in
       let lower = min(work, pieces * member / team.count * grain)
@@ -120,7 +122,7 @@ extension Compute {
     let rows = x.count / columns
     precondition(rows * columns == x.count && shift.count == columns && y.count == x.count)
     precondition(mean.count == rows && rstd.count == rows)
-    team.split(rows, grain: rowGrain(columns)) {
+    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
       let i = $0.lowerBound * columns
       kernels.layer_norm_forward(
         x.pointer + i, columns, scale.pointer, shift.pointer, epsilon, y.pointer + i, columns,
@@ -136,7 +138,9 @@ extension Compute {
     let columns = scale.count
     let rows = x.count / columns
     precondition(dy.count == x.count && dx.count == x.count && dscale.count == columns && dshift.count == columns)
-    sumOverMembers(into: [dscale, dshift], work: rows, grain: rowGrain(columns)) { range, sums in
+    sumOverMembers(
+      into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: (accumulate ? 4 : 3) * x.byteCount
+    ) { range, sums in
       let i = range.lowerBound * columns
       kernels.layer_norm_backward(
         x.pointer + i, columns, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,
@@ -150,7 +154,7 @@ extension Compute {
   public func rowMoments(_ x: Tensor, rows: Int, into moments: Tensor) {
     let columns = rows == 0 ? 0 : x.count / rows
     precondition(moments.count == 2 * rows)
-    team.split(rows, grain: rowGrain(columns)) {
+    pass(rows, grain: rowGrain(columns), bytes: x.byteCount) {
       kernels.row_moments(x.pointer + $0.lowerBound * columns, moments.pointer + 2 * $0.lowerBound, $0.count, columns)
     }
   }
@@ -159,7 +163,7 @@ extension Compute {
   public func normalize(_ x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, rstd: Tensor, into y: Tensor) {
     let (rows, columns) = (mean.count, scale.count)
     precondition(x.count == rows * columns && y.count == x.count && shift.count == columns && rstd.count == rows)
-    team.split(rows, grain: rowGrain(columns)) {
+    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
       let i = $0.lowerBound * columns
       kernels.normalize(
         x.pointer + i, scale.pointer, shift.pointer, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound,
@@ -174,7 +178,8 @@ extension Compute {
   ) {
     let (rows, columns) = (mean.count, scale.count)
     precondition(x.count == rows * columns && dy.count == x.count && sums.count == 2 * rows)
-    sumOverMembers(into: [dscale, dshift], work: rows, grain: rowGrain(columns)) { range, totals in
+    sumOverMembers(into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
+      range, totals in
       let i = range.lowerBound * columns
       kernels.normalize_sums(
         x.pointer + i, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,
@@ -189,7 +194,7 @@ extension Compute {
   ) {
     let (rows, columns) = (mean.count, scale.count)
     precondition(x.count == rows * columns && dy.count == x.count && dx.count == x.count && sums.count == 2 * rows)
-    team.split(rows, grain: rowGrain(columns)) {
+    pass(rows, grain: rowGrain(columns), bytes: (accumulate ? 4 : 3) * x.byteCount) {
       let i = $0.lowerBound * columns
       kernels.normalize_backward(
         x.pointer + i, scale.pointer, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound, dy.pointer + i,
@@ -202,7 +207,7 @@ extension Compute {
   /// y += x.
   public func add(_ x: Tensor, to y: Tensor) {
     precondition(x.count == y.count)
-    team.split(x.count, grain: Compute.grain) {
+    pass(x.count, grain: Compute.grain, bytes: 3 * x.byteCount) {
       kernels.add(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, $0.count)
     }
   }
@@ -210,7 +215,7 @@ extension Compute {
   /// y = a·x. y may be x.
   public func scale(_ x: Tensor, by a: Float, into y: Tensor) {
     precondition(x.count == y.count)
-    team.split(x.count, grain: Compute.grain) {
+    pass(x.count, grain: Compute.grain, bytes: 2 * x.byteCount) {
       kernels.scale(y.pointer + $0.lowerBound, x.pointer + $0.lowerBound, a, $0.count)
     }
   }
@@ -219,7 +224,7 @@ extension Compute {
   public func addScaledColumns(_ x: Tensor, factor: Tensor, _ d: Tensor, into y: Tensor) {
     let columns = factor.count
     precondition(x.count == d.count && y.count == x.count && x.count % columns == 0)
-    team.split(x.count / columns, grain: rowGrain(columns)) {
+    pass(x.count / columns, grain: rowGrain(columns), bytes: 3 * x.byteCount) {
       let i = $0.lowerBound * columns
       kernels.add_scaled_columns(x.pointer + i, factor.pointer, d.pointer + i, y.pointer + i, $0.count, columns)
     }
@@ -229,7 +234,7 @@ extension Compute {
   public func addScaledColumnsBackward(_ dy: Tensor, factor: Tensor, into dd: Tensor) {
     let columns = factor.count
     precondition(dd.count == dy.count && dy.count % columns == 0)
-    team.split(dy.count / columns, grain: rowGrain(columns)) {
+    pass(dy.count / columns, grain: rowGrain(columns), bytes: 2 * dy.byteCount) {
       let i = $0.lowerBound * columns
       kernels.scale_columns(dy.pointer + i, factor.pointer, dd.pointer + i, $0.count, columns)
     }
@@ -237,11 +242,17 @@ extension Compute {
 
   /// Sum of squares, not finite if any element is not. Partial sums are added in a fixed order.
   public func sumOfSquares(_ x: Tensor) -> Double {
-    sum(over: x.count, grain: Compute.grain) { kernels.sum_of_squares(x.pointer + $0.lowerBound, $0.count) }
+    sum(over: x.count, grain: Compute.grain, bytes: x.byteCount) {
+      kernels.sum_of_squares(x.pointer + $0.lowerBound, $0.count)
+    }
   }
 
   /// Sum of what `body` returns for the members' ranges of 0 ..< n.
-  func sum(over n: Int, grain: Int, _ body: (Range<Int>) -> Double) -> Double {
+  func sum(over n: Int, grain: Int, bytes: Int, _ body: (Range<Int>) -> Double) -> Double {
+    if let meter {
+      meter.pass(bytes: bytes)
+      return 0
+    }
     if team.count == 1 || n <= grain { return n > 0 ? body(0..<n) : 0 }
     let pieces = (n + grain - 1) / grain
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: team.count) { partial in
@@ -270,7 +281,7 @@ extension Compute {
   ) {
     let columns = x.count / max(rows, 1)
     precondition(y.count == x.count && rows * columns == x.count)
-    team.split(rows, grain: rowGrain(columns)) { range in
+    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) { range in
       stream.withStream { stream in
         for row in range {
           kernels.dropout(
@@ -293,7 +304,10 @@ extension Compute {
     let columns = columnWeights.count
     let tokens = rowWeights.count / points
     precondition(prediction.count == tokens * batch * points * columns && target.count == prediction.count)
-    return sum(over: tokens * batch, grain: max(1, Compute.grain / (points * columns))) { range in
+    let tensors = gradient == nil ? 2 : accumulate ? 4 : 3
+    return sum(
+      over: tokens * batch, grain: max(1, Compute.grain / (points * columns)), bytes: tensors * prediction.byteCount
+    ) { range in
       var total = 0.0
       for block in range {
         let i = block * points * columns
@@ -313,7 +327,8 @@ extension Compute {
   ) {
     precondition(gradient.count == parameter.count && moment1.count == parameter.count)
     precondition(moment2.count == parameter.count && average?.count ?? parameter.count == parameter.count)
-    team.split(parameter.count, grain: Compute.grain) { range in
+    // Weight, moments and average are read and written, the gradient is read and cleared.
+    pass(parameter.count, grain: Compute.grain, bytes: (average == nil ? 8 : 10) * parameter.byteCount) { range in
       let i = range.lowerBound
       withUnsafePointer(to: coefficients) {
         kernels.adam_step(

@@ -18,14 +18,34 @@ public final class Compute: Sendable {
     pool: BufferPool = BufferPool(), trace: Trace? = nil
   ) {
     self.trace = trace
-    team = ThreadTeam(count: threads)
+    team = ThreadTeam(count: threads, isDry: pool.meter != nil)
     self.backend = backend
     self.pool = pool
   }
 
+  /// In a dry run, who takes note of the work: one whose pool has a meter.
+  public var meter: (any WorkMeter)? { pool.meter }
+
   /// Pooled FP32 memory, content undefined.
-  public func tensor(_ shape: [Int]) -> Tensor {
-    Tensor(shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount))
+  public func tensor(_ shape: [Int], for use: MemoryUse = .activations) -> Tensor {
+    Tensor(shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount, for: use))
+  }
+
+  /// Zeroed FP32 memory outside the pool; in a dry run a pool of its own has its address.
+  public func zeros(_ shape: [Int]) -> Tensor {
+    guard let meter else { return Tensor(zeros: shape) }
+    let pool = BufferPool(meter: meter)
+    return Tensor(shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount))
+  }
+
+  /// A pass over 0 ..< n, shared out over the team as `ThreadTeam.split` does it.
+  ///
+  /// - Parameters:
+  ///   - bytes: that it reads and writes: all that is done of it in a dry run,
+  ///   - gelus: with the numbers that go through GELU or its derivative.
+  public func pass(_ n: Int, grain: Int = 1, bytes: Int, gelus: Int = 0, _ work: (Range<Int>) -> Void) {
+    if let meter { return meter.pass(bytes: bytes, gelus: gelus) }
+    team.split(n, grain: grain, work)
   }
 
   /// C = A·B, or C += A·B when `accumulate`, on all threads of the team.
@@ -46,13 +66,30 @@ public final class Compute: Sendable {
     if c.rows == 0 || c.columns == 0 { return }
     if a.columns == 0 {
       // A sum of nothing: libraries of products want at least one term.
-      if !accumulate {
-        for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: 0, count: c.columns) }
-      }
-      finish?(c)
+      if !accumulate { clear(c) }
+      if let finish { pass(1, bytes: finish.byteCount(c)) { _ in finish(c) } }
       return
     }
-    trace.measure(.compute, "product") { multiplyInParts(a, b, into: c, accumulate, finish, pause) }
+    trace.measure(.compute, "product") {
+      if let meter {
+        let partial = splitsSum(a, c) ? tensor([team.count, c.rows, c.columns]) : nil
+        withExtendedLifetime(partial) { meter.product(m: c.rows, n: c.columns, k: a.columns, pause: pause) }
+        if let finish { meter.pass(bytes: finish.byteCount(c), gelus: finish.geluCount(c)) }
+      } else {
+        multiplyInParts(a, b, into: c, accumulate, finish, pause)
+      }
+    }
+  }
+
+  public func clear(_ c: Matrix) {
+    pass(1, bytes: c.rows * c.columns * ElementType.float32.byteCount) { _ in
+      for row in 0..<c.rows { (c.pointer + row * c.stride).update(repeating: 0, count: c.columns) }
+    }
+  }
+
+  /// Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
+  private func splitsSum(_ a: Operand, _ c: Matrix) -> Bool {
+    team.count > 1 && c.rows * c.columns < 64 * 64 * team.count && a.columns > 4_096
   }
 
   private func multiplyInParts(
@@ -69,8 +106,7 @@ public final class Compute: Sendable {
       }
     }
     if parts == 1 { return part(a, b, c, finish) }
-    // Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
-    if c.rows * c.columns < 64 * 64 * parts && a.columns > 4_096 {
+    if splitsSum(a, c) {
       multiplySplittingSum(a, b, into: c, accumulate: accumulate)
       finish?(c)
     } else if c.columns >= c.rows {
@@ -101,6 +137,12 @@ public final class Compute: Sendable {
 
   /// The vector kernels in use on this CPU: "avx512", "avx2" or "baseline".
   public static var kernelSet: String { String(cString: jk_current().pointee.name) }
+
+  /// Scratch memory that our own kernels on this CPU need for a product on one thread, bytes: `PackedProducts` keeps a piece of
+  /// each size.
+  public static func productScratchBytes(m: Int, n: Int, k: Int) -> Int {
+    jk_current().pointee.product_scratch(m, n, k) * ElementType.float32.byteCount
+  }
 
   /// Peak rate of fused multiply-adds of one core, FLOP/s, measured over some hundredths of a second.
   public static func measuredMultiplyAddRate(seconds: Double = 0.03) -> Double {

@@ -31,6 +31,20 @@ public struct Finish: Sendable {
     withKernel { jk_current().pointee.finish($0, c.pointer, c.stride, c.rows, c.columns) }
   }
 
+  /// Read and written besides C itself, where that is in the cache.
+  func byteCount(_ c: Matrix) -> Int {
+    let matrices =
+      switch activation {
+      case .none: 0
+      case .gelu(let y): y.pointer == c.pointer ? 0 : 1
+      case .geluGradient: 2
+      }
+    return (matrices + (addend == nil ? 0 : 1)) * c.rows * c.columns * ElementType.float32.byteCount
+  }
+
+  /// Numbers that go through GELU or its derivative.
+  func geluCount(_ c: Matrix) -> Int { if case .none = activation { 0 } else { c.rows * c.columns } }
+
   /// Of a part of C.
   func rows(_ range: Range<Int>) -> Finish {
     Finish(

@@ -63,10 +63,14 @@ public struct Tensor: @unchecked Sendable {
     return Matrix(buffer: buffer, offset: offset, rows: shape[0], columns: shape[1], stride: shape[1])
   }
 
-  public func fill(zero: Void = ()) { memset(pointer, 0, byteCount) }
+  public func fill(zero: Void = ()) {
+    if let meter = buffer.meter { return meter.pass(bytes: byteCount) }
+    memset(pointer, 0, byteCount)
+  }
 
   public func copy(from other: Tensor) {
     precondition(other.count == count && other.type == type)
+    if let meter = buffer.meter { return meter.pass(bytes: 2 * byteCount) }
     memcpy(pointer, other.pointer, byteCount)
   }
 }

@@ -13,15 +13,18 @@ public final class ThreadTeam: Sendable {
   public let count: Int
   private let shared: Shared
   private let threads: [pthread_t]
+  private let isDry: Bool
 
   private static let spins = 4_000
 
-  public init(count: Int) {
+  /// - Parameter isDry: has no threads and is never given work: for dry runs.
+  public init(count: Int, isDry: Bool = false) {
     precondition(count >= 1)
     self.count = count
+    self.isDry = isDry
     let shared = Shared()
     self.shared = shared
-    threads = (1..<max(count, 1)).map { index in
+    threads = (1..<(isDry ? 1 : count)).map { index in
       var thread = pthread_t()
       let member = Unmanaged.passRetained(Member(shared: shared, index: index))
       let status = pthread_create(
@@ -43,12 +46,14 @@ public final class ThreadTeam: Sendable {
 
   /// Calls `work` with 0 … count − 1, one call per member, and returns when all have returned. Not to be nested.
   public func run(_ work: (Int) -> Void) {
+    precondition(!isDry, "work for a team that has no threads")
     if count == 1 { return work(0) }
     withoutActuallyEscaping(work) { shared.run($0, members: count) }
   }
 
   /// Splits 0 ..< n into one range per member, bounds at multiples of `grain`; members without work are not called.
   public func split(_ n: Int, grain: Int = 1, _ work: (Range<Int>) -> Void) {
+    precondition(!isDry, "work for a team that has no threads")
     let grains = (n + grain - 1) / grain
     if count == 1 || grains <= 1 {
       if n > 0 { work(0..<n) }

@@ -44,9 +44,9 @@ public final class Optimizer {
     self.parameters = parameters
     self.compute = compute
     self.options = options
-    moment1 = Tensor(zeros: [owned.count])
-    moment2 = Tensor(zeros: [owned.count])
-    average = options.averageDecay > 0 ? Tensor(zeros: [owned.count]) : nil
+    moment1 = compute.zeros([owned.count])
+    moment2 = compute.zeros([owned.count])
+    average = options.averageDecay > 0 ? compute.zeros([owned.count]) : nil
   }
 
   /// The average starts at the initial weights.

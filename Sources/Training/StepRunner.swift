@@ -50,8 +50,9 @@ public final class StepRunner {
     let own = rank.fields(auxiliary.count)
     let input = compute.tensor([block.tokens.count, frame.times.count, tiling.pointsPerToken * own.count])
     let (zeros, ones) = ([Float](repeating: 0, count: own.count), [Float](repeating: 1, count: own.count))
-    compute.team.run { member in
-      for sample in stride(from: member, to: frame.times.count, by: compute.team.count) {
+    // Planes are filled and tiled.
+    compute.pass(frame.times.count, bytes: 3 * input.byteCount) { samples in
+      for sample in samples {
         let planes = auxiliary.planes(
           at: frame.times[sample].adding(hours: hours), fields: own, rows: tiling.rows(block.tokens))
         tiling.tile(

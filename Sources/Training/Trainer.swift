@@ -91,6 +91,7 @@ public final class Trainer {
   private let runner: StepRunner
   private let optimizer: Optimizer
   private let reduction: GradientReduction
+  private let training: TrainingUpdate
   private let reader: FrameReader
   private let trainSampler: Sampler
   private let validationSampler: Sampler?
@@ -106,10 +107,11 @@ public final class Trainer {
     runner: StepRunner, optimizer: Optimizer, reduction: GradientReduction, reader: FrameReader, trainSampler: Sampler,
     validationSampler: Sampler?, options: Options, forwardFLOPsPerSample: Int, progress: CheckpointManifest.Progress
   ) {
-    precondition(reader.block == runner.block && optimizer.owned == reduction.owned)
+    precondition(reader.block == runner.block)
     self.runner = runner
     self.optimizer = optimizer
     self.reduction = reduction
+    training = TrainingUpdate(runner, optimizer, reduction)
     self.reader = reader
     self.trainSampler = trainSampler
     self.validationSampler = validationSampler
@@ -158,41 +160,15 @@ public final class Trainer {
     let waitedBefore = loader.waitedSeconds
     let update = progress.update
     let steps = options.rollout.steps(update: update, of: options.totalUpdates, seed: options.seed)
-    let scale = 1 / Double(options.accumulation * mesh.replica)
-    var loss = 0.0
-    for micro in 0..<options.accumulation {
-      var key = RandomKey()
-      key.seed = options.seed
-      key.step = UInt64(update) << 8 | UInt64(micro)
-      key.firstSample = context.position.replica * options.batchSize
-      runner.rank.randomKey = key
-      let isLastBackward = micro == options.accumulation - 1
-      let completed: StepRunner.Completed? = isLastBackward ? { [reduction] in try reduction.completed($0) } : nil
-      let frame = try trace.measure(.phases, "next samples") { try loader.next() }
-      let began = monotonicSeconds()
-      defer { trace?.add(.phases, "forward and backward", since: began) }
-      loss +=
-        try scale
-        * runner.rank.trainingPass {
-          switch options.rollout.kind {
-          case .autoregressive:
-            try runner.autoregressive(frame, steps: steps, scale: scale, completed: completed) { try loader.next() }
-          case .latent:
-            try runner.latent(frame, steps: steps, scale: scale, completed: completed, target: loader.next())
-          }
-        }
+    let plan = TrainingUpdate.Plan(
+      batchSize: options.batchSize, accumulation: options.accumulation, kind: options.rollout.kind, steps: steps,
+      seed: options.seed)
+    let sums = try training.gradients(update, plan, stops: { hooks.shouldStop(update + 1) }) { try loader.next() }
+    guard sums.loss.isFinite, sums.gradientNorm.isFinite else {
+      throw try divergence(update: update + 1, loss: sums.loss)
     }
-    try trace.measure(.phases, "gradient reduction") { try reduction.finish() }
-    let isStopping = hooks.shouldStop(update + 1)
-    let sums = try context.world.allReduce([loss, reduction.gradientSquares(), isStopping ? 1 : 0])
-    loss = sums[0]
-    let norm = sums[1].squareRoot()
-    guard loss.isFinite, norm.isFinite else { throw try divergence(update: update + 1, loss: loss) }
     let rate = options.schedule.rate(update)
-    try trace.measure(.phases, "optimiser") {
-      optimizer.step(update: update, learningRate: rate, gradientNorm: norm)
-      try reduction.gatherOwned(parameters.values)
-    }
+    try training.apply(update, learningRate: rate, sums)
     let samples = options.batchSize * options.accumulation * mesh.replica
     progress.update += 1
     progress.samples += samples
@@ -200,11 +176,12 @@ public final class Trainer {
     let forwards = options.rollout.kind == .latent ? 1 : steps
     let report = UpdateReport(
       update: progress.update, totalUpdates: options.totalUpdates, samples: progress.samples,
-      epoch: Double(progress.samples) / Double(trainSampler.count), rolloutSteps: steps, loss: loss,
-      gradientNorm: norm, learningRate: rate, seconds: seconds, waitSeconds: loader.waitedSeconds - waitedBefore,
+      epoch: Double(progress.samples) / Double(trainSampler.count), rolloutSteps: steps, loss: sums.loss,
+      gradientNorm: sums.gradientNorm, learningRate: rate, seconds: seconds,
+      waitSeconds: loader.waitedSeconds - waitedBefore,
       samplesPerSecond: Double(samples) / seconds,
       teraFLOPPerSecond: Double(3 * forwardFLOPsPerSample * samples * forwards) / seconds * 1e-12)
-    return (report, sums[2] > 0)
+    return (report, sums.stops)
   }
 
   /// Says where numbers stopped being numbers: the first parameter with a bad gradient, and the channels of a prediction

@@ -152,7 +152,8 @@ public struct TrainWorkflow {
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates)
     let flops = try model.forwardFLOPs
-    let peak = try world.allReduce([Ingredients.multiplyAddPeak(compute, console)])[0]
+    let ownPeak = Ingredients.multiplyAddPeak(compute, console)
+    let peak = try world.allReduce([ownPeak])[0]
     let prefetch =
       try settings.prefetch
       ?? Ingredients.prefetch(
@@ -200,9 +201,7 @@ public struct TrainWorkflow {
       }
     }
     hooks.shouldStop = { update in update == stopAfter || StopSignal.current != nil }
-    let linkRate = try rank.context.measureLinkRate()
-    // Products reach about three quarters of the peak.
-    rank.context.pace = Pace(bytesPerSecond: linkRate, flopsPerSecond: 0.75 * peak / Double(world.size))
+    let linkRate = try rank.context.measurePace(peak: ownPeak)
     let traffic = rank.context.traffic
     let started = monotonicSeconds()
     try trainer.run(hooks)

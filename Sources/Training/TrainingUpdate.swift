@@ -1,0 +1,114 @@
+import Basics
+import Communication
+import Datasets
+import Distribution
+import Execution
+
+/// One update of a model's weights, from frames to weights. Trainings, measurements and dry runs all go through it. All ranks
+/// call it together.
+public struct TrainingUpdate {
+  /// What an update consists of.
+  public struct Plan: Sendable {
+    /// Samples of one micro-batch of one model instance, and micro-batches.
+    public var batchSize, accumulation: Int
+    public var kind: RolloutPlan.Kind
+    /// Of the rollout.
+    public var steps: Int
+    /// Of dropout.
+    public var seed: UInt64
+
+    public init(
+      batchSize: Int, accumulation: Int = 1, kind: RolloutPlan.Kind = .autoregressive, steps: Int = 1, seed: UInt64 = 0
+    ) {
+      self.batchSize = batchSize
+      self.accumulation = accumulation
+      self.kind = kind
+      self.steps = steps
+      self.seed = seed
+    }
+  }
+
+  /// Of all ranks together.
+  public struct Sums: Sendable {
+    public let loss, gradientNorm: Double
+    /// Whether a rank wants to stop.
+    public let stops: Bool
+  }
+
+  /// Names of its parts in traces, in the order in which they run.
+  public enum Phase: String, CaseIterable, Sendable {
+    case samples = "next samples"
+    case passes = "forward and backward"
+    case reduction = "gradient reduction"
+    case norm = "gradient norm"
+    case optimizer = "optimiser"
+  }
+
+  private let runner: StepRunner
+  private let optimizer: Optimizer
+  private let reduction: GradientReduction
+  private var rank: ModelRank { runner.rank }
+  private var context: RankContext { runner.rank.context }
+  private var trace: Trace? { context.world.manner.trace }
+
+  public init(_ runner: StepRunner, _ optimizer: Optimizer, _ reduction: GradientReduction) {
+    precondition(optimizer.owned == reduction.owned)
+    self.runner = runner
+    self.optimizer = optimizer
+    self.reduction = reduction
+  }
+
+  /// All passes, forward and back, and the sums of gradients over all ranks.
+  ///
+  /// - Parameters:
+  ///   - update: counted from 0.
+  ///   - stops: whether this rank wants to stop; asked when the gradients are there.
+  ///   - nextFrame: for each micro-batch the initial states, then the targets, the farthest first.
+  public func gradients(
+    _ update: Int, _ plan: Plan, stops: () -> Bool = { false }, nextFrame: @escaping () throws -> Frame
+  ) throws -> Sums {
+    let scale = 1 / Double(plan.accumulation * context.mesh.replica)
+    var loss = 0.0
+    for micro in 0..<plan.accumulation {
+      var key = RandomKey()
+      key.seed = plan.seed
+      key.step = UInt64(update) << 8 | UInt64(micro)
+      key.firstSample = context.position.replica * plan.batchSize
+      rank.randomKey = key
+      let isLastBackward = micro == plan.accumulation - 1
+      let completed: StepRunner.Completed? = isLastBackward ? { [reduction] in try reduction.completed($0) } : nil
+      let frame = try measure(.samples) { try nextFrame() }
+      loss +=
+        try scale
+        * measure(.passes) {
+          try rank.trainingPass {
+            switch plan.kind {
+            case .autoregressive:
+              try runner.autoregressive(
+                frame, steps: plan.steps, scale: scale, completed: completed, nextTarget: nextFrame)
+            case .latent:
+              try runner.latent(frame, steps: plan.steps, scale: scale, completed: completed, target: nextFrame())
+            }
+          }
+        }
+    }
+    try measure(.reduction) { try reduction.finish() }
+    let isStopping = stops()
+    let sums = try measure(.norm) {
+      try context.world.allReduce([loss, reduction.gradientSquares(), isStopping ? 1 : 0])
+    }
+    return Sums(loss: sums[0], gradientNorm: sums[1].squareRoot(), stops: sums[2] > 0)
+  }
+
+  /// Updates the weights with these gradients, and clears them.
+  public func apply(_ update: Int, learningRate: Double, _ sums: Sums) throws {
+    try measure(.optimizer) {
+      optimizer.step(update: update, learningRate: learningRate, gradientNorm: sums.gradientNorm)
+      try reduction.gatherOwned(rank.parameters.values)
+    }
+  }
+
+  private func measure<R>(_ phase: Phase, _ body: () throws -> R) rethrows -> R {
+    try trace.measure(.phases, phase.rawValue, body)
+  }
+}

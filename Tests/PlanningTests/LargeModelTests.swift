@@ -1,0 +1,28 @@
+import Basics
+import Distribution
+import Models
+import Testing
+
+@testable import Planning
+
+struct LargeModelTests {
+  /// 0.25°, 69 variables, 1.06 billion parameters: a published size (Kieckhefen et al., arXiv 2507.05753).
+  static let published = ModelDescription(
+    gridRows: 720, gridColumns: 1440, patchRows: 1, patchColumns: 60, variables: 69, auxiliaries: 3, channels: 4_320,
+    tokenWidth: 8_640, channelWidth: 4_320, blocks: 3, output: .blend, residualScale: [], dropout: 0)
+
+  @Test("A model of a billion parameters is simulated in seconds, without its memory")
+  func large() throws {
+    let before = Machine.residentMemory
+    let start = monotonicSeconds()
+    let simulator = try TrainingSimulator(Self.published)
+    let prediction = try simulator.predict(
+      SimulationTests.layout(64, 2, 2), on: SimulationTests.machine(flopsPerSecond: 1e13, bytesPerSecond: 1e10))
+    #expect(monotonicSeconds() - start < 30)
+    #expect(Machine.peakResidentMemory - before < 300 << 20)
+    // A quarter of 4 bytes for each of 1.06 billion.
+    #expect(abs(Double(prediction.memory.weights) / 1.06e9 - 1) < 0.01)
+    #expect(prediction.memory.optimizer == 2 * prediction.memory.weights)
+    #expect(prediction.samples == 64)
+  }
+}

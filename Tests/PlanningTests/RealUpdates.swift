@@ -1,0 +1,101 @@
+import Basics
+import Communication
+import Datasets
+import Distribution
+import Execution
+import Models
+import Synchronization
+import Tensors
+import Training
+
+@testable import Planning
+
+/// What a simulation is compared with: updates of a small model on ranks as threads, with numbers.
+enum RealUpdates {
+  struct Measured: Sendable {
+    var productFLOPs = 0
+    var bytesSent: [MeshAxis: Int] = [:]
+    var messagesSent: [MeshAxis: Int] = [:]
+    var poolBytes = 0
+    var poolPeak = 0
+  }
+
+  /// Products that count what they are asked for.
+  private final class CountingProducts: ProductBackend {
+    let name = "counting"
+    private let flops = Atomic<Int>(0)
+    var count: Int { flops.load(ordering: .relaxed) }
+
+    func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
+      flops.add(2 * c.rows * c.columns * a.columns, ordering: .relaxed)
+      standardProducts().multiply(a, b, into: c, accumulate: accumulate, pause: pause)
+    }
+  }
+
+  /// The last of two updates, by rank.
+  static func run(
+    _ description: ModelDescription, _ layout: Layout, threads: Int = 1, rollout: RolloutPlan.Kind, pace: Pace?
+  ) throws -> [Measured] {
+    if layout.mesh.count == 1 { return [try run(description, layout, threads, rollout, pace, SingleRank())] }
+    return try ThreadRanks.run(layout.mesh.count) { try run(description, layout, threads, rollout, pace, $0) }
+  }
+
+  private static func run(
+    _ description: ModelDescription, _ layout: Layout, _ threads: Int, _ rollout: RolloutPlan.Kind, _ pace: Pace?,
+    _ world: any Communicator
+  ) throws -> Measured {
+    world.manner.overlaps = layout.overlaps
+    let model = try description.makeModel()
+    let tiling = try description.tiling()
+    let products = CountingProducts()
+    let compute = Compute(threads: threads, backend: products)
+    let rank = try ModelRank(RankContext(layout.mesh, world), compute, model.parameters) {
+      try model.dryStep($0, batch: layout.batch, isTraining: true)
+    }
+    rank.checkpointsActivations = layout.checkpointsActivations
+    rank.context.pace = pace
+    rank.initialize(seed: 1)
+    let reduction = GradientReduction(rank, splitsOptimizer: layout.splitsOptimizer)
+    var options = Optimizer.Options()
+    options.averageDecay = layout.averagesWeights ? 0.999 : 0
+    let optimizer = Optimizer(rank.parameters, compute, options, owned: reduction.owned)
+    let grid = LatLonGrid(
+      latitudes: (0..<tiling.rows).map { 80 - Double($0) }, longitudes: (0..<tiling.columns).map { Double($0) })
+    let runner = StepRunner(
+      model: model, rank: rank,
+      weights: LossWeights(
+        rows: Tensor([Float](repeating: 1, count: tiling.fieldSize), shape: [tiling.fieldSize]),
+        columns: Tensor([Float](repeating: 1, count: description.variables), shape: [description.variables])),
+      auxiliary: AuxiliaryFields(
+        grid: grid, statics: [Float](repeating: 0.5, count: description.auxiliaries * grid.count), forcings: []),
+      tiling: tiling, stepHours: 6)
+    let training = TrainingUpdate(runner, optimizer, reduction)
+    let state = Tensor(
+      zeros: [runner.block.tokens.count, layout.batch, tiling.pointsPerToken * runner.block.fields.count])
+    RandomStream(seed: 2, name: "state").fillNormal(state.pointer, deviation: 1, row: 0, columns: 0..<state.count)
+    let frame = Frame(
+      state: state, times: Array(repeating: Timestamp(year: 2001, month: 1, day: 1), count: layout.batch))
+    var measured = Measured()
+    for update in 0..<2 {
+      let (flops, context) = (products.count, rank.context)
+      let axes: [MeshAxis: any Communicator] = [
+        .replica: context.replica, .domain: context.domain, .tensor: context.tensor,
+      ]
+      let before = axes.mapValues(\.traffic)
+      let plan = TrainingUpdate.Plan(
+        batchSize: layout.batch, accumulation: layout.accumulation, kind: rollout,
+        steps: layout.rolloutSteps)
+      let sums = try training.gradients(update, plan) { frame }
+      try training.apply(update, learningRate: 1e-4, sums)
+      measured.productFLOPs = products.count - flops
+      for (axis, communicator) in axes {
+        measured.bytesSent[axis] = communicator.traffic.bytesSent - before[axis]!.bytesSent
+        measured.messagesSent[axis] = communicator.traffic.messagesSent - before[axis]!.messagesSent
+      }
+    }
+    let pool = compute.pool.counters
+    measured.poolBytes = pool.bytesInUse + pool.bytesIdle
+    measured.poolPeak = pool.peakBytesInUse
+    return measured
+  }
+}
