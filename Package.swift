@@ -79,7 +79,10 @@ let package = Package(
       "Planning",
       [
         "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Training",
-      ]),
+      ],
+      resources: ["horeka-a100-40", "h100", "h200", "gh200", "mi250x", "sapphire-rapids"].map {
+        .embedInCode("Catalogue/\($0).json")
+      }),
     // Style, scripts and coastlines are compiled in, so that the program stays one file.
     room(
       "Reporting", ["Basics", "Datasets", "Verification"],
@@ -144,6 +147,11 @@ let package = Package(
       dependencies: [
         "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "Configuration",
       ], path: "Benchmarks/reading/loading", swiftSettings: strict),
+    // Writes the tables and pictures of docs/scaling.md.
+    .executableTarget(
+      name: "scaling-page",
+      dependencies: ["Basics", "Distribution", "Execution", "Models", "Planning", "Reporting"],
+      path: "Benchmarks/scaling/page", swiftSettings: strict),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
@@ -157,6 +165,12 @@ let package = Package(
     tests(
       "TrainingTests",
       ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),
+    tests(
+      "PlanningTests",
+      [
+        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Training", "Planning",
+        "TestSupport",
+      ]),
     tests(
       "WorkflowTests",
       [

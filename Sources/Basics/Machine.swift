@@ -5,9 +5,14 @@
 /// What the operating system says of the machine.
 public enum Machine {
   /// Bytes that processes can still take without swapping; nil when unknown.
-  public static var availableMemory: Int? {
+  public static var availableMemory: Int? { memory("MemAvailable") }
+
+  /// Bytes of memory that the machine has; nil when unknown.
+  public static var totalMemory: Int? { memory("MemTotal") }
+
+  private static func memory(_ name: String) -> Int? {
     guard let text = try? readVirtual("/proc/meminfo"),
-      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+      let line = text.split(separator: "\n").first(where: { $0.hasPrefix("\(name):") }),
       let kibibytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
     else { return nil }
     return kibibytes * 1_024

@@ -31,15 +31,20 @@ public struct MachineRates: Codable, Equatable, Sendable {
     /// "nn": as they are, "nt": B transposed, "tn": A transposed.
     public var operands: String
     public var threads: Int
+    /// So many were computed at once, each with threads of its own; nil: one. The rate is that of one.
+    public var copies: Int?
     public var flopsPerSecond: Double
 
-    public init(type: String, m: Int, n: Int, k: Int, operands: String, threads: Int, flopsPerSecond: Double) {
+    public init(
+      type: String, m: Int, n: Int, k: Int, operands: String, threads: Int, copies: Int? = nil, flopsPerSecond: Double
+    ) {
       self.type = type
       self.m = m
       self.n = n
       self.k = k
       self.operands = operands
       self.threads = threads
+      self.copies = copies
       self.flopsPerSecond = flopsPerSecond
     }
   }
@@ -53,13 +58,18 @@ public struct MachineRates: Codable, Equatable, Sendable {
     /// Of each thread.
     public var workingSetBytes: Int
     public var threads: Int
+    /// As of products.
+    public var copies: Int?
     public var bytesPerSecond: Double
 
-    public init(operation: String, level: String, workingSetBytes: Int, threads: Int, bytesPerSecond: Double) {
+    public init(
+      operation: String, level: String, workingSetBytes: Int, threads: Int, copies: Int? = nil, bytesPerSecond: Double
+    ) {
       self.operation = operation
       self.level = level
       self.workingSetBytes = workingSetBytes
       self.threads = threads
+      self.copies = copies
       self.bytesPerSecond = bytesPerSecond
     }
   }
@@ -82,6 +92,28 @@ public struct MachineRates: Codable, Equatable, Sendable {
     }
   }
 
+  /// GELU of numbers in the second cache.
+  public struct Gelu: Codable, Equatable, Sendable {
+    public var threads: Int
+    public var numbersPerSecond: Double
+
+    public init(threads: Int, numbersPerSecond: Double) {
+      self.threads = threads
+      self.numbersPerSecond = numbersPerSecond
+    }
+  }
+
+  /// A team of threads called and waited for, with nothing to do.
+  public struct Call: Codable, Equatable, Sendable {
+    public var threads: Int
+    public var seconds: Double
+
+    public init(threads: Int, seconds: Double) {
+      self.threads = threads
+      self.seconds = seconds
+    }
+  }
+
   public static let format = "jigsaw-machine-1"
   public var format = MachineRates.format
   /// Of the program that measured, and when, UTC.
@@ -93,10 +125,16 @@ public struct MachineRates: Codable, Equatable, Sendable {
   public var kernels: String
   /// CPUs that the measuring process could use.
   public var cpus: Int
+  /// Of the whole machine; nil when unknown.
+  public var memoryBytes: Int?
   public var peaks: [Peak] = []
   public var products: [Product] = []
   public var memory: [Memory] = []
   public var links: [Link] = []
+  public var calls: [Call]?
+  public var gelus: [Gelu]?
+  /// What the program held before it measured anything, and what it held after messages through a library of ranks.
+  public var residentBytes, residentBytesWithRanks: Int?
 
   public init(measured: String, host: String, processor: String, kernels: String, cpus: Int) {
     self.measured = measured
@@ -135,7 +173,12 @@ public struct MachineRates: Codable, Equatable, Sendable {
 
   private var isSound: Bool {
     func isRate(_ value: Double) -> Bool { value.isFinite && value > 0 }
-    return format == MachineRates.format && peaks.allSatisfy { isRate($0.flopsPerSecond) }
+    return format == MachineRates.format && cpus > 0 && (memoryBytes ?? 1) > 0
+      && products.allSatisfy { min($0.m, $0.n, $0.k, $0.threads, $0.copies ?? 1) > 0 }
+      && memory.allSatisfy { min($0.workingSetBytes, $0.threads) > 0 }
+      && (gelus ?? []).allSatisfy { isRate($0.numbersPerSecond) && $0.threads > 0 }
+      && (calls ?? []).allSatisfy { isRate($0.seconds) && $0.threads > 0 }
+      && peaks.allSatisfy { isRate($0.flopsPerSecond) }
       && products.allSatisfy { isRate($0.flopsPerSecond) } && memory.allSatisfy { isRate($0.bytesPerSecond) }
       && links.allSatisfy { isRate($0.bytesPerSecond) && isRate($0.latencySeconds) }
   }

@@ -1,3 +1,4 @@
+import Datasets
 import Tensors
 
 /// Fields and weights for measurements: numbers that are a function of their index alone, so that other programs can make the
@@ -23,4 +24,11 @@ enum SyntheticFields {
 
   /// Half the width of the uniform distribution with variance 1.
   static let unitBound = Float(3).squareRoot()
+
+  /// Points in the middles of equal boxes around the globe.
+  static func grid(rows: Int, columns: Int) -> LatLonGrid {
+    LatLonGrid(
+      latitudes: (0..<rows).map { 90 - 180 * (Double($0) + 0.5) / Double(rows) },
+      longitudes: (0..<columns).map { 360 * Double($0) / Double(columns) })
+  }
 }

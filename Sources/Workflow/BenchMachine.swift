@@ -41,9 +41,12 @@ public struct BenchMachine {
         rates = try MachineRates(file: path)
       }
       let links = try LinkRates.measure(world, repetitions: repetitions)
-      rates?.links = links
+      rates?.links.removeAll { $0.carrier == world.name }
+      rates?.links += links
+      // Ranks that are threads share one process.
+      if Ranks.isUnderLauncher { rates?.residentBytesWithRanks = Machine.residentMemory }
     } else {
-      rates = measured()
+      rates = try measured()
     }
     var text = ""
     try world.together(onlyOn: 0) {
@@ -59,59 +62,119 @@ public struct BenchMachine {
 
   private func median(_ body: () -> Double) -> Double { Basics.median((0..<repetitions).map { _ in body() }) }
 
-  private func measured() -> MachineRates {
+  private func measured() throws -> MachineRates {
     var rates = MachineRates(
       measured: Timestamp(seconds: Int64(Machine.unixSeconds)).description, host: Machine.hostName,
       processor: Machine.processorName, kernels: Compute.kernelSet, cpus: ThreadTeam.availableCPUs)
-    for count in Set([1, threads]).sorted() {
-      let compute = Compute(threads: count)
-      console.update("peak of \(count) of \(threads) threads")
-      rates.peaks.append(
-        .init(
-          type: "fp32", unit: "fused multiply-add", threads: count,
-          flopsPerSecond: median { compute.measuredMultiplyAddRate(seconds: seconds) }))
-      for size in ProductSize.all(isQuick: isQuick) {
-        console.update("products with \(count) of \(threads) threads")
-        rates.products.append(
-          .init(
-            type: "fp32", m: size.m, n: size.n, k: size.k, operands: size.operands, threads: count,
-            flopsPerSecond: rate(of: size, compute)))
+    rates.memoryBytes = Machine.totalMemory
+    rates.residentBytes = Machine.residentMemory
+    for count in Set([1, threads]).sorted() { try measure(&rates, threads: count) }
+    // As many ranks of one thread each, all of them busy.
+    if threads > 1 {
+      try measureProducts(&rates, threads: 1, copies: threads)
+      rates.memory += rates.memory.filter { $0.threads == threads }.map { all in
+        var one = all
+        (one.threads, one.copies) = (1, threads)
+        one.bytesPerSecond /= Double(threads)
+        return one
       }
-      for (level, bytes) in CacheSizes.workingSets(threads: count, isQuick: isQuick) {
-        for operation in Compute.MemoryOperation.allCases {
-          console.update("memory with \(count) of \(threads) threads: \(level)")
-          rates.memory.append(
-            .init(
-              operation: operation.rawValue, level: level, workingSetBytes: bytes, threads: count,
-              bytesPerSecond: median {
-                compute.measuredMemoryRate(operation, workingSet: bytes, seconds: seconds)
-              }))
-        }
-      }
+      console.update("links between ranks")
+      let repetitions = repetitions
+      rates.links = try ThreadRanks.run(2) { try LinkRates.measure($0, repetitions: repetitions) }[0]
     }
     return rates
   }
 
-  private func rate(of size: ProductSize, _ compute: Compute) -> Double {
+  private func measure(_ rates: inout MachineRates, threads count: Int) throws {
+    let compute = Compute(threads: count)
+    console.update("peak of \(count) of \(threads) threads")
+    rates.peaks.append(
+      .init(
+        type: "fp32", unit: "fused multiply-add", threads: count,
+        flopsPerSecond: median { compute.measuredMultiplyAddRate(seconds: seconds) }))
+    try measureProducts(&rates, threads: count, copies: 1)
+    for (level, bytes) in CacheSizes.workingSets(threads: count, isQuick: isQuick) {
+      for operation in Compute.MemoryOperation.allCases {
+        console.update("memory with \(count) of \(threads) threads: \(level)")
+        rates.memory.append(
+          .init(
+            operation: operation.rawValue, level: level, workingSetBytes: bytes, threads: count,
+            bytesPerSecond: median { compute.measuredMemoryRate(operation, workingSet: bytes, seconds: seconds) }))
+      }
+    }
+    let call = median { BenchMachine.secondsEach(seconds / 5) { compute.team.run { _ in } } }
+    rates.calls = (rates.calls ?? []) + [.init(threads: count, seconds: call)]
+    let (x, y) = (compute.tensor([count << 15]), compute.tensor([count << 15]))
+    SyntheticFields.fillUniform(x.floats, seed: 1, bound: 2)
+    let gelu = median { BenchMachine.secondsEach(seconds / 5) { compute.gelu(x, into: y) } }
+    rates.gelus = (rates.gelus ?? []) + [.init(threads: count, numbersPerSecond: Double(x.count) / gelu)]
+  }
+
+  /// In FP32, and in bf16 where there are units for it.
+  private func measureProducts(_ rates: inout MachineRates, threads count: Int, copies: Int) throws {
+    for precision in [Precision.fp32, .bf16] {
+      let choice = try precision.products()
+      if choice.warning != nil { continue }
+      let computes = (0..<copies).map { _ in Compute(threads: count, backend: choice.backend) }
+      for size in ProductSize.all(isQuick: isQuick) + ProductSize.grid(isQuick: isQuick) {
+        console.update("\(precision.rawValue) products, \(copies) at once with \(count) of \(threads) threads")
+        rates.products.append(
+          .init(
+            type: precision.rawValue, m: size.m, n: size.n, k: size.k, operands: size.operands, threads: count,
+            copies: copies > 1 ? copies : nil, flopsPerSecond: rate(of: size, computes)))
+      }
+    }
+  }
+
+  /// Seconds of one run of `body`, run for at least so long.
+  private static func secondsEach(_ seconds: Double, _ body: () -> Void) -> Double {
+    let start = monotonicSeconds()
+    var (count, taken) = (0, 0.0)
+    while taken < seconds {
+      body()
+      count += 1
+      taken = monotonicSeconds() - start
+    }
+    return taken / Double(count)
+  }
+
+  /// Of one of several that compute the same at once. Operands change from product to product, as in a training, so that the
+  /// larger ones come from memory.
+  private func rate(of size: ProductSize, _ computes: [Compute]) -> Double {
     let (m, n, k) = (size.m, size.n, size.k)
     func random(_ rows: Int, _ columns: Int) -> Matrix {
       let tensor = Tensor(zeros: [rows, columns])
       SyntheticFields.fillUniform(tensor.floats, seed: UInt32(rows), bound: 1)
       return tensor.matrix
     }
-    let a = size.operands.hasPrefix("t") ? random(k, m).transposed : random(m, k).plain
-    let b = size.operands.hasSuffix("t") ? random(n, k).transposed : random(k, n).plain
-    let c = Tensor(zeros: [m, n]).matrix
-    compute.multiply(a, b, into: c)
-    return median {
-      let start = monotonicSeconds()
-      var (count, taken) = (0, 0.0)
-      while taken < seconds {
-        compute.multiply(a, b, into: c)
-        count += 1
-        taken = monotonicSeconds() - start
+    let bytes = (m * k + k * n + m * n) * MemoryLayout<Float>.size
+    let sets = max(2, min(64, ((isQuick ? 8 : 64) << 20) / bytes))
+    let operands = computes.map { _ in
+      (0..<sets).map { _ in
+        (
+          a: size.operands.hasPrefix("t") ? random(k, m).transposed : random(m, k).plain,
+          b: size.operands.hasSuffix("t") ? random(n, k).transposed : random(k, n).plain,
+          c: Tensor(zeros: [m, n]).matrix
+        )
       }
-      return Double(2 * m * n * k * count) / taken
+    }
+    let each = Tensor(zeros: [computes.count])
+    let team = ThreadTeam(count: computes.count)
+    func measure(_ seconds: Double) {
+      team.run { member in
+        var next = 0
+        each.pointer[member] = Float(
+          BenchMachine.secondsEach(seconds) {
+            let own = operands[member][next]
+            computes[member].multiply(own.a, own.b, into: own.c)
+            next = (next + 1) % sets
+          })
+      }
+    }
+    measure(0)
+    return median {
+      measure(seconds)
+      return Double(2 * m * n * k) * Double(computes.count) / each.values.reduce(0) { $0 + Double($1) }
     }
   }
 
@@ -125,18 +188,19 @@ public struct BenchMachine {
           + rates.peaks.map { [$0.unit, $0.type, "\($0.threads)", fixed($0.flopsPerSecond * 1e-9, 1)] }))
     parts.append(
       InspectWorkflow.table(
-        [["product", "type", "m", "n", "k", "threads", "GFLOP/s", "% of peak"]]
-          + rates.products.map { product in
+        [["product", "type", "m", "n", "k", "threads", "at once", "GFLOP/s", "% of peak"]]
+          + rates.products.filter { !ProductSize.isOfGrid($0) }.map { product in
             let peak = rates.multiplyAddPeak(type: product.type, threads: product.threads)
             return [
               product.operands, product.type, "\(product.m)", "\(product.n)", "\(product.k)", "\(product.threads)",
-              fixed(product.flopsPerSecond * 1e-9, 1), peak.map { fixed(100 * product.flopsPerSecond / $0, 0) } ?? "–",
+              "\(product.copies ?? 1)", fixed(product.flopsPerSecond * 1e-9, 1),
+              peak.map { fixed(100 * product.flopsPerSecond / $0, 0) } ?? "–",
             ]
           }))
     parts.append(
       InspectWorkflow.table(
         [["memory", "in", "KiB per thread", "threads", "GB/s"]]
-          + rates.memory.map {
+          + rates.memory.filter { $0.copies == nil }.map {
             [
               $0.operation, $0.level, "\($0.workingSetBytes >> 10)", "\($0.threads)",
               fixed($0.bytesPerSecond * 1e-9, 1),
@@ -154,43 +218,6 @@ public struct BenchMachine {
             }))
     }
     return parts.joined(separator: "\n\n")
-  }
-}
-
-/// Products of the layers of WeatherMixer: C [m, n] = A·B with sums over k.
-private struct ProductSize {
-  let m, n, k: Int
-  /// As in `MachineRates.Product`.
-  let operands: String
-
-  /// Forward, gradient of the input, gradient of the weight, of token mixing (W·X) and channel mixing (X·Wᵀ), at the sizes
-  /// of docs/benchmarks.md; and square ones.
-  static func all(isQuick: Bool) -> [ProductSize] {
-    let (tokens, channels, tokenWidth, channelWidth) = isQuick ? (256, 256, 128, 512) : (2_048, 1_024, 512, 1_024)
-    let layers = [
-      ProductSize(m: tokenWidth, n: channels, k: tokens, operands: "nn"),
-      ProductSize(m: tokens, n: channels, k: tokenWidth, operands: "tn"),
-      ProductSize(m: tokenWidth, n: tokens, k: channels, operands: "nt"),
-      ProductSize(m: tokens, n: channelWidth, k: channels, operands: "nt"),
-      ProductSize(m: tokens, n: channels, k: channelWidth, operands: "nn"),
-      ProductSize(m: channelWidth, n: channels, k: tokens, operands: "tn"),
-    ]
-    return layers
-      + (isQuick ? [256] : [256, 512, 1_024, 2_048]).map { ProductSize(m: $0, n: $0, k: $0, operands: "nn") }
-  }
-}
-
-/// Working sets that lie well within each level of the memory.
-private enum CacheSizes {
-  /// Bytes per thread. The third level is taken to be shared.
-  static func workingSets(threads: Int, isQuick: Bool) -> [(level: String, bytes: Int)] {
-    let first = Machine.cacheSize(level: 1) ?? 32 << 10
-    let second = Machine.cacheSize(level: 2) ?? 512 << 10
-    let third = Machine.cacheSize(level: 3) ?? 16 << 20
-    let memory = isQuick ? 64 << 20 : min(max(4 * third, 256 << 20), 1 << 30)
-    return [
-      ("L1", first / 2), ("L2", second / 2), ("L3", max(second, third / 2 / threads)), ("memory", memory / threads),
-    ]
   }
 }
 

@@ -6,12 +6,13 @@ import Distribution
 import Execution
 import Models
 import Tensors
+import Training
 
-/// Names of what a step consists of besides the phases of the model; those of `Trainer`'s trace.
+/// Names of what a step consists of besides the phases of the model.
 enum BenchPhase {
-  static let reduction = "gradient reduction"
-  static let norm = "gradient norm"
-  static let optimizer = "optimiser"
+  static let reduction = TrainingUpdate.Phase.reduction.rawValue
+  static let norm = TrainingUpdate.Phase.norm.rawValue
+  static let optimizer = TrainingUpdate.Phase.optimizer.rawValue
   /// What no phase covers: forcings, static fields, whatever runs between phases.
   static let other = "other"
 
@@ -115,16 +116,13 @@ struct BenchRecorder {
     let rest = max(0, values[0] - phases.reduce(0) { $0 + $1.seconds })
     phases.append(BenchStepReport.Phase(name: BenchPhase.other, seconds: rest))
     let last = Array(values.suffix(4))
-    let (sizes, settings) = (model.sizes, configuration.model)
+    let settings = configuration.model
     return BenchStepReport(
       kind: isForecast ? "forecast" : "training", version: jigsawVersion, host: Machine.hostName,
       processor: Machine.processorName, kernels: Compute.kernelSet, products: rank.compute.backend.name,
       ranks: world.size, threads: rank.compute.team.count, mesh: "\(rank.context.mesh)",
       model: BenchStepReport.Model(
-        grid: [grid.rows, grid.columns], patch: settings.patch, variables: sizes.variables,
-        auxiliaries: sizes.auxiliaries, channels: sizes.channels, tokenWidth: sizes.tokenWidth,
-        channelWidth: sizes.channelWidth, blocks: sizes.blocks, output: settings.output.rawValue,
-        tokens: sizes.tokens, parameters: model.parameters.elementCount),
+        model, grid: (grid.rows, grid.columns), patch: settings.patch, output: settings.output),
       samplesPerStep: batch * rank.context.mesh.replica, steps: seconds.count, secondsPerStep: values[0],
       ownSeconds: seconds, peakFLOPsPerSecond: try world.allReduce([peak])[0], phases: phases,
       losses: isForecast ? [] : losses, poolAllocationsPerStep: last[0], pageFaultsPerStep: last[1],

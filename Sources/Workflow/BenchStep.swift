@@ -46,9 +46,7 @@ public struct BenchStep {
   /// Grid, predicted fields and static fields, as a training would find them.
   private func sizes(_ resources: RankResources) throws -> (grid: LatLonGrid, variables: Int, statics: Int) {
     if let grid = request.grid, let variables = request.variables {
-      let grid = LatLonGrid(
-        latitudes: (0..<grid.rows).map { 90 - 180 * (Double($0) + 0.5) / Double(grid.rows) },
-        longitudes: (0..<grid.columns).map { 360 * Double($0) / Double(grid.columns) })
+      let grid = SyntheticFields.grid(rows: grid.rows, columns: grid.columns)
       return (grid, variables, configuration.data.staticFields.count)
     }
     let dataset = try Ingredients.dataset(configuration.data, cacheBytes: 0, threads: resources.threads)
@@ -89,8 +87,12 @@ public struct BenchStep {
       auxiliary: AuxiliaryFields(
         grid: grid, statics: SyntheticFields.statics(grid, count: statics), forcings: configuration.data.forcings),
       tiling: try description.tiling(), stepHours: configuration.data.stepHours)
+    let training = optimizer.map { TrainingUpdate(runner, $0, reduction) }
     let (state, target) = try frames(runner, grid, batch: batch)
 
+    // As a training does it, since it decides how exchanges are cut.
+    let peak = Ingredients.multiplyAddPeak(rank.compute, console)
+    _ = try rank.context.measurePace(peak: peak)
     var recorder = BenchRecorder(world, rank, batch: batch, isForecast: request.isForecast)
     for number in 0..<request.warmUps + request.updates {
       if number == request.warmUps { recorder.beginMeasuring() }
@@ -98,39 +100,24 @@ public struct BenchStep {
       _ = trace?.takeSpans()
       let start = monotonicSeconds()
       let loss =
-        try optimizer.map { try update(number, runner, $0, reduction, state, target) }
+        try training.map { try update(number, $0, state, target) }
         ?? forecast(number, runner, state)
       recorder.add(number, loss: loss, trace?.takeSpans() ?? [], seconds: monotonicSeconds() - start, rank)
       console.update("step \(number + 1) of \(request.warmUps + request.updates)")
     }
     return try recorder.report(
-      model, rank, configuration, grid: grid, peak: Ingredients.multiplyAddPeak(rank.compute, console))
+      model, rank, configuration, grid: grid, peak: peak)
   }
 
   // MARK: Steps
 
-  /// What `Trainer` does in an update, with the same two frames each time.
-  private func update(
-    _ number: Int, _ runner: StepRunner, _ optimizer: Optimizer, _ reduction: GradientReduction, _ state: Frame,
-    _ target: Frame
-  ) throws -> Double {
-    let rank = runner.rank
-    let scale = 1 / Double(rank.context.mesh.replica)
-    let loss =
-      try scale
-      * rank.trainingPass {
-        try runner.autoregressive(state, steps: 1, scale: scale, completed: { try reduction.completed($0) }) { target }
-      }
-    try trace.measure(.phases, BenchPhase.reduction) { try reduction.finish() }
-    let sums = try trace.measure(.phases, BenchPhase.norm) {
-      try world.allReduce([loss, reduction.gradientSquares()])
-    }
-    try trace.measure(.phases, BenchPhase.optimizer) {
-      optimizer.step(
-        update: number, learningRate: configuration.training.learningRate, gradientNorm: sums[1].squareRoot())
-      try reduction.gatherOwned(rank.parameters.values)
-    }
-    return sums[0]
+  /// With the same two frames each time.
+  private func update(_ number: Int, _ training: TrainingUpdate, _ state: Frame, _ target: Frame) throws -> Double {
+    var frames = [target, state]
+    let plan = TrainingUpdate.Plan(batchSize: state.times.count)
+    let sums = try training.gradients(number, plan) { frames.popLast() ?? target }
+    try training.apply(number, learningRate: configuration.training.learningRate, sums)
+    return sums.loss
   }
 
   private func forecast(_ number: Int, _ runner: StepRunner, _ state: Frame) throws -> Double {

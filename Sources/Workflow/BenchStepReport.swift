@@ -1,5 +1,7 @@
 import Basics
+import Execution
 import FoundationEssentials
+import Models
 
 /// What `jigsaw bench step` found: times are medians over the measured steps, those of the slowest rank in each phase.
 public struct BenchStepReport: Codable, Sendable {
@@ -23,6 +25,19 @@ public struct BenchStepReport: Codable, Sendable {
     public var variables, auxiliaries, channels, tokenWidth, channelWidth, blocks: Int
     public var output: String
     public var tokens, parameters: Int
+
+    init(
+      _ model: WeatherMixer, grid: (rows: Int, columns: Int), patch: [Int], output: ModelDescription.OutputKind
+    ) {
+      let sizes = model.sizes
+      self.grid = [grid.rows, grid.columns]
+      self.patch = patch
+      (variables, auxiliaries, channels) = (sizes.variables, sizes.auxiliaries, sizes.channels)
+      (tokenWidth, channelWidth, blocks) = (sizes.tokenWidth, sizes.channelWidth, sizes.blocks)
+      self.output = output.rawValue
+      tokens = sizes.tokens
+      parameters = model.parameters.elementCount
+    }
   }
 
   public var format = "jigsaw-step-1"

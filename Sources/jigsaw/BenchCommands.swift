@@ -15,7 +15,7 @@ struct Bench: ParsableCommand {
       discussion: """
         The peak of fused multiply-adds, rates of matrix products and of memory, each with one thread and with all, medians
         of repetitions. They are stored in ~/.cache/jigsaw/machine-HOST.json (below $XDG_CACHE_HOME if that is set), from
-        which 'jigsaw train' takes its share of the peak. On several ranks the links between them are measured and added
+        which 'jigsaw train' takes its share of the peak, and which 'jigsaw plan' predicts from. On several ranks the links between them are measured and added
         to that file: 'mpirun -n 2 jigsaw bench machine'. Nothing else should run meanwhile.
         """)
 
@@ -101,6 +101,6 @@ struct GridSize: ExpressibleByArgument {
   }
 }
 
-private func checkThreads(_ threads: Int) throws {
+func checkThreads(_ threads: Int) throws {
   if !(0...1_024).contains(threads) { throw ValidationError("--threads must be between 0 and 1024, not \(threads).") }
 }

@@ -17,6 +17,7 @@ struct Jigsaw: ParsableCommand {
       A run is described by one YAML file and lives in one folder:
 
         jigsaw init my.yaml              write a commented configuration
+        jigsaw plan my.yaml              memory and time it would take, on this machine or another
         jigsaw data inspect era5.zarr    see what is in a store
         jigsaw train my.yaml             statistics, training, checkpoints
         jigsaw forecast runs/my          roll the trained model out
@@ -26,7 +27,7 @@ struct Jigsaw: ParsableCommand {
     version: jigsawVersion,
     subcommands: [
       Train.self, Resume.self, Forecast.self, Evaluate.self, Report.self, Data.self, CheckpointCommand.self,
-      Config.self, Init.self, Bench.self, DoctorCommand.self, Version.self,
+      Config.self, Init.self, Plan.self, Machines.self, Bench.self, DoctorCommand.self, Version.self,
     ])
 
   /// Errors meant for people go out as one sentence; exit status 1, or 64 for wrong usage.

@@ -4,6 +4,7 @@ import Testing
 
 @Suite struct BadConfigurationTests {
   static let train = ["train", "config.yaml"]
+  private static let plan = ["plan", "config.yaml", "--grid", "8x16", "--variables", "3"]
 
   /// Refused because of one setting, before anything is written.
   private static func set(_ setting: String, _ expected: [String]) -> BadInput {
@@ -23,6 +24,30 @@ import Testing
       "a patch that doesn't divide the grid to measure",
       ["bench", "step", "config.yaml", "--grid", "9x16", "--variables", "3"],
       expected: ["model.patch: doesn't divide the grid", "rows among 1, 3, 9"]),
+    BadInput(
+      "a machine that nobody knows", plan + ["--machine", "horeka"],
+      expected: ["--machine horeka: is neither a file nor a machine of the catalogue", "horeka-a100-40"]),
+    BadInput(
+      "a machine without such products", plan + ["--machine", "mi250x", "--precision", "tf32"],
+      expected: ["mi250x: has no rates of tf32 products; found bf16, fp32"]),
+    BadInput(
+      "a configuration in the machine's place", plan + ["--machine", "config.yaml"],
+      expected: ["config.yaml: is not a JSON document"]),
+    BadInput(
+      "a mesh of two numbers", plan + ["--machine", "h100", "--mesh", "2x2"], expected: ["2x2"], status: 64),
+    BadInput(
+      "a mesh and ranks", plan + ["--machine", "h100", "--mesh", "2x2x1", "--ranks", "8"],
+      expected: ["--mesh says how many ranks there are"], status: 64),
+    BadInput(
+      "a mesh of more ranks than fields", plan + ["--machine", "h100", "--mesh", "1x1x4"],
+      expected: ["expected a mesh for 4 ranks, 16 tokens and 3 fields"]),
+    BadInput(
+      "a sweep that goes down", plan + ["--machine", "h100", "--sweep", "ranks=8..2", "--output", "sweep"],
+      expected: ["ranks=8..2"], status: 64, absent: ["sweep"]),
+    BadInput(
+      "a sweep without a folder", plan + ["--machine", "h100", "--sweep", "ranks=1..2"],
+      expected: ["--sweep and --output go together"], status: 64),
+    BadInput("no such machine", ["machines", "cray-1"], expected: ["--machine cray-1", "sapphire-rapids"]),
     BadInput(
       "links without a machine", ["bench", "machine", "--ranks", "2", "--output", "machine.json"],
       expected: ["machine.json: is not there yet", "on one rank first"], absent: ["machine.json"]),

@@ -81,7 +81,7 @@ import Testing
       [], ["train"], ["resume"], ["forecast"], ["evaluate"], ["report"], ["data"], ["data", "inspect"],
       ["data", "check"], ["data", "stats"], ["data", "convert"], ["data", "fetch"], ["data", "fetch", "weatherbench2"],
       ["checkpoint"], ["checkpoint", "inspect"], ["config"], ["config", "show"], ["config", "validate"],
-      ["config", "schema"], ["init"], ["bench"], ["bench", "machine"],
+      ["config", "schema"], ["init"], ["plan"], ["machines"], ["bench"], ["bench", "machine"],
       ["bench", "step"], ["doctor"], ["version"],
     ]
     var text = ""

@@ -1,0 +1,112 @@
+import Basics
+import Tensors
+
+/// A machine to plan for: described by documents or measured, brought to a precision and a number of threads.
+public struct PlannedMachine: Sendable {
+  public var name: String
+  public var summary: String
+  /// What one rank has, in words.
+  public var rank: String
+  /// This program doesn't run there yet.
+  public var isGPU: Bool
+  /// Of products, as predicted with: "tf32".
+  public var precision: String
+  /// Of one rank; nil when unknown.
+  public var memoryBytes: Int?
+  public var memoryBytesPerSecond: Double
+  public var model: MachineModel
+  /// Of one rank with its share of the node; nil when unknown.
+  public var watts: Double?
+  /// Keys of figures that are assumptions.
+  public var assumptions: [String]
+}
+
+extension PlannedMachine {
+  /// A name of the catalogue, or a file: a description or what 'jigsaw bench machine' wrote.
+  ///
+  /// - Parameters:
+  ///   - precision: "fp32", "tf32", "bf16", "bf16x3" (three products in bf16).
+  ///   - threads: of each rank, as asked for; nil: a described machine's own, on a measured one what is configured.
+  ///   - configured: threads of each rank; 0: the machine's processors, shared by the ranks on it.
+  ///   - ranks: that are to run.
+  public static func open(_ machine: String, precision: String, threads: Int? = nil, configured: Int = 0, ranks: Int)
+    throws -> PlannedMachine
+  {
+    guard Files.exists(machine) else {
+      return try MachineCatalogue.named(machine).planned(precision: precision, threads: threads ?? 0, place: machine)
+    }
+    let bytes = try Files.read(machine)
+    if try JSONValue(parsing: bytes, place: machine)["format"]?.string == MachineRates.format {
+      return try MachineRates(file: machine).planned(
+        precision: precision, threads: threads ?? configured, ranks: ranks, place: machine)
+    }
+    return try MachineDescription(json: bytes, place: machine).planned(
+      precision: precision, threads: threads ?? 0, place: machine)
+  }
+}
+
+extension MachineDescription {
+  /// - Parameter threads: of each rank, on machines without GPUs; 0: as described.
+  public func planned(precision: String, threads: Int, place: String) throws -> PlannedMachine {
+    let rankShare = try rankShare(threads: threads, place: place)
+    let model = try model(precision: precision, threads: threads, place: place)
+    let watts = wattsPerRank.value * rankShare + wattsPerNode.value / Double(model.ranksPerNode)
+    let rank = threads > 0 ? "\(threads) \(threads == 1 ? "core" : "cores")" : rank
+    return PlannedMachine(
+      name: name, summary: summary, rank: rank, isGPU: isGPU, precision: precision,
+      memoryBytes: Int(memoryBytes.value * rankShare),
+      memoryBytesPerSecond: memoryBytesPerSecond.value * memoryShareReached.value * rankShare, model: model,
+      watts: watts, assumptions: figures.filter { $0.figure.isAssumed == true }.map(\.key))
+  }
+
+  /// The part of the described rank that one of so many threads is.
+  private func rankShare(threads: Int, place: String) throws -> Double {
+    if threads == 0 { return 1 }
+    guard let coresPerRank, !isGPU else {
+      throw JigsawError("--threads", "has no meaning for a rank that is \(rank)", remedy: "leave it out")
+    }
+    let cores = coresPerRank.value * ranksPerNode.value
+    guard Double(threads) <= cores else {
+      throw JigsawError(
+        "--threads", "asks for more than a node has", expected: "at most \(Int(cores))", found: "\(threads)")
+    }
+    return Double(threads) / coresPerRank.value
+  }
+
+  /// - Parameter threads: of each rank, on machines without GPUs; 0: as described.
+  public func model(precision: String, threads: Int = 0, place: String = "--machine") throws -> MachineModel {
+    let share = try rankShare(threads: threads, place: place)
+    // Three products of halves in place of one.
+    let isSplit = precision == Precision.bf16x3.rawValue
+    guard let products = precisions[isSplit ? Precision.bf16.rawValue : precision] else {
+      throw JigsawError(
+        place, "has no rates of \(precision) products", found: precisions.keys.sorted().joined(separator: ", "),
+        remedy: "choose one of these with --precision")
+    }
+    let peak = products.peakFLOPsPerSecond.value * share / (isSplit ? 3 : 1)
+    let rate = peak * products.shareReached.value
+    let (operands, launch) = (products.halfSize.value / 3, launchSeconds.value)
+    let bytesPerSecond = memoryBytesPerSecond.value * memoryShareReached.value * share
+    func link(_ link: Link) -> MachineModel.Link {
+      MachineModel.Link(
+        latencySeconds: link.latencySeconds.value,
+        bytesPerSecond: link.bytesPerSecond.value * link.shareReached.value)
+    }
+    return MachineModel(
+      productSeconds: { product in
+        let (m, n, k) = (Double(product.m), Double(product.n), Double(product.k))
+        return launch + 2 * (m * n * k + operands * (n * k + m * k + m * n)) / rate
+      },
+      passSeconds: { launch + Double($0) / bytesPerSecond }, peakFLOPsPerSecond: peak,
+      ranksPerNode: max(1, Int(ranksPerNode.value / share)), withinNode: link(withinNode),
+      betweenNodes: link(betweenNodes),
+      nodeBytesPerSecond: nodeBytesPerSecond.map { $0.value * betweenNodes.shareReached.value },
+      transfersTakeProcessor: transfersTakeProcessor,
+      readingBytesPerSecond: (
+        reading.rankBytesPerSecond.value * min(1, share), reading.nodeBytesPerSecond.value,
+        reading.jobBytesPerSecond.value
+      ),
+      frameSecondsPerByte: frameSecondsPerByte.value / share, straggling: straggling.value,
+      threads: threads > 0 ? threads : coresPerRank.map { Int($0.value) } ?? 1, programBytes: Int(programBytes.value))
+  }
+}

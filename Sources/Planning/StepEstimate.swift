@@ -1,0 +1,137 @@
+import Distribution
+import Execution
+import Models
+import Tensors
+
+/// What an update takes at least, and what a rank holds about, by formulas alone: they put layouts in order before a few of
+/// them are simulated.
+struct StepEstimate: Sendable {
+  /// Products of one update at the shapes of whole blocks, nothing else.
+  let productSeconds: Double
+  /// Products, or what is sent, whichever is longer: as if all went over the slower of the links that it takes, and over
+  /// the faster one.
+  let seconds, leastSeconds: Double
+  /// Weights, gradients and optimiser; values that backward needs, by the formulas of docs/parallel.md.
+  let memoryBytes: Int
+
+  init(_ layout: Layout, _ model: WeatherMixer, _ machine: MachineModel) throws {
+    let mesh = layout.mesh
+    let passes = Double(layout.accumulation * layout.rolloutSteps)
+    let products = ProductTimes(mesh, model.parameters, machine, again: layout.checkpointsActivations)
+    try model.dryStep(products, batch: layout.batch, isTraining: true)
+    let own = Double(model.parameters.elementCount) / Double(mesh.instance)
+
+    // Within a node as long as an instance fits into one.
+    let shared = machine.nodeBytesPerSecond.map { $0 / Double(machine.ranksPerNode) } ?? .infinity
+    let outside = min(machine.betweenNodes.bytesPerSecond, shared)
+    func rate(ranks: Int) -> Double { ranks <= machine.ranksPerNode ? machine.withinNode.bytesPerSecond : outside }
+    let fastest = max(machine.withinNode.bytesPerSecond, machine.betweenNodes.bytesPerSecond)
+    let replicas = Double(mesh.replica)
+    let gradients = 8 * own * (replicas - 1) / replicas
+    var (sending, least) = (gradients / rate(ranks: mesh.count), gradients / fastest)
+    if mesh.instance > 1 {
+      let plan = try ParallelPlan.make(mesh, model.parameters) {
+        try model.dryStep($0, batch: layout.batch, isTraining: true)
+      }
+      let traffic = PlannedTraffic(
+        plan, mesh.position(of: 0), checkpointsActivations: layout.checkpointsActivations)
+      try model.dryStep(traffic, batch: layout.batch, isTraining: true)
+      let bytes = passes * Double(traffic.bytes)
+      sending += bytes / rate(ranks: mesh.instance)
+      least += bytes / fastest
+    }
+    productSeconds = passes * products.seconds
+    seconds = max(productSeconds, sending)
+    leastSeconds = max(productSeconds, least)
+
+    let ofOptimizer = layout.averagesWeights ? 3.0 : 2
+    let state = (2 + ofOptimizer / (layout.splitsOptimizer ? replicas : 1)) * own
+    let s = model.sizes
+    let (tokens, channels) = (Double(s.tokens * layout.batch), Double(s.channels))
+    let block =
+      tokens * (2 * channels + Double(s.channelWidth)) + Double(layout.batch * s.channels * s.tokenWidth)
+    let blocks = Double(s.blocks)
+    let kept = layout.checkpointsActivations ? block + blocks * tokens * channels : blocks * block
+    let around = tokens * (2 * channels + Double(s.pointsPerToken * (5 * s.variables + s.auxiliaries)))
+    memoryBytes = Int(4 * (state + (kept + around) / Double(mesh.instance)))
+  }
+}
+
+/// A dry run that adds up what one rank's products take, each as one product of the rank's share.
+private final class ProductTimes: Operations {
+  var tape: Tape?
+  private(set) var seconds = 0.0
+  private let mesh: Mesh
+  private let table: ParameterTable
+  private let machine: MachineModel
+  /// Whether blocks are computed again in backward.
+  private let again: Bool
+  private var isAgain = false
+
+  init(_ mesh: Mesh, _ table: ParameterTable, _ machine: MachineModel, again: Bool) {
+    self.mesh = mesh
+    self.table = table
+    self.machine = machine
+    self.again = again
+  }
+
+  private func dry(_ shape: ValueShape, requiresGradient: Bool = true) -> Value {
+    Value(shape: shape, data: nil, requiresGradient: requiresGradient)
+  }
+
+  /// C[m, n] with sums over k: m along the domain axis, n along the tensor axis.
+  private func add(_ m: Int, _ n: Int, _ k: Int) {
+    func part(_ extent: Int, _ ranks: Int) -> Int { (extent + ranks - 1) / ranks }
+    seconds += machine.productSeconds(
+      MachineModel.Product(m: part(m, mesh.domain), n: part(n, mesh.tensor), k: k))
+  }
+
+  /// Forward, and the gradients of input and weight.
+  private func addLayer(rows: Int, inputs: Int, outputs: Int, needsInputGradient: Bool) {
+    add(rows, outputs, inputs)
+    if isAgain { return }
+    if needsInputGradient { add(rows, inputs, outputs) }
+    add(outputs, inputs, rows)
+  }
+
+  func linear(_ inputs: [Value], _ p: LinearParameters) -> Value {
+    let shape = inputs[0].shape
+    for x in inputs {
+      addLayer(
+        rows: shape.rows * shape.batch, inputs: x.shape.columns, outputs: table[p.weight].rows,
+        needsInputGradient: x.requiresGradient)
+    }
+    return dry(ValueShape(rows: shape.rows, batch: shape.batch, columns: table[p.weight].rows))
+  }
+
+  func residualMLP(_ x: Value, along dimension: MixingDimension, _ p: MLPParameters, dropout: Dropout?) -> Value {
+    let hidden = table[p.first.weight].rows
+    let (mixed, others) =
+      dimension == .tokens
+      ? (x.shape.rows, x.shape.batch * x.shape.columns) : (x.shape.columns, x.shape.rows * x.shape.batch)
+    addLayer(rows: others, inputs: mixed, outputs: hidden, needsInputGradient: true)
+    addLayer(rows: others, inputs: hidden, outputs: mixed, needsInputGradient: true)
+    return dry(x.shape)
+  }
+
+  func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws -> Value {
+    if again {
+      isAgain = true
+      defer { isAgain = false }
+      _ = try body(x)
+    }
+    return try body(x)
+  }
+
+  func layerNorm(_ x: Value, _ p: NormParameters) -> Value { dry(x.shape) }
+
+  func blend(_ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ p: LinearParameters) -> Value {
+    dry(y.shape)
+  }
+
+  func addScaled(_ y: Value, factor: [Float], to x: Value) -> Value { dry(x.shape) }
+
+  func reshape(_ x: Value, batch: Int, columns: Int) -> Value {
+    dry(ValueShape(rows: x.shape.rows, batch: batch, columns: columns), requiresGradient: x.requiresGradient)
+  }
+}

@@ -1,0 +1,214 @@
+import Basics
+import Configuration
+import Datasets
+import Distribution
+import Models
+import Planning
+import Tensors
+import Training
+
+/// `jigsaw plan`: memory, time and traffic of a training before it runs, on a machine that need not be at hand. Nothing is
+/// trained and no field is read; the trainer's own steps are simulated.
+public struct PlanWorkflow {
+  public struct Request: Sendable {
+    /// A name of the catalogue or a file.
+    public var machine: String
+    public var ranks = 1
+    /// Only this mesh, with checkpointing and splitting as configured.
+    public var mesh: (replica: Int, domain: Int, tensor: Int)?
+    /// Of each rank.
+    public var threads: Int?
+    /// Of products, in place of the configuration's: also "tf32".
+    public var precision: String?
+    /// Without data: the grid's rows and columns, and predicted fields.
+    public var grid: (rows: Int, columns: Int)?
+    public var variables: Int?
+    public var samplesPerEpoch: Int?
+    /// Samples of an update over all replicas, to be kept.
+    public var globalBatch: Int?
+    /// Steps of rollout; else those of the first stage.
+    public var rolloutSteps: Int?
+    /// Whether samples have to be read.
+    public var reads = true
+
+    public init(machine: String) { self.machine = machine }
+  }
+
+  /// Says what a training of a model costs.
+  public typealias MakePredictor = @Sendable (ModelDescription) throws -> any Predictor
+
+  private let configuration: RunConfiguration
+  private let request: Request
+  private let console: Console
+  private let makePredictor: MakePredictor
+
+  /// - Parameter makePredictor: by default the trainer itself, simulated.
+  public init(
+    _ configuration: RunConfiguration, _ request: Request, console: Console = Console(),
+    makePredictor: MakePredictor? = nil
+  ) {
+    self.configuration = configuration
+    self.request = request
+    self.console = console
+    let rollout = configuration.training.rollout
+    self.makePredictor =
+      makePredictor ?? { try TrainingSimulator($0, rollout: rollout.kind, storedStates: rollout.storedStates) }
+  }
+
+  /// What is trained, as the configuration and its data say, on a machine.
+  struct Problem {
+    let description: ModelDescription
+    let model: WeatherMixer
+    let samplesPerEpoch: Int?
+    var search: LayoutSearch
+
+    var report: BenchStepReport.Model {
+      BenchStepReport.Model(
+        model, grid: (description.gridRows, description.gridColumns),
+        patch: [description.patchRows, description.patchColumns], output: description.output)
+    }
+  }
+
+  /// - Parameters:
+  ///   - ranks: that the machine is to run.
+  ///   - globalBatch: to be kept; nil: batch and accumulation of an instance are.
+  func problem(_ description: ModelDescription, samplesPerEpoch: Int?, ranks: Int, globalBatch: Int?) throws -> Problem
+  {
+    let model = try description.makeModel()
+    let (training, parallel) = (configuration.training, configuration.parallel)
+    var layout = Layout(mesh: Mesh())
+    layout.batch = training.batchSize
+    layout.accumulation = training.accumulation
+    let first = training.rollout.stages.min { $0.fraction < $1.fraction }
+    layout.rolloutSteps = request.rolloutSteps ?? first?.steps ?? 1
+    layout.averagesWeights = training.averageDecay > 0
+    layout.overlaps = parallel.overlap
+    layout.prefetch = training.prefetch ?? layout.prefetch
+    layout.checkpointsActivations = training.checkpointActivations
+    layout.splitsOptimizer = parallel.splitOptimizer
+    if request.reads {
+      layout.storedBytesPerFrame =
+        description.gridRows * description.gridColumns * description.variables * ElementType.float32.byteCount
+    }
+    var job = LayoutSearch.Job(model: model, layout: layout)
+    job.globalBatch = globalBatch
+    let machine = try PlannedMachine.open(
+      request.machine, precision: request.precision ?? configuration.precision.rawValue,
+      threads: request.threads, configured: configuration.threads, ranks: ranks)
+    return Problem(
+      description: description, model: model, samplesPerEpoch: samplesPerEpoch,
+      search: LayoutSearch(job, on: machine, try makePredictor(description)))
+  }
+
+  /// Of the data, or as asked for.
+  func sizes() throws -> (ModelDescription, samplesPerEpoch: Int?) {
+    let data = configuration.data
+    if let grid = request.grid, let variables = request.variables {
+      let description = try Ingredients.description(
+        configuration, grid: SyntheticFields.grid(rows: grid.rows, columns: grid.columns), variables: variables,
+        statics: data.staticFields.count, tendencyScale: [Float](repeating: 1, count: variables))
+      return (description, request.samplesPerEpoch)
+    }
+    let dataset = try Ingredients.dataset(data, cacheBytes: 0)
+    let description = try Ingredients.description(
+      configuration, dataset, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
+    if let asked = request.samplesPerEpoch { return (description, asked) }
+    let (start, end) = try data.train.range("data.train")
+    let steps = configuration.training.rollout.stages.map(\.steps).max() ?? 1
+    let sampler = try Sampler(
+      dataset, from: start, through: end, stepHours: data.stepHours, leadSteps: steps,
+      seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
+    return (description, sampler.count)
+  }
+
+  /// Of a sweep's first point: asked for, or those of one instance.
+  var samplesPerUpdate: Int {
+    request.globalBatch ?? configuration.training.batchSize * configuration.training.accumulation
+  }
+
+  /// The file in which this machine's own rates are stored.
+  public static func measuredMachine() throws -> String {
+    guard let path = MachineRates.standardPath, Files.exists(path) else {
+      throw JigsawError(
+        "--machine", "is not given, and this machine has not been measured yet",
+        remedy: "name a machine ('jigsaw machines' lists them), or run 'jigsaw bench machine' once")
+    }
+    return path
+  }
+
+  /// A list, or the description of one.
+  public static func machines(named name: String?) throws -> String {
+    if let name { return try MachineCatalogue.named(name).json() }
+    let rows = try MachineCatalogue.all().map { [$0.name, $0.summary] }
+    let width = rows.map { $0[0].count }.max() ?? 0
+    return rows.map { $0[0] + String(repeating: " ", count: width + 2 - $0[0].count) + $0[1] + "\n" }.joined()
+  }
+
+  // MARK: One number of ranks
+
+  public func run() throws -> PlanReport {
+    let mesh = request.mesh.map { Mesh(replica: $0.replica, domain: $0.domain, tensor: $0.tensor) }
+    let ranks = mesh?.count ?? request.ranks
+    let (description, samplesPerEpoch) = try sizes()
+    let problem = try problem(
+      description, samplesPerEpoch: samplesPerEpoch, ranks: ranks, globalBatch: request.globalBatch)
+    guard let mesh else { return try searched(problem, ranks) }
+    _ = try Mesh(
+      ranks: ranks, domain: mesh.domain, tensor: mesh.tensor, tokens: problem.model.sizes.tokens,
+      fields: problem.model.sizes.variables)
+    guard let layout = problem.search.layout(on: mesh) else {
+      throw JigsawError(
+        "--global-batch", "is not shared out evenly by \(mesh.replica) replicas", found: "\(request.globalBatch ?? 0)")
+    }
+    let candidate = try problem.search.predict(layout)
+    guard problem.search.fits(candidate.prediction) else {
+      throw try refusal(problem, candidate, ranks, "the mesh \(mesh)")
+    }
+    var outcome = LayoutSearch.Outcome()
+    outcome.fitting = [candidate]
+    (outcome.considered, outcome.simulated) = (1, 1)
+    return try report(problem, outcome, ranks)
+  }
+
+  private func searched(_ problem: Problem, _ ranks: Int) throws -> PlanReport {
+    console.update("simulating layouts of \(ranks) ranks")
+    let outcome = try problem.search.best(ranks: ranks)
+    guard !outcome.fitting.isEmpty else { throw try refusal(problem, outcome.tooLarge.first, ranks, nil) }
+    return try report(problem, outcome, ranks)
+  }
+
+  /// How many runners-up are shown.
+  private static let shown = 5
+
+  private func report(_ problem: Problem, _ outcome: LayoutSearch.Outcome, _ ranks: Int) throws -> PlanReport {
+    let layouts = outcome.fitting.prefix(1 + PlanWorkflow.shown).map {
+      PlanReport.Layout($0, problem.search.machine, samplesPerEpoch: problem.samplesPerEpoch)
+    }
+    return PlanReport(
+      machine: PlanReport.Machine(problem.search.machine), ranks: ranks, model: problem.report,
+      samplesPerEpoch: problem.samplesPerEpoch, best: layouts[0], runnersUp: Array(layouts.dropFirst()),
+      reason: try problem.search.reason(outcome), considered: outcome.considered, simulated: outcome.simulated)
+  }
+
+  /// What can't be had, and what can.
+  /// - Parameter mesh: that was asked for, in words.
+  private func refusal(
+    _ problem: Problem, _ candidate: LayoutSearch.Candidate?, _ ranks: Int, _ mesh: String?
+  ) throws -> JigsawError {
+    let search = problem.search
+    func gigabytes(_ bytes: Int) -> String { "\(fixed(Double(bytes) * 1e-9, 1)) GB" }
+    var remedy = "make the model or the batch smaller"
+    let here = mesh == nil ? nil : try search.best(ranks: ranks).fitting.first
+    if let other = try here ?? search.smallestFitting(from: ranks) {
+      let count = other.layout.mesh.count
+      remedy =
+        "\(count == ranks ? "on as many ranks" : "on \(count) ranks") \(other.name) fits, with "
+        + gigabytes(other.prediction.memory.total)
+    }
+    let what = mesh ?? "every layout of \(ranks) \(ranks == 1 ? "rank" : "ranks")"
+    return JigsawError(
+      "plan", "\(what) needs more memory than a rank of \(search.machine.name) has",
+      expected: search.machine.memoryBytes.map { "at most \(gigabytes($0))" },
+      found: candidate.map { "\(gigabytes($0.prediction.memory.total)) with \($0.name)" }, remedy: remedy)
+  }
+}
