@@ -24,6 +24,8 @@ public struct TrainingSimulator: Predictor {
   /// States kept when back-propagating through several steps.
   private let storedStates: Int
   private let rollout: RolloutPlan.Kind
+  /// Replicas simulated at most where one stands for all: messages between them stand for those of more.
+  public var mostReplicas = 64
 
   /// - Throws: when the patch does not divide the grid.
   public init(_ description: ModelDescription, rollout: RolloutPlan.Kind = .autoregressive, storedStates: Int = 3)
@@ -46,7 +48,25 @@ public struct TrainingSimulator: Predictor {
     _ layout: Layout, on machine: MachineModel, extent: Extent, traceFolder: String? = nil
   ) throws -> Prediction {
     let reports = try simulate(layout, on: machine, extent: extent, traceFolder: traceFolder)
-    return Prediction(reports, samples: layout.batch * layout.accumulation * layout.mesh.replica)
+    var prediction = Prediction(reports, samples: layout.batch * layout.accumulation * layout.mesh.replica)
+    let (all, some) = (layout.mesh.replica, simulated(layout.mesh, machine, extent).replica)
+    if some < all {
+      // 2·n·(R − 1)/R; a split optimiser holds 1/R.
+      let sent = Double(all - 1) / Double(all) * Double(some) / Double(some - 1)
+      prediction.work.bytesSent[.replica] = prediction.work.bytesSent[.replica].map { Int(Double($0) * sent) }
+      if layout.splitsOptimizer {
+        prediction.memory.optimizer = Int(Double(prediction.memory.optimizer) * Double(some) / Double(all))
+      }
+    }
+    return prediction
+  }
+
+  /// A mesh with as many replicas as take part in a simulation.
+  private func simulated(_ mesh: Mesh, _ machine: MachineModel, _ extent: Extent) -> Mesh {
+    // More than a node has.
+    let most = max(mostReplicas, 2 * ((machine.ranksPerNode + mesh.instance - 1) / mesh.instance))
+    return extent == .mesh
+      ? mesh : Mesh(replica: min(mesh.replica, most), domain: mesh.domain, tensor: mesh.tensor)
   }
 
   /// What each simulated rank reports of the last update.
@@ -54,7 +74,9 @@ public struct TrainingSimulator: Predictor {
     _ layout: Layout, on machine: MachineModel, extent: Extent, traceFolder: String? = nil
   ) throws -> [RankReport] {
     try check(layout, machine)
-    let world = VirtualWorld(layout.mesh, machine, isMirrored: extent == .instance, isTraced: traceFolder != nil)
+    let world = VirtualWorld(
+      simulated(layout.mesh, machine, extent), machine, isMirrored: extent == .instance, replicas: layout.mesh.replica,
+      isTraced: traceFolder != nil)
     // From the second update on nothing changes but what has been read ahead.
     let updates = layout.storedBytesPerFrame > 0 ? layout.prefetch + 3 : 2
     let slowness = Straggling(layout.mesh, machine.straggling, updates: updates)

@@ -44,7 +44,7 @@ final class VirtualCommunicator: Communicator {
       own, peer: members[peer], image: image(peer), group: group, tag: tag, bytes: region.byteCount, isSend: isSend)
     return VirtualTransfer(
       self, message, isSend ? .sent(to: members[peer], tag: tag) : .received(from: members[peer], tag: tag), region,
-      copySeconds: isSend ? 0 : world.copySeconds(region.byteCount))
+      copySeconds: isSend ? 0 : world.copySeconds(region.byteCount, own.index, from: members[peer]))
   }
 
   func send(_ region: Region, to peer: Int, tag: Int) -> any Transfer {

@@ -9,6 +9,8 @@ final class VirtualWorld: @unchecked Sendable {
   let machine: MachineModel
   let mesh: Mesh
   let isMirrored: Bool
+  /// What messages to other replicas stand for, within a node and between nodes.
+  private let share: (within: ReplicaShare, between: ReplicaShare)
   /// Whether messages and waiting are noted in the ranks' traces.
   let isTraced: Bool
   let ranks: VirtualRanks
@@ -32,7 +34,9 @@ final class VirtualWorld: @unchecked Sendable {
     var said: [Int: [Int]] = [:]
   }
 
-  init(_ mesh: Mesh, _ machine: MachineModel, isMirrored: Bool, isTraced: Bool = false) {
+  /// - Parameter replicas: that there are, where the mesh has fewer to stand for them.
+  init(_ mesh: Mesh, _ machine: MachineModel, isMirrored: Bool, replicas: Int? = nil, isTraced: Bool = false) {
+    share = ReplicaShare.shares(of: replicas ?? mesh.replica, by: mesh, ranksPerNode: machine.ranksPerNode)
     self.isTraced = isTraced
     self.machine = machine
     self.mesh = mesh
@@ -96,18 +100,26 @@ final class VirtualWorld: @unchecked Sendable {
     way.destinationNode = node(destination)
     let isWithin = node(rank.index) == node(peer)
     let link = isWithin ? machine.withinNode : machine.betweenNodes
-    way.latencySeconds = link.latencySeconds
+    let share = share(rank.index, peer)
+    let bytes = Double(bytes) * share.bytes
+    way.latencySeconds = link.latencySeconds * share.messages
     // Within a node the receiver copies: see `copySeconds`.
-    way.rankSeconds = isWithin && machine.transfersTakeProcessor ? 0 : Double(bytes) / link.bytesPerSecond
+    way.rankSeconds = isWithin && machine.transfersTakeProcessor ? 0 : bytes / link.bytesPerSecond
     if !isWithin, let rate = machine.nodeBytesPerSecond {
-      way.nodeSeconds = Double(bytes) / rate * Double(max(likes(source), likes(destination)))
+      way.nodeSeconds = bytes / rate * Double(max(likes(source), likes(destination)))
     }
     return way
   }
 
+  private func share(_ rank: Int, _ peer: Int) -> ReplicaShare {
+    if isSimulated(peer) { return ReplicaShare() }
+    return node(rank) == node(peer) ? share.within : share.between
+  }
+
   /// What copying takes of the receiver's own time.
-  func copySeconds(_ bytes: Int) -> Double {
-    machine.transfersTakeProcessor ? Double(bytes) / machine.withinNode.bytesPerSecond : 0
+  func copySeconds(_ bytes: Int, _ rank: Int, from peer: Int) -> Double {
+    machine.transfersTakeProcessor
+      ? Double(bytes) * share(rank, peer).bytes / machine.withinNode.bytesPerSecond : 0
   }
 
   // MARK: Collectives
@@ -139,5 +151,23 @@ final class VirtualWorld: @unchecked Sendable {
     let ring = 2 * Double(count - 1) * (link.latencySeconds + seconds / Double(count))
     let doublings = Double(Int.bitWidth - (count - 1).leadingZeroBitCount)
     return min(ring, doublings * (link.latencySeconds + seconds))
+  }
+}
+
+/// How many messages, and how many of its bytes, a message to another replica stands for where fewer replicas are simulated
+/// than there are. A bucket of n numbers goes in parts of n/R to the others: R' of R replicas send more in each, but fewer, and
+/// too many of them to their own node.
+struct ReplicaShare {
+  var messages = 1.0
+  var bytes = 1.0
+
+  static func shares(of replicas: Int, by mesh: Mesh, ranksPerNode: Int) -> (
+    within: ReplicaShare, between: ReplicaShare
+  ) {
+    guard replicas > mesh.replica else { return (ReplicaShare(), ReplicaShare()) }
+    let parts = Double(mesh.replica) / Double(replicas)
+    let onNode = max(1, ranksPerNode / mesh.instance)
+    let others = Double(replicas - onNode) / Double(mesh.replica - onNode)
+    return (ReplicaShare(messages: 1, bytes: parts), ReplicaShare(messages: others, bytes: others * parts))
   }
 }

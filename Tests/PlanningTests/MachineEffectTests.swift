@@ -49,6 +49,25 @@ struct MachineEffectTests {
     #expect(abs(try Self.seconds(layout, machine) - without - 2 * Double(hidden) * 1e-6) < 1e-9)
   }
 
+  @Test("A few replicas stand for many")
+  func manyReplicas() throws {
+    var few = try TrainingSimulator(SimulationTests.even)
+    var all = few
+    (few.mostReplicas, all.mostReplicas) = (8, 64)
+    for ranksPerNode in [1, 4] {
+      for splits in [false, true] {
+        let layout = SimulationTests.layout(64, 1, 2) { $0.splitsOptimizer = splits }
+        var machine = SimulationTests.machine(bytesPerSecond: 1e7, latencySeconds: 1e-7, ranksPerNode: ranksPerNode)
+        machine.nodeBytesPerSecond = 2e7
+        let (a, b) = (try few.predict(layout, on: machine), try all.predict(layout, on: machine))
+        #expect(abs(a.seconds / b.seconds - 1) < 0.03, "\(ranksPerNode) \(splits): \(a.seconds), all \(b.seconds)")
+        #expect(a.samples == b.samples)
+        let (sent, allSent) = (a.work.bytesSent[.replica] ?? 0, b.work.bytesSent[.replica] ?? 1)
+        #expect(abs(Double(sent) / Double(allSent) - 1) < 0.02, "\(sent), all \(allSent)")
+      }
+    }
+  }
+
   @Test("Frames that are normalised on the rank's own time take that time")
   func frames() throws {
     var layout = SimulationTests.layout(1, 1, 1)

@@ -19,7 +19,7 @@ struct OurRuns {
 
   let description: ModelDescription
   let precision: PublishedFigures.Precision
-  private let simulator: TrainingSimulator
+  private var simulator: TrainingSimulator
   private let machine: MachineModel
 
   init(
@@ -29,6 +29,7 @@ struct OurRuns {
     self.description = description
     self.precision = precision
     simulator = try TrainingSimulator(description)
+    simulator.mostReplicas = 256
     var machine = experiments.machineModel(try description.makeModel().sizes, precision)
     change(&machine)
     self.machine = machine
