@@ -34,7 +34,7 @@ import Testing
     #expect(machine.memoryBytes == 40_000_000_000)
     #expect(machine.watts == 600)
     #expect(machine.model.withinNode.bytesPerSecond == 80e9)
-    #expect(machine.model.nodeBytesPerSecond == 40e9)
+    #expect(machine.model.nodeBytesPerSecond == 20e9)
     // A cube of side halfSize reaches half of the share, apart from the launch.
     let half = MachineModel.Product(m: 700, n: 700, k: 700)
     let seconds = machine.model.productSeconds(half) - 4e-6
