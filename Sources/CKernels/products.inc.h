@@ -7,10 +7,17 @@
 #define TILE_ROWS (JK_VECTOR_BYTES == 64 ? 12 : 6)  // with two vectors of columns: as many sums as registers hold
 #define TILE_COLUMNS (2 * VL)
 #define BLOCK_INNER 256     // a panel of B [BLOCK_INNER, TILE_COLUMNS] stays in the first cache,
-#define BLOCK_ROWS 192      // a block of A [BLOCK_ROWS, BLOCK_INNER] in the second,
+#define BLOCK_ROWS 120      // a block of A [BLOCK_ROWS, BLOCK_INNER] in the second,
 #define BLOCK_COLUMNS 4096  // the panels of B in the third
 #define PAUSE_COLUMNS 256   // columns of a block's sums between pauses: some tenths of a millisecond
-#define PANEL_GROUP 4       // panels written side by side, so that lines of memory are read whole
+#define FINISH_COLUMNS 256  // columns of a block of C, in the second cache, that are finished together: rows are long enough
+                            // to be fetched ahead, which those of a tile are not
+#define PANEL_GROUP 16      // panels written side by side, so that lines of memory are read whole
+#define LINE 16             // floats of a cache line
+
+INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+INLINE size_t quotient(size_t n, size_t unit) { return (n + unit - 1) / unit; }
+INLINE size_t rounded_up(size_t n, size_t unit) { return quotient(n, unit) * unit; }
 
 typedef float vfu __attribute__((vector_size(JK_VECTOR_BYTES), aligned(4)));
 
@@ -61,8 +68,8 @@ static void product_edge(size_t k, const float *a, const float *b, float *c, siz
   }
 }
 
-/// What is left to do to the tile at (row, column) of C once its sums are complete.
-INLINE void finish_tile(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows,
+/// What is left to do to a part of C at (row, column) once its sums are complete.
+static void finish_rows(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows,
                         size_t columns) {
   for (size_t r = row; r < row + rows; r++, c += c_stride) {
     const float *bias = f->bias ? f->bias + (f->bias_per_row ? r : column) : NULL;
@@ -90,7 +97,7 @@ INLINE void finish_tile(const jk_finish *f, size_t row, size_t column, float *c,
 }
 
 static void finish(const jk_finish *f, float *c, size_t c_stride, size_t rows, size_t columns) {
-  finish_tile(f, 0, 0, c, c_stride, rows, columns);
+  finish_rows(f, 0, 0, c, c_stride, rows, columns);
 }
 
 typedef float v8 __attribute__((vector_size(32), aligned(4)));
@@ -116,21 +123,19 @@ INLINE void transpose_registers(v8 r[8]) {
 /// x[k, lines] into panels: element (p, l) goes to panel l / width, place [p, l % width]. The last panel is filled with
 /// zeros.
 INLINE void pack_rows(const float *x, size_t stride, size_t lines, size_t k, size_t width, float *out) {
-  size_t l = 0;
-  for (; l + PANEL_GROUP * width <= lines; l += PANEL_GROUP * width) {
+  const size_t whole = lines / width, rest = lines % width;
+  for (size_t first = 0; first < whole; first += PANEL_GROUP) {
+    const size_t end = smaller(first + PANEL_GROUP, whole);
     for (size_t p = 0; p < k; p++) {
-      for (size_t g = 0; g < PANEL_GROUP; g++) {
-        memcpy(out + (l + g * width) * k + p * width, x + p * stride + l + g * width, width * sizeof(float));
+      for (size_t g = first; g < end; g++) {
+        memcpy(out + (g * k + p) * width, x + p * stride + g * width, width * sizeof(float));
       }
     }
   }
-  for (; l < lines; l += width) {
-    const size_t count = lines - l < width ? lines - l : width;
-    for (size_t p = 0; p < k; p++) {
-      float *to = out + l * k + p * width;
-      memset(to, 0, width * sizeof(float));
-      memcpy(to, x + p * stride + l, count * sizeof(float));
-    }
+  for (size_t p = 0; rest > 0 && p < k; p++) {
+    float *to = out + (whole * k + p) * width;
+    memset(to, 0, width * sizeof(float));
+    memcpy(to, x + p * stride + whole * width, rest * sizeof(float));
   }
 }
 
@@ -158,6 +163,7 @@ INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, 
         const size_t n = width - first < 8 ? width - first : 8;
         const size_t here = count < first ? 0 : count - first < n ? count - first : n;
         const float *rows = x + (l + first) * stride;
+        for (size_t i = 0; i < here; i++) __builtin_prefetch(rows + i * stride + p + LINE, 0, 3);
         for (size_t q = p; q < p + 16 && q < whole; q += 8) pack_block(rows, stride, here, q, n, width, panel + first);
         for (size_t q = p < whole ? whole : p; q < p + 16 && q < k; q++) {
           for (size_t i = 0; i < n; i++) panel[q * width + first + i] = i < here ? rows[i * stride + q] : 0;
@@ -167,13 +173,33 @@ INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, 
   }
 }
 
-INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
-INLINE size_t rounded_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 /// The inner dimension in blocks of equal length.
 INLINE size_t inner_block(size_t k) {
-  const size_t blocks = (k + BLOCK_INNER - 1) / BLOCK_INNER;
-  return rounded_up((k + blocks - 1) / blocks, 8);
+  return rounded_up(quotient(k, quotient(k, BLOCK_INNER)), 8);
+}
+
+/// What will be packed next of A: its lines are fetched from memory while tiles are summed, so that packing need not wait.
+typedef struct {
+  const float *from;
+  size_t stride, rows, lines;  ///< lines of each row
+  size_t row, line;
+} source_ahead;
+
+INLINE source_ahead source_of(const jk_operand *a, size_t top, size_t rows, size_t p, size_t depth) {
+  const float *from = a->transposed ? a->data + p * a->stride + top : a->data + top * a->stride + p;
+  if (a->transposed) return (source_ahead){from, a->stride, rows > 0 ? depth : 0, quotient(rows, LINE)};
+  return (source_ahead){from, a->stride, rows, quotient(depth, LINE)};
+}
+
+INLINE void fetch_some(source_ahead *x, size_t count) {
+  for (; count > 0 && x->row < x->rows; count--) {
+    __builtin_prefetch(x->from + x->row * x->stride + x->line * LINE, 0, 2);
+    if (++x->line == x->lines) {
+      x->line = 0;
+      x->row++;
+    }
+  }
 }
 
 static size_t product_scratch(size_t m, size_t n, size_t k) {
@@ -201,6 +227,9 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
         } else {
           pack_columns(a->data + top * a->stride + p, a->stride, rows, depth, TILE_ROWS, a_panels);
         }
+        const size_t next = top + rows, tiles = quotient(rows, TILE_ROWS) * quotient(columns, TILE_COLUMNS);
+        source_ahead ahead = source_of(a, next, smaller(m - next, BLOCK_ROWS), p, depth);
+        const size_t lines_per_tile = quotient(ahead.rows * ahead.lines, tiles);
         const bool add = accumulate || p > 0, is_last = f && p + depth == k;
         for (size_t j = 0; j < columns; j += TILE_COLUMNS) {
           if (pause && j % PAUSE_COLUMNS == 0) pause(context);
@@ -208,12 +237,17 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
             float *tile = c + (top + i) * c_stride + first + j;
             const float *x = a_panels + i * depth, *y = b_panels + j * depth;
             const size_t height = smaller(rows - i, TILE_ROWS), width = smaller(columns - j, TILE_COLUMNS);
+            fetch_some(&ahead, lines_per_tile);
             if (height == TILE_ROWS && width == TILE_COLUMNS) {
               product_tile(depth, x, y, tile, c_stride, add);
             } else {
               product_edge(depth, x, y, tile, c_stride, add, height, width);
             }
-            if (is_last) finish_tile(f, top + i, first + j, tile, c_stride, height, width);
+          }
+          const size_t end = smaller(j + TILE_COLUMNS, columns);
+          if (is_last && (end % FINISH_COLUMNS == 0 || end == columns)) {
+            const size_t start = (end - 1) / FINISH_COLUMNS * FINISH_COLUMNS;
+            finish_rows(f, top, first + start, c + top * c_stride + first + start, c_stride, rows, end - start);
           }
         }
       }
