@@ -6,7 +6,8 @@
 //   BLOCK_ROWS     a block of A [BLOCK_ROWS, BLOCK_INNER] in the second cache,
 //   PAUSE_COLUMNS  of a block's sums between pauses: some tenths of a millisecond.
 
-#define BLOCK_COLUMNS 4096  // panels of B in the third cache
+#define BLOCK_COLUMNS 4096   // panels of B in the third cache
+#define FINISH_COLUMNS 256   // of sums that are finished together: rows long enough to be fetched ahead
 #define ROUNDED_COLUMNS 512  // of sums that wait to be rounded
 
 /// The inner dimension in blocks of equal length.
@@ -93,11 +94,14 @@ static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_f
         const jk_bf16_operand a = packed_part(&t->a, true, top, rows, p, depth, parts, a_panels);
         for (size_t j = 0; j < columns; j += JK_BF16_LINES) {
           if (pause && j % PAUSE_COLUMNS == 0) pause(context);
-          const size_t width = smaller(columns - j, JK_BF16_LINES);
-          float *part = c + top * c_stride + first + j;
-          column_of_blocks(&a, (const uint16_t *)b.data + j / JK_BF16_LINES * b.stride, rows, width, depth, parts, part,
+          const size_t width = smaller(columns - j, JK_BF16_LINES), end = j + width;
+          float *const row = c + top * c_stride + first;
+          column_of_blocks(&a, (const uint16_t *)b.data + j / JK_BF16_LINES * b.stride, rows, width, depth, parts, row + j,
                            c_stride, t->accumulate || p > 0);
-          if (finish && p + depth == t->k) finish_part(finish, top, first + j, part, c_stride, rows, width);
+          if (finish && p + depth == t->k && (end % FINISH_COLUMNS == 0 || end == columns)) {
+            const size_t start = (end - 1) / FINISH_COLUMNS * FINISH_COLUMNS;
+            finish_part(finish, top, first + start, row + start, c_stride, rows, end - start);
+          }
         }
       }
     }
