@@ -19,12 +19,19 @@ INLINE vf load(const float *p) {
   return v;
 }
 INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+#if JK_VECTOR_BYTES == 32 && defined(__x86_64__)
+// Masked: a copy of unknown size is a call, and rows as short as a point's variables end in one.
+INLINE vi first_lanes(size_t n) { return (vi){0, 1, 2, 3, 4, 5, 6, 7} < (vi){0} + (int)n; }
+INLINE vf load_part(const float *p, size_t n) { return (vf)__builtin_ia32_maskloadps256((const vf *)p, first_lanes(n)); }
+INLINE void store_part(float *p, vf v, size_t n) { __builtin_ia32_maskstoreps256((vf *)p, first_lanes(n), v); }
+#else
 INLINE vf load_part(const float *p, size_t n) {
   vf v = {0};
   memcpy(&v, p, n * sizeof(float));
   return v;
 }
 INLINE void store_part(float *p, vf v, size_t n) { memcpy(p, &v, n * sizeof(float)); }
+#endif
 INLINE vf splat(float a) { return (vf){0} + a; }
 INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
 
