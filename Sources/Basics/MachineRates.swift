@@ -103,6 +103,20 @@ public struct MachineRates: Codable, Equatable, Sendable {
     }
   }
 
+  /// LayerNorm of rows in the second cache.
+  public struct Norm: Codable, Equatable, Sendable {
+    public var threads: Int
+    /// Of a row.
+    public var columns: Int
+    public var numbersPerSecond: Double
+
+    public init(threads: Int, columns: Int, numbersPerSecond: Double) {
+      self.threads = threads
+      self.columns = columns
+      self.numbersPerSecond = numbersPerSecond
+    }
+  }
+
   /// A team of threads called and waited for, with nothing to do.
   public struct Call: Codable, Equatable, Sendable {
     public var threads: Int
@@ -133,6 +147,7 @@ public struct MachineRates: Codable, Equatable, Sendable {
   public var links: [Link] = []
   public var calls: [Call]?
   public var gelus: [Gelu]?
+  public var norms: [Norm]?
   /// What the program held before it measured anything, and what it held after messages through a library of ranks.
   public var residentBytes, residentBytesWithRanks: Int?
 
@@ -177,6 +192,7 @@ public struct MachineRates: Codable, Equatable, Sendable {
       && products.allSatisfy { min($0.m, $0.n, $0.k, $0.threads, $0.copies ?? 1) > 0 }
       && memory.allSatisfy { min($0.workingSetBytes, $0.threads) > 0 }
       && (gelus ?? []).allSatisfy { isRate($0.numbersPerSecond) && $0.threads > 0 }
+      && (norms ?? []).allSatisfy { isRate($0.numbersPerSecond) && min($0.threads, $0.columns) > 0 }
       && (calls ?? []).allSatisfy { isRate($0.seconds) && $0.threads > 0 }
       && peaks.allSatisfy { isRate($0.flopsPerSecond) }
       && products.allSatisfy { isRate($0.flopsPerSecond) } && memory.allSatisfy { isRate($0.bytesPerSecond) }

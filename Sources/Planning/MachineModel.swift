@@ -1,3 +1,5 @@
+import Tensors
+
 /// What a simulated run asks of a machine: how long the work of one rank takes, and how fast ranks exchange and read.
 /// Made from a `MachineDescription` for a number of threads and a precision.
 public struct MachineModel: Sendable {
@@ -30,6 +32,8 @@ public struct MachineModel: Sendable {
   public var passSeconds: @Sendable (_ bytes: Int) -> Double
   /// Seconds that one rank takes for GELU or its derivative of one number, where that is more than its pass takes.
   public var geluSeconds = 0.0
+  /// Seconds that one rank takes for the sums of one row of so many columns, where that is more than their pass takes.
+  public var rowSumSeconds: @Sendable (_ columns: Int) -> Double = { _ in 0 }
   /// Of one rank's units for products, FLOP/s.
   public var peakFLOPsPerSecond: Double
   /// Neighbouring ranks share a node.
@@ -56,6 +60,15 @@ public struct MachineModel: Sendable {
 
   /// Of `jigsaw bench step` on Linux: peak resident memory less what a simulation finds, for several models.
   public static let measuredProgramBytes = 28_000_000
+
+  /// What a pass computes, besides reading and writing.
+  func seconds(_ arithmetic: PassArithmetic) -> Double {
+    switch arithmetic {
+    case .little: 0
+    case .gelu(let count): Double(count) * geluSeconds
+    case .rowSums(let rows, let columns): Double(rows) * rowSumSeconds(columns)
+    }
+  }
 
   public init(
     productSeconds: @escaping @Sendable (Product) -> Double, passSeconds: @escaping @Sendable (_ bytes: Int) -> Double,

@@ -55,6 +55,7 @@ extension MachineRates {
       programBytes: MachineModel.measuredProgramBytes + library)
     let gelu = (gelus ?? []).min { abs($0.threads - threads) < abs($1.threads - threads) }
     model.geluSeconds = gelu.map { Double($0.threads) / Double(threads) / $0.numbersPerSecond } ?? 0
+    if let norms = MeasuredNorms(self, threads: threads) { model.rowSumSeconds = norms.seconds }
     return PlannedMachine(
       name: host, summary: "\(processor), \(cpus) CPUs, \(kernels) kernels, measured \(measured)",
       rank: "\(threads) \(threads == 1 ? "thread" : "threads")", isGPU: false, precision: precision,
@@ -158,6 +159,27 @@ struct MeasuredMemory: Sendable {
     let part = log(own / a.bytes) / log(b.bytes / a.bytes)
     return Double(bytes) / exp(log(a.rate) + part * log(b.rate / a.rate))
   }
+}
+
+/// Seconds of LayerNorm by the length of its rows: so many for a row, and so many for each of its numbers.
+struct MeasuredNorms: Sendable {
+  private let rowSeconds: Double
+  private let numberSeconds: Double
+
+  init?(_ rates: MachineRates, threads: Int) {
+    let norms = rates.norms ?? []
+    guard let count = nearestCount(norms.map(\.threads), to: threads) else { return nil }
+    let measured = norms.filter { $0.threads == count }.sorted { $0.columns < $1.columns }
+    guard let shortest = measured.first, let longest = measured.last else { return nil }
+    let scale = Double(count) / Double(threads)
+    func seconds(_ norm: MachineRates.Norm) -> Double { scale * Double(norm.columns) / norm.numbersPerSecond }
+    let more = Double(longest.columns - shortest.columns)
+    let slope = more > 0 ? max(0, (seconds(longest) - seconds(shortest)) / more) : 0
+    rowSeconds = max(0, seconds(shortest) - slope * Double(shortest.columns))
+    numberSeconds = slope
+  }
+
+  @Sendable func seconds(_ columns: Int) -> Double { rowSeconds + Double(columns) * numberSeconds }
 }
 
 /// The count that is nearest as a ratio.

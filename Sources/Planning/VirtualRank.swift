@@ -65,8 +65,8 @@ final class VirtualRank: WorkMeter, @unchecked Sendable {
     }
   }
 
-  func pass(bytes: Int, gelus: Int) {
+  func pass(bytes: Int, _ arithmetic: PassArithmetic) {
     passBytes += bytes
-    advance(by: max(machine.passSeconds(bytes), Double(gelus) * machine.geluSeconds) * slowness)
+    advance(by: max(machine.passSeconds(bytes), machine.seconds(arithmetic)) * slowness)
   }
 }

@@ -21,7 +21,7 @@ extension Compute {
   /// y = gelu(x), exact (erf) form. y may be x.
   public func gelu(_ x: Tensor, into y: Tensor) {
     precondition(x.count == y.count)
-    pass(x.count, grain: Compute.grain, bytes: 2 * x.byteCount, gelus: x.count) {
+    pass(x.count, grain: Compute.grain, bytes: 2 * x.byteCount, arithmetic: .gelu(x.count)) {
       kernels.gelu_forward(x.pointer + $0.lowerBound, y.pointer + $0.lowerBound, $0.count)
     }
   }
@@ -29,7 +29,7 @@ extension Compute {
   /// dx = dy·gelu'(x), and if wanted y = gelu(x) on the way. dx may be dy.
   public func geluBackward(_ x: Tensor, _ dy: Tensor, into dx: Tensor, output y: Tensor? = nil) {
     precondition(x.count == dy.count && dx.count == x.count && y?.count ?? x.count == x.count)
-    pass(x.count, grain: Compute.grain, bytes: (y == nil ? 3 : 4) * x.byteCount, gelus: x.count) {
+    pass(x.count, grain: Compute.grain, bytes: (y == nil ? 3 : 4) * x.byteCount, arithmetic: .gelu(x.count)) {
       let i = $0.lowerBound
       kernels.gelu_backward(x.pointer + i, dy.pointer + i, dx.pointer + i, y.map { $0.pointer + i }, $0.count)
     }
@@ -54,7 +54,7 @@ extension Compute {
   public func addBiasThenGELU(_ bias: Tensor, to u: Tensor, into y: Tensor, rows: Int, _ direction: BiasDirection) {
     let columns = u.count / max(rows, 1)
     precondition(bias.count == (direction == .perColumn ? columns : rows) && y.count == u.count)
-    pass(rows, grain: rowGrain(columns), bytes: 3 * u.byteCount, gelus: u.count) {
+    pass(rows, grain: rowGrain(columns), bytes: 3 * u.byteCount, arithmetic: .gelu(u.count)) {
       let i = $0.lowerBound * columns
       switch direction {
       case .perColumn: kernels.column_bias_gelu(u.pointer + i, bias.pointer, y.pointer + i, $0.count, columns)
@@ -83,17 +83,17 @@ extension Compute {
   /// Each member adds its part of the work into sums of its own (zeroed, as long as `results`); then these are added to
   /// the results in the order of members.
   private func sumOverMembers(
-    into results: [Tensor], work: Int, grain: Int, bytes: Int,
+    into results: [Tensor], work: Int, grain: Int, bytes: Int, arithmetic: PassArithmetic = .little,
     _ body: (Range<Int>, [UnsafeMutablePointer<Float>]) -> Void
   ) {
     if team.count == 1 || work <= grain {
-      if work > 0 { pass(1, bytes: bytes) { _ in body(0..<work, results.map(\.pointer)) } }
+      if work > 0 { pass(1, bytes: bytes, arithmetic: arithmetic) { _ in body(0..<work, results.map(\.pointer)) } }
       return
     }
     let length = results.reduce(0) { $0 + $1.count }
     let partial = tensor([team.count, length])
     partial.fill()
-    if let meter { return meter.pass(bytes: bytes) }
+    if let meter { return meter.pass(bytes: bytes, arithmetic) }
     let pieces = (work + grain - 1) / grain
     team.run { member in
       let lower = min(work, pieces * member / team.count * grain)
@@ -122,7 +122,8 @@ extension Compute {
     let rows = x.count / columns
     precondition(rows * columns == x.count && shift.count == columns && y.count == x.count)
     precondition(mean.count == rows && rstd.count == rows)
-    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
+    let sums = PassArithmetic.rowSums(rows: rows, columns: columns)
+    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount, arithmetic: sums) {
       let i = $0.lowerBound * columns
       kernels.layer_norm_forward(
         x.pointer + i, columns, scale.pointer, shift.pointer, epsilon, y.pointer + i, columns,
@@ -139,7 +140,8 @@ extension Compute {
     let rows = x.count / columns
     precondition(dy.count == x.count && dx.count == x.count && dscale.count == columns && dshift.count == columns)
     sumOverMembers(
-      into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: (accumulate ? 4 : 3) * x.byteCount
+      into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: (accumulate ? 4 : 3) * x.byteCount,
+      arithmetic: .rowSums(rows: rows, columns: columns)
     ) { range, sums in
       let i = range.lowerBound * columns
       kernels.layer_norm_backward(
@@ -154,7 +156,8 @@ extension Compute {
   public func rowMoments(_ x: Tensor, rows: Int, into moments: Tensor) {
     let columns = rows == 0 ? 0 : x.count / rows
     precondition(moments.count == 2 * rows)
-    pass(rows, grain: rowGrain(columns), bytes: x.byteCount) {
+    let sums = PassArithmetic.rowSums(rows: rows, columns: columns)
+    pass(rows, grain: rowGrain(columns), bytes: x.byteCount, arithmetic: sums) {
       kernels.row_moments(x.pointer + $0.lowerBound * columns, moments.pointer + 2 * $0.lowerBound, $0.count, columns)
     }
   }
@@ -178,8 +181,10 @@ extension Compute {
   ) {
     let (rows, columns) = (mean.count, scale.count)
     precondition(x.count == rows * columns && dy.count == x.count && sums.count == 2 * rows)
-    sumOverMembers(into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
-      range, totals in
+    sumOverMembers(
+      into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: 2 * x.byteCount,
+      arithmetic: .rowSums(rows: rows, columns: columns)
+    ) { range, totals in
       let i = range.lowerBound * columns
       kernels.normalize_sums(
         x.pointer + i, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,

@@ -42,9 +42,11 @@ public final class Compute: Sendable {
   ///
   /// - Parameters:
   ///   - bytes: that it reads and writes: all that is done of it in a dry run,
-  ///   - gelus: with the numbers that go through GELU or its derivative.
-  public func pass(_ n: Int, grain: Int = 1, bytes: Int, gelus: Int = 0, _ work: (Range<Int>) -> Void) {
-    if let meter { return meter.pass(bytes: bytes, gelus: gelus) }
+  ///   - arithmetic: with what it computes.
+  public func pass(
+    _ n: Int, grain: Int = 1, bytes: Int, arithmetic: PassArithmetic = .little, _ work: (Range<Int>) -> Void
+  ) {
+    if let meter { return meter.pass(bytes: bytes, arithmetic) }
     team.split(n, grain: grain, work)
   }
 
@@ -74,7 +76,7 @@ public final class Compute: Sendable {
       if let meter {
         let partial = splitsSum(a, c) ? tensor([team.count, c.rows, c.columns]) : nil
         withExtendedLifetime(partial) { meter.product(m: c.rows, n: c.columns, k: a.columns, pause: pause) }
-        if let finish { meter.pass(bytes: finish.byteCount(c), gelus: finish.geluCount(c)) }
+        if let finish { meter.pass(bytes: finish.byteCount(c), finish.arithmetic(c)) }
       } else {
         multiplyInParts(a, b, into: c, accumulate, finish, pause)
       }

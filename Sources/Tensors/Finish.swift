@@ -42,8 +42,9 @@ public struct Finish: Sendable {
     return (matrices + (addend == nil ? 0 : 1)) * c.rows * c.columns * ElementType.float32.byteCount
   }
 
-  /// Numbers that go through GELU or its derivative.
-  func geluCount(_ c: Matrix) -> Int { if case .none = activation { 0 } else { c.rows * c.columns } }
+  func arithmetic(_ c: Matrix) -> PassArithmetic {
+    if case .none = activation { .little } else { .gelu(c.rows * c.columns) }
+  }
 
   /// Of a part of C.
   func rows(_ range: Range<Int>) -> Finish {

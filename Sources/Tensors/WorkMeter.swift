@@ -6,14 +6,21 @@ public protocol WorkMeter: AnyObject, Sendable {
   /// - Parameter pause: to be called several times in the course of it.
   func product(m: Int, n: Int, k: Int, pause: (() -> Void)?)
 
-  /// So many bytes read and written by anything but a product.
-  ///
-  /// - Parameter gelus: of the numbers, how many go through GELU or its derivative, which takes longer than reading them.
-  func pass(bytes: Int, gelus: Int)
+  /// So many bytes read and written by anything but a product, and what is computed meanwhile.
+  func pass(bytes: Int, _ arithmetic: PassArithmetic)
 }
 
 extension WorkMeter {
-  public func pass(bytes: Int) { pass(bytes: bytes, gelus: 0) }
+  public func pass(bytes: Int) { pass(bytes: bytes, .little) }
+}
+
+/// What a pass computes, where that may take longer than its reading and writing.
+public enum PassArithmetic: Sendable, Equatable {
+  case little
+  /// GELU or its derivative of so many numbers.
+  case gelu(Int)
+  /// Sums over each of so many rows, as LayerNorm and its backward need them.
+  case rowSums(rows: Int, columns: Int)
 }
 
 /// What a piece of pooled memory is for.

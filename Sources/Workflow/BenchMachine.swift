@@ -108,6 +108,18 @@ public struct BenchMachine {
     SyntheticFields.fillUniform(x.floats, seed: 1, bound: 2)
     let gelu = median { BenchMachine.secondsEach(seconds / 5) { compute.gelu(x, into: y) } }
     rates.gelus = (rates.gelus ?? []) + [.init(threads: count, numbersPerSecond: Double(x.count) / gelu)]
+    for columns in [64, 1_024] {
+      let (scale, shift) = (compute.tensor([columns]), compute.tensor([columns]))
+      let (mean, rstd) = (compute.tensor([x.count / columns]), compute.tensor([x.count / columns]))
+      for vector in [scale, shift] { vector.fill() }
+      let norm = median {
+        BenchMachine.secondsEach(seconds / 5) {
+          compute.layerNorm(x, scale: scale, shift: shift, epsilon: 1e-5, into: y, mean: mean, rstd: rstd)
+        }
+      }
+      rates.norms =
+        (rates.norms ?? []) + [.init(threads: count, columns: columns, numbersPerSecond: Double(x.count) / norm)]
+    }
   }
 
   /// In FP32, and in bf16 where there are units for it.

@@ -49,6 +49,18 @@ struct MachineEffectTests {
     #expect(abs(try Self.seconds(layout, machine) - without - 2 * Double(hidden) * 1e-6) < 1e-9)
   }
 
+  @Test("LayerNorm takes its time for each row, once forward and twice backward, where it is normalised again")
+  func rowSums() throws {
+    let layout = SimulationTests.layout(1, 1, 1) { $0.batch = 2 }
+    var machine = SimulationTests.machine()
+    let without = try Self.seconds(layout, machine)
+    machine.rowSumSeconds = { 1e-3 * Double($0) }
+    // Two layers in each of two blocks, of 8 tokens and two samples, 24 channels.
+    let numbers = 3 * 2 * 2 * 8 * 2 * 24
+    let more = try Self.seconds(layout, machine) - without
+    #expect(abs(more / (1e-3 * Double(numbers)) - 1) < 0.01, "\(more)")
+  }
+
   @Test("A few replicas stand for many")
   func manyReplicas() throws {
     var few = try TrainingSimulator(SimulationTests.even)

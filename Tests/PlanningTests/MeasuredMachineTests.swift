@@ -63,6 +63,22 @@ import Testing
     #expect(abs(model.passSeconds(1 << 23) / (1e-8 + 8_388_608 / 31.622776601683793e9) - 1) < 1e-12)
   }
 
+  @Test func rowsTakeTimeForThemselvesAndForEachNumber() throws {
+    var rates = Self.rates
+    #expect(try rates.planned(precision: "fp32", threads: 1, ranks: 1, place: "m").model.rowSumSeconds(64) == 0)
+    // 40 ns + columns · 0.25 ns.
+    rates.norms = [64, 1_024].map { columns in
+      let seconds = 40e-9 + 0.25e-9 * Double(columns)
+      return .init(threads: 1, columns: columns, numbersPerSecond: Double(columns) / seconds)
+    }
+    let model = try rates.planned(precision: "fp32", threads: 1, ranks: 1, place: "m").model
+    for columns in [32, 256] {
+      #expect(abs(model.rowSumSeconds(columns) - (40e-9 + 0.25e-9 * Double(columns))) < 1e-15)
+    }
+    let two = try rates.planned(precision: "fp32", threads: 2, ranks: 1, place: "m").model
+    #expect(abs(two.rowSumSeconds(32) - 24e-9) < 1e-15)
+  }
+
   @Test func ranksShareAMachine() throws {
     let machine = try Self.rates.planned(precision: "fp32", threads: 0, ranks: 2, place: "m")
     #expect(machine.rank == "2 threads" && machine.model.ranksPerNode == 2)

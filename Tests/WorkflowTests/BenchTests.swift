@@ -117,6 +117,7 @@ import Testing
     #expect(rates.peaks.count == 1 && rates.links == [])
     #expect(Set(rates.products.map(\.operands)) == ["nn", "nt", "tn"])
     #expect(Set(rates.memory.map(\.level)) == ["L1", "L2", "L3", "memory"] && rates.memory.count == 8)
+    #expect(rates.norms?.map(\.columns) == [64, 1_024] && rates.gelus?.count == 1)
     let peak = try #require(rates.multiplyAddPeak(threads: 1))
     #expect(peak > 1e8 && peak < 1e13 && rates.multiplyAddPeak(threads: 3) == nil)
 
