@@ -7,6 +7,8 @@ enum LinkRates {
   private static let tag = 61
   private static let longMessage = 4 << 20
   private static let shortMessages = 200
+  /// Of each end: messages come from places that no cache holds, as in a training.
+  private static let workingSet = 64 << 20
 
   /// - Returns: on every rank the same; no links if there is one rank.
   static func measure(_ world: any Communicator, repetitions: Int) throws -> [MachineRates.Link] {
@@ -18,10 +20,20 @@ enum LinkRates {
     var links: [MachineRates.Link] = []
     for wanted in [1.0, 0.0] {
       guard let peer = flags.indices.dropFirst().first(where: { flags[$0] == wanted }) else { continue }
-      let (outgoing, incoming) = (Buffer(zeroed: longMessage), Buffer(zeroed: longMessage))
+      let memory = (outgoing: Buffer(zeroed: workingSet), incoming: Buffer(zeroed: workingSet))
+      for buffer in [memory.outgoing, memory.incoming] {
+        // Memory that was never written to is in a cache all the same.
+        buffer.pointer.initializeMemory(as: UInt8.self, repeating: 1, count: workingSet)
+      }
       func oneWay(bytes: Int, count: Int) throws -> Double {
-        let (out, back) = (Region(outgoing, byteCount: bytes), Region(incoming, byteCount: bytes))
-        return try roundTrips(world, peer, out, back, count: count, repetitions: repetitions) / 2
+        var offset = 0
+        return try roundTrips(world, peer, count: count, repetitions: repetitions) {
+          offset = offset + bytes > workingSet - bytes ? 0 : offset + bytes
+          return (
+            Region(memory.outgoing, offset: offset, byteCount: bytes),
+            Region(memory.incoming, offset: offset, byteCount: bytes)
+          )
+        } / 2
       }
       let short = try oneWay(bytes: 1, count: shortMessages)
       let long = try oneWay(bytes: longMessage, count: 4)
@@ -33,9 +45,10 @@ enum LinkRates {
     return links
   }
 
-  /// Median seconds of one message there and back; the other ranks wait.
+  /// Median seconds of one message there and back, with `next` for each; the other ranks wait.
   private static func roundTrips(
-    _ world: any Communicator, _ peer: Int, _ outgoing: Region, _ incoming: Region, count: Int, repetitions: Int
+    _ world: any Communicator, _ peer: Int, count: Int, repetitions: Int,
+    _ next: () -> (outgoing: Region, incoming: Region)
   ) throws -> Double {
     var seconds: [Double] = []
     for _ in 0...repetitions {
@@ -43,11 +56,13 @@ enum LinkRates {
       let start = monotonicSeconds()
       if world.rank == 0 {
         for _ in 0..<count {
+          let (outgoing, incoming) = next()
           try world.send(outgoing, to: peer, tag: tag).wait()
           try world.receive(incoming, from: peer, tag: tag).wait()
         }
       } else if world.rank == peer {
         for _ in 0..<count {
+          let (outgoing, incoming) = next()
           try world.receive(incoming, from: 0, tag: tag).wait()
           try world.send(outgoing, to: 0, tag: tag).wait()
         }
