@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the checks of ranks over MPI on 2, 3 and 4 ranks, however few cores there are; then trains with processes as ranks on
-# several meshes, resumes on another, and compares the losses with those of one process.
+# several meshes, resumes on another, and compares the losses with those of one process; converts data likewise.
 # Usage: rank-test.sh PATH_OF_RANK_CHECKS PATH_OF_JIGSAW
 set -eu
 
@@ -55,3 +55,13 @@ compare replicas
 train resumed 4 25 parallel.domain=2 parallel.tensor=2
 jigsaw_on 2 resume "$folder/resumed" --stop-after 50 --set parallel.domain=1 --set parallel.tensor=2
 compare resumed
+
+# convert RANKS: an Anemoi dataset with its statistics, which must be the same to the bit from any number of processes.
+convert() {
+  jigsaw_on "$1" data convert configs/demo.yaml "$folder/fields-$1.zarr" --layout anemoi --to 2001-12-31T18
+}
+convert 1
+convert 3
+# The attributes have an identifier of their own.
+diff -r -x .zattrs "$folder/fields-1.zarr" "$folder/fields-3.zarr"
+echo "converted: the same dataset from 1 and 3 processes"

@@ -29,6 +29,8 @@ public struct ChunkEncoding: Sendable, Equatable {
   public var shards: [Int]?
   /// Whether the first index of a chunk runs fastest.
   public var isFortranOrder: Bool
+  /// Whether a number's most significant byte comes first.
+  public var isBigEndian: Bool
   /// Between the indices in a chunk's name; nil: "." in format 2, "/" (a folder for each index) in format 3.
   public var separator: Separator?
 
@@ -39,12 +41,13 @@ public struct ChunkEncoding: Sendable, Equatable {
 
   public init(
     _ compression: Compression = .standard, hasChecksum: Bool = false, shards: [Int]? = nil,
-    isFortranOrder: Bool = false, separator: Separator? = nil
+    isFortranOrder: Bool = false, isBigEndian: Bool = false, separator: Separator? = nil
   ) {
     self.compression = compression
     self.hasChecksum = hasChecksum
     self.shards = shards
     self.isFortranOrder = isFortranOrder
+    self.isBigEndian = isBigEndian
     self.separator = separator
   }
 }

@@ -114,17 +114,21 @@ public enum StoreInspection {
         "missing dates: \(missing.count): \(missing.prefix(10).joined(separator: ", "))\(missing.count > 10 ? ", …" : "")"
       )
     }
-    var rows = [["variable", "unit", "mean", "stdev", "minimum", "maximum", "changes over", ""]]
-    for variable in dataset.variables {
+    let reading = ViewReading(dataset)
+    var rows = [["variable", "read as", "unit", "mean", "stdev", "minimum", "maximum", "changes over", ""]]
+    for (variable, field) in zip(dataset.variables, reading.fields) {
       let s = variable.statistics
+      var remarks = variable.isComputedForcing ? ["computed"] : variable.isConstantInTime ? ["constant"] : []
+      if let conversion = field?.conversion { remarks.append("converted from \(conversion.from) to \(conversion.to)") }
+      if field?.hasWrongUnits == true { remarks.append("unusable: its unit doesn't fit") }
       rows.append(
-        [variable.name, variable.units ?? "?"]
+        [variable.name, field?.name ?? "–", variable.units ?? "?"]
           + [s?.mean, s?.deviation, s?.minimum, s?.maximum].map { $0.map { significant($0) } ?? "–" }
           + [variable.tendencies.keys.sorted().map { "\($0) h" }.joined(separator: ", ")]
-          + [variable.isComputedForcing ? "computed" : variable.isConstantInTime ? "constant" : ""])
+          + [remarks.joined(separator: ", ")])
     }
     lines += InspectWorkflow.table(rows).split(separator: "\n").map(String.init)
     lines.append(sample(dataset.variables.count, dataset.points.count * dataset.memberCount, "variables"))
-    return lines
+    return lines + reading.notes.map { "note: \($0)" }
   }
 }

@@ -63,6 +63,13 @@ import Testing
     #expect(view.points == grid && view.memberCount == 2 && view.dates.count == 3)
     #expect(view.variables.map(\.name) == ["lsm", "msl", "t_850", "t_500"])
     #expect(view.variables[0].isConstantInTime && view.variables[1].units == "Pa")
+    let reading = ViewReading(view)
+    #expect(reading.fields.map { $0?.name } == ["lsm", "msl", "t_850", "t_500"] && reading.notes == [])
+    #expect(
+      reading.fields.map { $0?.conversion } == [
+        nil, ViewReading.Conversion(from: "hPa", to: "Pa"), ViewReading.Conversion(from: "degC", to: "K"),
+        ViewReading.Conversion(from: "degC", to: "K"),
+      ])
     let points = 3..<grid.count - 4
     var values = [Float](repeating: -1, count: 3 * points.count)
     try values.withUnsafeMutableBufferPointer {

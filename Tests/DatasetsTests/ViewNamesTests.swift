@@ -98,6 +98,29 @@ import Testing
     #expect(problem?.description.contains("has other units than") ?? false, "\(problem?.description ?? "")")
   }
 
+  /// What `data inspect` says of a dataset.
+  @Test func howFieldsAreReadIsTold() {
+    let points = PointGrid(LatLonGrid.global(rows: 4, columns: 8))
+    // The southernmost row first.
+    var view = NumberedView(PointGrid(latitudes: points.latitudes.reversed(), longitudes: points.longitudes))
+    view.variables = LevelNames.applied(to: [
+      ViewVariable(name: "2t", units: "degC"), ViewVariable(name: "z", units: "m2 s-2"),
+      ViewVariable(name: "z_500", units: "m"), ViewVariable(name: "msl", units: "K"), ViewVariable(name: "phi"),
+      ViewVariable(name: "sp"),
+    ])
+    view.variables[1].isConstantInTime = true
+    let reading = ViewReading(view)
+    #expect(reading.fields.map { $0?.name } == ["t2m", "zs", "z_500", "msl", nil, "sp"])
+    #expect(reading.fields.map { $0?.hasWrongUnits } == [false, false, false, true, nil, false])
+    #expect(
+      reading.fields.map { $0?.conversion } == [
+        ViewReading.Conversion(from: "degC", to: "K"), nil, ViewReading.Conversion(from: "m", to: "m2 s-2"), nil, nil,
+        nil,
+      ])
+    #expect(reading.notes == ["points brought into order: rows from the north, longitudes eastwards"])
+    #expect(ViewReading(NumberedView()).notes == [])
+  }
+
   @Test func levelsInNames() {
     func levels(_ names: String...) -> [String] {
       LevelNames.applied(to: names.map { ViewVariable(name: $0) }).map {

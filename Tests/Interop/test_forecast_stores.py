@@ -1,6 +1,8 @@
 """Forecast stores as xarray and a CF checker see them."""
 import functools
 import http.server
+import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -123,6 +125,27 @@ def test_remote_stores_are_read_as_local_ones(run):
     assert tree.replace(address, str(run.zarr)) == jigsaw("data", "inspect", run.zarr).stdout
     assert remote == scores(run.zarr)
     assert missing.returncode == 1 and "is not a Zarr group" in missing.stderr
+
+
+def test_https_servers_must_be_known(run, tmp_path):
+    """A server whose certificate nobody vouches for is refused, at once; one that the user names as known is read."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    handler = functools.partial(QuietHandler, directory=run.folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{server.server_port}/forecast.zarr"
+        known = jigsaw("data", "inspect", address, env={**os.environ, "SSL_CERT_FILE": str(certificate)}).stdout
+        unknown = jigsaw("data", "inspect", address, check=False)
+        server.shutdown()
+    assert known.replace(address, str(run.zarr)) == jigsaw("data", "inspect", run.zarr).stdout
+    assert unknown.returncode == 1 and "certificate" in unknown.stderr, unknown.stderr
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -113,7 +113,8 @@ def read():
         group = zarr.open_consolidated(store, mode="r") if told["consolidated"] else zarr.open_group(store, mode="r")
         found = group["a"]
         assert list(found.chunks) == told["chunks"] and found.order == told["order"], told
-        assert np.asarray(found[...]).tobytes() == settings.with_suffix(".bin").read_bytes(), told
+        values = np.asarray(found[...]).astype(found.dtype.newbyteorder("="))
+        assert values.tobytes() == settings.with_suffix(".bin").read_bytes(), told
         assert found.attrs["nested"] == {"deep": [None, True]}
 
 

@@ -22,6 +22,7 @@ enum WriteStores {
     encoding.hasChecksum = settings["checksum"] == .bool(true)
     encoding.shards = settings["shards"]?.integers
     encoding.isFortranOrder = settings["order"]?.string == "F"
+    encoding.isBigEndian = settings["endian"]?.string == ">"
     encoding.separator = settings["separator"]?.string.flatMap { ChunkEncoding.Separator(rawValue: $0) }
     let names = shape.indices.map { "d\($0)" }
     let definition = StoreDefinition(

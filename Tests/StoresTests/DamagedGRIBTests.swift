@@ -75,6 +75,42 @@ final class Failures: Sendable {
     #expect(error?.problem == "is damaged" && error?.found?.contains("groups of 72 numbers") == true)
   }
 
+  /// Where a section of a file's first message begins.
+  private func section(_ number: UInt8, _ bytes: [UInt8]) -> Int {
+    var place = 16
+    while bytes[place + 4] != number { place += bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) } }
+    return place
+  }
+
+  /// Found by fuzz-stores: ecCodes makes all longitudes of a row before it looks whether there are so many numbers.
+  @Test(arguments: [[0x7F, 0xFF, 0xFF, 0xFF], [0, 0, 2, 0]] as [[UInt8]])
+  func absurdRowsAreRefused(columns: [UInt8]) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/rotated.grib"
+    // Template 41, a rotated Gaussian grid, without a list of rows; in place of the list its pole.
+    var bytes = try Files.read(GRIBGoldens.path("reduced"))
+    let grid = section(3, bytes)
+    bytes.replaceSubrange(grid + 10..<grid + 14, with: [0, 0, 0, 41])
+    bytes.replaceSubrange(grid + 30..<grid + 34, with: columns)
+    try Files.writeAtomically(bytes, to: path)
+    let error = #expect(throws: JigsawError.self) { try openStore(path) }
+    #expect(error?.problem == "has a grid that can't be" && error?.found?.hasPrefix("rotated_gg, Ni ") == true)
+  }
+
+  /// ecCodes takes the latitudes of further rows from whatever lies in memory there.
+  @Test func moreRowsThanAGaussianGridHasAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/rows.grib"
+    var bytes = try Files.read(GRIBGoldens.path("reduced"))
+    // Octets 68 to 71.
+    let number = section(3, bytes) + 67
+    #expect(Array(bytes[number..<number + 4]) == [0, 0, 0, 4])
+    bytes[number + 3] = 3
+    try Files.writeAtomically(bytes, to: path)
+    let error = #expect(throws: JigsawError.self) { try openStore(path) }
+    #expect(error?.found == "reduced_gg of number 3, 8 rows")
+  }
+
   @Test func absurdSizesAreRefused() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/large.grib"

@@ -64,6 +64,25 @@ import Testing
     #expect(document.contains(format == 2 ? "\"<M8[s]\"" : "numpy.datetime64"))
   }
 
+  @Test(arguments: [2, 3]) func numbersAreWrittenMostSignificantByteFirst(format: Int) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.zarr"
+    let encoding = ChunkEncoding(.none, isBigEndian: true)
+    let flags = ArrayDefinition(
+      name: "flags", type: .uint8, meaning: .truth, dimensions: ["time"], encoding: encoding)
+    let writer = try createStore(path, definition([array(encoding, fill: -1), flags]), zarrFormat: format)
+    try writer.write("a", [1..<3, 0..<10], rows(1..<3))
+    try writer.write("flags", [1, 0, 1, 1, 0])
+    try writer.finish()
+    // 100, 101, 102, 103 in FP32.
+    let stored: [UInt8] = [0x42, 0xC8, 0, 0, 0x42, 0xCA, 0, 0, 0x42, 0xCC, 0, 0, 0x42, 0xCE, 0, 0]
+    #expect(try Files.read("\(path)/a/\(format == 2 ? "1.0" : "c/1/0")") == stored)
+    let store = try openStore(path)
+    #expect(try store.read("a", [1..<3, 0..<10]).bytes == rows(1..<3).bytes)
+    #expect(try store.read("a", [0..<1, 0..<2]).doubles == [-1, -1])
+    #expect(try store.read("flags").doubles == [1, 0, 1, 1, 0])
+  }
+
   @Test func shardsAreWrittenWholeByOneWriterEach() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/a.zarr"

@@ -53,6 +53,8 @@ public struct ViewVariable: Sendable, Equatable {
   /// As Anemoi names it: `2t`, `z_500`.
   public var name: String
   public var units: String?
+  /// As the store has them, where values were converted from these.
+  public var storedUnits: String?
   /// ECMWF's short name, where the store says it.
   public var parameter: String?
   /// The pressure level, where the store or the name says it (`LevelNames`).

@@ -91,6 +91,7 @@ public final class PointFields: FieldView {
         described.parameter = hasLevels ? name : nil
         described.levelHPa = channel.levelHPa
         described.isConstantInTime = time == nil
+        described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
         variables.append(described)
         fields.append(
           Field(

@@ -34,14 +34,13 @@ final class RegularView: GridFields {
         "data.rows", "is more than \(view.location) has", expected: "at most \(whole.rows)", found: "\(rows)")
     }
     grid = LatLonGrid(latitudes: Array(whole.latitudes.prefix(rows ?? whole.rows)), longitudes: whole.longitudes)
-    self.order = order.enumerated().allSatisfy { $0 == $1 } ? nil : Array(order.prefix(grid.count))
+    self.order = RegularView.isPlain(order) ? nil : Array(order.prefix(grid.count))
     let (all, missing) = (view.dates, view.missing)
     dates = all.indices.filter { !missing.contains($0) }
     times = dates.map { all[$0] }
     storedTimes = view.storedDates.picked(dates)
     levelsHPa = Set(view.variables.compactMap { $0.stemAndLevel.level }).sorted()
-    var notes: [String] = []
-    if self.order != nil { notes.append("points brought into order: rows from the north, longitudes eastwards") }
+    var notes = RegularView.note(of: order).map { [$0] } ?? []
     if !missing.isEmpty { notes.append("\(missing.count) missing dates are left out") }
     normalizations = notes
   }
@@ -50,6 +49,13 @@ final class RegularView: GridFields {
   var names: [String] { view.variables.map(\.name) }
   var reads: (chunks: Int, bytes: Int) { view.reads }
   var variables: [ViewVariable] { view.variables }
+
+  private static func isPlain(_ order: [Int]) -> Bool { order.enumerated().allSatisfy { $0 == $1 } }
+
+  /// What is done with points that lie in some order of the grid's.
+  static func note(of order: [Int]) -> String? {
+    isPlain(order) ? nil : "points brought into order: rows from the north, longitudes eastwards"
+  }
 
   // MARK: Variables
 

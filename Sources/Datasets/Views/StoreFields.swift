@@ -34,6 +34,7 @@ final class StoreFields: FieldView {
         variable.parameter = binding.hasLevels ? name : nil
         variable.levelHPa = channel.levelHPa
         variable.isConstantInTime = binding.isStatic
+        variable.storedUnits = binding.conversion == .none ? nil : units
         variables.append(variable)
         fields.append((binding, level))
       }

@@ -140,6 +140,7 @@ struct GRIBGrid: Sendable, Equatable {
         place, "has a grid that can't be", found: "\(type), number \(message.integer("N") ?? 0)",
         remedy: "the file is damaged; copy it again")
     }
+    try GRIBGrid.requireExtents(message, type, count, place)
     guard count > 0, count <= GRIBFraming.pointLimit, message.count("latitudes") == count else {
       throw JigsawError(
         place, "has a grid whose points are not in the message (\(type))",
@@ -159,6 +160,24 @@ struct GRIBGrid: Sendable, Equatable {
     shape = .points(latitudes: try places("latitudes"), longitudes: try places("longitudes"))
     summary = "\(type), \(count) points"
     scanning = nil
+  }
+
+  /// Rows and columns that some numbers can fill. ecCodes makes as many latitudes and longitudes as the message says, before it
+  /// compares them with the numbers, and takes rows of a reduced Gaussian grid from beyond its list of latitudes.
+  private static func requireExtents(_ message: GRIBMessage, _ type: String, _ count: Int, _ place: String) throws {
+    func refuse(_ found: String) -> JigsawError {
+      JigsawError(
+        place, "has a grid that can't be", expected: "rows and columns of \(count) points in all", found: found,
+        remedy: "the file is damaged; copy it again")
+    }
+    for key in ["Ni", "Nj", "Nx", "Ny"] {
+      if let extent = message.integer(key), !(0...max(0, count)).contains(extent) {
+        throw refuse("\(type), \(key) \(extent)")
+      }
+    }
+    if type.hasPrefix("reduced"), let number = message.integer("N"), let rows = message.count("pl"), rows > 2 * number {
+      throw refuse("\(type) of number \(number), \(rows) rows")
+    }
   }
 
   /// Whether two grids have the same points, whatever the order of their numbers.

@@ -92,8 +92,13 @@ final class GRIBMessage {
   func integer(_ key: String) -> Int? {
     var value = 0
     guard succeeded(jk_grib_get_long(handle, key, &value)) else { return nil }
-    // The library's mark, GRIB_MISSING_LONG.
-    return value == 2_147_483_647 ? nil : value
+    // The library's mark, GRIB_MISSING_LONG, which is also a number that a damaged message may say.
+    return value == 2_147_483_647 && isMissing(key) ? nil : value
+  }
+
+  private func isMissing(_ key: String) -> Bool {
+    var missing: Int32 = 0
+    return succeeded(jk_grib_is_missing(handle, key, &missing)) && missing != 0
   }
 
   func number(_ key: String) -> Double? {

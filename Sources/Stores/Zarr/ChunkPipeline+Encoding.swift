@@ -1,15 +1,21 @@
 // From the numbers of a chunk to bytes.
 extension ChunkPipeline {
-  /// Encodes the numbers of a whole chunk, C order; nil when a codec fails. For pipelines that this program writes:
-  /// little-endian, without filters.
+  /// Encodes the numbers of a whole chunk, C order; nil when a codec fails. For pipelines that this program writes: without
+  /// filters.
   ///
   /// - Parameter fill: one element; inner chunks of a shard that hold nothing else are left out.
   func encode(_ numbers: [UInt8], width: Int, fill: [UInt8]) -> [UInt8]? {
     let ordered = inStoredOrder(numbers, width: width)
     var bytes: [UInt8]
     switch form {
-    case .numbers(isBigEndian: false): bytes = ordered
-    case .numbers(isBigEndian: true), .filtered: return nil
+    case .numbers(let isBigEndian):
+      bytes = ordered
+      if isBigEndian {
+        bytes.withUnsafeMutableBytes {
+          if let start = $0.baseAddress { swapBytes(start, count: $0.count / width, width: width) }
+        }
+      }
+    case .filtered: return nil
     case .shard(let shard):
       guard let encoded = encode(shard, ordered, width: width, fill: fill) else { return nil }
       bytes = encoded

@@ -44,7 +44,8 @@ extension ZarrMetadata {
     let codecs = encoding.compression.codec.map { [$0] } ?? []
     let order = encoding.isFortranOrder ? chunks.indices.reversed() : Array(chunks.indices)
     let inner = ChunkPipeline(
-      shape: chunks, order: order, form: .numbers(isBigEndian: false),
+      // Single bytes have no order.
+      shape: chunks, order: order, form: .numbers(isBigEndian: encoding.isBigEndian && array.type.byteCount > 1),
       compressors: codecs + (encoding.hasChecksum ? [.crc32c] : []))
     pipeline =
       shards.map {
@@ -84,7 +85,7 @@ extension ZarrMetadata {
   func version2(_ array: ArrayDefinition) -> JSONValue {
     .object([
       "zarr_format": .integer(2), "shape": integers(shape), "chunks": integers(chunks),
-      "dtype": .string(ZarrMetadata.dtype(type, array.meaning)),
+      "dtype": .string(ZarrMetadata.dtype(type, array.meaning, isBigEndian: array.encoding.isBigEndian)),
       "compressor": pipeline.compressors.first?.version2 ?? .null,
       "fill_value": fillNumber.map { fillValue($0, array.meaning) } ?? .null,
       "order": .string(array.encoding.isFortranOrder ? "F" : "C"), "filters": .null,
@@ -114,7 +115,8 @@ extension ZarrMetadata {
       codecs.append(named("transpose", ["order": integers(pipeline.order)]))
     }
     let little = named("bytes", ["endian": .string("little")])
-    if case .shard(let shard) = pipeline.form {
+    switch pipeline.form {
+    case .shard(let shard):
       codecs.append(
         named(
           "sharding_indexed",
@@ -122,8 +124,8 @@ extension ZarrMetadata {
             "chunk_shape": integers(shard.inner.shape), "codecs": .array(self.codecs(shard.inner)),
             "index_codecs": .array([little, named("crc32c", [:])]), "index_location": .string("end"),
           ]))
-    } else {
-      codecs.append(little)
+    case .numbers(isBigEndian: true): codecs.append(named("bytes", ["endian": .string("big")]))
+    case .numbers, .filtered: codecs.append(little)
     }
     return codecs
       + pipeline.compressors.map {
@@ -150,13 +152,15 @@ extension ZarrMetadata {
     return .string(withUnsafeBytes(of: fill.bitPattern.littleEndian) { Data($0) }.base64EncodedString())
   }
 
-  private static func dtype(_ type: ScalarType, _ meaning: ElementMeaning) -> String {
-    switch meaning {
-    case .number: dtype(type)
-    case .truth: "|b1"
-    case .date(let unit): "<M8[\(unit)]"
-    case .timeDifference(let unit): "<m8[\(unit)]"
-    }
+  private static func dtype(_ type: ScalarType, _ meaning: ElementMeaning, isBigEndian: Bool) -> String {
+    let little =
+      switch meaning {
+      case .number: dtype(type)
+      case .truth: "|b1"
+      case .date(let unit): "<M8[\(unit)]"
+      case .timeDifference(let unit): "<m8[\(unit)]"
+      }
+    return isBigEndian && little.hasPrefix("<") ? ">" + little.dropFirst() : little
   }
 
   private static func dataType(_ type: ScalarType, _ meaning: ElementMeaning) -> JSONValue {

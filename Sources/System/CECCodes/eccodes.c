@@ -86,6 +86,16 @@ int jk_grib_get_long(jk_grib *message, const char *key, long *value) {
   GUARDED(codes_get_long(message->handle, key, value));
 }
 
+static int is_missing(codes_handle *handle, const char *key, int *missing) {
+  int status = CODES_SUCCESS;
+  *missing = codes_is_missing(handle, key, &status);
+  return status;
+}
+
+int jk_grib_is_missing(jk_grib *message, const char *key, int *missing) {
+  GUARDED(is_missing(message->handle, key, missing));
+}
+
 int jk_grib_get_double(jk_grib *message, const char *key, double *value) {
   GUARDED(codes_get_double(message->handle, key, value));
 }

@@ -32,6 +32,8 @@ int jk_grib_open_sample(const char *name, jk_grib **message);
 void jk_grib_close(jk_grib *message);
 
 int jk_grib_get_long(jk_grib *message, const char *key, long *value);
+/// 1 if the message marks the key as missing.
+int jk_grib_is_missing(jk_grib *message, const char *key, int *missing);
 int jk_grib_get_double(jk_grib *message, const char *key, double *value);
 /// Cut off at `size` - 1 characters.
 int jk_grib_get_text(jk_grib *message, const char *key, char *text, size_t size);

@@ -1,0 +1,67 @@
+import Basics
+import Stores
+import TestSupport
+import Testing
+
+/// The main job on a GRIB file: fields to train on, initial states and truth.
+@Suite struct GRIBDataTests {
+  /// The workspace's fields as messages of GRIB 2, 16 bits a number.
+  private func write(_ path: String) throws {
+    let data = SyntheticData()
+    let writer = try GRIBWriter(path)
+    func write(_ paramId: Int, _ level: Double?, time: Int, _ values: [Float]) throws {
+      let field = GRIBFieldDefinition(
+        paramId: paramId, levelHPa: level,
+        latitudes: (0..<data.rows).map { 90 - 180 / Double(data.rows) * (Double($0) + 0.5) },
+        longitudes: (0..<data.columns).map { 360 / Double(data.columns) * Double($0) },
+        baseTime: Timestamp(seconds: data.start.seconds + Int64(3_600 * data.stepHours * time)), leadHours: 0)
+      try values.withUnsafeBufferPointer { try writer.write(field, $0) }
+    }
+    for time in 0..<data.times {
+      // z, t, msl.
+      for (variable, paramId) in [129, 130].enumerated() {
+        for (index, level) in data.levels.enumerated() {
+          try write(paramId, level, time: time, data.field(variable: variable, level: index, time: time))
+        }
+      }
+      try write(151, nil, time: time, data.field(variable: 2, level: 0, time: time))
+    }
+    // orog, at one time as archives have it.
+    try write(228_002, nil, time: 0, (0..<data.rows * data.columns).map { Float($0 % 7) * 100 })
+    try writer.finish()
+  }
+
+  @Test func aModelIsTrainedOnGRIBAndVerifiedAgainstIt() throws {
+    let workspace = try Workspace()
+    try write("\(workspace.path)/data.grib")
+    try workspace.edit("config.yaml", "data.nc", "data.grib")
+    func scores(_ more: [String]) throws -> [[Substring]] {
+      let output = try workspace.run(["evaluate", "run"] + more)
+      #expect(output.status == 0, "\(output.err)")
+      return try Files.readText("\(workspace.path)/run/evaluation/scores.csv").split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false)
+      }
+    }
+    let steps: [(arguments: [String], expected: String)] = [
+      (["data", "inspect", "data.grib"], "times: 60 from 2001-01-01 00:00"), (["data", "check", "config.yaml"], ""),
+      (["train", "config.yaml"], ""), (["forecast", "run"], ""),
+    ]
+    for (arguments, expected) in steps {
+      let output = try workspace.run(arguments)
+      #expect(output.status == 0, "\(arguments): \(output.err)")
+      #expect(expected.isEmpty || output.out.contains(expected), "\(arguments): \(output.out)")
+    }
+    // The same forecast against the same fields in FP32.
+    let (grib, netCDF) = (try scores([]), try scores(["--set", "data.sources=[{path: data.nc}]"]))
+    #expect(grib.count == netCDF.count && grib.count > 20)
+    for (a, b) in zip(grib, netCDF) {
+      for (x, y) in zip(a, b) {
+        guard let x = Double(x), let y = Double(y) else {
+          #expect(x == y)
+          continue
+        }
+        #expect(abs(x - y) <= 0.01 * max(abs(x), abs(y)) + 0.02, "\(a) \(b)")
+      }
+    }
+  }
+}
