@@ -2,8 +2,9 @@
 /// free, in the order in which they could have started; of those at one time each rank's first message comes first, then
 /// each rank's second.
 ///
-/// A rank sends one message at a time and receives one at a time; what leaves a node or enters it does so one after the
-/// other, too, where the node has a rate of its own.
+/// A rank sends one message at a time and receives one at a time within its node, and one of each to and from other nodes,
+/// since what joins nodes is another device; what leaves a node or enters it does so one after the other, too, where the node
+/// has a rate of its own.
 final class VirtualNetwork {
   /// A message from one rank to another, or a collective operation.
   final class Message {
@@ -31,12 +32,17 @@ final class VirtualNetwork {
   struct Way {
     var source = 0
     var destination = 0
+    var isBetweenNodes = false
     var latencySeconds = 0.0
-    /// That each of the two ranks is busy with it, and each of the two nodes; these only between nodes.
+    /// That each of the two ranks is busy with it, and each of the two nodes, where these have a rate of their own.
     var rankSeconds = 0.0
     var nodeSeconds: Double?
     var sourceNode = 0
     var destinationNode = 0
+
+    /// The connections of the two ranks that it takes.
+    fileprivate var sender: Int { 2 * source + (isBetweenNodes ? 1 : 0) }
+    fileprivate var receiver: Int { 2 * destination + (isBetweenNodes ? 1 : 0) }
   }
 
   private struct Route: Hashable {
@@ -74,10 +80,12 @@ final class VirtualNetwork {
   private var queues: [Route: Queue] = [:]
   /// Those that are not empty.
   private var waiting: [Queue] = []
-  private var sendingUntil, receivingUntil, leavingUntil, enteringUntil: [Double]
+  /// Of each rank within its node, then to other nodes.
+  private var sendingUntil, receivingUntil: [Double]
+  private var leavingUntil, enteringUntil: [Double]
 
   init(ranks: Int, nodes: Int) {
-    sendingUntil = Array(repeating: 0, count: ranks)
+    sendingUntil = Array(repeating: 0, count: 2 * ranks)
     receivingUntil = sendingUntil
     leavingUntil = Array(repeating: 0, count: nodes)
     enteringUntil = leavingUntil
@@ -110,7 +118,7 @@ final class VirtualNetwork {
 
   private func enqueue(_ message: Message) {
     let route = Route(
-      source: message.way.source, destination: message.way.destination, isBetweenNodes: message.way.nodeSeconds != nil)
+      source: message.way.source, destination: message.way.destination, isBetweenNodes: message.way.isBetweenNodes)
     let queue = queues[route] ?? Queue(route)
     queues[route] = queue
     if queue.isEmpty { waiting.append(queue) }
@@ -130,18 +138,16 @@ final class VirtualNetwork {
   }
 
   private func isFree(_ queue: Queue, _ time: Double) -> Bool {
-    guard sendingUntil[queue.route.source] <= time, receivingUntil[queue.route.destination] <= time else {
-      return false
-    }
-    if !queue.route.isBetweenNodes { return true }
     let way = queue.firstWay
+    guard sendingUntil[way.sender] <= time, receivingUntil[way.receiver] <= time else { return false }
+    if way.nodeSeconds == nil { return true }
     return leavingUntil[way.sourceNode] <= time && enteringUntil[way.destinationNode] <= time
   }
 
   private func start(_ message: Message, _ time: Double) {
     let way = message.way
-    sendingUntil[way.source] = time + way.rankSeconds
-    receivingUntil[way.destination] = time + way.rankSeconds
+    sendingUntil[way.sender] = time + way.rankSeconds
+    receivingUntil[way.receiver] = time + way.rankSeconds
     if way.rankSeconds > 0 { push(time + way.rankSeconds, nil) }
     if let seconds = way.nodeSeconds {
       leavingUntil[way.sourceNode] = time + seconds

@@ -99,6 +99,7 @@ final class VirtualWorld: @unchecked Sendable {
     way.sourceNode = node(source)
     way.destinationNode = node(destination)
     let isWithin = node(rank.index) == node(peer)
+    way.isBetweenNodes = !isWithin
     let link = isWithin ? machine.withinNode : machine.betweenNodes
     let share = share(rank.index, peer)
     let bytes = Double(bytes) * share.bytes

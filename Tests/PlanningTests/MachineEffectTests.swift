@@ -61,6 +61,24 @@ struct MachineEffectTests {
     #expect(abs(more / (1e-3 * Double(numbers)) - 1) < 0.01, "\(more)")
   }
 
+  @Test("Messages within a node and to another one don't wait for each other, alike ones do")
+  func connectionsOfARank() {
+    func ends(_ between: [Bool]) -> [Double?] {
+      let network = VirtualNetwork(ranks: 2, nodes: 2)
+      let messages = between.map { isBetweenNodes in
+        let message = VirtualNetwork.Message(posted: 0)
+        var way = VirtualNetwork.Way()
+        (way.destination, way.destinationNode, way.isBetweenNodes, way.rankSeconds) = (1, 1, isBetweenNodes, 1)
+        network.add(message, way, at: 0)
+        return message
+      }
+      while network.nextTime != nil { network.step() }
+      return messages.map(\.end)
+    }
+    #expect(ends([false, true]) == [1, 1])
+    #expect(ends([false, false]) == [1, 2] && ends([true, true]) == [1, 2])
+  }
+
   @Test("A few replicas stand for many")
   func manyReplicas() throws {
     var few = try TrainingSimulator(SimulationTests.even)
