@@ -41,7 +41,7 @@ import Reporting
     let strong = try ours.strongScaling()
     try add("ours-strong-scaling", strong.table, strong.chart)
     try add("ours-grids", try ours.grids(gpus: [4, 8, 16], total: 256, accumulation: 4))
-    let parallel = try ours.dataParallel(gpus: [8, 32, 128, 256])
+    let parallel = try ours.dataParallel(gpus: [8, 32, 128, 256, 1024, 4096])
     try add("ours-data-parallel", parallel.table, parallel.chart)
     try page.write()
   }
