@@ -56,6 +56,25 @@ import Testing
     #expect(report.model.parameters == (output == "blend" ? 97_770 : 97_280))
   }
 
+  @Test func machinesAreMediansOfRounds() {
+    let rounds = [3.0, 1, 2].map { x in
+      var rates = MachineRates(measured: "now", host: "h", processor: "p", kernels: "avx2", cpus: 2)
+      rates.peaks = [.init(type: "fp32", unit: "fused multiply-add", threads: 1, flopsPerSecond: x)]
+      rates.products = [1, 2].map {
+        .init(type: "fp32", m: $0, n: 1, k: 1, operands: "nn", threads: 1, flopsPerSecond: x * 10)
+      }
+      rates.memory = [.init(operation: "copy", level: "L2", workingSetBytes: 1, threads: 1, bytesPerSecond: 4 - x)]
+      rates.links = [.init(isOnSameHost: true, carrier: "threads", latencySeconds: x, bytesPerSecond: x + 1)]
+      rates.calls = [.init(threads: 1, seconds: x)]
+      rates.gelus = [.init(threads: 1, numbersPerSecond: x)]
+      rates.norms = [.init(threads: 1, columns: 64, numbersPerSecond: x)]
+      return rates
+    }
+    let medians = MachineRates.medians(of: rounds)
+    #expect(medians == rounds[2])
+    #expect(MachineRates.medians(of: [rounds[0]]) == rounds[0])
+  }
+
   @Test func phasesMakeTheStep() throws {
     let report = try Self.report(Self.configuration(output: "blend"), Self.request(updates: 5))
     #expect(report.steps == 5 && report.ownSeconds.count == 5 && report.losses.count == 7)
