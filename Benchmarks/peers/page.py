@@ -59,26 +59,32 @@ class Group:
         return cell.records[0]["flopsPerStep"] if cell else None
 
     def table(self):
-        lines = ["| size | jigsaw | PyTorch eager | compiled | JAX | PyTorch / jigsaw | JAX / jigsaw | jigsaw TFLOP/s | of FMA peak "
-                 "| memory: jigsaw | PyTorch | JAX | jigsaw / PyTorch |", "|---" + 12 * "|---:" + "|"]
+        """A row for each size; no columns for tools that were not measured."""
+        rows = []
         for size in self.sizes:
             cells = self.cells[size]
-            own, peers = cells.get("jigsaw"), [cells[tool] for tool in PYTORCH if tool in cells]
-            faster = min(peers, key=lambda cell: cell.median, default=None)
-            smaller = min((cell.memory for cell in peers), default=None)
-            times = [f"{1e3 * cells[tool].median:.4g} ms" if tool in cells else "–" for tool in TOOLS]
-            jax = cells.get("jax")
-            ratio = jax_ratio = rate = share = memory = "–"
-            if own and faster:
-                ratio, memory = f"**{faster.ratio_to(own):.2f}**", f"{own.memory / smaller:.2f}"
+            own, jax, peers = cells.get("jigsaw"), cells.get("jax"), [cells[tool] for tool in PYTORCH if tool in cells]
+            row = {"size": size} | {LABELS[tool]: f"{1e3 * cells[tool].median:.4g} ms" for tool in TOOLS if tool in cells}
+            if own and peers:
+                row["PyTorch / jigsaw"] = f"**{min(peers, key=lambda cell: cell.median).ratio_to(own):.2f}**"
             if own and jax:
-                jax_ratio = f"{jax.ratio_to(own):.2f}"
+                row["JAX / jigsaw"] = f"{jax.ratio_to(own):.2f}"
             if own:
                 flops = self.flops(size) / own.median
-                rate, share = f"{flops * 1e-12:.3f}", f"{100 * flops / self.peak:.0f} %"
-            held = [f"{b * 1e-9:.2f} GB" if b else "–" for b in (own and own.memory, smaller, jax and jax.memory)]
-            lines.append("| " + " | ".join([size, *times, ratio, jax_ratio, rate, share, *held, memory]) + " |")
-        return "\n".join(lines)
+                row |= {"jigsaw TFLOP/s": f"{flops * 1e-12:.3f}", "of FMA peak": f"{100 * flops / self.peak:.0f} %"}
+                row["memory: jigsaw"] = f"{own.memory * 1e-9:.2f} GB"
+            if peers:
+                row["PyTorch"] = f"{min(cell.memory for cell in peers) * 1e-9:.2f} GB"
+            if jax:
+                row["JAX, memory"] = f"{jax.memory * 1e-9:.2f} GB"
+            if own and peers:
+                row["jigsaw / PyTorch"] = f"{own.memory / min(cell.memory for cell in peers):.2f}"
+            rows.append(row)
+        titles = ["size", *(LABELS[tool] for tool in TOOLS), "PyTorch / jigsaw", "JAX / jigsaw", "jigsaw TFLOP/s", "of FMA peak",
+                  "memory: jigsaw", "PyTorch", "JAX, memory", "jigsaw / PyTorch"]
+        titles = [title for title in titles if any(title in row for row in rows)]
+        return "\n".join([f"| {' | '.join(titles)} |", "|---" + (len(titles) - 1) * "|---:" + "|",
+                          *(f"| {' | '.join(row.get(title, '–') for title in titles)} |" for row in rows)])
 
     def picture(self, title):
         """GFLOP/s of every tool at every size, and the peak."""
@@ -93,7 +99,7 @@ class Group:
                f'viewBox="0 0 {left + width} {height}" font-family="sans-serif" font-size="11">',
                f'<rect width="100%" height="100%" fill="white"/><text x="8" y="18" font-size="14">{title}</text>']
         x = 8
-        for tool in TOOLS:
+        for tool in (tool for tool in TOOLS if any(tool in self.cells[size] for size in sizes)):
             out.append(f'<rect x="{x}" y="27" width="10" height="10" fill="{COLORS[tool]}"/>'
                        f'<text x="{x + 14}" y="36">{LABELS[tool]}</text>')
             x += 120
