@@ -97,6 +97,29 @@ final class Failures: Sendable {
     #expect(error?.problem == "has a grid that can't be" && error?.found?.hasPrefix("rotated_gg, Ni ") == true)
   }
 
+  /// Found by fuzz-stores: ecCodes writes as many points as the rows of a reduced latitude–longitude grid say, wherever that is.
+  @Test(arguments: [
+    // Numbers of 128 bytes; one row longer than it is.
+    (at: 10, value: 128, found: "reduced_ll without a list of rows"),
+    (at: 73, value: 99, found: "reduced_ll, 8 rows of "),
+  ])
+  func rowsOfOtherPointsAreRefused(change: (at: Int, value: UInt8, found: String)) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/rows.grib"
+    var bytes = try Files.read(GRIBGoldens.path("reduced"))
+    let grid = section(3, bytes)
+    // Template 0 with a list of rows.
+    bytes.replaceSubrange(grid + 12..<grid + 14, with: [0, 0])
+    #expect(throws: Never.self) {
+      try Files.writeAtomically(bytes, to: path)
+      _ = try openStore(path)
+    }
+    bytes[grid + change.at] = change.value
+    try Files.writeAtomically(bytes, to: path)
+    let error = #expect(throws: JigsawError.self) { try openStore(path) }
+    #expect(error?.found?.hasPrefix(change.found) == true, "\(error.map { "\($0)" } ?? "none")")
+  }
+
   /// ecCodes takes the latitudes of further rows from whatever lies in memory there.
   @Test func moreRowsThanAGaussianGridHasAreRefused() throws {
     let folder = try TemporaryFolder()

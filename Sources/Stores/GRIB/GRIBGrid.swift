@@ -163,21 +163,41 @@ struct GRIBGrid: Sendable, Equatable {
   }
 
   /// Rows and columns that some numbers can fill. ecCodes makes as many latitudes and longitudes as the message says, before it
-  /// compares them with the numbers, and takes rows of a reduced Gaussian grid from beyond its list of latitudes.
+  /// compares them with the numbers.
   private static func requireExtents(_ message: GRIBMessage, _ type: String, _ count: Int, _ place: String) throws {
-    func refuse(_ found: String) -> JigsawError {
-      JigsawError(
-        place, "has a grid that can't be", expected: "rows and columns of \(count) points in all", found: found,
-        remedy: "the file is damaged; copy it again")
-    }
     for key in ["Ni", "Nj", "Nx", "Ny"] {
       if let extent = message.integer(key), !(0...max(0, count)).contains(extent) {
-        throw refuse("\(type), \(key) \(extent)")
+        throw misfit("\(type), \(key) \(extent)", count, place)
       }
     }
-    if type.hasPrefix("reduced"), let number = message.integer("N"), let rows = message.count("pl"), rows > 2 * number {
-      throw refuse("\(type) of number \(number), \(rows) rows")
+    if type.hasPrefix("reduced") { try requireRows(message, type, count, place) }
+  }
+
+  /// The list of rows of a reduced grid. ecCodes takes it as it is: it reads latitudes of a Gaussian grid from beyond its list, and
+  /// writes points beyond those that the message has.
+  private static func requireRows(_ message: GRIBMessage, _ type: String, _ count: Int, _ place: String) throws {
+    // Not before this one is sound can the list be read.
+    let width = message.integer("numberOfOctectsForNumberOfPoints") ?? 2
+    guard (1...4).contains(width), let rows = message.count("pl"), rows <= 2 * gaussianLimit else {
+      throw misfit("\(type) without a list of rows", count, place)
     }
+    if let number = message.integer("N"), rows > 2 * number {
+      throw misfit("\(type) of number \(number), \(rows) rows", count, place)
+    }
+    if type == "reduced_ll" {
+      var lengths = [Double](repeating: 0, count: rows)
+      try lengths.withUnsafeMutableBufferPointer { try message.numbers("pl", into: $0, place) }
+      let points = lengths.reduce(0, +)
+      guard lengths.allSatisfy({ $0 >= 0 }), points == Double(count) else {
+        throw misfit("\(type), \(rows) rows of \(Int(points)) points in all", count, place)
+      }
+    }
+  }
+
+  private static func misfit(_ found: String, _ count: Int, _ place: String) -> JigsawError {
+    JigsawError(
+      place, "has a grid that can't be", expected: "rows and columns of \(count) points in all", found: found,
+      remedy: "the file is damaged; copy it again")
   }
 
   /// Whether two grids have the same points, whatever the order of their numbers.
