@@ -8,7 +8,6 @@
 
 #define BLOCK_COLUMNS 4096   // panels of B in the third cache
 #define FINISH_COLUMNS 256   // of sums that are finished together: rows long enough to be fetched ahead
-#define ROUNDED_COLUMNS 512  // of sums that wait to be rounded
 
 /// The inner dimension in blocks of equal length.
 INLINE size_t inner_block(size_t k, int parts) {
@@ -67,17 +66,6 @@ static void column_of_blocks(const jk_bf16_operand *a, const uint16_t *b, size_t
   end_panels();
 }
 
-/// What is left to do to the part of C that starts at (row, column), while it is in the second cache.
-static void finish_part(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows,
-                        size_t columns) {
-  jk_finish part = *f;
-  if (f->bias) part.bias = f->bias + (f->bias_per_row ? row : column);
-  if (f->addend) part.addend = f->addend + row * f->addend_stride + column;
-  if (f->gelu_input) part.gelu_input = f->gelu_input + row * f->gelu_input_stride + column;
-  if (f->gelu_output) part.gelu_output = f->gelu_output + row * f->gelu_output_stride + column;
-  jk_current()->finish(&part, c, c_stride, rows, columns);
-}
-
 static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_finish *finish, void *scratch,
                     void (*pause)(void *), void *context) {
   const int parts = t->parts;
@@ -100,7 +88,7 @@ static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_f
                            c_stride, t->accumulate || p > 0);
           if (finish && p + depth == t->k && (end % FINISH_COLUMNS == 0 || end == columns)) {
             const size_t start = (end - 1) / FINISH_COLUMNS * FINISH_COLUMNS;
-            finish_part(finish, top, first + start, row + start, c_stride, rows, end - start);
+            jk_current()->finish(finish, top, first + start, row + start, c_stride, rows, end - start);
           }
         }
       }
@@ -115,33 +103,55 @@ static size_t product_scratch(const jk_bf16_task *t) {
          sizeof(uint16_t);
 }
 
-/// The part of a task that gives C[rows from top, columns from first].
-INLINE jk_bf16_task part_of_task(const jk_bf16_task *t, size_t top, size_t first) {
-  return (jk_bf16_task){part_of(&t->a, true, top, 0, t->parts),
-                        part_of(&t->b, false, first, 0, t->parts),
-                        smaller(t->m - top, BLOCK_ROWS),
-                        smaller(t->n - first, ROUNDED_COLUMNS),
-                        t->k,
-                        t->parts,
-                        false};
+/// Lines of an operand whose numbers along all of the sum are packed together.
+INLINE size_t whole_lines(size_t k, size_t numbers, size_t most) {
+  const size_t lines = numbers / rounded_up(k, JK_BF16_STEP) / JK_BF16_LINES * JK_BF16_LINES;
+  return smaller(lines > JK_BF16_LINES ? lines : JK_BF16_LINES, most);
 }
+#define WHOLE_A (1 << 20)  // numbers: 2 MiB
+#define WHOLE_B (1 << 22)
 
-static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride, void *scratch, void (*pause)(void *),
-                            void *context) {
+/// Sums of a part of C, over all of k, in scratch; then these are finished and rounded. Both operands are packed whole, A for
+/// these rows and B for as many columns as 8 MiB hold, so that none is packed twice because sums don't stay in C.
+static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride, const jk_finish *finish, void *scratch,
+                            void (*pause)(void *), void *context) {
+  static const jk_finish nothing;
+  const int parts = t->parts;
+  const size_t inner = inner_block(t->k, parts);
+  const size_t most_rows = whole_lines(t->k, WHOLE_A, BLOCK_ROWS), most_columns = whole_lines(t->k, WHOLE_B, BLOCK_COLUMNS);
   float *const sums = scratch;
-  const size_t stride = smaller(t->n, ROUNDED_COLUMNS);
-  for (size_t first = 0; first < t->n; first += ROUNDED_COLUMNS) {
-    for (size_t top = 0; top < t->m; top += BLOCK_ROWS) {
-      const jk_bf16_task part = part_of_task(t, top, first);
-      product(&part, sums, stride, NULL, sums + rounded_up(smaller(t->m, BLOCK_ROWS) * stride, LANES), pause, context);
-      for (size_t i = 0; i < part.m; i++) round_numbers(sums + i * stride, c + (top + i) * c_stride + first, part.n);
+  uint16_t *const a_panels = (uint16_t *)(sums + rounded_up(smaller(t->m, most_rows), JK_BF16_LINES) * FINISH_COLUMNS);
+  uint16_t *const b_panels = a_panels + jk_bf16_packed_size(smaller(t->m, most_rows), t->k, parts);
+  for (size_t first = 0; first < t->n; first += most_columns) {
+    const size_t columns = smaller(t->n - first, most_columns);
+    const jk_bf16_operand b = packed_part(&t->b, false, first, columns, 0, t->k, parts, b_panels);
+    for (size_t top = 0; top < t->m; top += most_rows) {
+      const size_t rows = smaller(t->m - top, most_rows);
+      const jk_bf16_operand a = packed_part(&t->a, true, top, rows, 0, t->k, parts, a_panels);
+      for (size_t start = 0; start < columns; start += FINISH_COLUMNS) {
+        const size_t end = smaller(start + FINISH_COLUMNS, columns);
+        for (size_t p = 0; p < t->k; p += inner) {
+          const size_t depth = smaller(t->k - p, inner);
+          const jk_bf16_operand x = part_of(&a, true, 0, p, parts);
+          for (size_t j = start; j < end; j += JK_BF16_LINES) {
+            if (pause && j % PAUSE_COLUMNS == 0) pause(context);
+            const jk_bf16_operand y = part_of(&b, false, j, p, parts);
+            column_of_blocks(&x, y.data, rows, smaller(end - j, JK_BF16_LINES), depth, parts, sums + j - start,
+                             FINISH_COLUMNS, p > 0);
+          }
+        }
+        jk_current()->finish_rounded(finish ? finish : &nothing, top, first + start, sums, FINISH_COLUMNS,
+                                     c + top * c_stride + first + start, c_stride, rows, end - start);
+      }
     }
   }
 }
 
 static size_t rounded_product_scratch(const jk_bf16_task *t) {
-  const jk_bf16_task part = part_of_task(t, 0, 0);
-  return rounded_up(part.m * part.n, LANES) * sizeof(float) + product_scratch(&part);
+  const size_t rows = smaller(t->m, whole_lines(t->k, WHOLE_A, BLOCK_ROWS));
+  const size_t columns = smaller(t->n, whole_lines(t->k, WHOLE_B, BLOCK_COLUMNS));
+  return rounded_up(rows, JK_BF16_LINES) * FINISH_COLUMNS * sizeof(float) +
+         (jk_bf16_packed_size(rows, t->k, t->parts) + jk_bf16_packed_size(columns, t->k, t->parts)) * sizeof(uint16_t);
 }
 
 const jk_bf16_unit JK_BF16_TABLE = {

@@ -290,13 +290,17 @@ static void normalize_backward(const float *x, const float *scale, const float *
   }
 }
 
+static void layer_norm_statistics(const float *x, float epsilon, float *mean, float *rstd, size_t columns) {
+  float moments[2];
+  row_moments(x, moments, 1, columns);
+  *mean = moments[0];
+  *rstd = (float)(1.0 / sqrt((double)moments[1] / (double)columns + epsilon));
+}
+
 static void layer_norm_forward(const float *x, size_t x_stride, const float *scale, const float *shift, float epsilon,
                                float *y, size_t y_stride, float *mean, float *rstd, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++, x += x_stride, y += y_stride) {
-    float moments[2];
-    row_moments(x, moments, 1, columns);
-    mean[r] = moments[0];
-    rstd[r] = (float)(1.0 / sqrt((double)moments[1] / (double)columns + epsilon));
+    layer_norm_statistics(x, epsilon, mean + r, rstd + r, columns);
     normalize(x, scale, shift, mean + r, rstd + r, y, 1, columns);
   }
 }
@@ -595,6 +599,7 @@ static double multiply_add_rate(double seconds) {
 }
 
 #include "products.inc.h"
+#include "rounded.inc.h"
 
 const jk_kernels JK_TABLE = {
     .name = JK_NAME,
@@ -626,5 +631,11 @@ const jk_kernels JK_TABLE = {
     .product = product,
     .product_scratch = product_scratch,
     .finish = finish,
+    .finish_rounded = finish_rounded,
+    .gelu_of_rounded = gelu_of_rounded,
+    .gelu_backward_of_rounded = gelu_backward_of_rounded,
+    .column_sums_of_rounded = column_sums_of_rounded,
+    .row_sums_of_rounded = row_sums_of_rounded,
+    .layer_norm_rounded = layer_norm_rounded,
     .multiply_add_rate = multiply_add_rate,
 };

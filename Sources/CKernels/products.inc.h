@@ -68,14 +68,13 @@ static void product_edge(size_t k, const float *a, const float *b, float *c, siz
   }
 }
 
-/// What is left to do to a part of C at (row, column) once its sums are complete.
-static void finish_rows(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows,
-                        size_t columns) {
+/// What is left to do to the part of C from (row, column) on, once its sums are complete.
+static void finish(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows, size_t columns) {
   for (size_t r = row; r < row + rows; r++, c += c_stride) {
     const float *bias = f->bias ? f->bias + (f->bias_per_row ? r : column) : NULL;
     const float *addend = f->addend ? f->addend + r * f->addend_stride + column : NULL;
-    const float *u = f->gelu_input ? f->gelu_input + r * f->gelu_input_stride + column : NULL;
-    float *y = f->gelu_output ? f->gelu_output + r * f->gelu_output_stride + column : NULL;
+    const float *u = f->gelu_input ? (const float *)f->gelu_input + r * f->gelu_input_stride + column : NULL;
+    float *y = f->gelu_output ? (float *)f->gelu_output + r * f->gelu_output_stride + column : NULL;
     const vf row_bias = splat(bias && f->bias_per_row ? *bias : 0);
 #define BODY(LOAD, STORE, _)                                        \
   vf v = LOAD(c + i);                                               \
@@ -94,10 +93,6 @@ static void finish_rows(const jk_finish *f, size_t row, size_t column, float *c,
     FOR_VECTORS(columns, BODY);
 #undef BODY
   }
-}
-
-static void finish(const jk_finish *f, float *c, size_t c_stride, size_t rows, size_t columns) {
-  finish_rows(f, 0, 0, c, c_stride, rows, columns);
 }
 
 typedef float v8 __attribute__((vector_size(32), aligned(4)));
@@ -247,7 +242,7 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
           const size_t end = smaller(j + TILE_COLUMNS, columns);
           if (is_last && (end % FINISH_COLUMNS == 0 || end == columns)) {
             const size_t start = (end - 1) / FINISH_COLUMNS * FINISH_COLUMNS;
-            finish_rows(f, top, first + start, c + top * c_stride + first + start, c_stride, rows, end - start);
+            finish(f, top, first + start, c + top * c_stride + first + start, c_stride, rows, end - start);
           }
         }
       }

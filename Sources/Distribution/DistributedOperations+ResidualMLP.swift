@@ -1,7 +1,9 @@
 import Execution
 import Tensors
 
-// As on one process, with distributed products and statistics: of the intermediate results only the input of gelu is kept.
+// As on one process, with distributed products and statistics: of the intermediate results only the input of gelu is kept. What
+// travels is in FP32; where one process stores the input of gelu and its gradient in bf16, they are rounded here as well, so that
+// the model is the same.
 
 extension DistributedOperations {
   public func residualMLP(
@@ -19,12 +21,22 @@ extension DistributedOperations {
 
     let normalized = newTensor(x.shape, groups: 1)
     let statistics = try normalize(x, p.norm, into: normalized)
-    let hidden = newHidden()
+    let type = dropout == nil ? compute.activationType : .float32
+    var hidden = newHidden()
     try products.linear(
       matrix(normalized, outer), weight(p.first.weight, in: parameters.values), alongTokens: tokens,
       into: matrix(hidden, inner), accumulate: false)
-    let activated = newHidden()
-    compute.addBiasThenGELU(value(p.first.bias), to: hidden, into: activated, rows: innerRows, bias)
+    let activated: Tensor
+    switch type {
+    case .float32:
+      activated = newHidden()
+      compute.addBiasThenGELU(value(p.first.bias), to: hidden, into: activated, rows: innerRows, bias)
+    case .bfloat16:
+      activated = hidden
+      hidden = compute.tensor(activated.shape, type: type)
+      compute.addBias(value(p.first.bias), to: activated, roundedInto: hidden, rows: innerRows, bias)
+      compute.gelu(ofRounded: hidden, into: activated)
+    }
     maskHidden(activated, x, tokens, inner, p, dropout)
 
     let y = newTensor(x.shape, groups: 1)
@@ -43,7 +55,7 @@ extension DistributedOperations {
     let output = result(y, x.shape, groups: 1)
     guard let tape else { return output }
 
-    tape.record(p.all) { [self] in
+    tape.record(p.all) { [self, hidden] in
       let dy = output.takeGradient()
       var dbranch = dy
       if dropout != nil {
@@ -54,7 +66,10 @@ extension DistributedOperations {
       compute.addBiasGradient(of: dbranch, rows: outerRows, bias, to: gradient(p.second.bias))
       // gelu's output once more, since the gradient of the second weight needs it.
       let activated = newHidden()
-      compute.gelu(hidden, into: activated)
+      switch type {
+      case .float32: compute.gelu(hidden, into: activated)
+      case .bfloat16: compute.gelu(ofRounded: hidden, into: activated)
+      }
       maskHidden(activated, x, tokens, inner, p, dropout)
       let dhidden = newHidden()
       try products.linearBackward(
@@ -62,7 +77,10 @@ extension DistributedOperations {
         alongTokens: tokens, dx: matrix(dhidden, inner), accumulate: false,
         dw: weight(p.second.weight, in: parameters.gradients))
       maskHidden(dhidden, x, tokens, inner, p, dropout)
-      compute.geluBackward(hidden, dhidden, into: dhidden)
+      switch type {
+      case .float32: compute.geluBackward(hidden, dhidden, into: dhidden)
+      case .bfloat16: compute.geluBackward(ofRounded: hidden, dhidden)
+      }
       compute.addBiasGradient(of: dhidden, rows: innerRows, bias, to: gradient(p.first.bias))
 
       let normalized = newTensor(x.shape, groups: 1)

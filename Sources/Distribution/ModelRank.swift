@@ -106,6 +106,11 @@ public final class ModelRank {
     try distributed?.trainingPass(body) ?? body()
   }
 
+  /// Parameters stay as they are while `body` runs, which applies the model `uses` times.
+  public func whileWeightsStay<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
+    try local?.whileWeightsStay(uses: uses, body) ?? body()
+  }
+
   /// Returns when this rank has added all that others compute of its gradients.
   func finishGradients() throws { try distributed?.finishGradients() }
 

@@ -2,7 +2,7 @@ import Tensors
 
 // x + second(gelu(first(norm(x)))), fused: bias, GELU, its derivative and the residual are applied to products while these are
 // in the cache (Finish). Of the intermediate results only the input of gelu is kept; the normalised input and gelu's output
-// are computed again in backward.
+// are computed again in backward. What only products and gelu read is stored as these want it (Compute.activationType).
 
 extension LocalOperations {
   public func residualMLP(
@@ -10,12 +10,15 @@ extension LocalOperations {
   ) -> Value {
     let layer = MixingLayer(x.shape, dimension, hidden: value(p.first.weight).shape[0])
     let n = x.shape.rows * x.shape.batch
+    // Masks are applied to FP32.
+    let type = dropout == nil ? compute.activationType : .float32
+    func newHidden() -> Tensor { compute.tensor([layer.hiddenCount], type: type) }
 
-    let normalized = newTensor(x.shape)
+    let normalized = newTensor(x.shape, type)
     let statistics = normalize(x.tensor, p.norm, rows: n, into: normalized)
-    let hidden = compute.tensor([layer.hiddenCount])
+    let hidden = newHidden()
     // Without backward nobody needs gelu's input.
-    let activated = tape == nil ? hidden : compute.tensor([layer.hiddenCount])
+    let activated = tape == nil ? hidden : newHidden()
     apply(
       p.first, layer, normalized, into: hidden, rows: layer.hiddenRows,
       Finish(
@@ -44,9 +47,9 @@ extension LocalOperations {
         maskOutput(dbranch, layer, p, dropout)
       }
       compute.addBiasGradient(of: dbranch, rows: layer.rows, layer.bias, to: gradient(p.second.bias))
-      let dhidden = compute.tensor([layer.hiddenCount])
       // The gradient with respect to gelu's input, and gelu's output once more. A mask comes before gelu's derivative.
-      let activated = compute.tensor([layer.hiddenCount])
+      let dhidden = newHidden()
+      let activated = newHidden()
       let derivative = Finish(
         activation: .geluGradient(
           of: hidden.matrix(rows: layer.hiddenRows), output: activated.matrix(rows: layer.hiddenRows)))
@@ -60,10 +63,11 @@ extension LocalOperations {
       addWeightGradient(p.second, layer, dbranch, rows: layer.rows, activated, inputRows: layer.hiddenRows)
 
       compute.addBiasGradient(of: dhidden, rows: layer.hiddenRows, layer.bias, to: gradient(p.first.bias))
-      let normalized = newTensor(x.shape)
+      let normalized = newTensor(x.shape, type)
       _ = normalize(x.tensor, p.norm, rows: n, into: normalized)
       addWeightGradient(p.first, layer, dhidden, rows: layer.hiddenRows, normalized, inputRows: layer.rows)
-      let dnormalized = normalized  // its content is no longer needed
+      // In FP32 the content of the other is no longer needed.
+      let dnormalized = type == .float32 ? normalized : newTensor(x.shape)
       applyTransposed(p.first, layer, dhidden, rows: layer.hiddenRows, into: dnormalized, nil)
       // The residual path: the gradient of the output is also the first part of that of the input.
       compute.layerNormBackward(
@@ -102,10 +106,11 @@ extension LocalOperations {
     switch layer.dimension {
     case .tokens:
       compute.multiply(
-        w.plain, x.matrix(rows: w.columns).plain, into: y.matrix(rows: rows), finish: finish)
+        operand(w, isLeft: true), x.matrix(rows: w.columns).plain, into: y.matrix(rows: rows), finish: finish)
     case .channels:
       compute.multiply(
-        x.matrix(rows: rows).plain, w.transposed, into: y.matrix(rows: rows), finish: finish)
+        x.matrix(rows: rows).plain, operand(w, transposed: true, isLeft: false), into: y.matrix(rows: rows),
+        finish: finish)
     }
   }
 
@@ -118,10 +123,11 @@ extension LocalOperations {
     switch layer.dimension {
     case .tokens:
       compute.multiply(
-        w.transposed, dy.matrix(rows: rows).plain, into: dx.matrix(rows: w.columns), finish: finish)
+        operand(w, transposed: true, isLeft: true), dy.matrix(rows: rows).plain, into: dx.matrix(rows: w.columns),
+        finish: finish)
     case .channels:
       compute.multiply(
-        dy.matrix(rows: rows).plain, w.plain, into: dx.matrix(rows: rows), finish: finish)
+        dy.matrix(rows: rows).plain, operand(w, isLeft: false), into: dx.matrix(rows: rows), finish: finish)
     }
   }
 

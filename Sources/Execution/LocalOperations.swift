@@ -9,17 +9,37 @@ public final class LocalOperations: Operations {
 
   public var randomKey = RandomKey()
 
+  /// While weights stay as they are.
+  private var packedWeights: PackedWeights?
+
   public init(compute: Compute, parameters: ParameterStore) {
     self.compute = compute
     self.parameters = parameters
   }
 
+  /// Weights stay as they are while `body` runs, which uses each `uses` times, so that they need be packed only once.
+  public func whileWeightsStay<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
+    // Used once, by one thread, each is packed as it is used, in less memory.
+    guard PackedWeights.areOfUse(compute), compute.team.count > 1 || uses > 1 else { return try body() }
+    packedWeights = PackedWeights(compute)
+    defer { packedWeights = nil }
+    return try body()
+  }
+
   // MARK: Helpers
+
+  /// A weight as an operand, A or B of A·B.
+  func operand(_ weight: Matrix, transposed: Bool = false, isLeft: Bool) -> Operand {
+    let operand = Operand(weight, transposed: transposed)
+    return packedWeights?(operand, isLeft: isLeft) ?? operand
+  }
 
   func value(_ id: ParameterID) -> Tensor { parameters.value(id) }
   func gradient(_ id: ParameterID) -> Tensor { parameters.gradient(id) }
 
-  func newTensor(_ shape: ValueShape) -> Tensor { compute.tensor(shape.dimensions) }
+  func newTensor(_ shape: ValueShape, _ type: ElementType = .float32) -> Tensor {
+    compute.tensor(shape.dimensions, type: type)
+  }
 
   /// The value of an operation with parameters, whose backward always has something to do.
   func result(_ data: Tensor, _ shape: ValueShape) -> Value {
@@ -55,7 +75,8 @@ public final class LocalOperations: Operations {
       let part = w.columns(start..<start + x.shape.columns)
       let isLast = i == inputs.count - 1
       compute.multiply(
-        x.tensor.matrix(rows: n).plain, part.transposed, into: y.matrix(rows: n), accumulate: i > 0,
+        x.tensor.matrix(rows: n).plain, operand(part, transposed: true, isLeft: false), into: y.matrix(rows: n),
+        accumulate: i > 0,
         finish: isLast ? Finish(bias: value(p.bias)) : nil)
       start += x.shape.columns
     }
@@ -74,7 +95,7 @@ public final class LocalOperations: Operations {
         if x.requiresGradient {
           let target = gradientTarget(x)
           compute.multiply(
-            dy.matrix(rows: n).plain, w.columns(columns).plain, into: target.tensor.matrix(rows: n),
+            dy.matrix(rows: n).plain, operand(w.columns(columns), isLeft: false), into: target.tensor.matrix(rows: n),
             accumulate: target.accumulate)
         }
         start = columns.upperBound

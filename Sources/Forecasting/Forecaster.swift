@@ -60,23 +60,25 @@ public final class Forecaster {
       .filter { $0.offset % mesh.replica == position.replica }.map(\.element)
     let total = steps * firsts.reduce(0) { $0 + min(batchSize, indices.count - $1) }
     var done = 0
-    for first in firsts {
-      let batch = Array(indices[first..<min(first + batchSize, indices.count)])
-      let frame = try reader.read(batch)
-      var state = runner.state(frame.state)
-      for step in 0..<steps {
-        state = try runner.advance(state, from: frame, step: step)
-        if let lead = keep.firstIndex(of: step + 1) {
-          for sample in batch.indices {
-            runner.tiling.untile(
-              state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
-              into: planes.baseAddress!, tokens: block.tokens)
-            try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * runner.stepHours)
-            try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
+    try runner.rank.whileWeightsStay(uses: total) {
+      for first in firsts {
+        let batch = Array(indices[first..<min(first + batchSize, indices.count)])
+        let frame = try reader.read(batch)
+        var state = runner.state(frame.state)
+        for step in 0..<steps {
+          state = try runner.advance(state, from: frame, step: step)
+          if let lead = keep.firstIndex(of: step + 1) {
+            for sample in batch.indices {
+              runner.tiling.untile(
+                state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
+                into: planes.baseAddress!, tokens: block.tokens)
+              try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * runner.stepHours)
+              try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
+            }
           }
+          done += batch.count
+          progress(done, total)
         }
-        done += batch.count
-        progress(done, total)
       }
     }
   }

@@ -55,6 +55,8 @@ public struct MachineModel: Sendable {
   public var threads: Int
   /// Scratch memory that each thread of a rank needs for a product, bytes.
   public var productScratchBytes: @Sendable (Product) -> Int
+  /// How a rank stores what nothing but products and GELU reads.
+  public var activationType = ElementType.float32
   /// What a rank holds before it has made its model, bytes.
   public var programBytes: Int
 

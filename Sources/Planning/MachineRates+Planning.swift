@@ -55,6 +55,7 @@ extension MachineRates {
       programBytes: MachineModel.measuredProgramBytes + library)
     let gelu = (gelus ?? []).min { abs($0.threads - threads) < abs($1.threads - threads) }
     model.geluSeconds = gelu.map { Double($0.threads) / Double(threads) / $0.numbersPerSecond } ?? 0
+    model.activationType = Precision(rawValue: precision)?.activationType ?? .float32
     if let norms = MeasuredNorms(self, threads: threads) { model.rowSumSeconds = norms.seconds }
     return PlannedMachine(
       name: host, summary: "\(processor), \(cpus) CPUs, \(kernels) kernels, measured \(measured)",

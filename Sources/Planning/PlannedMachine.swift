@@ -92,7 +92,7 @@ extension MachineDescription {
         latencySeconds: link.latencySeconds.value,
         bytesPerSecond: link.bytesPerSecond.value * link.shareReached.value)
     }
-    return MachineModel(
+    var model = MachineModel(
       productSeconds: { product in
         let (m, n, k) = (Double(product.m), Double(product.n), Double(product.k))
         return launch + 2 * (m * n * k + operands * (n * k + m * k + m * n)) / rate
@@ -108,5 +108,7 @@ extension MachineDescription {
       ),
       frameSecondsPerByte: frameSecondsPerByte.value / share, straggling: straggling.value,
       threads: threads > 0 ? threads : coresPerRank.map { Int($0.value) } ?? 1, programBytes: Int(programBytes.value))
+    model.activationType = Precision(rawValue: precision)?.activationType ?? .float32
+    return model
   }
 }

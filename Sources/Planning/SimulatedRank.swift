@@ -52,7 +52,9 @@ final class SimulatedRank {
     if isTraced { context.world.manner.trace = trace }
     let rank = try simulator.makeRank(
       context,
-      Compute(threads: machine.threads, pool: BufferPool(meter: own), trace: isTraced ? trace : nil), layout)
+      Compute(
+        threads: machine.threads, activationType: machine.activationType, pool: BufferPool(meter: own),
+        trace: isTraced ? trace : nil), layout)
     self.rank = rank
     let reduction = GradientReduction(rank, splitsOptimizer: layout.splitsOptimizer)
     var options = Optimizer.Options()

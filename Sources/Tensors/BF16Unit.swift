@@ -2,37 +2,34 @@ import CKernels
 
 /// An operand of a product that is computed in bf16.
 public enum BF16Operand: Sendable {
-  /// Rounded (or split in two parts) while it is packed.
-  case float32(Operand)
-  /// A tensor [rows, columns] of bf16 numbers.
-  case bfloat16(Tensor, transposed: Bool)
+  /// In bf16, or FP32 numbers that are rounded (or split in two parts) while they are packed.
+  case stored(Operand)
   case packed(PackedOperand)
+
+  /// Packed if it is that already.
+  public init(_ operand: Operand) { self = operand.packed.map { .packed($0) } ?? .stored(operand) }
 
   public var rows: Int {
     switch self {
-    case .float32(let operand): operand.rows
-    case .bfloat16(let tensor, let transposed): tensor.shape[transposed ? 1 : 0]
+    case .stored(let operand): operand.rows
     case .packed(let packed): packed.isLeft ? packed.lines : packed.depth
     }
   }
 
   public var columns: Int {
     switch self {
-    case .float32(let operand): operand.columns
-    case .bfloat16(let tensor, let transposed): tensor.shape[transposed ? 0 : 1]
+    case .stored(let operand): operand.columns
     case .packed(let packed): packed.isLeft ? packed.depth : packed.lines
     }
   }
 
   fileprivate func operand(isLeft: Bool, parts: Int) -> jk_bf16_operand {
     switch self {
-    case .float32(let operand):
+    case .stored(let operand):
+      let matrix = operand.matrix
       return jk_bf16_operand(
-        data: operand.matrix.pointer, stride: operand.matrix.stride, transposed: operand.isTransposed,
-        storage: jk_stored_float32)
-    case .bfloat16(let tensor, let transposed):
-      return jk_bf16_operand(
-        data: tensor.bfloat16Pointer, stride: tensor.shape[1], transposed: transposed, storage: jk_stored_bfloat16)
+        data: matrix.start, stride: matrix.stride, transposed: operand.isTransposed,
+        storage: matrix.type == .bfloat16 ? jk_stored_bfloat16 : jk_stored_float32)
     case .packed(let packed):
       precondition(packed.isLeft == isLeft && packed.parts == parts, "an operand packed for another use")
       return jk_bf16_operand(
@@ -49,7 +46,7 @@ public struct PackedOperand: Sendable {
   public let lines, depth: Int
   /// bf16 parts of each number.
   public let parts: Int
-  fileprivate let buffer: Buffer
+  let buffer: Buffer
 }
 
 /// What multiplies bf16 numbers on some kind of CPU, with FP32 sums.
@@ -95,13 +92,18 @@ public struct BF16Unit: @unchecked Sendable {
     let (lines, depth) = isLeft ? (operand.rows, operand.columns) : (operand.columns, operand.rows)
     let count = jk_bf16_packed_size(lines, depth, Int32(parts))
     let buffer = Buffer(zeroed: count * ElementType.bfloat16.byteCount)
-    var source = operand.operand(isLeft: isLeft, parts: parts)
-    table.pointee.pack(
-      &source, isLeft, lines, depth, Int32(parts), buffer.pointer.assumingMemoryBound(to: UInt16.self))
+    pack(operand, isLeft: isLeft, parts: parts, into: buffer.pointer.assumingMemoryBound(to: UInt16.self))
     return PackedOperand(isLeft: isLeft, lines: lines, depth: depth, parts: parts, buffer: buffer)
   }
 
-  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone; then `finish`.
+  func pack(_ operand: BF16Operand, isLeft: Bool, parts: Int, into target: UnsafeMutablePointer<UInt16>) {
+    let (lines, depth) = isLeft ? (operand.rows, operand.columns) : (operand.columns, operand.rows)
+    var source = operand.operand(isLeft: isLeft, parts: parts)
+    table.pointee.pack(&source, isLeft, lines, depth, Int32(parts), target)
+  }
+
+  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone; then `finish`. A C in bf16 is rounded after that, and
+  /// can't be added to.
   public func multiply(
     _ a: BF16Operand, _ b: BF16Operand, parts: Int, into c: Matrix, accumulate: Bool = false, finish: Finish? = nil,
     pause: (() -> Void)? = nil
@@ -115,22 +117,19 @@ public struct BF16Unit: @unchecked Sendable {
     _ finish: UnsafePointer<jk_finish>?, _ pause: (() -> Void)?
   ) {
     precondition(a.rows == c.rows && b.columns == c.columns)
+    precondition(c.type == .float32 || !accumulate, "sums are in FP32")
     var task = task(a, b, parts, accumulate)
-    let buffer = scratch.buffer(byteCount: table.pointee.product_scratch(&task))
+    let isRounded = c.type == .bfloat16
+    let size = isRounded ? table.pointee.rounded_product_scratch(&task) : table.pointee.product_scratch(&task)
+    let buffer = scratch.buffer(byteCount: size)
     withCallback(pause) { callback, context in
-      table.pointee.product(&task, c.pointer, c.stride, finish, buffer.pointer, callback, context)
+      if isRounded {
+        table.pointee.rounded_product(
+          &task, c.bfloat16Pointer, c.stride, finish, buffer.pointer, callback, context)
+      } else {
+        table.pointee.product(&task, c.pointer, c.stride, finish, buffer.pointer, callback, context)
+      }
     }
-  }
-
-  /// A·B [m, n], each element rounded to bf16 when it is summed, on the calling thread alone.
-  public func roundedProduct(_ a: BF16Operand, _ b: BF16Operand, parts: Int) -> Tensor {
-    let count = a.rows * b.columns
-    let c = Tensor(
-      shape: [a.rows, b.columns], type: .bfloat16, buffer: Buffer(zeroed: count * ElementType.bfloat16.byteCount))
-    var task = task(a, b, parts, false)
-    let buffer = scratch.buffer(byteCount: table.pointee.rounded_product_scratch(&task))
-    table.pointee.rounded_product(&task, c.bfloat16Pointer, b.columns, buffer.pointer, nil, nil)
-    return c
   }
 
   private func task(_ a: BF16Operand, _ b: BF16Operand, _ parts: Int, _ accumulate: Bool) -> jk_bf16_task {
@@ -138,13 +137,5 @@ public struct BF16Unit: @unchecked Sendable {
     return jk_bf16_task(
       a: a.operand(isLeft: true, parts: parts), b: b.operand(isLeft: false, parts: parts), m: a.rows, n: b.columns,
       k: a.columns, parts: Int32(parts), accumulate: accumulate)
-  }
-}
-
-extension Tensor {
-  /// The first element of a bf16 tensor.
-  fileprivate var bfloat16Pointer: UnsafeMutablePointer<UInt16> {
-    precondition(type == .bfloat16)
-    return buffer.pointer.assumingMemoryBound(to: UInt16.self) + offset
   }
 }

@@ -1,7 +1,7 @@
 import CKernels
 
-// Elementwise, normalisation and reduction kernels on contiguous FP32 tensors, split over the team. Each forward kernel
-// has its backward partner beside it. Matrices are described by (rows, columns) of the tensor's memory.
+// Elementwise, normalisation and reduction kernels on contiguous tensors, FP32 unless stated, split over the team. Each forward
+// kernel has its backward partner beside it. Matrices are described by (rows, columns) of the tensor's memory.
 
 /// Whether a bias belongs to the columns of a matrix (channel mixing) or to its rows (token mixing).
 public enum BiasDirection: Sendable {
@@ -35,7 +35,33 @@ extension Compute {
     }
   }
 
+  /// y = gelu(u) of u in bf16.
+  public func gelu(ofRounded u: Tensor, into y: Tensor) {
+    precondition(u.count == y.count)
+    pass(u.count, grain: Compute.grain, bytes: u.byteCount + y.byteCount, arithmetic: .gelu(u.count)) {
+      kernels.gelu_of_rounded(u.bfloat16Pointer + $0.lowerBound, y.pointer + $0.lowerBound, $0.count)
+    }
+  }
+
+  /// d = d·gelu'(u) of u in bf16, rounded to bf16 as well but left in FP32.
+  public func geluBackward(ofRounded u: Tensor, _ d: Tensor) {
+    precondition(u.count == d.count)
+    pass(u.count, grain: Compute.grain, bytes: u.byteCount + 2 * d.byteCount, arithmetic: .gelu(u.count)) {
+      kernels.gelu_backward_of_rounded(u.bfloat16Pointer + $0.lowerBound, d.pointer + $0.lowerBound, $0.count)
+    }
+  }
+
   // MARK: Bias
+
+  /// y = x + bias, y in bf16.
+  public func addBias(_ bias: Tensor, to x: Tensor, roundedInto y: Tensor, rows: Int, _ direction: BiasDirection) {
+    precondition(x.count == y.count && y.type == .bfloat16)
+    let (finish, sums, result) = (Finish(bias: bias, direction), x.matrix(rows: rows), y.matrix(rows: rows))
+    precondition(finish.fits(result))
+    pass(rows, grain: rowGrain(sums.columns), bytes: x.byteCount + y.byteCount) {
+      finish.rows($0)(sums.rows($0), into: result.rows($0))
+    }
+  }
 
   /// x += bias along columns or rows.
   public func addBias(_ bias: Tensor, to x: Tensor, rows: Int, _ direction: BiasDirection) {
@@ -64,18 +90,26 @@ extension Compute {
     }
   }
 
-  /// The gradient of a bias: dbias += sums of dy over rows or columns.
+  /// The gradient of a bias: dbias += sums of dy, in FP32 or bf16, over rows or columns.
   public func addBiasGradient(of dy: Tensor, rows: Int, _ direction: BiasDirection, to dbias: Tensor) {
     let columns = dy.count / max(rows, 1)
     precondition(dbias.count == (direction == .perColumn ? columns : rows))
     switch direction {
     case .perRow:
       pass(rows, grain: rowGrain(columns), bytes: dy.byteCount) {
-        kernels.row_sums(dy.pointer + $0.lowerBound * columns, dbias.pointer + $0.lowerBound, $0.count, columns)
+        let (i, sums) = ($0.lowerBound * columns, dbias.pointer + $0.lowerBound)
+        switch dy.type {
+        case .float32: kernels.row_sums(dy.pointer + i, sums, $0.count, columns)
+        case .bfloat16: kernels.row_sums_of_rounded(dy.bfloat16Pointer + i, sums, $0.count, columns)
+        }
       }
     case .perColumn:
       sumOverMembers(into: [dbias], work: rows, grain: rowGrain(columns), bytes: dy.byteCount) { range, partial in
-        kernels.column_sums(dy.pointer + range.lowerBound * columns, partial[0], range.count, columns)
+        let i = range.lowerBound * columns
+        switch dy.type {
+        case .float32: kernels.column_sums(dy.pointer + i, partial[0], range.count, columns)
+        case .bfloat16: kernels.column_sums_of_rounded(dy.bfloat16Pointer + i, partial[0], range.count, columns)
+        }
       }
     }
   }
@@ -114,7 +148,8 @@ extension Compute {
 
   // MARK: LayerNorm
 
-  /// y = (x − mean)·rstd·scale + shift for each row of x [rows, columns]; mean and rstd [rows] are kept for backward.
+  /// y = (x − mean)·rstd·scale + shift for each row of x [rows, columns], in FP32 or bf16; mean and rstd [rows] are kept for
+  /// backward.
   public func layerNorm(
     _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor
   ) {
@@ -123,11 +158,17 @@ extension Compute {
     precondition(rows * columns == x.count && shift.count == columns && y.count == x.count)
     precondition(mean.count == rows && rstd.count == rows)
     let sums = PassArithmetic.rowSums(rows: rows, columns: columns)
-    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount, arithmetic: sums) {
-      let i = $0.lowerBound * columns
-      kernels.layer_norm_forward(
-        x.pointer + i, columns, scale.pointer, shift.pointer, epsilon, y.pointer + i, columns,
-        mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound, $0.count, columns)
+    pass(rows, grain: rowGrain(columns), bytes: x.byteCount + y.byteCount, arithmetic: sums) {
+      let (i, mean, rstd) = ($0.lowerBound * columns, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound)
+      switch y.type {
+      case .float32:
+        kernels.layer_norm_forward(
+          x.pointer + i, columns, scale.pointer, shift.pointer, epsilon, y.pointer + i, columns, mean, rstd, $0.count,
+          columns)
+      case .bfloat16:
+        kernels.layer_norm_rounded(
+          x.pointer + i, scale.pointer, shift.pointer, epsilon, y.bfloat16Pointer + i, mean, rstd, $0.count, columns)
+      }
     }
   }
 

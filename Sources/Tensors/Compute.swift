@@ -10,13 +10,18 @@ public final class Compute: Sendable {
   public let team: ThreadTeam
   public let pool: BufferPool
   public let backend: any ProductBackend
+  /// How values are stored that nothing but products and GELU reads.
+  public let activationType: ElementType
   /// Where products are noted, if anywhere.
   public let trace: Trace?
 
+  /// - Parameter activationType: the backend's by default; a dry run may have another.
   public init(
     threads: Int = ThreadTeam.availableCPUs, backend: any ProductBackend = standardProducts(),
-    pool: BufferPool = BufferPool(), trace: Trace? = nil
+    activationType: ElementType? = nil, pool: BufferPool = BufferPool(), trace: Trace? = nil
   ) {
+    self.activationType = activationType ?? backend.activationType
+    precondition(pool.meter != nil || self.activationType == backend.activationType)
     self.trace = trace
     team = ThreadTeam(count: threads, isDry: pool.meter != nil)
     self.backend = backend
@@ -26,9 +31,10 @@ public final class Compute: Sendable {
   /// In a dry run, who takes note of the work: one whose pool has a meter.
   public var meter: (any WorkMeter)? { pool.meter }
 
-  /// Pooled FP32 memory, content undefined.
-  public func tensor(_ shape: [Int], for use: MemoryUse = .activations) -> Tensor {
-    Tensor(shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount, for: use))
+  /// Pooled memory, content undefined.
+  public func tensor(_ shape: [Int], type: ElementType = .float32, for use: MemoryUse = .activations) -> Tensor {
+    let size = shape.reduce(1, *) * type.byteCount
+    return Tensor(shape: shape, type: type, buffer: pool.buffer(byteCount: size, for: use))
   }
 
   /// Zeroed FP32 memory outside the pool; in a dry run a pool of its own has its address.
@@ -61,12 +67,13 @@ public final class Compute: Sendable {
     pause: (() -> Void)? = nil
   ) {
     precondition(finish == nil || pause == nil)
-    precondition(finish?.fits(rows: c.rows, columns: c.columns) ?? true)
+    precondition(finish?.fits(c) ?? true)
     precondition(
       a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
       "product of [\(a.rows), \(a.columns)] and [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
     if c.rows == 0 || c.columns == 0 { return }
     if a.columns == 0 {
+      precondition(c.type == .float32)
       // A sum of nothing: libraries of products want at least one term.
       if !accumulate { clear(c) }
       if let finish { pass(1, bytes: finish.byteCount(c)) { _ in finish(c) } }
@@ -89,9 +96,10 @@ public final class Compute: Sendable {
     }
   }
 
-  /// Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side.
+  /// Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side, or so
+  /// that all threads read the same packed operand.
   private func splitsSum(_ a: Operand, _ c: Matrix) -> Bool {
-    team.count > 1 && c.rows * c.columns < 64 * 64 * team.count && a.columns > 4_096
+    c.type == .float32 && team.count > 1 && c.rows * c.columns < 64 * 64 * team.count && a.columns > 4_096
   }
 
   private func multiplyInParts(
@@ -111,7 +119,7 @@ public final class Compute: Sendable {
     if splitsSum(a, c) {
       multiplySplittingSum(a, b, into: c, accumulate: accumulate)
       finish?(c)
-    } else if c.columns >= c.rows {
+    } else if a.packed != nil || b.packed == nil && c.columns >= c.rows {
       team.split(c.columns, grain: 16) { part(a, b.columns($0), c.columns($0), finish?.columns($0)) }
     } else {
       team.split(c.rows, grain: 16) { part(a.rows($0), b, c.rows($0), finish?.rows($0)) }

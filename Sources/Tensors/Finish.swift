@@ -1,7 +1,8 @@
 import CKernels
 
 /// What is done to each element of a product once its sum is complete, while it is in the cache: bias, a matrix to add, GELU
-/// or its derivative, in this order. It saves a pass over memory for each.
+/// or its derivative, in this order. It saves a pass over memory for each. Where C is in bf16, so are the activation's matrices,
+/// and GELU is that of the rounded element.
 public struct Finish: Sendable {
   public enum Activation: Sendable {
     case none
@@ -28,7 +29,15 @@ public struct Finish: Sendable {
 
   /// Does it to a product that is there.
   func callAsFunction(_ c: Matrix) {
-    withKernel { jk_current().pointee.finish($0, c.pointer, c.stride, c.rows, c.columns) }
+    withKernel { jk_current().pointee.finish($0, 0, 0, c.pointer, c.stride, c.rows, c.columns) }
+  }
+
+  /// Does it to sums in FP32 on their way to C in bf16, a matrix of the same size.
+  func callAsFunction(_ sums: Matrix, into c: Matrix) {
+    withKernel {
+      jk_current().pointee.finish_rounded(
+        $0, 0, 0, sums.pointer, sums.stride, c.bfloat16Pointer, c.stride, c.rows, c.columns)
+    }
   }
 
   /// Read and written besides C itself, where that is in the cache.
@@ -36,10 +45,10 @@ public struct Finish: Sendable {
     let matrices =
       switch activation {
       case .none: 0
-      case .gelu(let y): y.pointer == c.pointer ? 0 : 1
+      case .gelu(let y): y.start == c.start ? 0 : 1
       case .geluGradient: 2
       }
-    return (matrices + (addend == nil ? 0 : 1)) * c.rows * c.columns * ElementType.float32.byteCount
+    return matrices * c.byteCount + (addend?.byteCount ?? 0)
   }
 
   func arithmetic(_ c: Matrix) -> PassArithmetic {
@@ -59,17 +68,19 @@ public struct Finish: Sendable {
       addend: addend?.columns(range), activation: part { $0.columns(range) })
   }
 
-  /// Whether it is for a product of this size.
-  func fits(rows: Int, columns: Int) -> Bool {
-    func fits(_ matrix: Matrix) -> Bool { matrix.rows == rows && matrix.columns == columns }
+  /// Whether it is for a product of this size and type.
+  func fits(_ c: Matrix) -> Bool {
+    func fits(_ matrix: Matrix, _ type: ElementType) -> Bool {
+      matrix.rows == c.rows && matrix.columns == c.columns && matrix.type == type
+    }
     let activationFits =
       switch activation {
       case .none: true
-      case .gelu(let y): fits(y)
-      case .geluGradient(let u, let y): fits(u) && fits(y)
+      case .gelu(let y): fits(y, c.type)
+      case .geluGradient(let u, let y): fits(u, c.type) && fits(y, c.type)
       }
-    return activationFits && addend.map(fits) ?? true
-      && bias.map { $0.count == (direction == .perColumn ? columns : rows) } ?? true
+    return activationFits && addend.map { fits($0, .float32) } ?? true
+      && bias.map { $0.count == (direction == .perColumn ? c.columns : c.rows) } ?? true
   }
 
   /// Pointers for the kernels, valid in the body.
@@ -84,12 +95,12 @@ public struct Finish: Sendable {
     switch activation {
     case .none: break
     case .gelu(let y):
-      kernel.gelu_output = y.pointer
+      kernel.gelu_output = y.start
       kernel.gelu_output_stride = y.stride
     case .geluGradient(let u, let y):
-      kernel.gelu_input = UnsafePointer(u.pointer)
+      kernel.gelu_input = UnsafeRawPointer(u.start)
       kernel.gelu_input_stride = u.stride
-      kernel.gelu_output = y.pointer
+      kernel.gelu_output = y.start
       kernel.gelu_output_stride = y.stride
     }
     withExtendedLifetime(self) { body(&kernel) }

@@ -4,7 +4,7 @@ import Basics
   import Glibc
 #endif
 
-/// What the operands of matrix products are rounded to. Sums, and everything that is not a product, are in FP32.
+/// What the operands of matrix products are rounded to. Sums, and everything that is computed otherwise, are in FP32.
 public enum Precision: String, CaseIterable, Sendable {
   case fp32
   /// 8 significant bits: relative error of an operand up to 2⁻⁸.
@@ -41,6 +41,9 @@ public enum Precision: String, CaseIterable, Sendable {
   }
 
   var parts: Int { self == .bf16x3 ? 2 : 1 }
+
+  /// How values are stored that nothing but products and GELU reads.
+  public var activationType: ElementType { self == .bf16 ? .bfloat16 : .float32 }
 
   private static let fastestRounded: Choice = {
     let native = BF16Unit.available.filter(\.isNative).map { BF16Products($0, parts: 1) }
@@ -92,9 +95,9 @@ public enum Precision: String, CaseIterable, Sendable {
   }
 }
 
-/// Products of FP32 matrices whose operands are rounded to bf16, or split in two bf16 parts, while they are packed.
+/// Products whose operands are in bf16, or in FP32 and are rounded to bf16, or split in two bf16 parts, while they are packed.
 public struct BF16Products: ProductBackend {
-  private let unit: BF16Unit
+  let unit: BF16Unit
   private let parts: Int
 
   /// - Parameter parts: 1, or 2 for the accuracy of bf16x3.
@@ -105,11 +108,15 @@ public struct BF16Products: ProductBackend {
 
   public var name: String { "\(parts == 1 ? "bf16" : "bf16x3") products (\(unit.name))" }
 
+  public var activationType: ElementType { parts == 1 ? .bfloat16 : .float32 }
+
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
-    unit.multiply(.float32(a), .float32(b), parts: parts, into: c, accumulate: accumulate, pause: pause)
+    unit.multiply(
+      BF16Operand(a), BF16Operand(b), parts: parts, into: c, accumulate: accumulate, pause: pause)
   }
 
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
-    unit.multiply(.float32(a), .float32(b), parts: parts, into: c, accumulate: accumulate, finish: finish)
+    unit.multiply(
+      BF16Operand(a), BF16Operand(b), parts: parts, into: c, accumulate: accumulate, finish: finish)
   }
 }

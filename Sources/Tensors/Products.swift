@@ -5,10 +5,15 @@ import COneDNN
 public struct Operand: Sendable {
   public let matrix: Matrix
   public let isTransposed: Bool
+  /// The same in the order in which products in bf16 read it, if that is at hand; never of a part.
+  let packed: PackedOperand?
 
-  public init(_ matrix: Matrix, transposed: Bool = false) {
+  public init(_ matrix: Matrix, transposed: Bool = false) { self.init(matrix, transposed: transposed, packed: nil) }
+
+  init(_ matrix: Matrix, transposed: Bool, packed: PackedOperand?) {
     self.matrix = matrix
     isTransposed = transposed
+    self.packed = packed
   }
 
   public var rows: Int { isTransposed ? matrix.columns : matrix.rows }
@@ -34,6 +39,9 @@ extension Matrix {
 public protocol ProductBackend: Sendable {
   var name: String { get }
 
+  /// How values are stored that nothing but products and GELU reads; of all its matrices if it is FP32.
+  var activationType: ElementType { get }
+
   /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone. Sizes have been checked, none is zero.
   ///
   /// - Parameter pause: called every some tenths of a millisecond of work, on the calling thread.
@@ -44,6 +52,8 @@ public protocol ProductBackend: Sendable {
 }
 
 extension ProductBackend {
+  public var activationType: ElementType { .float32 }
+
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
     multiply(a, b, into: c, accumulate: accumulate, pause: nil)
     finish(c)

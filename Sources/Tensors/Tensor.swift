@@ -40,7 +40,16 @@ public struct Tensor: @unchecked Sendable {
   }
 
   /// The first element of an FP32 tensor.
-  public var pointer: UnsafeMutablePointer<Float> { buffer.pointer.assumingMemoryBound(to: Float.self) + offset }
+  public var pointer: UnsafeMutablePointer<Float> {
+    precondition(type == .float32)
+    return buffer.pointer.assumingMemoryBound(to: Float.self) + offset
+  }
+
+  /// The first element of a bf16 tensor: the upper halves of FP32 numbers.
+  public var bfloat16Pointer: UnsafeMutablePointer<UInt16> {
+    precondition(type == .bfloat16)
+    return buffer.pointer.assumingMemoryBound(to: UInt16.self) + offset
+  }
 
   public var values: [Float] { Array(floats) }
 
@@ -54,56 +63,75 @@ public struct Tensor: @unchecked Sendable {
   public func matrix(rows: Int) -> Matrix {
     let columns = rows == 0 ? 0 : count / rows
     precondition(rows * columns == count, "\(shape) has no \(rows) rows")
-    return Matrix(buffer: buffer, offset: offset, rows: rows, columns: columns, stride: columns)
+    return Matrix(buffer: buffer, offset: offset, rows: rows, columns: columns, stride: columns, type: type)
   }
 
   /// A tensor of two dimensions as a matrix.
   public var matrix: Matrix {
     precondition(shape.count == 2)
-    return Matrix(buffer: buffer, offset: offset, rows: shape[0], columns: shape[1], stride: shape[1])
+    return Matrix(buffer: buffer, offset: offset, rows: shape[0], columns: shape[1], stride: shape[1], type: type)
   }
 
   public func fill(zero: Void = ()) {
     if let meter = buffer.meter { return meter.pass(bytes: byteCount) }
-    memset(pointer, 0, byteCount)
+    memset(buffer.pointer + offset * type.byteCount, 0, byteCount)
   }
 
   public func copy(from other: Tensor) {
     precondition(other.count == count && other.type == type)
     if let meter = buffer.meter { return meter.pass(bytes: 2 * byteCount) }
-    memcpy(pointer, other.pointer, byteCount)
+    memcpy(buffer.pointer + offset * type.byteCount, other.buffer.pointer + other.offset * type.byteCount, byteCount)
   }
 }
 
-/// A view of an FP32 matrix: contiguous rows at a stride.
+/// A view of a matrix: contiguous rows at a stride.
 public struct Matrix: @unchecked Sendable {
   public let buffer: Buffer
   /// Of the first element, and between rows, in elements.
   public let offset: Int
   public let rows, columns, stride: Int
+  public let type: ElementType
 
-  public init(buffer: Buffer, offset: Int, rows: Int, columns: Int, stride: Int) {
+  public init(buffer: Buffer, offset: Int, rows: Int, columns: Int, stride: Int, type: ElementType = .float32) {
     precondition(
-      rows == 0 || (offset + (rows - 1) * stride + columns) * ElementType.float32.byteCount <= buffer.byteCount,
+      rows == 0 || (offset + (rows - 1) * stride + columns) * type.byteCount <= buffer.byteCount,
       "matrix exceeds its buffer")
     self.buffer = buffer
     self.offset = offset
     self.rows = rows
     self.columns = columns
     self.stride = stride
+    self.type = type
   }
 
-  public var pointer: UnsafeMutablePointer<Float> { buffer.pointer.assumingMemoryBound(to: Float.self) + offset }
+  /// The first element of an FP32 matrix.
+  public var pointer: UnsafeMutablePointer<Float> {
+    precondition(type == .float32)
+    return buffer.pointer.assumingMemoryBound(to: Float.self) + offset
+  }
+
+  /// The first element of a bf16 matrix.
+  public var bfloat16Pointer: UnsafeMutablePointer<UInt16> {
+    precondition(type == .bfloat16)
+    return buffer.pointer.assumingMemoryBound(to: UInt16.self) + offset
+  }
+
+  var byteCount: Int { rows * columns * type.byteCount }
+
+  /// The first element, whatever its type.
+  var start: UnsafeMutableRawPointer { buffer.pointer + offset * type.byteCount }
 
   public func rows(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
     return Matrix(
-      buffer: buffer, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+      buffer: buffer, offset: offset + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride,
+      type: type)
   }
 
   public func columns(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= columns)
-    return Matrix(buffer: buffer, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+    return Matrix(
+      buffer: buffer, offset: offset + range.lowerBound, rows: rows, columns: range.count, stride: stride, type: type)
   }
 
   public subscript(row: Int, column: Int) -> Float {

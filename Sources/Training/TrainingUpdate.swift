@@ -67,6 +67,19 @@ public struct TrainingUpdate {
   public func gradients(
     _ update: Int, _ plan: Plan, stops: () -> Bool = { false }, nextFrame: @escaping () throws -> Frame
   ) throws -> Sums {
+    let loss = try rank.whileWeightsStay(uses: plan.accumulation * plan.steps) {
+      try passes(update, plan, nextFrame: nextFrame)
+    }
+    try measure(.reduction) { try reduction.finish() }
+    let isStopping = stops()
+    let sums = try measure(.norm) {
+      try context.world.allReduce([loss, reduction.gradientSquares(), isStopping ? 1 : 0])
+    }
+    return Sums(loss: sums[0], gradientNorm: sums[1].squareRoot(), stops: sums[2] > 0)
+  }
+
+  /// This rank's share of the loss, and gradients.
+  private func passes(_ update: Int, _ plan: Plan, nextFrame: @escaping () throws -> Frame) throws -> Double {
     let scale = 1 / Double(plan.accumulation * context.mesh.replica)
     var loss = 0.0
     for micro in 0..<plan.accumulation {
@@ -92,12 +105,7 @@ public struct TrainingUpdate {
           }
         }
     }
-    try measure(.reduction) { try reduction.finish() }
-    let isStopping = stops()
-    let sums = try measure(.norm) {
-      try context.world.allReduce([loss, reduction.gradientSquares(), isStopping ? 1 : 0])
-    }
-    return Sums(loss: sums[0], gradientNorm: sums[1].squareRoot(), stops: sums[2] > 0)
+    return loss
   }
 
   /// Updates the weights with these gradients, and clears them.

@@ -94,17 +94,22 @@ public struct BenchStep {
     let peak = Ingredients.multiplyAddPeak(rank.compute, console)
     _ = try rank.context.measurePace(peak: peak)
     var recorder = BenchRecorder(world, rank, batch: batch, isForecast: request.isForecast)
-    for number in 0..<request.warmUps + request.updates {
-      if number == request.warmUps { recorder.beginMeasuring() }
-      try world.barrier()
-      _ = trace?.takeSpans()
-      let start = monotonicSeconds()
-      let loss =
-        try training.map { try update(number, $0, state, target) }
-        ?? forecast(number, runner, state)
-      recorder.add(number, loss: loss, trace?.takeSpans() ?? [], seconds: monotonicSeconds() - start, rank)
-      console.update("step \(number + 1) of \(request.warmUps + request.updates)")
+    let steps = request.warmUps + request.updates
+    func measure() throws {
+      for number in 0..<steps {
+        if number == request.warmUps { recorder.beginMeasuring() }
+        try world.barrier()
+        _ = trace?.takeSpans()
+        let start = monotonicSeconds()
+        let loss =
+          try training.map { try update(number, $0, state, target) }
+          ?? forecast(number, runner, state)
+        recorder.add(number, loss: loss, trace?.takeSpans() ?? [], seconds: monotonicSeconds() - start, rank)
+        console.update("step \(number + 1) of \(steps)")
+      }
     }
+    // A forecast's steps follow each other with the same weights.
+    if request.isForecast { try rank.whileWeightsStay(uses: steps, measure) } else { try measure() }
     return try recorder.report(
       model, rank, configuration, grid: grid, peak: peak)
   }

@@ -74,4 +74,86 @@ import Training
       #expect(differences.allSatisfy { $0 < tolerance }, "\(unit.name): \(differences)")
     }
   }
+
+  /// What forward keeps of the hidden values takes half the memory, and a step takes no more from the system than the one before.
+  @Test func hiddenValuesTakeHalfTheMemory() throws {
+    let s = WeatherMixer.Sizes(
+      tokens: 48, pointsPerToken: 4, variables: 5, auxiliaries: 2, channels: 40, tokenWidth: 72, channelWidth: 56,
+      blocks: 3)
+    let batch = 2
+    func kept(_ backend: any ProductBackend) throws -> Int {
+      let model = WeatherMixer(s, output: .blend)
+      let parameters = ParameterStore(model.parameters)
+      parameters.initialize(seed: 1)
+      let compute = Compute(threads: 2, backend: backend)
+      let operations = LocalOperations(compute: compute, parameters: parameters)
+      var bytes = 0
+      func step() throws {
+        let tape = Tape()
+        operations.tape = tape
+        let state = Value(Tensor(zeros: [s.tokens, batch, 4 * s.variables]))
+        let auxiliary = Value(Tensor(zeros: [s.tokens, batch, 4 * s.auxiliaries]))
+        let y = try model.step(ModelInput(state: state, auxiliary: auxiliary), isTraining: true, operations)
+        operations.tape = nil
+        bytes = compute.pool.counters.bytesInUse
+        y.gradient = compute.tensor(y.shape.dimensions)
+        y.gradient!.fill()
+        try tape.backward()
+      }
+      try step()
+      let allocations = compute.pool.counters.allocations
+      try step()
+      #expect(compute.pool.counters.allocations == allocations)
+      return bytes
+    }
+    let hidden = s.blocks * batch * (s.channels * s.tokenWidth + s.tokens * s.channelWidth)
+    let unit = BF16Unit.available[0]
+    let whole = try kept(PackedProducts())
+    #expect(try kept(BF16Products(unit, parts: 1)) == whole - 2 * hidden)
+    #expect(try kept(BF16Products(unit, parts: 2)) == whole)
+  }
+
+  /// Weights packed once give the same bits as weights packed at each use, on any number of threads.
+  @Test(arguments: [1, 3]) func packedWeightsGiveTheSame(threads: Int) throws {
+    let s = WeatherMixer.Sizes(
+      tokens: 70, pointsPerToken: 4, variables: 5, auxiliaries: 2, channels: 40, tokenWidth: 33, channelWidth: 90,
+      blocks: 2)
+    func numbers(_ shape: [Int], _ name: String) -> Tensor {
+      let tensor = Tensor(zeros: shape)
+      RandomStream(seed: 3, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+      return tensor
+    }
+    for unit in Self.units {
+      let parameters = ParameterStore(WeatherMixer(s, output: .blend).parameters)
+      parameters.initialize(seed: 1)
+      let compute = Compute(threads: threads, backend: BF16Products(unit, parts: 1))
+      let operations = LocalOperations(compute: compute, parameters: parameters)
+      func pass() throws -> [Float] {
+        let tape = Tape()
+        operations.tape = tape
+        let state = Value(numbers([s.tokens, 2, 4 * s.variables], "state"), requiresGradient: true)
+        let auxiliary = Value(numbers([s.tokens, 2, 4 * s.auxiliaries], "auxiliary"))
+        let y = try WeatherMixer(s, output: .blend).step(
+          ModelInput(state: state, auxiliary: auxiliary), isTraining: true, operations)
+        operations.tape = nil
+        y.gradient = numbers(y.shape.dimensions, "loss")
+        try tape.backward()
+        defer { parameters.clearGradients() }
+        return y.tensor.values + parameters.gradients.values + state.takeGradient().values
+      }
+      let expected = try pass()
+      let idle = compute.pool.counters.bytesInUse
+      let (first, second, bytes) = try operations.whileWeightsStay(uses: 2) {
+        (try pass(), try pass(), compute.pool.counters.bytesInUse)
+      }
+      #expect(first == expected && second == expected, "\(unit.name)")
+      // Once for forward, once for backward, in whole panels.
+      #expect(bytes - idle >= 4 * parameters.table.elementCount * 9 / 10)
+      #expect(compute.pool.counters.bytesInUse == idle)
+      // Nothing of it is left: changed weights count.
+      parameters.values.floats[100] += 1
+      let changed = try operations.whileWeightsStay(uses: 2, pass)
+      #expect(changed != expected)
+    }
+  }
 }

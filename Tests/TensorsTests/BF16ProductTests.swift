@@ -48,7 +48,7 @@ import Testing
       let (a, b) = (self.a, self.b)
       let whole = Tensor(KernelTests.numbers(m * (n + 3), 3), shape: [m, n + 3])
       let before = whole.values
-      compute(.float32(a), .float32(b), whole.matrix(rows: m).columns(1..<n + 1))
+      compute(.stored(a), .stored(b), whole.matrix(rows: m).columns(1..<n + 1))
       func seen(_ x: Float) -> Double { Double(parts == 1 ? BF16ConversionTests.nearest(x) : x) }
       var worst = 0.0
       for i in 0..<m {
@@ -140,8 +140,8 @@ import Testing
     for transposed in [false, true] {
       let (a, b) = (dense(test.a, transposed: transposed), dense(test.b, transposed: transposed))
       let c = Tensor(zeros: [test.m, test.n])
-      let x = BF16Operand.float32(Operand(a.matrix, transposed: transposed))
-      let y = BF16Operand.float32(Operand(b.matrix, transposed: transposed))
+      let x = BF16Operand.stored(Operand(a.matrix, transposed: transposed))
+      let y = BF16Operand.stored(Operand(b.matrix, transposed: transposed))
       unit.multiply(x, y, parts: parts, into: c.matrix)
       #expect(c.values == expected)
       let (packedX, packedY) = (
@@ -150,12 +150,14 @@ import Testing
       )
       unit.multiply(packedX, packedY, parts: parts, into: c.matrix)
       #expect(c.values == expected)
-      #expect(
-        unit.widened(unit.roundedProduct(x, packedY, parts: parts)).values == expected.map(BF16ConversionTests.nearest))
+      let rounded = unit.rounded(c)
+      rounded.fill()
+      unit.multiply(x, packedY, parts: parts, into: rounded.matrix)
+      #expect(unit.widened(rounded).values == expected.map(BF16ConversionTests.nearest))
       if parts == 1 {
         unit.multiply(
-          .bfloat16(unit.rounded(a), transposed: transposed), .bfloat16(unit.rounded(b), transposed: transposed),
-          parts: 1, into: c.matrix)
+          .stored(Operand(unit.rounded(a).matrix, transposed: transposed)),
+          .stored(Operand(unit.rounded(b).matrix, transposed: transposed)), parts: 1, into: c.matrix)
         #expect(c.values == expected)
       }
     }
@@ -197,12 +199,43 @@ import Testing
     }
   }
 
+  /// The same for a product in bf16, over the edges of all blocks: sums, what is left to do, then rounding, as step by step.
+  @Test(arguments: units) func roundedProductsAreFinishedFirst(name: String) throws {
+    let unit = try #require(Self.unit(name))
+    let compute = Compute(threads: 2, backend: BF16Products(unit, parts: 1))
+    for (m, n, k) in [(50, 300, 40), (33, 5, 1_100), (290, 70, 3)] {
+      let test = Case(m: m, n: n, k: k)
+      let sums = Tensor(zeros: [m, n])
+      compute.multiply(test.a, test.b, into: sums.matrix)
+      let u = unit.rounded(Tensor(KernelTests.numbers(m * n, 6, scale: 3), shape: [m, n]))
+      for direction in [BiasDirection.perColumn, .perRow] {
+        let count = direction == .perColumn ? n : m
+        let bias = Tensor(KernelTests.numbers(count, 4), shape: [count])
+        let addend = test.matrix(m, n, 5)
+        for isBackward in [false, true] {
+          func matrices() -> (Tensor, Tensor) { (unit.rounded(sums), unit.rounded(sums)) }
+          let ((c, y), (expected, expectedY)) = (matrices(), matrices())
+          func finish(_ y: Tensor) -> Finish {
+            isBackward
+              ? Finish(activation: .geluGradient(of: u.matrix, output: y.matrix))
+              : Finish(bias: bias, direction, addend: addend, activation: .gelu(into: y.matrix))
+          }
+          compute.multiply(test.a, test.b, into: c.matrix, finish: finish(y))
+          finish(expectedY)(sums.matrix, into: expected.matrix)
+          #expect(unit.widened(c).values == unit.widened(expected).values)
+          #expect(unit.widened(y).values == unit.widened(expectedY).values)
+        }
+      }
+    }
+    #expect(emulated_faults() == 0)
+  }
+
   /// The bound of two parts is that of the worst numbers: here h = 1, l = 2⁻⁸ − 2⁻¹⁵, and 2⁻¹⁷ are left.
   @Test(arguments: units) func theWorstNumbersComeNearTheBound(name: String) throws {
     let unit = try #require(Self.unit(name))
     let x: Float = 1 + 0x1p-8 - 3 * 0x1p-17
     let (a, c) = (Tensor([x], shape: [1, 1]), Tensor(zeros: [1, 1]))
-    unit.multiply(.float32(a.matrix.plain), .float32(a.matrix.plain), parts: 2, into: c.matrix)
+    unit.multiply(.stored(a.matrix.plain), .stored(a.matrix.plain), parts: 2, into: c.matrix)
     let exact = Double(x) * Double(x)
     #expect((0.97...1).contains(abs(Double(c.pointer[0]) - exact) / exact * 0x1p15))
   }
@@ -215,7 +248,7 @@ import Testing
         b.floats.update(repeating: 1)
         a.pointer[5] = bad
         let c = Tensor(zeros: [3, 2])
-        unit.multiply(.float32(a.matrix.plain), .float32(b.matrix.plain), parts: parts, into: c.matrix)
+        unit.multiply(.stored(a.matrix.plain), .stored(b.matrix.plain), parts: parts, into: c.matrix)
         #expect(c.values.map(\.isFinite) == [true, true, false, false, true, true])
       }
     }

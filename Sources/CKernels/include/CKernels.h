@@ -52,9 +52,11 @@ typedef struct {
   bool bias_per_row;
   const float *addend;  ///< a matrix that is added
   size_t addend_stride;
-  const float *gelu_input;  ///< u: the element is multiplied by gelu'(u), and gelu_output receives gelu(u)
+  /// Matrices of C's type, float or bf16. gelu_input, u: the element is multiplied by gelu'(u), and gelu_output receives gelu(u).
+  /// Without it, gelu_output receives gelu of the element; it may be the product itself.
+  const void *gelu_input;
   size_t gelu_input_stride;
-  float *gelu_output;  ///< without gelu_input: receives gelu of the element; may be the product itself
+  void *gelu_output;
   size_t gelu_output_stride;
 } jk_finish;
 
@@ -146,8 +148,22 @@ typedef struct {
   void (*product)(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
                   size_t c_stride, const jk_finish *finish, float *scratch, void (*pause)(void *), void *context);
   size_t (*product_scratch)(size_t m, size_t n, size_t k);
-  /// Finishes the product c [rows, columns] of other hands.
-  void (*finish)(const jk_finish *finish, float *c, size_t c_stride, size_t rows, size_t columns);
+  /// Finishes c [rows, columns], the part from (row, column) on of a product of other hands.
+  void (*finish)(const jk_finish *finish, size_t row, size_t column, float *c, size_t c_stride, size_t rows, size_t columns);
+
+  /// The same on the way from sums to a product in bf16, whose gelu is that of the rounded element.
+  void (*finish_rounded)(const jk_finish *finish, size_t row, size_t column, const float *sums, size_t sums_stride,
+                         uint16_t *c, size_t c_stride, size_t rows, size_t columns);
+  /// y = gelu(u) of numbers in bf16.
+  void (*gelu_of_rounded)(const uint16_t *u, float *y, size_t n);
+  /// d = d·gelu'(u), rounded to bf16 but stored as floats.
+  void (*gelu_backward_of_rounded)(const uint16_t *u, float *d, size_t n);
+  /// column_sums and row_sums of numbers in bf16.
+  void (*column_sums_of_rounded)(const uint16_t *x, float *sums, size_t rows, size_t columns);
+  void (*row_sums_of_rounded)(const uint16_t *x, float *sums, size_t rows, size_t columns);
+  /// layer_norm_forward with y in bf16; no strides.
+  void (*layer_norm_rounded)(const float *x, const float *scale, const float *shift, float epsilon, uint16_t *y, float *mean,
+                             float *rstd, size_t rows, size_t columns);
 
   /// Rate of independent fused multiply-adds on one core, FLOP/s, over about `seconds`.
   double (*multiply_add_rate)(double seconds);

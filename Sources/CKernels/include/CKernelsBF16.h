@@ -59,9 +59,9 @@ typedef struct {
   void (*product)(const jk_bf16_task *task, float *c, size_t c_stride, const jk_finish *finish, void *scratch,
                   void (*pause)(void *), void *context);
   size_t (*product_scratch)(const jk_bf16_task *task);
-  /// The same with C rounded to bf16 when all of it is summed; no accumulation.
-  void (*rounded_product)(const jk_bf16_task *task, uint16_t *c, size_t c_stride, void *scratch, void (*pause)(void *),
-                          void *context);
+  /// The same with C in bf16: its elements are rounded when their sums are complete and finished. No accumulation.
+  void (*rounded_product)(const jk_bf16_task *task, uint16_t *c, size_t c_stride, const jk_finish *finish, void *scratch,
+                          void (*pause)(void *), void *context);
   size_t (*rounded_product_scratch)(const jk_bf16_task *task);
 } jk_bf16_unit;
 
