@@ -169,10 +169,9 @@ INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, 
 }
 
 
-/// The inner dimension in blocks of equal length.
-INLINE size_t inner_block(size_t k) {
-  return rounded_up(quotient(k, quotient(k, BLOCK_INNER)), 8);
-}
+/// The inner dimension and columns in blocks of equal length.
+INLINE size_t inner_block(size_t k) { return rounded_up(quotient(k, quotient(k, BLOCK_INNER)), 8); }
+INLINE size_t column_block(size_t n) { return rounded_up(quotient(n, quotient(n, BLOCK_COLUMNS)), TILE_COLUMNS); }
 
 /// What will be packed next of A: its lines are fetched from memory while tiles are summed, so that packing need not wait.
 typedef struct {
@@ -198,16 +197,16 @@ INLINE void fetch_some(source_ahead *x, size_t count) {
 }
 
 static size_t product_scratch(size_t m, size_t n, size_t k) {
-  return (rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) + rounded_up(smaller(n, BLOCK_COLUMNS), TILE_COLUMNS)) *
-         inner_block(k);
+  return (rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) + column_block(n)) * inner_block(k);
 }
 
 static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
                     size_t c_stride, const jk_finish *f, float *scratch, void (*pause)(void *), void *context) {
   const size_t inner = inner_block(k);
   float *const a_panels = scratch, *const b_panels = scratch + rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) * inner;
-  for (size_t first = 0; first < n; first += BLOCK_COLUMNS) {
-    const size_t columns = smaller(n - first, BLOCK_COLUMNS);
+  const size_t most_columns = column_block(n);
+  for (size_t first = 0; first < n; first += most_columns) {
+    const size_t columns = smaller(n - first, most_columns);
     for (size_t p = 0; p < k; p += inner) {
       const size_t depth = smaller(k - p, inner);
       if (b->transposed) {

@@ -17,11 +17,11 @@ public final class LocalOperations: Operations {
     self.parameters = parameters
   }
 
-  /// Weights stay as they are while `body` runs, which uses each `uses` times, so that they need be packed only once.
+  /// Weights stay as they are while `body` runs, which applies the model `uses` times, so that they need be packed only once.
   public func whileWeightsStay<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
-    // Used once, by one thread, each is packed as it is used, in less memory.
+    // One thread that uses each once packs block by block within the product.
     guard PackedWeights.areOfUse(compute), compute.team.count > 1 || uses > 1 else { return try body() }
-    packedWeights = PackedWeights(compute)
+    packedWeights = PackedWeights(compute, keeps: uses > 1)
     defer { packedWeights = nil }
     return try body()
   }

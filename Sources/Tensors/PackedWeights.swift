@@ -1,7 +1,7 @@
 import CKernels
 
-/// Weights in the order in which products in bf16 read them, packed at their first use by all threads together. For as long as
-/// the weights stay as they are: whoever changes them must have let go of this.
+/// Weights in the order in which products in bf16 read them, packed by all threads together at their first use, or at each. For
+/// as long as the weights stay as they are: whoever changes them must have let go of this.
 public final class PackedWeights {
   private struct Use: Hashable {
     let address: UnsafeMutableRawPointer
@@ -10,11 +10,14 @@ public final class PackedWeights {
   }
 
   private let compute: Compute
+  private let keeps: Bool
   private var packed: [Use: PackedOperand] = [:]
 
-  public init(_ compute: Compute) {
+  /// - Parameter keeps: what has been packed, for the next use; it takes 2 bytes for each number and for each way to read it.
+  public init(_ compute: Compute, keeps: Bool) {
     precondition(PackedWeights.areOfUse(compute))
     self.compute = compute
+    self.keeps = keeps
   }
 
   /// Whether products read weights in bf16.
@@ -29,7 +32,7 @@ public final class PackedWeights {
       address: matrix.start, rows: matrix.rows, columns: matrix.columns, stride: matrix.stride,
       isTransposed: operand.isTransposed, isLeft: isLeft)
     let form = packed[use] ?? compute.packed(operand, isLeft: isLeft)
-    packed[use] = form
+    if keeps { packed[use] = form }
     return Operand(matrix, transposed: operand.isTransposed, packed: form)
   }
 }

@@ -150,6 +150,8 @@ import Training
       // Once for forward, once for backward, in whole panels.
       #expect(bytes - idle >= 4 * parameters.table.elementCount * 9 / 10)
       #expect(compute.pool.counters.bytesInUse == idle)
+      let once = try operations.whileWeightsStay(uses: 1, pass)
+      #expect(once == expected)
       // Nothing of it is left: changed weights count.
       parameters.values.floats[100] += 1
       let changed = try operations.whileWeightsStay(uses: 2, pass)
