@@ -111,8 +111,8 @@ INLINE size_t whole_lines(size_t k, size_t numbers, size_t most) {
 #define WHOLE_A (1 << 20)  // numbers: 2 MiB
 #define WHOLE_B (1 << 22)
 
-/// Sums of a part of C, over all of k, in scratch; then these are finished and rounded. Both operands are packed whole, A for
-/// these rows and B for as many columns as 8 MiB hold, so that none is packed twice because sums don't stay in C.
+/// Sums of a part of C, over all of k, in scratch; then these are finished and rounded. Operands are packed along all of k, A
+/// for these rows and B for as many columns as 8 MiB hold, since sums don't stay in C between blocks of k.
 static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride, const jk_finish *finish, void *scratch,
                             void (*pause)(void *), void *context) {
   static const jk_finish nothing;

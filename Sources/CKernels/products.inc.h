@@ -8,7 +8,7 @@
 #define TILE_COLUMNS (2 * VL)
 #define BLOCK_INNER 256     // a panel of B [BLOCK_INNER, TILE_COLUMNS] stays in the first cache,
 #define BLOCK_ROWS 120      // a block of A [BLOCK_ROWS, BLOCK_INNER] in the second,
-#define BLOCK_COLUMNS 4096  // the panels of B in the third
+#define BLOCK_COLUMNS 1152  // the panels of B, and rows of C until their sums are complete, in the third
 #define PAUSE_COLUMNS 256   // columns of a block's sums between pauses: some tenths of a millisecond
 #define FINISH_COLUMNS 256  // columns of a block of C, in the second cache, that are finished together: rows are long enough
                             // to be fetched ahead, which those of a tile are not
@@ -171,7 +171,9 @@ INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, 
 
 /// The inner dimension and columns in blocks of equal length.
 INLINE size_t inner_block(size_t k) { return rounded_up(quotient(k, quotient(k, BLOCK_INNER)), 8); }
-INLINE size_t column_block(size_t n) { return rounded_up(quotient(n, quotient(n, BLOCK_COLUMNS)), TILE_COLUMNS); }
+INLINE size_t column_block(size_t n) {
+  return n ? rounded_up(quotient(n, quotient(n, BLOCK_COLUMNS)), TILE_COLUMNS) : 0;
+}
 
 /// What will be packed next of A: its lines are fetched from memory while tiles are summed, so that packing need not wait.
 typedef struct {

@@ -47,7 +47,8 @@ public final class DistributedOperations: Operations {
   func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {
     let (rows, columns) = (layout.rowCount(context.position), layout.columnCount(context.position))
     precondition(tensor.count == rows * columns)
-    let block = Matrix(buffer: tensor.buffer, offset: tensor.offset, rows: rows, columns: columns, stride: columns)
+    let block = Matrix(
+      buffer: tensor.buffer, offset: tensor.offset, rows: rows, columns: columns, stride: columns, type: tensor.type)
     return DistributedMatrix(
       block, rows: layout.rows, columns: layout.columns, rowAxis: layout.rowAxis, isWeight: isWeight)
   }

@@ -108,7 +108,7 @@ public final class ModelRank {
 
   /// Parameters stay as they are while `body` runs, which applies the model `uses` times.
   public func whileWeightsStay<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
-    try local?.whileWeightsStay(uses: uses, body) ?? body()
+    if let local { try local.whileWeightsStay(uses: uses, body) } else { try body() }
   }
 
   /// Returns when this rank has added all that others compute of its gradients.
@@ -135,7 +135,7 @@ extension Tensor {
   /// Elements of a tensor as a vector.
   public func elements(_ range: Range<Int>) -> Tensor {
     precondition(range.upperBound <= count)
-    return Tensor(shape: [range.count], buffer: buffer, offset: offset + range.lowerBound)
+    return Tensor(shape: [range.count], type: type, buffer: buffer, offset: offset + range.lowerBound)
   }
 }
 

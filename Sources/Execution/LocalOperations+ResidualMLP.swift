@@ -63,11 +63,14 @@ extension LocalOperations {
       addWeightGradient(p.second, layer, dbranch, rows: layer.rows, activated, inputRows: layer.hiddenRows)
 
       compute.addBiasGradient(of: dhidden, rows: layer.hiddenRows, layer.bias, to: gradient(p.first.bias))
-      let normalized = newTensor(x.shape, type)
-      _ = normalize(x.tensor, p.norm, rows: n, into: normalized)
-      addWeightGradient(p.first, layer, dhidden, rows: layer.hiddenRows, normalized, inputRows: layer.rows)
-      // In FP32 the content of the other is no longer needed.
-      let dnormalized = type == .float32 ? normalized : newTensor(x.shape)
+      /// - Returns: memory of the normalised input, where it can be used again.
+      func addFirstWeightGradient() -> Tensor? {
+        let normalized = newTensor(x.shape, type)
+        _ = normalize(x.tensor, p.norm, rows: n, into: normalized)
+        addWeightGradient(p.first, layer, dhidden, rows: layer.hiddenRows, normalized, inputRows: layer.rows)
+        return type == .float32 ? normalized : nil
+      }
+      let dnormalized = addFirstWeightGradient() ?? newTensor(x.shape)
       applyTransposed(p.first, layer, dhidden, rows: layer.hiddenRows, into: dnormalized, nil)
       // The residual path: the gradient of the output is also the first part of that of the input.
       compute.layerNormBackward(

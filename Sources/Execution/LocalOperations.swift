@@ -76,8 +76,7 @@ public final class LocalOperations: Operations {
       let isLast = i == inputs.count - 1
       compute.multiply(
         x.tensor.matrix(rows: n).plain, operand(part, transposed: true, isLeft: false), into: y.matrix(rows: n),
-        accumulate: i > 0,
-        finish: isLast ? Finish(bias: value(p.bias)) : nil)
+        accumulate: i > 0, finish: isLast ? Finish(bias: value(p.bias)) : nil)
       start += x.shape.columns
     }
     precondition(start == weight.shape[1], "linear layer with \(weight.shape[1]) inputs was given \(start)")

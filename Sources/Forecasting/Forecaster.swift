@@ -60,7 +60,7 @@ public final class Forecaster {
       .filter { $0.offset % mesh.replica == position.replica }.map(\.element)
     let total = steps * firsts.reduce(0) { $0 + min(batchSize, indices.count - $1) }
     var done = 0
-    try runner.rank.whileWeightsStay(uses: total) {
+    try runner.rank.whileWeightsStay(uses: steps * firsts.count) {
       for first in firsts {
         let batch = Array(indices[first..<min(first + batchSize, indices.count)])
         let frame = try reader.read(batch)

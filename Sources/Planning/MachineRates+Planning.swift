@@ -51,7 +51,10 @@ extension MachineRates {
       // Read and written, twice: normalising and tiling.
       frameSecondsPerByte: 4 * memory.seconds(1 << 30) / Double(1 << 30), threads: threads,
       // Known of the kernels at hand alone.
-      productScratchBytes: { areKernelsHere ? Compute.productScratchBytes(m: $0.m, n: $0.n, k: $0.k) : 0 },
+      productScratchBytes: { product in
+        guard areKernelsHere, let precision = Precision(rawValue: precision) else { return 0 }
+        return precision.productScratchBytes(m: product.m, n: product.n, k: product.k)
+      },
       programBytes: MachineModel.measuredProgramBytes + library)
     let gelu = (gelus ?? []).min { abs($0.threads - threads) < abs($1.threads - threads) }
     model.geluSeconds = gelu.map { Double($0.threads) / Double(threads) / $0.numbersPerSecond } ?? 0

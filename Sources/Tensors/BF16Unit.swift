@@ -132,6 +132,14 @@ public struct BF16Unit: @unchecked Sendable {
     }
   }
 
+  /// The most scratch memory that one thread needs for a product, bytes.
+  func scratchBytes(m: Int, n: Int, k: Int, parts: Int) -> Int {
+    var task = jk_bf16_task()
+    (task.m, task.n, task.k, task.parts) = (m, n, k, Int32(parts))
+    let size = table.pointee.product_scratch(&task)
+    return parts == 1 ? max(size, table.pointee.rounded_product_scratch(&task)) : size
+  }
+
   private func task(_ a: BF16Operand, _ b: BF16Operand, _ parts: Int, _ accumulate: Bool) -> jk_bf16_task {
     precondition(a.columns == b.rows && a.columns > 0 && (1...2).contains(parts))
     return jk_bf16_task(

@@ -96,8 +96,18 @@ public final class Compute: Sendable {
     }
   }
 
-  /// Small results of long sums (weight gradients of the blend) are split along the sum, others along the longer side, or so
-  /// that all threads read the same packed operand.
+  /// Rows or columns of which a thread gets a multiple.
+  private static let productGrain = 16
+
+  /// Along the longer side; but so that all threads read the same packed operand where that leaves none without work.
+  private func splitsColumns(_ a: Operand, _ b: Operand, _ c: Matrix) -> Bool {
+    let needed = team.count * Compute.productGrain
+    if a.packed != nil && c.columns >= needed { return true }
+    if b.packed != nil && c.rows >= needed { return false }
+    return c.columns >= c.rows
+  }
+
+  /// Small results of long sums (weight gradients of the blend) are split along the sum.
   private func splitsSum(_ a: Operand, _ c: Matrix) -> Bool {
     c.type == .float32 && team.count > 1 && c.rows * c.columns < 64 * 64 * team.count && a.columns > 4_096
   }
@@ -119,10 +129,10 @@ public final class Compute: Sendable {
     if splitsSum(a, c) {
       multiplySplittingSum(a, b, into: c, accumulate: accumulate)
       finish?(c)
-    } else if a.packed != nil || b.packed == nil && c.columns >= c.rows {
-      team.split(c.columns, grain: 16) { part(a, b.columns($0), c.columns($0), finish?.columns($0)) }
+    } else if splitsColumns(a, b, c) {
+      team.split(c.columns, grain: Compute.productGrain) { part(a, b.columns($0), c.columns($0), finish?.columns($0)) }
     } else {
-      team.split(c.rows, grain: 16) { part(a.rows($0), b, c.rows($0), finish?.rows($0)) }
+      team.split(c.rows, grain: Compute.productGrain) { part(a.rows($0), b, c.rows($0), finish?.rows($0)) }
     }
   }
 

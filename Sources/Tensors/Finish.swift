@@ -115,6 +115,6 @@ public struct Finish: Sendable {
   }
 
   private static func part(_ bias: Tensor, _ range: Range<Int>) -> Tensor {
-    Tensor(shape: [range.count], buffer: bias.buffer, offset: bias.offset + range.lowerBound)
+    Tensor(shape: [range.count], type: bias.type, buffer: bias.buffer, offset: bias.offset + range.lowerBound)
   }
 }

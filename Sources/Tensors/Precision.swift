@@ -42,6 +42,13 @@ public enum Precision: String, CaseIterable, Sendable {
 
   var parts: Int { self == .bf16x3 ? 2 : 1 }
 
+  /// The most scratch memory that one thread needs for a product on this CPU, bytes.
+  public func productScratchBytes(m: Int, n: Int, k: Int) -> Int {
+    let unit = BF16Unit.available[0]
+    if self == .fp32 || self == .bf16x3 && !unit.isNative { return Compute.productScratchBytes(m: m, n: n, k: k) }
+    return unit.scratchBytes(m: m, n: n, k: k, parts: parts)
+  }
+
   /// How values are stored that nothing but products and GELU reads.
   public var activationType: ElementType { self == .bf16 ? .bfloat16 : .float32 }
 

@@ -230,25 +230,23 @@ public final class Trainer {
       tokens.lowerBound * s..<tokens.upperBound * s]
     // The loss, then squares by channel.
     var sums = [Double](repeating: 0, count: 1 + dataset.channels.count)
-    try runner.rank.whileWeightsStay(uses: count * options.validationSteps) {
-      for (number, start) in starts.enumerated() where number % mesh.replica == context.position.replica {
-        let frame = try reader.read([start])
-        var state = runner.state(frame.state)
-        for step in 0..<options.validationSteps {
-          let time = dataset.times[start].adding(hours: (step + 1) * runner.stepHours)
-          guard let index = dataset.index(of: time) else {
-            preconditionFailure("the sampler chose a start without its target")
-          }
-          let target = try reader.read([index]).state
-          state = try runner.advance(state, from: frame, step: step)
-          sums[0] += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
-          guard step == 0 else { continue }
-          for (point, weight) in areaWeights.enumerated() {
-            let start = point * own.count
-            for (position, channel) in own.enumerated() {
-              let error = state.tensor.pointer[start + position] - target.pointer[start + position]
-              sums[1 + channel] += Double(weight * error * error)
-            }
+    for (number, start) in starts.enumerated() where number % mesh.replica == context.position.replica {
+      let frame = try reader.read([start])
+      var state = runner.state(frame.state)
+      for step in 0..<options.validationSteps {
+        let time = dataset.times[start].adding(hours: (step + 1) * runner.stepHours)
+        guard let index = dataset.index(of: time) else {
+          preconditionFailure("the sampler chose a start without its target")
+        }
+        let target = try reader.read([index]).state
+        state = try runner.advance(state, from: frame, step: step)
+        sums[0] += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
+        guard step == 0 else { continue }
+        for (point, weight) in areaWeights.enumerated() {
+          let start = point * own.count
+          for (position, channel) in own.enumerated() {
+            let error = state.tensor.pointer[start + position] - target.pointer[start + position]
+            sums[1 + channel] += Double(weight * error * error)
           }
         }
       }

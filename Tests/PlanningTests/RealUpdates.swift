@@ -13,7 +13,8 @@ import Training
 /// What a simulation is compared with: updates of a small model on ranks as threads, with numbers.
 enum RealUpdates {
   struct Measured: Sendable {
-    var productFLOPs = 0
+    /// Nil where nobody counts.
+    var productFLOPs: Int?
     var bytesSent: [MeshAxis: Int] = [:]
     var messagesSent: [MeshAxis: Int] = [:]
     var poolBytes = 0
@@ -34,21 +35,24 @@ enum RealUpdates {
 
   /// The last of two updates, by rank.
   static func run(
-    _ description: ModelDescription, _ layout: Layout, threads: Int = 1, rollout: RolloutPlan.Kind, pace: Pace?
+    _ description: ModelDescription, _ layout: Layout, threads: Int = 1, _ precision: Precision = .fp32,
+    rollout: RolloutPlan.Kind, pace: Pace?
   ) throws -> [Measured] {
-    if layout.mesh.count == 1 { return [try run(description, layout, threads, rollout, pace, SingleRank())] }
-    return try ThreadRanks.run(layout.mesh.count) { try run(description, layout, threads, rollout, pace, $0) }
+    @Sendable func run(_ world: any Communicator) throws -> Measured {
+      try RealUpdates.run(description, layout, threads, precision, rollout, pace, world)
+    }
+    return layout.mesh.count == 1 ? [try run(SingleRank())] : try ThreadRanks.run(layout.mesh.count, run)
   }
 
   private static func run(
-    _ description: ModelDescription, _ layout: Layout, _ threads: Int, _ rollout: RolloutPlan.Kind, _ pace: Pace?,
-    _ world: any Communicator
+    _ description: ModelDescription, _ layout: Layout, _ threads: Int, _ precision: Precision,
+    _ rollout: RolloutPlan.Kind, _ pace: Pace?, _ world: any Communicator
   ) throws -> Measured {
     world.manner.overlaps = layout.overlaps
     let model = try description.makeModel()
     let tiling = try description.tiling()
-    let products = CountingProducts()
-    let compute = Compute(threads: threads, backend: products)
+    let counting = precision == .fp32 ? CountingProducts() : nil
+    let compute = Compute(threads: threads, backend: try counting ?? precision.products().backend)
     let rank = try ModelRank(RankContext(layout.mesh, world), compute, model.parameters) {
       try model.dryStep($0, batch: layout.batch, isTraining: true)
     }
@@ -77,7 +81,7 @@ enum RealUpdates {
       state: state, times: Array(repeating: Timestamp(year: 2001, month: 1, day: 1), count: layout.batch))
     var measured = Measured()
     for update in 0..<2 {
-      let (flops, context) = (products.count, rank.context)
+      let (flops, context) = (counting?.count, rank.context)
       let axes: [MeshAxis: any Communicator] = [
         .replica: context.replica, .domain: context.domain, .tensor: context.tensor,
       ]
@@ -87,7 +91,7 @@ enum RealUpdates {
         steps: layout.rolloutSteps)
       let sums = try training.gradients(update, plan) { frame }
       try training.apply(update, learningRate: 1e-4, sums)
-      measured.productFLOPs = products.count - flops
+      measured.productFLOPs = counting.map { $0.count - flops! }
       for (axis, communicator) in axes {
         measured.bytesSent[axis] = communicator.traffic.bytesSent - before[axis]!.bytesSent
         measured.messagesSent[axis] = communicator.traffic.messagesSent - before[axis]!.messagesSent

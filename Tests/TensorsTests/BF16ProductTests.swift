@@ -199,11 +199,13 @@ import Testing
     }
   }
 
-  /// The same for a product in bf16, over the edges of all blocks: sums, what is left to do, then rounding, as step by step.
+  /// The same for a product in bf16: sums, what is left to do, then rounding, as step by step.
   @Test(arguments: units) func roundedProductsAreFinishedFirst(name: String) throws {
     let unit = try #require(Self.unit(name))
-    let compute = Compute(threads: 2, backend: BF16Products(unit, parts: 1))
-    for (m, n, k) in [(50, 300, 40), (33, 5, 1_100), (290, 70, 3)] {
+    let compute = Compute(threads: 1, backend: BF16Products(unit, parts: 1))
+    // Over the edges of blocks of all dimensions; of so long a sum only 32 rows and 96 columns are packed at once.
+    let isEmulated = name.hasPrefix("emulated")
+    for (m, n, k) in [(50, 300, 40), (33, 5, 1_100), (290, 70, 3)] + (isEmulated ? [] : [(40, 100, 32_800)]) {
       let test = Case(m: m, n: n, k: k)
       let sums = Tensor(zeros: [m, n])
       compute.multiply(test.a, test.b, into: sums.matrix)
