@@ -56,61 +56,111 @@ INLINE float horizontal(vf v) {
 #define LOAD_PART(p) load_part(p, part)
 #define STORE_PART(p, v) store_part(p, v, part)
 
-// exp for x <= 0 (Cephes coefficients; relative error below 2 ulp). Smaller than -87 is taken as -87.
-INLINE vf exp_negative(vf x) {
-  x = choose((vi)(x < splat(-87.0f)), splat(-87.0f), x);
-  const vf magic = splat(12582912.0f);  // rounds to the nearest integer
-  const vf n = (x * 1.44269504088896341f + magic) - magic;
-  vf r = x - n * 0.693359375f;
+// Two vectors side by side: what waits for one goes on with the other where chains of operations are long. No instruction set
+// passes them to functions, and none is: all that takes them is inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+typedef float pf __attribute__((vector_size(2 * JK_VECTOR_BYTES)));
+typedef int32_t pi __attribute__((vector_size(2 * JK_VECTOR_BYTES)));
+typedef uint32_t pu __attribute__((vector_size(2 * JK_VECTOR_BYTES)));
+
+INLINE pf pair(vf low, vf high) {
+  const vf halves[2] = {low, high};
+  pf v;
+  memcpy(&v, halves, sizeof v);
+  return v;
+}
+INLINE vf low(pf v) { return load((const float *)&v); }
+INLINE vf high(pf v) { return load((const float *)&v + VL); }
+INLINE pf pair_of(float a) { return (pf){0} + a; }
+INLINE pf choose_pairs(pi mask, pf yes, pf no) { return (pf)((mask & (pi)yes) | (~mask & (pi)no)); }
+
+INLINE pf load_pair(const float *p) { return pair(load(p), load(p + VL)); }
+INLINE void store_pair(float *p, pf v) {
+  store(p, low(v));
+  store(p + VL, high(v));
+}
+INLINE pf load_pair_part(const float *p, size_t n) {
+  return n < VL ? pair(load_part(p, n), (vf){0}) : pair(load(p), load_part(p + VL, n - VL));
+}
+INLINE void store_pair_part(float *p, pf v, size_t n) {
+  if (n < VL) return store_part(p, low(v), n);
+  store(p, low(v));
+  store_part(p + VL, high(v), n - VL);
+}
+
+// The same as FOR_VECTORS by pairs. BODY can load and store bf16 too, in rounded.inc.h.
+#define FOR_PAIRS(n, BODY)                                                             \
+  do {                                                                                 \
+    size_t i = 0;                                                                      \
+    for (; i + 2 * VL <= (n); i += 2 * VL) {                                           \
+      BODY(load_pair, store_pair, load_rounded_pair, store_rounded_pair)               \
+    }                                                                                  \
+    if (i < (n)) {                                                                     \
+      const size_t part = (n) - i;                                                     \
+      BODY(LOAD_PAIR_PART, STORE_PAIR_PART, LOAD_ROUNDED_PAIR_PART, STORE_ROUNDED_PAIR_PART) \
+    }                                                                                  \
+  } while (0)
+#define LOAD_PAIR_PART(p) load_pair_part(p, part)
+#define STORE_PAIR_PART(p, v) store_pair_part(p, v, part)
+
+// Φ(-a) and exp(-a²/2), a = |x| or 13.19 if that is less: exp(-a²/2) is then near the least of normal numbers, Φ(-a) below it.
+//
+// exp: coefficients of Cephes, relative error below 2 ulp. Φ(-a) = exp(-a²/2)·Q(1/(1 + 0.3 a)): polynomial of
+// Tests/Goldens/fit_gelu.py (degree 8). Both polynomials in parts that don't wait for each other.
+INLINE pf normal_tail(pf x, pf *a, pf *density) {
+  const pf magnitude = (pf)((pi)x & 0x7fffffff), most = pair_of(13.19f);
+  *a = choose_pairs((pi)(magnitude < most), magnitude, most);
+  const pf y = *a * *a * -0.5f;
+
+  const pf magic = pair_of(12582912.0f);  // rounds to the nearest integer n, which its last bits then hold
+  const pf shifted = y * 1.44269504088896341f + magic, n = shifted - magic;
+  pf r = y - n * 0.693359375f;
   r = r - n * -2.12194440e-4f;
-  vf p = splat(1.9875691500e-4f);
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const vi power = (__builtin_convertvector(n, vi) + 127) << 23;
-  return p * (vf)power;
+  const pf r2 = r * r;
+  const pf p4 = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  const pf p2 = r * 8.3334519073e-3f + 4.1665795894e-2f;
+  const pf p0 = r * 1.6666665459e-1f + 5.0000001201e-1f;
+  const pf power = ((p4 * r2 + p2) * r2 + p0) * r2 + (r + 1.0f);
+  *density = (pf)((pu)power + ((pu)shifted << 23));
+
+  const pf t = 1.0f / (*a * 0.3f + 1.0f), t2 = t * t;
+  const pf q6 = t * 3.608884025e-02f + -1.589337392e-01f;
+  const pf q4 = t * 2.093464112e-01f + -5.645012095e-02f;
+  const pf q2 = t * 1.300326348e-01f + 9.946505771e-02f;
+  const pf q0 = t * 1.208263158e-01f + 1.196245408e-01f;
+  return (((q6 * t2 + q4) * t2 + q2) * t2 + q0) * (t * *density);
 }
 
-// Φ(x) and exp(-x²/2). Polynomial of Tests/Goldens/fit_gelu.py (degree 8): Φ(-a) = exp(-a²/2)·Q(1/(1 + 0.3 a)).
-INLINE vf normal_distribution(vf x, vf *density) {
-  const vf a = choose((vi)(x < splat(0.0f)), -x, x);
-  const vf e = exp_negative(a * a * -0.5f);
-  const vf t = 1.0f / (a * 0.3f + 1.0f);
-  vf q = splat(3.608884025e-02f);
-  q = q * t + -1.589337392e-01f;
-  q = q * t + 2.093464112e-01f;
-  q = q * t + -5.645012095e-02f;
-  q = q * t + 1.300326348e-01f;
-  q = q * t + 9.946505771e-02f;
-  q = q * t + 1.208263158e-01f;
-  q = q * t + 1.196245408e-01f;
-  q = q * t * e;
-  *density = e;
-  return choose((vi)(x < splat(0.0f)), q, 1.0f - q);
+// x·Φ(x) = max(x, 0) - a·Φ(-a).
+INLINE pf gelu_of_tail(pf x, pf a, pf tail) { return choose_pairs((pi)(x < pair_of(0)), pair_of(0), x) - a * tail; }
+
+INLINE pf gelu(pf x) {
+  pf a, density;
+  const pf tail = normal_tail(x, &a, &density);
+  return gelu_of_tail(x, a, tail);
 }
 
-INLINE vf gelu(vf x) {
-  vf e;
-  return x * normal_distribution(x, &e);
+// Φ(x) + x·φ(x), and y = gelu(x).
+INLINE pf gelu_derivative(pf x, pf *y) {
+  pf a, density;
+  const pf tail = normal_tail(x, &a, &density);
+  *y = gelu_of_tail(x, a, tail);
+  return choose_pairs((pi)(x < pair_of(0)), tail, 1.0f - tail) + x * (density * 0.398942280401432678f);
 }
 
 static void gelu_forward(const float *x, float *y, size_t n) {
-#define BODY(LOAD, STORE, _) STORE(y + i, gelu(LOAD(x + i)));
-  FOR_VECTORS(n, BODY);
+#define BODY(LOAD, STORE, LOAD_16, STORE_16) STORE(y + i, gelu(LOAD(x + i)));
+  FOR_PAIRS(n, BODY);
 #undef BODY
 }
 
 static void gelu_backward(const float *x, const float *dy, float *dx, float *y, size_t n) {
-#define BODY(LOAD, STORE, _)                                            \
-  vf e;                                                                 \
-  const vf v = LOAD(x + i);                                             \
-  const vf cdf = normal_distribution(v, &e);                            \
-  STORE(dx + i, LOAD(dy + i) * (cdf + v * e * 0.398942280401432678f));  \
-  if (y) STORE(y + i, v * cdf);
-  FOR_VECTORS(n, BODY);
+#define BODY(LOAD, STORE, LOAD_16, STORE_16)              \
+  pf g;                                                   \
+  const pf derivative = gelu_derivative(LOAD(x + i), &g); \
+  STORE(dx + i, LOAD(dy + i) * derivative);               \
+  if (y) STORE(y + i, g);
+  FOR_PAIRS(n, BODY);
 #undef BODY
 }
 
@@ -133,23 +183,23 @@ static void add_row_bias(float *x, const float *bias, size_t rows, size_t column
 
 static void column_bias_gelu(float *u, const float *bias, float *y, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++, u += columns, y += columns) {
-#define BODY(LOAD, STORE, _)                  \
-  const vf v = LOAD(u + i) + LOAD(bias + i);  \
+#define BODY(LOAD, STORE, LOAD_16, STORE_16)  \
+  const pf v = LOAD(u + i) + LOAD(bias + i);  \
   STORE(u + i, v);                            \
   STORE(y + i, gelu(v));
-    FOR_VECTORS(columns, BODY);
+    FOR_PAIRS(columns, BODY);
 #undef BODY
   }
 }
 
 static void row_bias_gelu(float *u, const float *bias, float *y, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; r++, u += columns, y += columns) {
-    const vf b = splat(bias[r]);
-#define BODY(LOAD, STORE, _)     \
-  const vf v = LOAD(u + i) + b;  \
-  STORE(u + i, v);               \
+    const pf b = pair_of(bias[r]);
+#define BODY(LOAD, STORE, LOAD_16, STORE_16) \
+  const pf v = LOAD(u + i) + b;              \
+  STORE(u + i, v);                           \
   STORE(y + i, gelu(v));
-    FOR_VECTORS(columns, BODY);
+    FOR_PAIRS(columns, BODY);
 #undef BODY
   }
 }

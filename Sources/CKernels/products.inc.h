@@ -75,22 +75,21 @@ static void finish(const jk_finish *f, size_t row, size_t column, float *c, size
     const float *addend = f->addend ? f->addend + r * f->addend_stride + column : NULL;
     const float *u = f->gelu_input ? (const float *)f->gelu_input + r * f->gelu_input_stride + column : NULL;
     float *y = f->gelu_output ? (float *)f->gelu_output + r * f->gelu_output_stride + column : NULL;
-    const vf row_bias = splat(bias && f->bias_per_row ? *bias : 0);
-#define BODY(LOAD, STORE, _)                                        \
-  vf v = LOAD(c + i);                                               \
+    const pf row_bias = pair_of(bias && f->bias_per_row ? *bias : 0);
+#define BODY(LOAD, STORE, LOAD_16, STORE_16)                        \
+  pf v = LOAD(c + i);                                               \
   if (bias) v += f->bias_per_row ? row_bias : LOAD(bias + i);       \
   if (addend) v += LOAD(addend + i);                                \
   if (u) {                                                          \
-    vf e;                                                           \
-    const vf x = LOAD(u + i), cdf = normal_distribution(x, &e);     \
-    v *= cdf + x * e * 0.398942280401432678f;                       \
-    if (y) STORE(y + i, x * cdf);                                   \
+    pf g;                                                           \
+    v *= gelu_derivative(LOAD(u + i), &g);                          \
+    if (y) STORE(y + i, g);                                         \
     STORE(c + i, v);                                                \
   } else {                                                          \
     STORE(c + i, v);                                                \
     if (y) STORE(y + i, gelu(v));                                   \
   }
-    FOR_VECTORS(columns, BODY);
+    FOR_PAIRS(columns, BODY);
 #undef BODY
   }
 }

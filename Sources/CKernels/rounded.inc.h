@@ -41,6 +41,23 @@ INLINE void store_rounded(uint16_t *p, vf v, size_t n) {
 #define LOAD_ROUNDED_PART(p) load_rounded(p, part)
 #define STORE_ROUNDED_PART(p, v) store_rounded(p, v, part)
 
+INLINE pf load_rounded_pair(const uint16_t *p) { return pair(load_rounded(p, VL), load_rounded(p + VL, VL)); }
+INLINE void store_rounded_pair(uint16_t *p, pf v) {
+  store_rounded(p, low(v), VL);
+  store_rounded(p + VL, high(v), VL);
+}
+INLINE pf load_rounded_pair_part(const uint16_t *p, size_t n) {
+  return n < VL ? pair(load_rounded(p, n), (vf){0}) : pair(load_rounded(p, VL), load_rounded(p + VL, n - VL));
+}
+INLINE void store_rounded_pair_part(uint16_t *p, pf v, size_t n) {
+  if (n < VL) return store_rounded(p, low(v), n);
+  store_rounded(p, low(v), VL);
+  store_rounded(p + VL, high(v), n - VL);
+}
+#define LOAD_ROUNDED_PAIR_PART(p) load_rounded_pair_part(p, part)
+#define STORE_ROUNDED_PAIR_PART(p, v) store_rounded_pair_part(p, v, part)
+INLINE pf rounded_pair(pf v) { return pair(widen(rounded(low(v))), widen(rounded(high(v)))); }
+
 /// What is left to do to sums of a product, from (row, column) on, on their way to C in bf16. GELU is that of the rounded number,
 /// so that its derivative in backward, where only that is left, belongs to it.
 static void finish_rounded(const jk_finish *f, size_t row, size_t column, const float *sums, size_t sums_stride,
@@ -50,37 +67,35 @@ static void finish_rounded(const jk_finish *f, size_t row, size_t column, const 
     const float *addend = f->addend ? f->addend + r * f->addend_stride + column : NULL;
     const uint16_t *u = f->gelu_input ? (const uint16_t *)f->gelu_input + r * f->gelu_input_stride + column : NULL;
     uint16_t *y = f->gelu_output ? (uint16_t *)f->gelu_output + r * f->gelu_output_stride + column : NULL;
-    const vf row_bias = splat(bias && f->bias_per_row ? *bias : 0);
+    const pf row_bias = pair_of(bias && f->bias_per_row ? *bias : 0);
 #define BODY(LOAD, STORE, LOAD_16, STORE_16)                        \
-  vf v = LOAD(sums + i);                                            \
+  pf v = LOAD(sums + i);                                            \
   if (bias) v += f->bias_per_row ? row_bias : LOAD(bias + i);       \
   if (addend) v += LOAD(addend + i);                                \
   if (u) {                                                          \
-    vf e;                                                           \
-    const vf x = LOAD_16(u + i), cdf = normal_distribution(x, &e);  \
-    STORE_16(c + i, v * (cdf + x * e * 0.398942280401432678f));     \
-    if (y) STORE_16(y + i, x * cdf);                                \
+    pf g;                                                           \
+    STORE_16(c + i, v * gelu_derivative(LOAD_16(u + i), &g));       \
+    if (y) STORE_16(y + i, g);                                      \
   } else {                                                          \
     STORE_16(c + i, v);                                             \
-    if (y) STORE_16(y + i, gelu(widen(rounded(v))));                \
+    if (y) STORE_16(y + i, gelu(rounded_pair(v)));                  \
   }
-    FOR_ROUNDED(columns, BODY);
+    FOR_PAIRS(columns, BODY);
 #undef BODY
   }
 }
 
 static void gelu_of_rounded(const uint16_t *u, float *y, size_t n) {
 #define BODY(LOAD, STORE, LOAD_16, STORE_16) STORE(y + i, gelu(LOAD_16(u + i)));
-  FOR_ROUNDED(n, BODY);
+  FOR_PAIRS(n, BODY);
 #undef BODY
 }
 
 static void gelu_backward_of_rounded(const uint16_t *u, float *d, size_t n) {
-#define BODY(LOAD, STORE, LOAD_16, STORE_16)                                              \
-  vf e;                                                                                   \
-  const vf x = LOAD_16(u + i), cdf = normal_distribution(x, &e);                          \
-  STORE(d + i, widen(rounded(LOAD(d + i) * (cdf + x * e * 0.398942280401432678f))));
-  FOR_ROUNDED(n, BODY);
+#define BODY(LOAD, STORE, LOAD_16, STORE_16) \
+  pf g;                                      \
+  STORE(d + i, rounded_pair(LOAD(d + i) * gelu_derivative(LOAD_16(u + i), &g)));
+  FOR_PAIRS(n, BODY);
 #undef BODY
 }
 
