@@ -12,7 +12,7 @@
 #define PAUSE_COLUMNS 256   // columns of a block's sums between pauses: some tenths of a millisecond
 #define FINISH_COLUMNS 256  // columns of a block of C, in the second cache, that are finished together: rows are long enough
                             // to be fetched ahead, which those of a tile are not
-#define PANEL_GROUP 16      // panels written side by side, so that lines of memory are read whole
+#define PACKED_ROWS 8       // rows that are packed side by side: panels are written in runs of some lines
 #define LINE 16             // floats of a cache line
 
 INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
@@ -118,11 +118,11 @@ INLINE void transpose_registers(v8 r[8]) {
 /// zeros.
 INLINE void pack_rows(const float *x, size_t stride, size_t lines, size_t k, size_t width, float *out) {
   const size_t whole = lines / width, rest = lines % width;
-  for (size_t first = 0; first < whole; first += PANEL_GROUP) {
-    const size_t end = smaller(first + PANEL_GROUP, whole);
-    for (size_t p = 0; p < k; p++) {
-      for (size_t g = first; g < end; g++) {
-        memcpy(out + (g * k + p) * width, x + p * stride + g * width, width * sizeof(float));
+  for (size_t p = 0; p < k; p += PACKED_ROWS) {
+    const size_t end = smaller(p + PACKED_ROWS, k);
+    for (size_t g = 0; g < whole; g++) {
+      for (size_t q = p; q < end; q++) {
+        memcpy(out + (g * k + q) * width, x + q * stride + g * width, width * sizeof(float));
       }
     }
   }
@@ -151,12 +151,13 @@ INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, 
   for (size_t l = 0; l < lines; l += width) {
     const size_t count = lines - l < width ? lines - l : width;
     float *panel = out + l * k;
-    // Sixteen numbers of a line at once: lines that are a power of two apart push each other out of the cache.
-    for (size_t p = 0; p < k; p += 16) {
-      for (size_t first = 0; first < width; first += 8) {
-        const size_t n = width - first < 8 ? width - first : 8;
-        const size_t here = count < first ? 0 : count - first < n ? count - first : n;
-        const float *rows = x + (l + first) * stride;
+    // Eight lines side by side, sixteen numbers of each at once: lines that are a power of two apart push each other out of
+    // the cache.
+    for (size_t first = 0; first < width; first += 8) {
+      const size_t n = width - first < 8 ? width - first : 8;
+      const size_t here = count < first ? 0 : count - first < n ? count - first : n;
+      const float *rows = x + (l + first) * stride;
+      for (size_t p = 0; p < k; p += 16) {
         for (size_t i = 0; i < here; i++) __builtin_prefetch(rows + i * stride + p + LINE, 0, 3);
         for (size_t q = p; q < p + 16 && q < whole; q += 8) pack_block(rows, stride, here, q, n, width, panel + first);
         for (size_t q = p < whole ? whole : p; q < p + 16 && q < k; q++) {
@@ -167,9 +168,11 @@ INLINE void pack_columns(const float *x, size_t stride, size_t lines, size_t k, 
   }
 }
 
-
-/// The inner dimension and columns in blocks of equal length.
+/// The inner dimension, rows and columns in blocks of equal length.
 INLINE size_t inner_block(size_t k) { return rounded_up(quotient(k, quotient(k, BLOCK_INNER)), 8); }
+INLINE size_t row_block(size_t m) {
+  return m ? rounded_up(quotient(m, quotient(m, BLOCK_ROWS)), TILE_ROWS) : 0;
+}
 INLINE size_t column_block(size_t n) {
   return n ? rounded_up(quotient(n, quotient(n, BLOCK_COLUMNS)), TILE_COLUMNS) : 0;
 }
@@ -198,34 +201,34 @@ INLINE void fetch_some(source_ahead *x, size_t count) {
 }
 
 static size_t product_scratch(size_t m, size_t n, size_t k) {
-  return (rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) + column_block(n)) * inner_block(k);
+  return (row_block(m) + column_block(n)) * inner_block(k);
 }
 
 static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
                     size_t c_stride, const jk_finish *f, float *scratch, void (*pause)(void *), void *context) {
-  const size_t inner = inner_block(k);
-  float *const a_panels = scratch, *const b_panels = scratch + rounded_up(smaller(m, BLOCK_ROWS), TILE_ROWS) * inner;
-  const size_t most_columns = column_block(n);
+  const size_t inner = inner_block(k), most_rows = row_block(m), most_columns = column_block(n);
+  float *const a_panels = scratch, *const b_panels = scratch + most_rows * inner;
   for (size_t first = 0; first < n; first += most_columns) {
     const size_t columns = smaller(n - first, most_columns);
     for (size_t p = 0; p < k; p += inner) {
-      const size_t depth = smaller(k - p, inner);
+      const size_t depth = smaller(k - p, inner), after = p + depth;
       if (b->transposed) {
         pack_columns(b->data + first * b->stride + p, b->stride, columns, depth, TILE_COLUMNS, b_panels);
       } else {
         pack_rows(b->data + p * b->stride + first, b->stride, columns, depth, TILE_COLUMNS, b_panels);
       }
-      for (size_t top = 0; top < m; top += BLOCK_ROWS) {
-        const size_t rows = smaller(m - top, BLOCK_ROWS);
+      for (size_t top = 0; top < m; top += most_rows) {
+        const size_t rows = smaller(m - top, most_rows);
         if (a->transposed) {
           pack_rows(a->data + p * a->stride + top, a->stride, rows, depth, TILE_ROWS, a_panels);
         } else {
           pack_columns(a->data + top * a->stride + p, a->stride, rows, depth, TILE_ROWS, a_panels);
         }
         const size_t next = top + rows, tiles = quotient(rows, TILE_ROWS) * quotient(columns, TILE_COLUMNS);
-        source_ahead ahead = source_of(a, next, smaller(m - next, BLOCK_ROWS), p, depth);
+        source_ahead ahead = next < m ? source_of(a, next, smaller(m - next, most_rows), p, depth)
+                                      : source_of(a, 0, smaller(m, most_rows), after, smaller(k - after, inner));
         const size_t lines_per_tile = quotient(ahead.rows * ahead.lines, tiles);
-        const bool add = accumulate || p > 0, is_last = f && p + depth == k;
+        const bool add = accumulate || p > 0, is_last = f && after == k;
         for (size_t j = 0; j < columns; j += TILE_COLUMNS) {
           if (pause && j % PAUSE_COLUMNS == 0) pause(context);
           for (size_t i = 0; i < rows; i += TILE_ROWS) {
