@@ -1,7 +1,8 @@
 import Basics
-import Datasets
 import TestSupport
 import Testing
+
+@testable import Datasets
 
 @Suite struct TimeTests {
   /// Random instants through eleven centuries, written by NumPy.
@@ -86,5 +87,21 @@ import Testing
       #expect(throws: JigsawError.self) { try hours.timestamp(value) }
     }
     for value in [Int64.min, .max, 1 << 55] { #expect(throws: JigsawError.self) { try hours.timestamp(value) } }
+  }
+}
+
+@Suite struct IntervalTests {
+  @Test func intervalsAreReadAsAnemoiWritesThem() {
+    let seconds: [String: Int64] = [
+      "6": 21_600, "6h": 21_600, "6H": 21_600, "1d": 86_400, "30m": 1_800, "900s": 900, "1:30": 5_400,
+      "0:0:10": 10, "PT6H": 21_600, "P1D": 86_400, "P1DT12H": 129_600, "PT90M": 5_400, "P1W": 604_800, "+6h": 21_600,
+      "PT1H30M15S": 5_415,
+    ]
+    for (text, expected) in seconds { #expect(Frequency.seconds(text) == expected, "\(text)") }
+    for text in [
+      "", "h", "0h", "-6h", "P", "PT", "P1M", "P1Y", "PT6", "6x", "1:2:3:4", "PT1M1H", "1w", "P1DT", "PT-6H",
+    ] {
+      #expect(Frequency.seconds(text) == nil, "\(text)")
+    }
   }
 }

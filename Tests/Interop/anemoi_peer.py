@@ -103,8 +103,9 @@ def octahedral(n):
     return np.array(lat), np.array(lon)
 
 
-def by_hand(folder, name, lat, lon, members=1, shape=None, variables=("2t", "msl", "t_850", "z_500"), dates=24):
-    """The layout as anemoi-datasets writes it, for grids that no source here has."""
+def by_hand(folder, name, lat, lon, members=1, shape=None, variables=("2t", "msl", "t_850", "z_500"), dates=24,
+            missing=()):  # fmt: skip
+    """The layout as anemoi-datasets writes it, for grids that no source here has, some dates in name only."""
     import zarr
 
     rng = np.random.default_rng(len(lat))
@@ -119,6 +120,7 @@ def by_hand(folder, name, lat, lon, members=1, shape=None, variables=("2t", "msl
         ],
         axis=1,
     ).astype("f4")
+    data[list(missing)] = np.nan
     root.create_dataset(
         "data", data=data, chunks=(1, len(variables), 1, (len(lat) + 2) // 3), fill_value=np.nan,
         dimension_separator=".",
@@ -127,14 +129,14 @@ def by_hand(folder, name, lat, lon, members=1, shape=None, variables=("2t", "msl
     root.create_dataset("dates", data=start + np.arange(dates) * np.timedelta64(21600, "s"))
     root.create_dataset("latitudes", data=lat.astype("f8"))
     root.create_dataset("longitudes", data=lon.astype("f8"))
-    for key, function in [("mean", np.mean), ("stdev", np.std), ("minimum", np.min), ("maximum", np.max)]:
+    for key, function in [("mean", np.nanmean), ("stdev", np.nanstd), ("minimum", np.nanmin), ("maximum", np.nanmax)]:
         root.create_dataset(key, data=function(data.astype("f8"), axis=(0, 2, 3)))
         change = data[1:].astype("f8") - data[:-1]
         root.create_dataset(f"statistics_tendencies_6h_{key}", data=function(change, axis=(0, 2, 3)))
     root.attrs.update(
         version="0.22", uuid=name, dimensions=["dates", "variables", "ensembles", "values"], shape=data.shape,
         variables=list(variables), variables_metadata={v: {} for v in variables}, constant_fields=[],
-        field_shape=shape, resolution=None, frequency="6h", dtype="float32", allow_nans=False, missing_dates=[],
+        field_shape=shape, resolution=None, frequency="6h", dtype="float32", allow_nans=False, missing_dates=[str(start + d * np.timedelta64(21600, "s")) for d in missing],
         start_date="2020-01-01T00:00:00", end_date="2020-01-06T18:00:00",
         statistics_start_date="2020-01-01T00:00:00", statistics_end_date="2020-01-06T18:00:00",
     )  # fmt: skip
@@ -152,11 +154,19 @@ def make(folder):
     lat, lon = (a.ravel() for a in np.meshgrid(np.arange(64, 51.9, -1.0), np.arange(8, 30.1, 1.0), indexing="ij"))
     by_hand(folder, "north", lat + 0.01 * lon, lon, shape=[13, 23])
     lat, lon = (a.ravel() for a in np.meshgrid(np.arange(-80, 81, 20.0), np.arange(-180, 180, 20.0), indexing="ij"))
+    by_hand(folder, "gaps", *octahedral(8), missing=[1, 2, 3, 7, 11, 12])
+    by_hand(folder, "few", *octahedral(8), variables=("2t", "msl"))
+    by_hand(folder, "waves", *octahedral(10), variables=("10u", "u_850", "2t"))
     by_hand(folder, "members", lat, lon, members=3, shape=[9, 18])
 
 
 def open_all(folder, output):
     from anemoi.datasets import open_dataset
+    from anemoi.datasets.usage.gridded.fill_missing import MissingDatesInterpolate
+
+    # 0.5.47 asks for this attribute, which it has under another name, before it interpolates.
+    assert not hasattr(MissingDatesInterpolate, "_do_warning")
+    MissingDatesInterpolate._do_warning = True
 
     os.chdir(folder)
     with open("requests.json") as f:

@@ -64,6 +64,76 @@ REQUESTS = {
         {"join": [{"dataset": "plain.zarr", "select": ["2t", "msl"], "rescale": {"2t": [1, -273.15]}},
                   {"dataset": "runs.zarr", "drop": ["2t", "msl", "lsm"], "rename": {"z_500": "gh"}}],
          "start": "2020-01-02", "frequency": "12h", "reorder": "sort", "area": [70, -30, 20, 60]}, 3),
+    # Dates that are made up, averaged and merged.
+    "filled with the closest": ({"dataset": "missing.zarr", "fill_missing_dates": "closest"}, 5),
+    "filled with the closest, before": ({"dataset": "gaps.zarr", "fill_missing_dates": "closest"}, 1),
+    "filled with the closest of two as near": ({"dataset": "gaps.zarr", "fill_missing_dates": "closest"}, 2),
+    "filled with the closest, after": ({"dataset": "gaps.zarr", "fill_missing_dates": "closest"}, 12),
+    "filled with the closest, then cut": (
+        {"dataset": "gaps.zarr", "fill_missing_dates": "closest", "start": "2020-01-01T06:00:00", "frequency": "12h"}, 1),
+    "interpolated": ({"dataset": "missing.zarr", "fill_missing_dates": "interpolate"}, 12),
+    "interpolated, a third": ({"dataset": "gaps.zarr", "fill_missing_dates": "interpolate"}, 11),
+    "interpolated, three quarters": ({"dataset": "gaps.zarr", "fill_missing_dates": "interpolate", "select": SOME[:3]}, 3),
+    "filled with nothing": ({"dataset": "gaps.zarr", "fill_missing_dates": "nans"}, 7),
+    "filled with the mean": ({"dataset": "gaps.zarr", "fill_missing_dates": "mean"}, 7),
+    "filled with the minimum": ({"dataset": "missing.zarr", "fill_missing_dates": "minimum"}, 5),
+    "filled with the maximum, a date that is there": ({"dataset": "gaps.zarr", "fill_missing_dates": "maximum"}, 8),
+    "every 3 h": ({"dataset": "plain.zarr", "interpolate_frequency": "3h"}, 5),
+    "every 3 h, a date that is there": ({"dataset": "plain.zarr", "interpolate_frequency": "3h"}, 6),
+    "every 2 h, the last": ({"dataset": "runs.zarr", "interpolate_frequency": "2h", "select": SOME}, 69),
+    "every hour": ({"dataset": "o16.zarr", "interpolate_frequency": 1}, 29),
+    "every 90 min": ({"dataset": "o16.zarr", "interpolate_frequency": "PT90M", "end": "2020-01-02"}, 7),
+    "every 3 h, filled": ({"dataset": "missing.zarr", "fill_missing_dates": "closest", "interpolate_frequency": "PT3H"}, 11),
+    "mean of two": ({"dataset": "plain.zarr", "rolling_average": [-1, 0, "freq"]}, 4),
+    "mean of three": ({"dataset": "o16.zarr", "rolling_average": [-1, 1, "freq"], "select": ["msl", "2t"]}, 0),
+    "mean of six": ({"dataset": "runs.zarr", "rolling_average": [-3, 2, "frequency"]}, 18),
+    "mean of two, filled": ({"dataset": "gaps.zarr", "fill_missing_dates": "nans", "rolling_average": [0, 1, "freq"]}, 6),
+    "mean of one": ({"dataset": "o16.zarr", "rolling_average": [0, 0, "freq"]}, 5),
+    "mean of every 3 h": ({"dataset": "plain.zarr", "interpolate_frequency": "3h", "rolling_average": [-2, 1, "freq"]}, 9),
+    "extended": ({"dataset": "o16.zarr", "extend_start": "2019-12-30", "extend_end": "2020-01"}, 14),
+    "extended, filled": ({"dataset": "o16.zarr", "extend_end": "2020-01-08", "fill_missing_dates": "mean"}, 26),
+    "gaps between": (
+        {"concat": [{"dataset": "o16.zarr", "end": "2020-01-02"}, {"dataset": "o16.zarr", "start": "2020-01-04"}],
+         "fill_missing_gaps": True}, 12),
+    "gaps between, filled": (
+        {"dataset": {"concat": [{"dataset": "o16.zarr", "end": "2020-01-02"}, {"dataset": "o16.zarr", "start": "2020-01-04"}],
+                     "fill_missing_gaps": True}, "fill_missing_dates": "interpolate"}, 9),
+    "complement": ({"complement": "few.zarr", "source": {"dataset": "gaps.zarr", "drop": ["msl", "2t"]}}, 4),
+    "complement, nearest": ({"complement": "north.zarr", "source": "waves.zarr", "interpolation": "nearest"}, 4),
+    "complement, as far as": (
+        {"complement": {"dataset": "north.zarr", "drop": ["msl"]}, "source": {"dataset": "waves.zarr", "area": [60, 0, 0, 100]}, "interpolation": "nearest",
+         "max_distance": 0.12, "adjust": "dates"}, 4),
+    "statistics of the change": (
+        {"dataset": "plain.zarr", "select": SOME, "statistics_tendencies": "missing.zarr"}, 4),
+    "ISO durations": ({"dataset": "plain.zarr", "frequency": "PT12H"}, 3),
+    "ISO durations, days": ({"dataset": "plain.zarr", "frequency": "P1DT6H"}, 2),
+    "hours and minutes": ({"dataset": "plain.zarr", "frequency": "18:00"}, 2),
+    "set missing": ({"dataset": "plain.zarr", "set_missing_dates": ["2020-01-02T06:00:00", "2031-01-01T00:00:00", 7]}, 8),
+}  # fmt: skip
+
+# Requests that anemoi-datasets refuses, ignores in part, or can't answer: refused with a reason.
+REFUSED = {
+    "zip": ({"zip": ["plain.zarr", "o16.zarr"]}, "tuples of fields on several grids"),
+    "xy": ({"xy": ["plain.zarr", "o16.zarr"]}, "pairs of inputs and targets"),
+    "skipped dates": ({"dataset": "missing.zarr", "skip_missing_dates": True, "expected_access": 2}, "left out anyway"),
+    "points without values": ({"dataset": "plain.zarr", "interpolate_variables": ["2t"]}, "data.impute"),
+    "shuffle": ({"dataset": "plain.zarr", "shuffle": True}, "training.seed"),
+    "another thinning": ({"dataset": "plain.zarr", "thinning": 2, "method": "distance-based"}, "whatever it says"),
+    "a random thinning": ({"dataset": "plain.zarr", "thinning": 2, "method": "random"}, "whatever it says"),
+    "no date at all": ({"dataset": "plain.zarr", "set_missing_dates": ["2031-01-01"]}, "names no date"),
+    "closest, before": ({"dataset": "missing.zarr", "fill_missing_dates": "closest", "closest": "down"}, "refuses it too"),
+    "average over missing dates": ({"dataset": "missing.zarr", "rolling_average": [-1, 0, "freq"]}, "add fill_missing_dates"),
+    "between missing dates": ({"dataset": "missing.zarr", "interpolate_frequency": "3h"}, "add fill_missing_dates"),
+    "average over hours": ({"dataset": "plain.zarr", "rolling_average": ["-2h", "2h", "freq"]}, "[-1, 0, freq]"),
+    "an average of later dates": ({"dataset": "plain.zarr", "rolling_average": [1, 2, "freq"]}, "[-1, 0, freq]"),
+    "no part of the interval": ({"dataset": "plain.zarr", "interpolate_frequency": "4h"}, "a part of 21600 s"),
+    "both frequencies": ({"dataset": "plain.zarr", "frequency": "12h", "interpolate_frequency": "3h"}, "exclude each other"),
+    "merge": ({"merge": ["missing.zarr", "plain.zarr"], "allow_gaps_in_dates": True}, "use concat"),
+    "nearest of four": (
+        {"complement": "o16.zarr", "source": "waves.zarr", "interpolation": "nearest", "k": 4}, "single nearest point"),
+    "nothing to complement": ({"complement": "o16.zarr", "source": "o16.zarr"}, "no variable that the complement lacks"),
+    "variables mixed up": ({"complement": "few.zarr", "source": "gaps.zarr"}, "mixes up"),
+    "a month": ({"dataset": "plain.zarr", "frequency": "P1M"}, "PT6H"),
 }  # fmt: skip
 
 
@@ -119,6 +189,15 @@ def test_view(folder, expected, name):
     for key in ["mean", "stdev", "minimum", "maximum", "tendency_stdev_6h"]:
         if f"{number}-{key}" in arrays:
             np.testing.assert_allclose(np.array(ours[key], "f8"), arrays[f"{number}-{key}"], rtol=1e-6, err_msg=key)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(folder, name):
+    request, reason = REFUSED[name]
+    (folder / "request.json").write_text(json.dumps(request))
+    done = subprocess.run([VIEWS, "view", "request.json", "0", "values"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert reason in done.stderr, done.stderr
 
 
 # Variables that vary, as a model predicts them: the training's own tensor against the original's numbers.

@@ -56,6 +56,13 @@ public struct DateRuns: Sendable, Equatable {
     return DateRuns(count: dates.count, starts: groups(dates).dropFirst().map(\.lowerBound))
   }
 
+  /// Those of dates with others between them: each run begins where its first date does.
+  /// - Parameter parts: how many dates come instead of each.
+  func spread(_ parts: Int, count: Int) -> DateRuns {
+    guard let starts else { return DateRuns(count: count, together: parts) }
+    return DateRuns(count: count, starts: starts.map { $0 * parts }.filter { $0 < count })
+  }
+
   /// Those of lists that follow each other.
   static func row(_ parts: [DateRuns]) -> DateRuns {
     if parts.allSatisfy({ $0.starts == nil }) { return DateRuns(count: parts.reduce(0) { $0 + $1.count }, together: 1) }

@@ -123,19 +123,22 @@ extension FieldStatistics {
   }
 }
 
-/// A view with the statistics of another one: `statistics`.
+/// A view with the statistics of another one: `statistics`, `statistics_tendencies`.
 struct RestatedView: DerivedView {
   let base: any FieldView
   let variables: [ViewVariable]
 
+  /// - Parameters:
+  ///   - values: whether statistics of the values are taken from the other view.
+  ///   - tendencies: whether those of the change over a step are.
   /// - Throws: when the other one lacks a variable.
-  init(_ base: any FieldView, _ other: any FieldView) throws {
+  init(_ base: any FieldView, _ other: any FieldView, values: Bool, tendencies: Bool, key: String) throws {
     self.base = base
     variables = try base.variables.map { variable in
-      let source = other.variables[try other.index(of: variable.name, key: "statistics")]
+      let source = other.variables[try other.index(of: variable.name, key: key)]
       var changed = variable
-      changed.statistics = source.statistics
-      changed.tendencies = source.tendencies
+      if values { changed.statistics = source.statistics }
+      if tendencies { changed.tendencies = source.tendencies }
       return changed
     }
   }

@@ -2,8 +2,8 @@ import Basics
 
 /// Options that make another view of one, applied in Anemoi's order whatever their order in the file.
 struct ViewOptions {
-  private let members: [String: JSONValue]
-  private let key: String
+  let members: [String: JSONValue]
+  let key: String
   private let workers: WorkerPool
 
   init(_ members: [String: JSONValue], key: String, workers: WorkerPool) {
@@ -13,11 +13,16 @@ struct ViewOptions {
   }
 
   func apply(to base: any FieldView) throws -> any FieldView {
-    var view = try dates(of: base)
+    var view = try chosen(filled(base))
     view = try variables(of: view)
     if let rescale = members["rescale"] { view = try rescaled(view, rescale) }
-    if let other = members["statistics"] {
-      view = try RestatedView(view, ViewRequest(other, key: "\(key).statistics").open())
+    for name in ["statistics", "statistics_tendencies"] {
+      guard let other = members[name] else { continue }
+      // Of the change over a step they are those of `statistics`, unless named on their own.
+      let hasOwn = members["statistics_tendencies"] != nil
+      view = try RestatedView(
+        view, ViewRequest(other, key: "\(key).\(name)").open(), values: name == "statistics",
+        tendencies: name != "statistics" || !hasOwn, key: "\(key).\(name)")
     }
     if let regrid = members["regrid"] {
       view = try RegridRequest(regrid, key: "\(key).regrid").apply(to: view, workers)
@@ -27,64 +32,11 @@ struct ViewOptions {
     if let area = members["area"] { view = try cropped(view, area) }
     view = try self.members(of: view)
     if let missing = members["set_missing_dates"] { view = try withMissing(view, missing) }
-    return view
+    return try combined(view)
   }
 
-  private func invalid(_ name: String, expected: String) -> JigsawError {
+  func invalid(_ name: String, expected: String) -> JigsawError {
     JigsawError("\(key).\(name)", "is not understood", expected: expected)
-  }
-
-  // MARK: Dates
-
-  private func dates(of base: any FieldView) throws -> any FieldView {
-    var view = base
-    func bound(_ name: String, isLast: Bool) throws -> Timestamp? {
-      guard let given = members[name] else { return nil }
-      guard let text = given.string ?? given.integer.map(String.init),
-        let bound = DateBound.timestamp(text, isLast: isLast, in: view.dates)
-      else { throw invalid(name, expected: "a date, a month, a year or a share: 2020-01-31, 2020-01, 2020, 80%") }
-      return bound
-    }
-    let (start, end) = (try bound("start", isLast: false), try bound("end", isLast: true))
-    if start != nil || end != nil {
-      let all = view.dates
-      let indices = all.indices.filter { all[$0] >= start ?? all[$0] && all[$0] <= end ?? all[$0] }
-      if indices.isEmpty { throw noDates(view) }
-      view = DateSubset(view, indices)
-    }
-    if let given = members["frequency"], !view.dates.isEmpty {
-      guard let text = given.string ?? given.integer.map(String.init), let seconds = Frequency.seconds(text) else {
-        throw invalid("frequency", expected: "hours, or an interval such as 6h or 1d")
-      }
-      let all = view.dates
-      let own = all.count > 1 ? all[1].seconds - all[0].seconds : seconds
-      guard seconds % own == 0 else {
-        throw JigsawError(
-          "\(key).frequency", "is not a multiple of the interval between the dates",
-          expected: "a multiple of \(own / 3_600) h", found: text)
-      }
-      // By time, not by place: stores other than Anemoi's may have gaps.
-      view = DateSubset(view, all.indices.filter { (all[$0].seconds - all[0].seconds) % seconds == 0 })
-    }
-    return view
-  }
-
-  private func noDates(_ view: any FieldView) -> JigsawError {
-    JigsawError(
-      key, "start and end leave no dates",
-      found: view.dates.first.map { "\($0.display) … \(view.dates[view.dates.count - 1].display)" } ?? "no dates")
-  }
-
-  private func withMissing(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
-    let dates = view.dates
-    let indices = try (given.array ?? [given]).flatMap { entry -> [Int] in
-      if let index = entry.integer, dates.indices.contains(index) { return [index] }
-      guard let date = entry.string.flatMap({ Timestamp($0) }) else {
-        throw invalid("set_missing_dates", expected: "a list of dates")
-      }
-      return dates.firstIndex(of: date).map { [$0] } ?? []
-    }
-    return MissingDates(view, Set(indices))
   }
 
   // MARK: Variables
@@ -203,7 +155,9 @@ struct ViewOptions {
 
   private func thinned(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
     if let method = members["method"], method.string != "every-nth" {
-      throw JigsawError("\(key).method", "is not supported", expected: "every-nth", found: method.string)
+      throw JigsawError(
+        "\(key).method", "is not supported: anemoi-datasets 0.5.47 takes every nth point of grids whatever it says",
+        expected: "every-nth", found: method.string, remedy: "regrid to fewer points")
     }
     let shape = try shape(view, "thinning")
     guard let step = given.integer, (1...1 << 30).contains(step) else {

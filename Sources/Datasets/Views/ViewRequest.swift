@@ -3,9 +3,9 @@ import Basics
 /// What `open` in a configuration asks for: the arguments of Anemoi's `open_dataset`, with its names and in its order, and
 /// `regrid`.
 public struct ViewRequest: Sendable {
-  private let value: JSONValue
-  private let key: String
-  private let workers: WorkerPool
+  let value: JSONValue
+  let key: String
+  let workers: WorkerPool
 
   /// - Parameters:
   ///   - key: where the request stands, for messages.
@@ -19,18 +19,54 @@ public struct ViewRequest: Sendable {
   /// Words that combine datasets.
   private static let combiners = ["join", "concat", "ensemble", "grids", "cutout"]
   /// Words under which paths stand, or further requests.
-  private static let ofPaths = ["dataset", "datasets"] + combiners + ["statistics", "area"]
+  private static let ofPaths =
+    ["dataset", "datasets"] + combiners + ["complement", "source", "statistics", "statistics_tendencies", "area"]
   /// Options in the order in which they are applied.
   private static let options = [
-    "start", "end", "frequency", "select", "drop", "reorder", "rename", "rescale", "statistics", "regrid", "trim_edge",
-    "thinning", "method", "area", "number", "numbers", "member", "members", "set_missing_dates",
+    "extend_start", "extend_end", "fill_missing_dates", "closest", "start", "end", "frequency", "select", "drop",
+    "reorder", "rename", "rescale", "statistics", "statistics_tendencies", "regrid", "trim_edge", "thinning", "method",
+    "area", "number", "numbers", "member", "members", "set_missing_dates", "interpolate_frequency",
+    "rolling_average",
   ]
-  private static let ofCombiners = ["adjust", "min_distance_km", "max_distance_km", "cropping_distance", "neighbours"]
-  /// Known to Anemoi alone.
-  private static let unsupported = [
-    "extend_start", "extend_end", "fill_missing_dates", "fill_missing_gaps", "statistics_tendencies", "mask",
-    "skip_missing_dates", "expected_access", "interpolate_frequency", "interpolate_variables", "rolling_average",
-    "shuffle", "complement", "merge", "zip", "xy", "x", "y", "chain", "synthetic", "cache",
+  /// What ways to combine datasets take beside these, and which do.
+  private static let ofCombiners: [String: [String]] = [
+    "adjust": combiners + ["complement"], "min_distance_km": ["cutout"], "max_distance_km": ["cutout"],
+    "cropping_distance": ["cutout"], "neighbours": ["cutout"], "fill_missing_gaps": ["concat"],
+    "source": ["complement"], "what": ["complement"],
+    "interpolation": ["complement"], "k": ["complement"], "max_distance": ["complement"],
+  ]
+  /// What only goes with other options.
+  private static let dependent = ["allow_gaps_in_dates", "expected_access"]
+  /// Known to Anemoi, and why not here.
+  private static let refused: [String: (reason: String, remedy: String)] = [
+    "zip": (
+      "gives tuples of fields on several grids, and a model has one state",
+      "use join for variables on the same points, complement for others, or several sources"
+    ),
+    "xy": ("gives pairs of inputs and targets, and a model predicts its own state", "use join or several sources"),
+    "x": ("gives pairs of inputs and targets, and a model predicts its own state", "use join or several sources"),
+    "y": ("gives pairs of inputs and targets, and a model predicts its own state", "use join or several sources"),
+    "chain": ("puts datasets in a row unchecked", "use concat"),
+    "merge": (
+      "fails in anemoi-datasets 0.5.47, so that there is nothing to compare it with",
+      "use concat, with fill_missing_gaps: true where dates lack between datasets"
+    ),
+    "allow_gaps_in_dates": ("belongs to merge, which is not supported", "remove it"),
+    "skip_missing_dates": (
+      "gives tuples of consecutive dates", "remove it: samples that would span missing dates are left out anyway"
+    ),
+    "expected_access": ("belongs to skip_missing_dates, which is not supported", "remove it"),
+    "shuffle": (
+      "orders dates at random, and steps in time need them ascending",
+      "remove it: training draws its samples in random order, from training.seed"
+    ),
+    "interpolate_variables": (
+      "fills points without values, and anemoi-datasets 0.5.47 can't open it either",
+      "use data.impute: {sst: nearest}"
+    ),
+    "synthetic": ("makes fields up", "name a dataset"),
+    "mask": ("reads a file of NumPy", "use area, or apply it with Anemoi and store the result"),
+    "cache": ("is a cache of Anemoi's", "remove it: data.cacheGiB says how much is kept"),
   ]
 
   /// The paths and patterns of all that is read: stores, also those that points or statistics are taken from, and weights.
@@ -57,26 +93,33 @@ public struct ViewRequest: Sendable {
   }
 
   private func open(_ members: [String: JSONValue]) throws -> any FieldView {
-    let known = ["dataset", "datasets"] + ViewRequest.combiners + ViewRequest.options + ViewRequest.ofCombiners
-    for name in members.keys.sorted() where !known.contains(name) {
-      if ViewRequest.unsupported.contains(name) {
-        throw JigsawError("\(key).\(name)", "is not supported yet", remedy: "apply it with Anemoi and store the result")
+    let sourceWords = ["dataset", "datasets"] + ViewRequest.combiners + ["complement"]
+    let known = sourceWords + ViewRequest.options + ViewRequest.ofCombiners.keys.sorted()
+    // What belongs to another option is named after it.
+    let unknown = members.keys.sorted {
+      (ViewRequest.dependent.contains($0) ? 1 : 0, $0) < (ViewRequest.dependent.contains($1) ? 1 : 0, $1)
+    }
+    for name in unknown where !known.contains(name) {
+      if let (reason, remedy) = ViewRequest.refused[name] {
+        throw JigsawError("\(key).\(name)", "is not supported: it \(reason)", remedy: remedy)
       }
       throw JigsawError(
         "\(key).\(name)", "unknown option", expected: "one of \(known.joined(separator: ", "))",
         remedy: nearest(to: name, among: known).map { "did you mean '\($0)'?" } ?? "remove it")
     }
-    let sources = (["dataset", "datasets"] + ViewRequest.combiners).filter { members[$0] != nil }
+    let sources = sourceWords.filter { members[$0] != nil }
     guard sources.count == 1, let source = sources.first, let given = members[source] else {
       throw JigsawError(
         key, "names no dataset, or several ways to combine them",
-        expected: "one of dataset, \(ViewRequest.combiners.joined(separator: ", "))",
+        expected: "one of \(sourceWords.joined(separator: ", "))",
         found: sources.isEmpty ? members.keys.sorted().joined(separator: ", ") : sources.joined(separator: " and "))
     }
     let inner = "\(key).\(source)"
-    for name in ViewRequest.ofCombiners where members[name] != nil && name != "adjust" && source != "cutout" {
-      throw JigsawError("\(key).\(name)", "belongs to cutout", remedy: "remove it")
+    for (name, owners) in ViewRequest.ofCombiners.sorted(by: { $0.key < $1.key }) {
+      guard members[name] != nil, !owners.contains(source) else { continue }
+      throw JigsawError("\(key).\(name)", "belongs to \(owners.joined(separator: ", "))", remedy: "remove it")
     }
+    if source == "complement" { return try complemented(members) }
     let view: any FieldView
     if ViewRequest.combiners.contains(source) {
       guard let entries = given.array, !entries.isEmpty else { throw invalid(inner, expected: "a list of datasets") }
@@ -84,9 +127,6 @@ public struct ViewRequest: Sendable {
       if let adjust = members["adjust"] { parts = try adjusted(parts, adjust) }
       view = parts.count == 1 ? parts[0] : try combine(parts, by: source, members)
     } else {
-      if members["adjust"] != nil {
-        throw JigsawError("\(key).adjust", "needs datasets to combine", remedy: "remove it")
-      }
       view = try ViewRequest(given, key: inner, workers: workers).open()
     }
     return try ViewOptions(members, key: key, workers: workers).apply(to: view)
@@ -112,7 +152,7 @@ public struct ViewRequest: Sendable {
   ) throws -> any FieldView {
     switch word {
     case "join": return try JoinedView(parts)
-    case "concat": return try ConcatenatedView(parts)
+    case "concat": return try ConcatenatedView(flag("fill_missing_gaps", members) ? filledGaps(parts) : parts)
     case "ensemble": return try EnsembleView(parts)
     case "grids": return try GridUnion(parts, key: key)
     default:
@@ -130,46 +170,5 @@ public struct ViewRequest: Sendable {
       cutout.neighbours = Int(min(64, try number("neighbours", 3) ?? Double(cutout.neighbours)))
       return try cutout.combine(parts, key: "\(key).cutout")
     }
-  }
-
-  /// What datasets have in common, of variables, ends and intervals: Anemoi's `adjust`.
-  private func adjusted(_ parts: [any FieldView], _ adjust: JSONValue) throws -> [any FieldView] {
-    var wanted: Set<String> = []
-    for word in adjust.strings ?? adjust.string.map({ [$0] }) ?? [] {
-      switch word {
-      case "all": wanted.formUnion(["select", "start", "end", "frequency"])
-      case "dates": wanted.formUnion(["start", "end", "frequency"])
-      case "variables": wanted.insert("select")
-      case "select", "start", "end", "frequency": wanted.insert(word)
-      default: throw invalid("\(key).adjust", expected: "all, dates, variables, select, start, end or frequency")
-      }
-    }
-    if wanted.isEmpty { throw invalid("\(key).adjust", expected: "all, dates or variables") }
-    var options: [String: JSONValue] = [:]
-    if wanted.contains("start") || wanted.contains("end") {
-      let common = parts.dropFirst().reduce(Set(parts[0].dates)) { $0.intersection($1.dates) }
-      guard let start = common.min(), let end = common.max() else {
-        throw JigsawError("\(key).adjust", "the datasets have no date in common")
-      }
-      if wanted.contains("start") { options["start"] = .string(start.description) }
-      if wanted.contains("end") { options["end"] = .string(end.description) }
-    }
-    if wanted.contains("frequency"), let slowest = parts.compactMap(\.frequencyHours).max() {
-      options["frequency"] = .string("\(Int64(slowest * 3_600))s")
-    }
-    return try parts.map { part in
-      let names = Set(part.variables.map(\.name))
-      let common = parts.reduce(names) { $0.intersection($1.variables.map(\.name)) }
-      var own = options
-      if wanted.contains("select"), common != names {
-        if common.isEmpty { throw JigsawError("\(key).adjust", "the datasets have no variable in common") }
-        own["select"] = .array(common.sorted().map { .string($0) })
-      }
-      return try ViewOptions(own, key: key, workers: workers).apply(to: part)
-    }
-  }
-
-  private func invalid(_ key: String, expected: String) -> JigsawError {
-    JigsawError(key, "is not understood", expected: expected)
   }
 }
