@@ -114,6 +114,7 @@ public struct DataSection: Section {
   public var levels: [Double] = []
   public var rows: Int?
   public var staticFields: [String] = []
+  public var impute: [String: Imputation] = [:]
   public var forcings: [Forcing] = []
   public var stepHours = 6
   public var train = PeriodSection()
@@ -133,6 +134,10 @@ public struct DataSection: Section {
     .integer(
       "rows", \.rows, 2...100_000, "Use only so many grid rows from the north, for example 720 of 721; null: all."),
     .texts("static", \.staticFields, "Input fields without time, for example [lsm, orog]."),
+    .imputations(
+      "impute", \.impute,
+      "Variables that never have values at some points, and what the model gets there: {sst: mean, swh: 0, ci: nearest}. "
+        + "These points are no part of loss, scores and statistics; forecasts have none there."),
     .choices(
       "forcings", \.forcings,
       "Input fields known for any time, computed: cos_julian_day, sin_julian_day, cos_local_time, sin_local_time, "

@@ -49,6 +49,8 @@ extension FieldDataset {
 
     var fields: [(channel: Int, slot: Int)] { chunk.fields }
     var parts: [Rectangle] { chunk.parts }
+    /// Of a field that is read whole to be filled.
+    var imputed: ImputedField?
     /// Wanted numbers at one time.
     var count: Int { fields.count * parts.reduce(0) { $0 + $1.count } }
   }
@@ -58,7 +60,21 @@ extension FieldDataset {
 
   /// The chunks of a part in which wanted fields are stored.
   func storedChunks(part number: Int, bands: Int) -> [StoredChunk] {
-    parts[number].store.chunks(parts[number].fields, bands: bands).map { StoredChunk(part: number, chunk: $0) }
+    let (store, fields) = (parts[number].store, parts[number].fields)
+    let filled = fields.filter { imputed[$0.channel]?.sources != nil }
+    if filled.isEmpty { return store.chunks(fields, bands: bands).map { StoredChunk(part: number, chunk: $0) } }
+    let others = fields.filter { imputed[$0.channel]?.sources == nil }
+    let plain = others.isEmpty ? [] : store.chunks(others, bands: bands)
+    let whole = Rectangle(rows: 0..<grid.rows, columns: 0..<grid.columns)
+    return plain.map { StoredChunk(part: number, chunk: $0) }
+      + filled.flatMap { field in
+        store.chunks([field], bands: 1).prefix(1).map {
+          StoredChunk(
+            part: number,
+            chunk: GridChunk(place: $0.place, fields: [(channel: field.channel, slot: field.slot)], parts: [whole]),
+            imputed: imputed[field.channel])
+        }
+      }
   }
 
   /// Reads what is wanted of a chunk at consecutive times. `target` tells where the part of a time, slot and rectangle
@@ -68,7 +84,11 @@ extension FieldDataset {
     _ chunk: StoredChunk, times: Range<Int>, _ scratch: ReadingScratch,
     into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
   ) throws -> [Bool] {
-    try parts[chunk.part].store.read(chunk.chunk, times: times, scratch, into: target)
+    if let imputed = chunk.imputed {
+      try readFilled(chunk, imputed, times: times, into: target)
+      return times.map { _ in true }
+    }
+    return try parts[chunk.part].store.read(chunk.chunk, times: times, scratch, into: target)
   }
 
   /// How many chunks of a part are best asked for at once, whatever the number of threads.
@@ -81,6 +101,9 @@ extension FieldDataset {
       for (index, entry) in statics.enumerated() {
         let target = fields.baseAddress! + index * grid.count
         try entry.store.readStatic(entry.found, into: target)
+        if let imputation = imputedStatics[index] {
+          try fill(static: target, imputation, place: "\(entry.store.location): \(entry.found.storedName)")
+        }
         if UnsafeBufferPointer(start: target, count: grid.count).contains(where: { !$0.isFinite }) {
           throw JigsawError(
             "\(entry.store.location): \(entry.found.storedName)", "has missing values (NaN)",

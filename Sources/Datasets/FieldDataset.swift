@@ -17,6 +17,10 @@ public final class FieldDataset: Sendable {
 
   let parts: [Part]
   let statics: [(store: any GridFields, found: FoundVariable)]
+  /// Static fields that may lack values, by their place.
+  let imputedStatics: [Int: Imputation]
+  /// Channels that may lack values.
+  public let imputed: [Int: ImputedField]
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
   let places: [Place]
@@ -66,11 +70,11 @@ public final class FieldDataset: Sendable {
   /// - Parameter rows: how many grid rows from the north to use; nil: all.
   public convenience init(
     sources: [SourceDescription], variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
-    rows: Int? = nil, cacheBytes: Int = 0, threads: Int = 1
+    rows: Int? = nil, impute: [String: Imputation] = [:], cacheBytes: Int = 0, threads: Int = 1
   ) throws {
     try self.init(
       OpenedSources(sources, rows: rows, threads: threads), variables: variables, levelsHPa: levelsHPa,
-      staticVariables: staticVariables,
+      staticVariables: staticVariables, impute: impute,
       cacheBytes: cacheBytes, threads: threads)
   }
 
@@ -78,11 +82,12 @@ public final class FieldDataset: Sendable {
   ///   - variables: our names, in order; with levels when the stores hold them on levels.
   ///   - levelsHPa: which levels, in order.
   ///   - staticVariables: fields without time.
+  ///   - impute: variables that may lack values, at the same points at all times.
   ///   - cacheBytes: memory for decoded fields; times beyond it are read anew each time.
   ///   - threads: how many threads read and decode.
   public init(
     _ opened: OpenedSources, variables: [String], levelsHPa: [Double], staticVariables: [String] = [],
-    cacheBytes: Int = 0, threads: Int = 1
+    impute: [String: Imputation] = [:], cacheBytes: Int = 0, threads: Int = 1
   ) throws {
     workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
     for (key, names) in [
@@ -161,6 +166,9 @@ public final class FieldDataset: Sendable {
             ?? "none"
         }.joined(separator: " and "), remedy: "choose sources for the same period")
     }
+    imputed = try FieldDataset.masks(impute, channels, parts, places.first, grid)
+    imputedStatics = Dictionary(
+      uniqueKeysWithValues: staticVariables.enumerated().compactMap { place, name in impute[name].map { (place, $0) } })
     self.cacheBytes = cacheBytes
     indexOfTime = Dictionary(uniqueKeysWithValues: times.enumerated().map { ($1, $0) })
     var notes = stores.flatMap(\.store.normalizations)
@@ -173,6 +181,9 @@ public final class FieldDataset: Sendable {
           notes.append("\(variable.name) is assumed to be in \(variable.units): the store gives no units")
         }
       }
+    }
+    for (channel, field) in imputed {
+      notes.append("\(channels[channel].name) imputed: \(field.imputation.text) at \(field.missingCount) points")
     }
     normalizations = Array(Set(notes)).sorted()
   }

@@ -25,9 +25,12 @@ public struct Frame: Sendable {
   public let state: Tensor
   public let times: [Timestamp]
   public let columnShifts: [Int]
+  /// Places in the state at which fields have no values: they hold what is imputed, and are no part of a loss.
+  public let imputed: [Int]
 
-  public init(state: Tensor, times: [Timestamp], columnShifts: [Int]? = nil) {
+  public init(state: Tensor, times: [Timestamp], columnShifts: [Int]? = nil, imputed: [Int] = []) {
     self.state = state
+    self.imputed = imputed
     self.times = times
     self.columnShifts = columnShifts ?? Array(repeating: 0, count: times.count)
   }

@@ -1,6 +1,7 @@
 import Basics
 import Communication
 import Distribution
+import Synchronization
 import Tensors
 
 /// The ranks that read samples together: what each needs of every state. Called from the thread of the communicator.
@@ -50,6 +51,11 @@ public final class FrameReader: @unchecked Sendable {
   private let share: ReadingShare?
   private let records: RecordReader?
   private let mean, factor: [Float]
+  /// Fields of this rank that lack values: the place among its fields, and what they get there, normalised; nil where it was
+  /// filled when read.
+  private let imputed: [(place: Int, field: ImputedField, value: Float?)]
+  /// What has no values in a frame of so many samples that are not turned.
+  private let places = Mutex<[Int: [Int]]>([:])
   private let trace: Trace?
 
   /// - Parameter share: with whom to read; nil: alone.
@@ -71,6 +77,16 @@ public final class FrameReader: @unchecked Sendable {
     }
     mean = Array(normalization.mean[block.fields])
     factor = Array(normalization.inverseDeviation[block.fields])
+    imputed = block.fields.enumerated().compactMap { place, channel in
+      guard let field = dataset.imputed[channel] else { return nil }
+      switch field.imputation {
+      case .constant(let value):
+        let normalised = (Float(value) - normalization.mean[channel]) * normalization.inverseDeviation[channel]
+        return (place, field, normalised)
+      case .mean: return (place, field, 0)
+      case .nearest: return (place, field, nil)
+      }
+    }
   }
 
   /// Tags of frames that are read ahead and of those that are read when asked for.
@@ -191,10 +207,45 @@ public final class FrameReader: @unchecked Sendable {
     tiling.tile(
       planes, fields: block.fields.count, mean: mean, factor: factor, into: state, sample: sample,
       columnShift: request.columnShifts[sample], tokens: block.tokens, only: only)
+    if imputed.isEmpty { return }
+    let (fields, width) = (block.fields.count, tiling.pointsPerToken * block.fields.count)
+    for token in only {
+      let start = state.pointer + ((token - block.tokens.lowerBound) * state.shape[1] + sample) * width
+      for (place, _, value) in imputed {
+        guard let value else { continue }
+        for i in stride(from: place, to: width, by: fields) where start[i].isNaN { start[i] = value }
+      }
+    }
+  }
+
+  /// Places in a state at which fields have no values.
+  private func imputedPlaces(_ request: FrameRequest) -> [Int] {
+    if imputed.isEmpty { return [] }
+    let (samples, isTurned) = (request.indices.count, request.columnShifts.contains { $0 != 0 })
+    if !isTurned, let known = places.withLock({ $0[samples] }) { return known }
+    let (across, fields) = (tiling.columns / tiling.tileColumns, block.fields.count)
+    var found: [Int] = []
+    for token in block.tokens {
+      let (top, left) = (token / across * tiling.tileRows, token % across * tiling.tileColumns)
+      for sample in 0..<samples {
+        let first = ((token - block.tokens.lowerBound) * samples + sample) * tiling.pointsPerToken
+        for point in 0..<tiling.pointsPerToken {
+          let row = top + point / tiling.tileColumns
+          let column = (left + point % tiling.tileColumns + request.columnShifts[sample]) % tiling.columns
+          for (place, field, _) in imputed where field.isMissing[row * tiling.columns + column] {
+            found.append((first + point) * fields + place)
+          }
+        }
+      }
+    }
+    if !isTurned { places.withLock { $0[samples] = found } }
+    return found
   }
 
   private func frame(_ state: Tensor, _ request: FrameRequest) -> Frame {
-    Frame(state: state, times: request.indices.map { dataset.times[$0] }, columnShifts: request.columnShifts)
+    Frame(
+      state: state, times: request.indices.map { dataset.times[$0] }, columnShifts: request.columnShifts,
+      imputed: imputedPlaces(request))
   }
 
   // MARK: What goes where

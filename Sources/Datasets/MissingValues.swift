@@ -1,7 +1,8 @@
 import Basics
 import Communication
 
-/// What is no number in the fields of a dataset.
+/// What is no number in the fields of a dataset, or in fields that lack values at the same points at all times is one more or
+/// fewer than at the first time.
 public struct MissingValues: Sendable, Equatable {
   /// In so many times.
   public let times: Int
@@ -30,7 +31,18 @@ public struct MissingValues: Sendable, Equatable {
           for time in times[blocks.blocks[number]] {
             try dataset.read(time, isChecked: false, window: window, into: planes)
             for channel in 0..<channels {
-              let missing = (0..<points).reduce(0) { $0 + (planes[channel * points + $1].isFinite ? 0 : 1) }
+              let plane = planes + channel * points
+              let missing: Int
+              if let imputed = dataset.imputed[channel] {
+                // Filled as it is read, and refused where its mask changes.
+                if imputed.sources != nil { continue }
+                let whole = Rectangle(rows: 0..<dataset.grid.rows, columns: 0..<dataset.grid.columns)
+                let found = imputed.differences(
+                  plane, stride: dataset.grid.columns, whole, columns: dataset.grid.columns)
+                missing = found.lacking + found.unexpected
+              } else {
+                missing = (0..<points).reduce(0) { $0 + (plane[$1].isFinite ? 0 : 1) }
+              }
               if missing == 0 { continue }
               counts[2 * channel] += 1
               counts[2 * channel + 1] += Double(missing)

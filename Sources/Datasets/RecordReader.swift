@@ -90,6 +90,13 @@ final class RecordReader: Sendable {
   /// - Throws: which values are missing.
   private func refuse(_ time: Int, _ record: UnsafePointer<Float>) throws {
     func missing(_ piece: ReadingPlan.Piece) -> Int {
+      if let imputed = dataset.imputed[piece.channel] {
+        let found = differences(piece, imputed, record)
+        return found.lacking + found.unexpected
+      }
+      return plainlyMissing(piece)
+    }
+    func plainlyMissing(_ piece: ReadingPlan.Piece) -> Int {
       (0..<piece.part.rows.count).reduce(0) { sum, row in
         sum
           + UnsafeBufferPointer(start: record + piece.offset + row * piece.stride, count: piece.part.columns.count)
@@ -98,12 +105,40 @@ final class RecordReader: Sendable {
     }
     let pieces = plan(time).pieces[rank]
     guard let bad = pieces.first(where: { missing($0) > 0 }) else { return }
+    if let imputed = dataset.imputed[bad.channel] {
+      let found = pieces.filter { $0.channel == bad.channel }.map { differences($0, imputed, record) }
+      throw dataset.maskProblem(
+        bad.channel, place: dataset.place(of: bad.channel, time: time), at: dataset.times[time],
+        (found.reduce(0) { $0 + $1.lacking }, found.reduce(0) { $0 + $1.unexpected }))
+    }
     let count = pieces.filter { $0.channel == bad.channel }.reduce(0) { $0 + missing($1) }
     throw JigsawError(
       dataset.place(of: bad.channel, time: time),
       "has \(count) missing values (NaN) in \(dataset.channels[bad.channel].name) at \(dataset.times[time].display)",
       expected: "a number at every grid point",
-      remedy: "leave out this variable or these dates, or fill the gaps")
+      remedy:
+        "leave out this variable or these dates, fill the gaps, or name it in data.impute if it never has values there")
+  }
+
+  /// Where a piece of a record and the mask of its field differ; nowhere if it was filled.
+  private func differences(
+    _ piece: ReadingPlan.Piece, _ imputed: ImputedField, _ record: UnsafePointer<Float>
+  ) -> (lacking: Int, unexpected: Int) {
+    if imputed.sources != nil { return (0, 0) }
+    return imputed.differences(
+      record + piece.offset, stride: piece.stride, piece.part, columns: dataset.grid.columns)
+  }
+
+  /// Whether a record has values exactly where its fields have some.
+  private func isSound(_ record: UnsafePointer<Float>, _ pieces: [ReadingPlan.Piece], isComplete: Bool) -> Bool {
+    pieces.allSatisfy { piece in
+      if let imputed = dataset.imputed[piece.channel] { return differences(piece, imputed, record) == (0, 0) }
+      return isComplete
+        || (0..<piece.part.rows.count).allSatisfy { row in
+          UnsafeBufferPointer(start: record + piece.offset + row * piece.stride, count: piece.part.columns.count)
+            .allSatisfy(\.isFinite)
+        }
+    }
   }
 
   /// A chunk at times that follow each other in its store.
@@ -152,6 +187,8 @@ final class RecordReader: Sendable {
         isComplete.withLock { for (i, all) in found.enumerated() where !all { $0[job.first + i] = false } }
       }
     }
-    return isComplete.withLock { $0 }
+    let found = isComplete.withLock { $0 }
+    if dataset.imputed.isEmpty { return found }
+    return zip(records, found).map { isSound($0, pieces, isComplete: $1) }
   }
 }

@@ -83,6 +83,7 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
     let totals = try dataset.inOrder(windowBytes: windowBytes) { window in
       try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
         try dataset.read(indices[date], isChecked: true, window: window, into: planes)
+        dataset.removeImputed(planes)
       }
     }
     let (values, tendencies) = (totals.values, totals.tendencies)

@@ -73,11 +73,28 @@ public final class Forecaster {
                 state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
                 into: planes.baseAddress!, tokens: block.tokens)
               try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * runner.stepHours)
+              setImputed(planes, to: .nan)
               try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
+              setImputed(planes, to: 0)
             }
           }
           done += batch.count
           progress(done, total)
+        }
+      }
+    }
+  }
+
+  /// Where a field has no values, a forecast has none: marks these points for its output, and unmarks them.
+  private func setImputed(_ planes: UnsafeMutableBufferPointer<Float>, to value: Float) {
+    let (tiling, block) = (runner.tiling, runner.block)
+    let rows = tiling.rows(block.tokens)
+    for (place, channel) in block.fields.enumerated() {
+      guard let isMissing = reader.dataset.imputed[channel]?.isMissing else { continue }
+      for row in rows {
+        let line = (place * rows.count + row - rows.lowerBound) * tiling.columns
+        for column in 0..<tiling.columns where isMissing[row * tiling.columns + column] {
+          planes[line + column] = value
         }
       }
     }

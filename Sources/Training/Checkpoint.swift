@@ -67,6 +67,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var progress: Progress
   /// Of the products it was last trained with, for the record; null in checkpoints of versions that had one precision.
   public var precision: String?
+  /// By channel, what the model gets where the data have no values, and where that is (`ImputedField.signature`).
+  public var imputed: [String: String]?
 
   public init(
     version: String, model: ModelDescription, parameterCount: Int, grid: LatLonGrid, stepHours: Int,

@@ -20,16 +20,21 @@ public final class StepRunner {
   public let block: FieldBlock
   /// Predicted fields in all.
   public let fields: Int
+  /// Points and fields of one state that have no values, on all ranks.
+  private let imputedCount: Int
   /// Of this rank's points and fields.
   private let weights: LossWeights
   private var compute: Compute { rank.compute }
   private var operations: any Operations { rank.operations }
 
-  /// - Parameter weights: of all points and fields.
+  /// - Parameters:
+  ///   - weights: of all points and fields.
+  ///   - imputedCount: how many of these have no values in the data.
   public init(
     model: any ForecastModel, rank: ModelRank, weights: LossWeights, auxiliary: AuxiliaryFields,
-    tiling: Tiling, stepHours: Int, slots: Int = 3
+    tiling: Tiling, stepHours: Int, slots: Int = 3, imputedCount: Int = 0
   ) {
+    self.imputedCount = imputedCount
     self.model = model
     self.rank = rank
     fields = weights.columns.count
@@ -73,7 +78,11 @@ public final class StepRunner {
   public func advance(_ state: Value, from start: Frame, step: Int, isTraining: Bool = false) throws
     -> Value
   {
-    try model.step(input(state, start, step), firstApplication: step, isTraining: isTraining, operations)
+    let next = try model.step(input(state, start, step), firstApplication: step, isTraining: isTraining, operations)
+    // Where there are no values, the model goes on getting what it started with.
+    let tensor = start.imputed.isEmpty ? nil : next.tensor
+    for place in start.imputed { tensor?.pointer[place] = start.state.pointer[place] }
+    return next
   }
 
   private func input(_ state: Value, _ start: Frame, _ step: Int) -> ModelInput {
@@ -82,9 +91,14 @@ public final class StepRunner {
 
   /// This rank's share of the mean weighted squared error: the ranks' sum is the mean over all points and fields. If
   /// `gradient` is given it receives or is increased by scale·∂/∂prediction.
-  public func loss(_ prediction: Tensor, _ target: Tensor, gradient: Tensor?, accumulate: Bool, scale: Double) -> Double
-  {
-    let count = Double(tiling.fieldSize * fields * prediction.shape[1])
+  ///
+  /// - Parameter imputed: places that have no values: they are no part of the mean, and the target takes those of the
+  ///   prediction, so that errors and gradients are zero there.
+  public func loss(
+    _ prediction: Tensor, _ target: Tensor, imputed: [Int] = [], gradient: Tensor?, accumulate: Bool, scale: Double
+  ) -> Double {
+    let count = Double((tiling.fieldSize * fields - imputedCount) * prediction.shape[1])
+    for place in imputed { target.pointer[place] = prediction.pointer[place] }
     let sum = compute.weightedSquares(
       prediction: prediction, target: target, rowWeights: weights.rows, columnWeights: weights.columns,
       batch: prediction.shape[1], points: tiling.pointsPerToken, gradient: gradient,
@@ -111,7 +125,10 @@ public final class StepRunner {
         }
         total += try addLoss(prediction, target: nextTarget(), gradient: gradient, scale: scale / Double(steps))
         try tape.backward(completed: index == 0 ? completed : nil)
-        return index > 0 ? state.takeGradient() : nil
+        guard index > 0 else { return nil }
+        let behind = state.takeGradient()
+        for place in start.imputed { behind.pointer[place] = 0 }
+        return behind
       })
     _ = try chain.run(steps, from: state(start.state), slots: slots)
     return total / Double(steps)
@@ -165,7 +182,9 @@ public final class StepRunner {
   private func addLoss(_ prediction: Value, target: Frame, gradient: Tensor?, scale: Double) throws -> Double {
     let dprediction = gradient ?? compute.tensor(prediction.tensor.shape)
     let value = rank.context.world.manner.trace.measure(.phases, StepPhase.loss.forward) {
-      loss(prediction.tensor, target.state, gradient: dprediction, accumulate: gradient != nil, scale: scale)
+      loss(
+        prediction.tensor, target.state, imputed: target.imputed, gradient: dprediction, accumulate: gradient != nil,
+        scale: scale)
     }
     prediction.gradient = dprediction
     return value

@@ -238,9 +238,11 @@ public final class Trainer {
         guard let index = dataset.index(of: time) else {
           preconditionFailure("the sampler chose a start without its target")
         }
-        let target = try reader.read([index]).state
+        let truth = try reader.read([index])
+        let target = truth.state
         state = try runner.advance(state, from: frame, step: step)
-        sums[0] += runner.loss(state.tensor, target, gradient: nil, accumulate: false, scale: 1)
+        sums[0] += runner.loss(
+          state.tensor, target, imputed: truth.imputed, gradient: nil, accumulate: false, scale: 1)
         guard step == 0 else { continue }
         for (point, weight) in areaWeights.enumerated() {
           let start = point * own.count
@@ -253,9 +255,9 @@ public final class Trainer {
     }
     sums = try context.world.allReduce(sums)
     try swapAverage()
-    let points = Double(dataset.grid.count * count)
+    let points = dataset.channels.indices.map { dataset.valuedArea($0) * Double(count) }
     let rmse = sums.dropFirst().enumerated().map {
-      ($0.element / points).squareRoot() * Double(reader.normalization.deviation[$0.offset])
+      ($0.element / points[$0.offset]).squareRoot() * Double(reader.normalization.deviation[$0.offset])
     }
     let loss = sums[0] / Double(count * options.validationSteps)
     return ValidationReport(

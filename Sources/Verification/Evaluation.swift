@@ -126,7 +126,8 @@ public struct Evaluation: Sendable {
           leadHours: leadHours[position])
         for (index, channel) in channels.enumerated() {
           let range = index * size..<(index + 1) * size
-          let forecast = try forecasts.read(channel, initial: initial, lead: lead)
+          let isMissing = truth.imputed[index].flatMap { $0.missingCount > 0 ? $0.isMissing : nil }
+          let forecast = try forecasts.read(channel, initial: initial, lead: lead, isMissing: isMissing)
           let truthField = Array(truthPlanes[range])
           let meanField = Array(mean[range])
           var systems: [(System, [Float])] = [
@@ -137,13 +138,15 @@ public struct Evaluation: Sendable {
             for region in standard {
               let key = ScoreKey(
                 system: system, channel: channel.name, leadHours: leadHours[position], region: region.name)
-              statistics[key, default: ScoreStatistics()].merge(
-                ScoreStatistics(
-                  forecast: field, truth: truthField, climatology: meanField, rowWeights: region.rowWeights,
-                  columns: truth.grid.columns))
+              let found = ScoreStatistics(
+                forecast: field, truth: truthField, climatology: meanField, rowWeights: region.rowWeights,
+                columns: truth.grid.columns, isMissing: isMissing)
+              // A region may have no values at all.
+              if found.count > 0 { statistics[key, default: ScoreStatistics()].merge(found) }
             }
           }
-          if let spectrum {
+          // Of fields with gaps there is none.
+          if let spectrum, isMissing == nil {
             add(spectrum.power(forecast), channel, leadHours[position], isTruth: false, of: usable.count)
             add(spectrum.power(truthField), channel, leadHours[position], isTruth: true, of: usable.count)
           }
@@ -151,12 +154,15 @@ public struct Evaluation: Sendable {
       }
       progress(done + 1, own.count)
     }
-    try merge(standard, options, spectrumLength: spectrum?.count, on: world)
+    let whole = Set(
+      channels.indices.filter { truth.imputed[$0].map { $0.missingCount == 0 } ?? true }.map { channels[$0] })
+    try merge(standard, options, spectrumLength: spectrum?.count, of: whole, on: world)
   }
 
   /// Adds up what the ranks have found.
   private mutating func merge(
-    _ standard: [Region], _ options: Options, spectrumLength: Int?, on world: any Communicator
+    _ standard: [Region], _ options: Options, spectrumLength: Int?, of spectrumChannels: Set<Channel>,
+    on world: any Communicator
   ) throws {
     if world.size == 1 { return }
     let known = System.allCases.filter { $0 != .dampedPersistence || options.usesDampedPersistence }
@@ -169,10 +175,11 @@ public struct Evaluation: Sendable {
         }
         var numbers = try world.allReduce(keys.flatMap { (statistics[$0] ?? ScoreStatistics()).numbers })[...]
         for key in keys {
-          statistics[key] = ScoreStatistics(numbers: numbers.prefix(ScoreStatistics.numberCount))
+          let sum = ScoreStatistics(numbers: numbers.prefix(ScoreStatistics.numberCount))
+          statistics[key] = sum.count > 0 ? sum : nil
           numbers = numbers.dropFirst(ScoreStatistics.numberCount)
         }
-        guard let spectrumLength else { continue }
+        guard let spectrumLength, spectrumChannels.contains(channel) else { continue }
         for isTruth in [false, true] {
           let key = SpectrumKey(channel: channel.name, leadHours: lead, isTruth: isTruth)
           spectra[key] = try world.allReduce(spectra[key] ?? [Double](repeating: 0, count: spectrumLength))

@@ -71,7 +71,9 @@ public struct ForecastReader: Sendable {
   }
 
   /// One field [rows, columns].
-  public func read(_ channel: Channel, initial: Int, lead: Int) throws -> [Float] {
+  /// - Parameter isMissing: points that need have no value; nil: none.
+  /// - Throws: when others have none.
+  public func read(_ channel: Channel, initial: Int, lead: Int, isMissing: [Bool]? = nil) throws -> [Float] {
     guard let index = channels.firstIndex(of: channel) else {
       throw JigsawError(path, "has no \(channel.name)", found: channels.map(\.name).joined(separator: ", "))
     }
@@ -87,10 +89,12 @@ public struct ForecastReader: Sendable {
         field[i] = Float(Double(field[i]) * source.conversion.factor + source.conversion.offset)
       }
     }
-    if field.contains(where: { !$0.isFinite }) {
+    if field.indices.contains(where: { !field[$0].isFinite && !(isMissing?[$0] ?? false) }) {
       throw JigsawError(
         "\(path): \(channel.variable)",
-        "has missing values at \(initialTimes[initial].display) +\(leadHours[lead]) h", remedy: "forecast again")
+        "has missing values at \(initialTimes[initial].display) +\(leadHours[lead]) h",
+        expected: "a number at every point, other than those where data.impute lets the truth have none",
+        remedy: "forecast again")
     }
     return field
   }

@@ -35,18 +35,29 @@ public struct ScoreStatistics: Sendable, Equatable {
 
   public init() {}
 
-  /// - Parameters: fields [rows, columns]; weights of rows with sum 1.
+  /// - Parameters: fields [rows, columns]; weights of rows with sum 1; points that don't count, nil: none. The weights of the
+  ///   others are then scaled to a sum of 1; if there are none, so is the count.
   public init(
     forecast: UnsafePointer<Float>, truth: UnsafePointer<Float>, climatology: UnsafePointer<Float>?,
-    rowWeights: [Double], columns: Int
+    rowWeights: [Double], columns: Int, isMissing: [Bool]? = nil
   ) {
-    count = 1
+    let (hasGaps, gaps) = (isMissing != nil, isMissing ?? [])
     var anomalyMean = 0.0
+    var valued = 1.0
+    if let isMissing {
+      valued = rowWeights.enumerated().reduce(0) { sum, row in
+        let there = (row.offset * columns..<(row.offset + 1) * columns).reduce(0) { $0 + (isMissing[$1] ? 0 : 1) }
+        return sum + row.element * Double(there) / Double(columns)
+      }
+      if valued == 0 { return }
+    }
+    count = 1
     for (row, weight) in rowWeights.enumerated() where weight > 0 {
       var (squares, absolute, error, product, forecastSquares, truthSquares, anomaly) = (
         0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
       )
       for i in row * columns..<(row + 1) * columns {
+        if hasGaps && gaps[i] { continue }
         let f = Double(forecast[i])
         let t = Double(truth[i])
         squares += (f - t) * (f - t)
@@ -60,7 +71,7 @@ public struct ScoreStatistics: Sendable, Equatable {
           anomaly += f - c
         }
       }
-      let w = weight / Double(columns)
+      let w = weight / Double(columns) / valued
       sums[0] += w * squares
       sums[1] += w * absolute
       sums[2] += w * error

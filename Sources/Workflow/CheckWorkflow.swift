@@ -43,6 +43,7 @@ public struct CheckWorkflow {
       var single = data
       single.variables = isStatic ? [] : [name]
       single.staticFields = isStatic ? [name] : []
+      single.impute = data.impute.filter { $0.key == name }
       do {
         let dataset = try Ingredients.dataset(
           single, cacheBytes: 0, threads: 1, opened: opened, requiresVariables: false)

@@ -66,7 +66,9 @@ public struct ConvertWorkflow {
 
   /// What the configuration names, on its regular grid; or all of a single source on any points.
   private func input(_ request: Request) throws -> ConversionInput {
-    let data = configuration.data
+    // What has no values has none in the store.
+    var data = configuration.data
+    data.impute = [:]
     let resources = try RankResources(world, threads: configuration.threads)
     if request.layout == .anemoi, data.variables.isEmpty {
       let source = try wholeSource()

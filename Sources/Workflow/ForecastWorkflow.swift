@@ -88,7 +88,7 @@ public struct ForecastWorkflow {
         grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
         latitude: .none, variables: [:], levelsHPa: [:], perTendency: false),
       auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
-      stepHours: manifest.stepHours)
+      stepHours: manifest.stepHours, imputedCount: dataset.missingCount)
     let steps = leadHours / manifest.stepHours
     let leads = (1...steps).map { $0 * manifest.stepHours }
     console.say(

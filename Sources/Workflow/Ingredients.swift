@@ -25,12 +25,18 @@ enum Ingredients {
       throw JigsawError(
         "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
     }
+    let named = data.variables + data.staticFields
+    if let other = data.impute.keys.sorted().first(where: { !named.contains($0) }) {
+      throw JigsawError(
+        "data.impute.\(other)", "is no variable of the data", expected: named.joined(separator: ", "),
+        remedy: nearest(to: other, among: named).map { "did you mean '\($0)'?" } ?? "remove it")
+    }
     let cacheBytes =
       cacheBytes
       ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
       opened ?? open(data, threads: threads), variables: data.variables, levelsHPa: data.levels,
-      staticVariables: data.staticFields,
+      staticVariables: data.staticFields, impute: data.impute,
       cacheBytes: cacheBytes, threads: threads)
   }
 
@@ -49,6 +55,7 @@ enum Ingredients {
       if let level = channel.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
     }
     data.staticFields = manifest.staticFields
+    data.impute = data.impute.filter { data.variables.contains($0.key) || data.staticFields.contains($0.key) }
     return data
   }
 
@@ -77,6 +84,13 @@ enum Ingredients {
       throw JigsawError(
         descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
         expected: manifest.grid.summary, found: dataset.grid.summary, remedy: "regrid the data")
+    }
+    let (own, wanted) = (dataset.imputationSignatures ?? [:], manifest.imputed ?? [:])
+    for name in Set(own.keys).union(wanted.keys).sorted() where own[name] != wanted[name] {
+      throw JigsawError(
+        "data.impute: \(name)", "is imputed otherwise than when the checkpoint's model was trained",
+        expected: wanted[name] ?? "not imputed", found: own[name] ?? "not imputed",
+        remedy: "use the data.impute of the training, and data that lack values at the same points")
     }
     return dataset
   }

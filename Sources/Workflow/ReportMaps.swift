@@ -10,9 +10,12 @@ struct ReportMaps {
   private let forecasts: ForecastReader
   private let truth: FieldDataset?
   private let console: Console
+  /// Variables that lack values at some points: maps show whole fields alone.
+  private let withGaps: Set<String>
 
   /// - Parameter truth: nil if there is none; then maps show forecasts only.
-  init(_ forecasts: ForecastReader, truth: FieldDataset?, console: Console) {
+  init(_ forecasts: ForecastReader, truth: FieldDataset?, withGaps: Set<String>, console: Console) {
+    self.withGaps = withGaps
     self.forecasts = forecasts
     self.truth = truth
     self.console = console
@@ -21,7 +24,9 @@ struct ReportMaps {
   func contents() throws -> MapContents {
     let grid = forecasts.grid
     let channels = ReportMaps.selection(
-      from: truth.map { $0.channels.filter(forecasts.channels.contains) } ?? forecasts.channels)
+      from: (truth.map { $0.channels.filter(forecasts.channels.contains) } ?? forecasts.channels).filter {
+        !withGaps.contains($0.variable)
+      })
     let verified = verifiedInitialTimes()
     let candidates = verified.isEmpty ? Array(forecasts.initialTimes.indices) : verified
     let plan = MapPlan(

@@ -52,7 +52,9 @@ public struct ReportWorkflow {
     if let store {
       let (truth, problem) = truthDataset(store)
       if let problem { contents.hints.append(.init("Maps are without truth: \(problem)")) }
-      contents.maps = try ReportMaps(try ForecastReader(store), truth: truth, console: console).contents()
+      contents.maps = try ReportMaps(
+        try ForecastReader(store), truth: truth, withGaps: Set(configuration.data.impute.keys), console: console
+      ).contents()
     } else {
       contents.hints.append(
         .init("No forecast yet, so no maps. Make one with", command: "jigsaw forecast \(folder.path)"))

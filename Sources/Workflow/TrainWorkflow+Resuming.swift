@@ -16,6 +16,11 @@ extension TrainWorkflow {
     try checkpoint.requireSame("static fields", list(data.staticFields), list(found.staticFields))
     try checkpoint.requireSame(
       "forcings", list(data.forcings.map(\.rawValue)), list(found.forcings.map(\.rawValue)))
+    func lines(_ signatures: [String: String]?) -> [String] {
+      (signatures ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+    }
+    try checkpoint.requireSame(
+      "data.impute", list(lines(dataset.imputationSignatures)), list(lines(found.imputed)), article: "another")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", dataset.grid.summary, found.grid.summary, article: "another")

@@ -122,6 +122,7 @@ public struct TrainWorkflow {
       progress: CheckpointManifest.Progress(
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
     manifest.precision = configuration.precision.rawValue
+    manifest.imputed = dataset.imputationSignatures
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
     try world.together(onlyOn: 0) { try checkpoints.removeTemporaries() }
@@ -150,7 +151,7 @@ public struct TrainWorkflow {
       model: model, rank: rank,
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
-      slots: settings.rollout.storedStates)
+      slots: settings.rollout.storedStates, imputedCount: dataset.missingCount)
     let flops = try model.forwardFLOPs
     let ownPeak = Ingredients.multiplyAddPeak(compute, console)
     let peak = try world.allReduce([ownPeak])[0]

@@ -12,6 +12,7 @@ import Yams
     "data.sources":
       "[{path: \"a b/*.zarr\", names: {msl: slp, z: \"geo: potential\"}}, {open: {join: [a.zarr, {dataset: b.zarr, select: [\"2t\"]}], start: 2020-01-03}}, {path: c.nc}]",
     "data.variables": "[z, t2m, \"2t\"]", "data.levels": "[850, 0.5]", "data.rows": "720", "data.static": "[lsm]",
+    "data.impute": "{lsm: -0.5, t2m: mean, z: nearest}",
     "data.forcings": "[insolation, cos_latitude]", "data.stepHours": "12", "data.train.start": "1979-01-01T06:00",
     "data.train.end": "1980-12-31", "data.validation.start": "1981-01-01", "data.validation.end": "1981-02-28",
     "data.test.start": "1982-01-01", "data.test.end": "1982-02-01 18:00", "data.statistics": "stats/of \\\"it\\\".json",

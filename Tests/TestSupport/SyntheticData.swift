@@ -18,6 +18,15 @@ public struct SyntheticData {
   public var statics = ["orog"]
   public var start = Timestamp(year: 2001, month: 1, day: 1)
   public var chunking = Chunking.tenTimes
+  /// Points without values, by variable or static field.
+  public var missing: [String: Set<Int>] = [:]
+  /// A variable that lacks another point, from a time on.
+  public var missingLater: (variable: String, point: Int, time: Int)?
+
+  private func isMissing(_ variable: String, _ point: Int, time: Int) -> Bool {
+    missing[variable]?.contains(point) ?? false
+      || missingLater.map { $0.variable == variable && $0.point == point && time >= $0.time } ?? false
+  }
 
   /// How variables are stored, one time in a chunk unless said otherwise.
   public enum Chunking: String, Sendable, CaseIterable {
@@ -94,14 +103,18 @@ public struct SyntheticData {
     for (index, name) in (upper + surface).enumerated() {
       let levelCount = index < upper.count ? levels.count : 1
       let values = (0..<times).flatMap { time in
-        (0..<levelCount).flatMap { level in field(variable: index, level: level, time: time) }
+        (0..<levelCount).flatMap { level in
+          field(variable: index, level: level, time: time).enumerated().map {
+            isMissing(name, $0.offset, time: time) ? .nan : $0.element
+          }
+        }
       }
       let box =
         [0..<times] + (index < upper.count ? [0..<levelCount] : []) + [0..<rows, 0..<columns]
       try values.withUnsafeBufferPointer { try writer.write(name, box, $0) }
     }
     for name in statics {
-      let values = (0..<rows * columns).map { Float($0 % 7) * 100 }
+      let values = (0..<rows * columns).map { isMissing(name, $0, time: 0) ? Float.nan : Float($0 % 7) * 100 }
       try values.withUnsafeBufferPointer { try writer.write(name, [0..<rows, 0..<columns], $0) }
     }
     try writer.finish()

@@ -52,14 +52,21 @@ public final class GRIBWriter {
     try GRIBLibrary.withNewMessage(place) { try GRIBWriter.describe(field, $0, place) }
   }
 
-  /// Writes [latitude, longitude].
+  /// Stands for a point without a value, which a bitmap leaves out.
+  private static let missing = 1e36
+
+  /// Writes [latitude, longitude]; what is NaN is left out.
   public func write(_ field: GRIBFieldDefinition, _ values: UnsafeBufferPointer<Float>) throws {
     precondition(values.count == field.latitudes.count * field.longitudes.count)
     let place = place(field)
     try GRIBLibrary.withNewMessage(place) { message in
       try GRIBWriter.describe(field, message, place)
       // The sample's numbers must fit the grid before they can be packed in another way.
-      let numbers = values.map(Double.init)
+      let numbers = values.map { $0.isNaN ? GRIBWriter.missing : Double($0) }
+      if numbers.contains(GRIBWriter.missing) {
+        try message.set("missingValue", GRIBWriter.missing, place)
+        try message.set("bitmapPresent", 1, place)
+      }
       try message.set("values", numbers, place)
       try message.set("packingType", "grid_ccsds", place)
       try message.set("bitsPerValue", GRIBWriter.bitsPerValue, place)
