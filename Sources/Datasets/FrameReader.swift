@@ -213,7 +213,7 @@ public final class FrameReader: @unchecked Sendable {
       let start = state.pointer + ((token - block.tokens.lowerBound) * state.shape[1] + sample) * width
       for (place, _, value) in imputed {
         guard let value else { continue }
-        for i in stride(from: place, to: width, by: fields) where start[i].isNaN { start[i] = value }
+        for i in stride(from: place, to: width, by: fields) where !start[i].isFinite { start[i] = value }
       }
     }
   }

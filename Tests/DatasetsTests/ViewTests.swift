@@ -146,6 +146,9 @@ struct NumberedView: FieldView {
     #expect(request(#"{"dataset": "a.zarr", "selct": ["2t"]}"#).contains("open.selct: unknown option"))
     #expect(request(#"{"zip": ["a.zarr", "b.zarr"]}"#).contains("tuples of fields on several grids"))
     #expect(request(#"{"dataset": "a.zarr", "shuffle": true}"#).contains("training.seed"))
+    var long = NumberedView()
+    long.dates = (0..<1_000).map { Timestamp(seconds: Int64($0) * 21_600) }
+    #expect(throws: JigsawError.self) { try options(["interpolate_frequency": .string("1s")], long) }
     #expect(problem(["rolling_average": .integer(3)]).contains("[-1, 0, freq]"))
     #expect(problem(["set_missing_dates": .array([.string("2031-01-01")])]).contains("names no date"))
     #expect(request(#"{"start": 2020}"#).contains("names no dataset"))

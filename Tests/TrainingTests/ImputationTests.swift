@@ -22,15 +22,19 @@ import Tensors
     let compute = Compute(threads: 2)
     let missing: Set<Int>
 
-    init(_ imputation: Imputation) throws {
+    /// - Parameter isView: whether the file is opened as a view.
+    init(_ imputation: Imputation, isView: Bool = false) throws {
       folder = try TemporaryFolder()
       var data = SyntheticData()
       missing = Set((0..<128).filter { $0 % 16 > 9 || $0 % 7 == 3 })
       data.missing = ["msl": missing]
       try data.write("\(folder.path)/data.nc")
       dataset = try FieldDataset(
-        sources: [SourceDescription(path: "\(folder.path)/data.nc")], variables: ["z", "msl"], levelsHPa: [500],
-        impute: ["msl": imputation], cacheBytes: 1 << 30)
+        sources: [
+          isView
+            ? SourceDescription(path: "", open: .object(["dataset": .string("\(folder.path)/data.nc")]))
+            : SourceDescription(path: "\(folder.path)/data.nc")
+        ], variables: ["z", "msl"], levelsHPa: [500], impute: ["msl": imputation], cacheBytes: 1 << 30)
       statistics = try DatasetStatistics.compute(
         dataset, from: dataset.times[0], through: dataset.times[59], stepHours: 6)
       let normalization = try Normalization(statistics, channels: dataset.channels, place: "test")
@@ -78,9 +82,9 @@ import Tensors
     }
   }
 
-  @Test(arguments: [Imputation.constant(101), .mean, .nearest])
-  func framesHoldWhatIsImputed(imputation: Imputation) throws {
-    let gaps = try Gaps(imputation)
+  @Test(arguments: [Imputation.constant(101), .mean, .nearest], [false, true])
+  func framesHoldWhatIsImputed(imputation: Imputation, isView: Bool) throws {
+    let gaps = try Gaps(imputation, isView: isView)
     let frame = try gaps.reader.read(FrameRequest(indices: [3, 7], columnShifts: [0, 6]))
     let whole = try #require(gaps.statistics.channels["msl"])
     var data = SyntheticData()

@@ -30,6 +30,11 @@ struct CombinedDates: DerivedView {
     self.base = base
     let parts = Int(interval / seconds)
     let all = base.dates
+    guard parts <= ViewOptions.dateLimit / all.count else {
+      throw JigsawError(
+        key, "makes more dates than can be held", expected: "at most \(ViewOptions.dateLimit)",
+        found: "\(parts) for each of \(all.count)", remedy: "choose a longer interval, or a shorter period before")
+    }
     dates =
       all.dropLast().flatMap { date in (0..<parts).map { Timestamp(seconds: date.seconds + Int64($0) * seconds) } }
       + all.suffix(1)

@@ -57,7 +57,7 @@ extension ViewOptions {
         let bound = DateBound.timestamp(text, isLast: isLast, in: [], stepSeconds: step)
       else { throw invalid(name, expected: "a date, a month or a year: 2020-01-31, 2020-01, 2020") }
       let away = isLast ? bound.seconds - last.seconds : first.seconds - bound.seconds
-      guard away >= 0, away % step == 0, away / step <= ViewOptions.dateLimit else {
+      guard away >= 0, away % step == 0, away / step <= Int64(ViewOptions.dateLimit) else {
         throw JigsawError(
           "\(key).\(name)", "is not a number of intervals \(isLast ? "after the last" : "before the first") date",
           expected: "\((isLast ? last : first).display) and some times \(step) s", found: bound.display)
@@ -68,8 +68,8 @@ extension ViewOptions {
       view, from: try bound("extend_start", isLast: false), through: try bound("extend_end", isLast: true), every: step)
   }
 
-  /// More dates than any data set has.
-  static let dateLimit: Int64 = 100_000_000
+  /// More dates than any dataset has.
+  static let dateLimit = 10_000_000
 
   func chosen(_ base: any FieldView) throws -> any FieldView {
     var view = base

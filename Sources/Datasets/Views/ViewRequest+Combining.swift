@@ -18,6 +18,11 @@ extension ViewRequest {
     for part in parts {
       if let before = row.last, let last = before.dates.last, let first = part.dates.first, parts[0].dates.count > 1 {
         let step = parts[0].dates[1].seconds - parts[0].dates[0].seconds
+        guard (first.seconds - last.seconds) / step <= Int64(ViewOptions.dateLimit) else {
+          throw JigsawError(
+            "\(key).fill_missing_gaps", "would make more dates than can be held",
+            found: "\(first.display) after \(last.display)", remedy: "put the datasets in order")
+        }
         let gap = stride(from: last.seconds + step, to: first.seconds, by: Int64.Stride(step))
         let dates = gap.map { Timestamp(seconds: $0) }
         if !dates.isEmpty { row.append(SpreadDates(gapLike: before, dates: dates)) }
