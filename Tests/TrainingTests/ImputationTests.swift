@@ -194,6 +194,17 @@ import Tensors
     let gaps = try Gaps(imputation)
     let start = try gaps.reader.read([0, 5])
     let targets = try (1...3).map { try gaps.reader.read([$0, 5 + $0]) }
+    // The last layer is zero at first; here, what a state lacks would matter to the next.
+    let values = gaps.rank.parameters.values
+    func normal(_ name: String, _ deviation: Float) -> [Float] {
+      var numbers = [Float](repeating: 0, count: values.count)
+      numbers.withUnsafeMutableBufferPointer {
+        RandomStream(seed: 5, name: name).fillNormal(
+          $0.baseAddress!, deviation: deviation, row: 0, columns: 0..<$0.count)
+      }
+      return numbers
+    }
+    for (i, number) in normal("weights", 0.3).enumerated() { values.pointer[i] += number }
     gaps.rank.parameters.clearGradients()
     var next = 3
     let loss = try gaps.runner.autoregressive(start, steps: 3, scale: 1) {
@@ -201,11 +212,10 @@ import Tensors
       return targets[next]
     }
     #expect(abs(try gaps.loss(start, targets) - loss) < 1e-5 * loss)
-    let (values, gradients) = (gaps.rank.parameters.values, gaps.rank.parameters.gradients)
-    var direction = [Float](repeating: 0, count: values.count)
-    direction.withUnsafeMutableBufferPointer {
-      RandomStream(seed: 5, name: "direction").fillNormal($0.baseAddress!, deviation: 1, row: 0, columns: 0..<$0.count)
-    }
+    let first = try gaps.runner.advance(gaps.runner.state(start.state), from: start, step: 0).tensor
+    #expect(start.imputed.allSatisfy { first.floats[$0] == start.state.floats[$0] })
+    let gradients = gaps.rank.parameters.gradients
+    let direction = normal("direction", 1)
     let slope = (0..<values.count).reduce(0.0) { $0 + Double(gradients.pointer[$1]) * Double(direction[$1]) }
     let step: Float = 2e-3
     let before = values.floats.map { $0 }
