@@ -216,6 +216,9 @@ TENSORS = {
     "join": ({"join": [{"dataset": "plain.zarr", "select": ["2t", "msl", "10u"]}, {"dataset": "runs.zarr", "select": ["t_850", "z_500"]}]}, 3),
     "concat": ({"concat": [{"dataset": "plain.zarr", "end": "2020-01-02"}, {"dataset": "missing.zarr", "start": "2020-01-03"}]}, 10),
     "ensemble": ({"ensemble": ["plain.zarr", "runs.zarr"], "member": 1}, 9),
+    "filled": ({"dataset": "missing.zarr", "fill_missing_dates": "closest"}, 5),
+    "every 3 h": ({"dataset": "plain.zarr", "interpolate_frequency": "3h"}, 7),
+    "mean of two": ({"dataset": "runs.zarr", "rolling_average": [-1, 0, "freq"]}, 4),
     "rename": ({"dataset": "plain.zarr", "rename": {"2t": "2m_temperature"}, "reorder": "sort"}, 2),
 }  # fmt: skip
 
