@@ -49,6 +49,7 @@ let package = Package(
     .target(
       name: "COneDNN", path: "Sources/System/COneDNN", cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("dnnl")]),
+    .target(name: "CLinux", path: "Sources/System/CLinux", cSettings: [.treatAllWarnings(as: .error)]),
     .target(name: "CKernels", cSettings: [.treatAllWarnings(as: .error)]),
 
     .systemLibrary(
@@ -58,13 +59,15 @@ let package = Package(
       name: "CMPI", dependencies: ["CMPILibrary"], path: "Sources/System/CMPI",
       cSettings: [.treatAllWarnings(as: .error)]),
 
-    room("Basics"),
+    room("Basics", ["CLinux"]),
     room("Tensors", ["Basics", "CKernels", "COneDNN"]),
     room("Communication", ["Basics", "Tensors", "CMPI"]),
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
     room("Models", ["Basics", "Tensors", "Execution"]),
-    room("Stores", ["Basics", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
+    room(
+      "Stores",
+      ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "CKernels", "Tensors", "Communication", "Distribution", "Stores"]),
     room(
       "Training",
@@ -179,7 +182,7 @@ let package = Package(
       ]),
     tests("ArchitectureTests", ["Basics"]),
     tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
-    tests("StoresTests", ["Basics", "Stores", "TestSupport"]),
+    tests("StoresTests", ["Basics", "CKernels", "Stores", "TestSupport"]),
     tests(
       "DatasetsTests", ["Basics", "Tensors", "Communication", "Distribution", "Stores", "Datasets", "TestSupport"]),
     tests("CLITests", ["Basics", "Stores", "TestSupport", "jigsaw"], exclude: ["help.txt"]),

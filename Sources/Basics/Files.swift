@@ -151,9 +151,9 @@ public enum Files {
   }
 
   public static func writeAtomically(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
-    let temporary = "\(path).\(getpid()).tmp"
+    let temporary = Temporary.name(for: path)
     do {
-      let file = try OutputFile(temporary, shownAs: path)
+      let file = try OutputFile(creating: temporary, shownAs: path)
       try file.write(bytes)
       try file.sync()
       try file.close()
@@ -191,97 +191,4 @@ public enum Files {
       throw JigsawError(path, "can't remove this file (\(reason()))")
     }
   }
-}
-
-/// A file being written. Every failure (a full disk above all) throws with the path and the system's reason.
-public final class OutputFile {
-  /// As it is called in errors.
-  public let path: String
-  private var descriptor: Int32
-
-  /// Creates or truncates; with `appending`, goes on at the end.
-  /// - Parameter shownAs: the final name, where `path` is a temporary one.
-  public init(_ path: String, appending: Bool = false, shownAs: String? = nil) throws {
-    self.path = shownAs ?? path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (appending ? O_APPEND : O_TRUNC), 0o666)
-    if descriptor < 0 {
-      throw JigsawError(
-        self.path, "can't open this file for writing (\(Files.reason()))",
-        remedy: "choose a place that you may write to")
-    }
-  }
-
-  /// Opens a file that is there, to write at places in it.
-  public init(existing path: String) throws {
-    self.path = path
-    descriptor = open(path, O_WRONLY | O_CLOEXEC)
-    if descriptor < 0 { throw JigsawError(path, "can't open this file for writing (\(Files.reason()))") }
-  }
-
-  deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
-
-  public func write(_ bytes: UnsafeRawBufferPointer) throws { try write(bytes, from: nil) }
-
-  /// Writes at a place, whatever was written before.
-  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws { try write(bytes, from: offset) }
-
-  /// Cuts the file off or fills it with zeros up to a length.
-  public func resize(to byteCount: Int) throws {
-    if ftruncate(descriptor, off_t(byteCount)) != 0 {
-      throw JigsawError(path, "can't be made \(byteCount) bytes long (\(Files.reason()))")
-    }
-  }
-
-  private func write(_ bytes: UnsafeRawBufferPointer, from offset: Int?) throws {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let (start, count) = (rest.base.baseAddress! + rest.startIndex, min(rest.count, 1 << 30))
-      let n =
-        offset.map { pwrite(descriptor, start, count, off_t($0 + rest.startIndex)) }
-        ?? Glibc.write(descriptor, start, count)
-      if n < 0 && errno == EINTR { continue }
-      if n <= 0 {
-        throw JigsawError(path, "can't write (\(Files.reason()))", remedy: "free some space or choose another disk")
-      }
-      rest = rest.dropFirst(n)
-    }
-  }
-
-  public func write(_ text: String) throws {
-    var text = text
-    try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
-  }
-
-  /// Returns once the content is on the disk.
-  public func sync() throws {
-    if fsync(descriptor) != 0 { throw JigsawError(path, "can't sync to disk (\(Files.reason()))") }
-  }
-
-  public func close() throws {
-    let result = Glibc.close(descriptor)
-    descriptor = -1
-    if result != 0 { throw JigsawError(path, "can't close this file (\(Files.reason()))") }
-  }
-}
-
-/// A claim on a folder that ends with the process, however it ends.
-public final class FolderLock {
-  private let descriptor: Int32
-
-  /// - Throws: when another process holds the folder.
-  public init(_ folder: String) throws {
-    let path = "\(folder)/.lock"
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw JigsawError(path, "can't open this file for writing (\(Files.reason()))")
-    }
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      close(descriptor)
-      throw JigsawError(
-        folder, "is in use by another training",
-        remedy: "wait for it, stop it, or choose another folder with --set run=…")
-    }
-  }
-
-  deinit { close(descriptor) }
 }

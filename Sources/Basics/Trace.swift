@@ -84,7 +84,7 @@ public final class Trace: Sendable {
   }
 
   public func write(to path: String, rank: Int) throws {
-    let file = try OutputFile(path)
+    let file = try OutputFile(replacing: path)
     var text = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n"
     text += #"{"ph":"M","pid":\#(rank),"name":"process_name","args":{"name":"rank \#(rank)"}}"#
     for lane in Lane.allCases {

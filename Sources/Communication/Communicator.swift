@@ -133,6 +133,13 @@ extension Communicator {
   }
 }
 
+extension Communicator {
+  /// The text that `root` has, on every rank.
+  public func broadcast(_ text: String, from root: Int) throws -> String {
+    String(decoding: try broadcast(Array(text.utf8), from: root), as: UTF8.self)
+  }
+}
+
 extension Region {
   func copy(from other: Region) {
     precondition(byteCount == other.byteCount)

@@ -79,6 +79,8 @@ struct DatePass {
     read: Reading
   ) throws -> Totals {
     let parts = folder.map { Parts(folder: $0, identity: identity) }
+    // Nothing is written to where a link leads.
+    if let folder { try world.together(onlyOn: 0) { if Files.isLink(folder) { try Files.remove(folder) } } }
     var own: [Int: Totals] = [:]
     var states = States(byteCount: max(1, variables * points) * MemoryLayout<Float>.size)
     let end = blocks.own(world.rank, of: world.size).last.map { blocks.blocks[$0].upperBound } ?? 0

@@ -12,6 +12,8 @@ public final class FieldDataset: Sendable {
   public let times: [Timestamp]
   /// Sources, renamings and rows in one line: the same for the same data.
   public let origin: String
+  /// The same without paths: what is chosen of the data, wherever they are.
+  public let selection: String
   /// Notes for people on what was changed on reading.
   public let normalizations: [String]
 
@@ -101,6 +103,7 @@ public final class FieldDataset: Sendable {
     let stores = opened.stores
     grid = opened.grid
     origin = opened.origin
+    selection = opened.selection
     // Which source gives which variable; each of its stores must have it.
     var channels: [Channel] = []
     var fieldsOfStore = [[WantedField]](repeating: [], count: stores.count)

@@ -5,6 +5,8 @@ public struct OpenedSources: Sendable {
   let stores: [(source: Int, store: any GridFields)]
   /// Sources, renamings and rows in one line: the same for the same data.
   let origin: String
+  /// The same without paths: what is chosen of the data, wherever they are.
+  let selection: String
   let grid: LatLonGrid
   private let sources: [SourceDescription]
 
@@ -19,6 +21,14 @@ public struct OpenedSources: Sendable {
       ([source.display] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
         .joined(separator: ", ")
     }
+    let chosen = sources.map { source in
+      let view = source.paths.enumerated().reduce(source.open?.line ?? "") { text, path in
+        text.replacing(path.element, with: "#\(path.offset)")
+      }
+      return ([view] + source.names.sorted { $0.key < $1.key }.map { "\($0.key) as \($0.value)" })
+        .joined(separator: ", ")
+    }
+    selection = (chosen + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
     origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
     var stores: [(source: Int, store: any GridFields)] = []
     for (index, source) in sources.enumerated() {

@@ -39,12 +39,18 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   public let channels: [String: ChannelStatistics]
   /// The dataset's `origin`; nil when not known.
   public let origin: String?
+  /// Of the data that they were computed from, and what was chosen of these (`FieldDataset.selection`); nil in files of
+  /// versions that did not record it.
+  public let data: DataFingerprint?
+  public let selection: String?
 
   public init(
     start: String, end: String, stepHours: Int, timeCount: Int, channels: [String: ChannelStatistics],
-    origin: String? = nil
+    origin: String? = nil, data: DataFingerprint? = nil, selection: String? = nil
   ) {
     self.origin = origin
+    self.data = data
+    self.selection = selection
     self.start = start
     self.end = end
     self.stepHours = stepHours
@@ -56,13 +62,15 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   /// them.
   ///
   /// - Parameters:
+  ///   - data: the dataset's fingerprint, which the result and what is kept in `parts` carry.
   ///   - parts: a folder that keeps what was computed, for another attempt after an interruption; it is removed at the end.
   ///   - windowBytes: memory for the times that are stored together, beside the dataset's for what it keeps;
   ///     nil: a little.
   ///   - progress: told (done, all).
   public static func compute(
     _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int,
-    on world: any Communicator = SingleRank(), parts: String? = nil, windowBytes: Int? = nil,
+    on world: any Communicator = SingleRank(), data: DataFingerprint? = nil, parts: String? = nil,
+    windowBytes: Int? = nil,
     progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> DatasetStatistics {
     let indices = dataset.indices(from: start, through: end)
@@ -78,7 +86,8 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
     let pass = DatePass(
       dates: indices.map { dataset.times[$0] }, variables: channels, points: dataset.grid.count,
       stepSeconds: Int64(stepHours) * 3_600, countedDates: indices.count,
-      key: ([dataset.origin, "every \(stepHours) h"] + dataset.channels.map(\.name)).joined(separator: "\n")
+      key: ([data?.key ?? dataset.origin, dataset.selection, "every \(stepHours) h"] + dataset.channels.map(\.name))
+        .joined(separator: "\n")
     ) { dataset.startsChunk(indices[$0], after: indices[$0 - 1]) }
     let totals = try dataset.inOrder(windowBytes: windowBytes) { window in
       try pass.run(on: world, parts: parts, progress: progress) { date, _, planes in
@@ -113,7 +122,14 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
     }
     return DatasetStatistics(
       start: start.description, end: end.description, stepHours: stepHours, timeCount: indices.count, channels: result,
-      origin: dataset.origin)
+      origin: dataset.origin, data: data, selection: dataset.selection)
+  }
+
+  /// What they were made from.
+  public var lineage: Lineage {
+    var settings = ["period": "\(start) to \(end)", "step": "\(stepHours) h"]
+    settings["selection"] = selection
+    return Lineage(data: data, settings: settings)
   }
 }
 

@@ -47,22 +47,25 @@ public final class ForecastWriter: ForecastOutput {
   /// - Parameters:
   ///   - source: for the file's `source` attribute.
   ///   - bands: of rows, in which fields are stored.
-  ///   - joins: whether another rank has created the store.
+  ///   - lineage: what the forecasts are made from, for an attribute.
+  ///   - joining: where another rank, which has created the store, writes it; nil: this one creates it.
   ///   - zarrFormat: 2 or 3, for a Zarr store.
   public init(
     _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String,
-    bands: Int = 1, joins: Bool = false, zarrFormat: Int = 2
+    lineage: Lineage? = nil, bands: Int = 1, joining: String? = nil, zarrFormat: Int = 2
   ) throws {
     self.path = path
     self.grid = grid
     groups = ForecastWriter.groups(channels)
     let levels = groups.first(where: \.hasLevels).map { channels[$0.channels].compactMap(\.levelHPa) } ?? []
+    var attributes = ["source": source]
+    attributes[Lineage.attribute] = try lineage?.json()
     writer = try createStore(
       path,
       ForecastWriter.definition(
-        grid, groups.map { ($0.variable, $0.hasLevels) }, initialTimes, leadHours, levels, source, bands),
-      joins: joins, zarrFormat: zarrFormat)
-    if joins { return }
+        grid, groups.map { ($0.variable, $0.hasLevels) }, initialTimes, leadHours, levels, attributes, bands),
+      joins: joining != nil, temporary: joining, zarrFormat: zarrFormat)
+    if joining != nil { return }
     let unit = ForecastWriter.clockUnit(initialTimes).seconds
     try writer.write("time", initialTimes.map { Double($0.seconds / unit) })
     try writer.write("prediction_timedelta", leadHours.map(Double.init))
@@ -85,6 +88,8 @@ public final class ForecastWriter: ForecastOutput {
       group.variable, [initial..<initial + 1, lead..<lead + 1] + levels + [unit.rows, 0..<grid.columns], values)
   }
 
+  /// Where it is written until it is complete: for ranks that join.
+  public var temporary: String { writer.temporary }
   public func finish() throws { try writer.finish() }
   public func abandon() { writer.abandon() }
 
@@ -95,7 +100,7 @@ public final class ForecastWriter: ForecastOutput {
 
   private static func definition(
     _ grid: LatLonGrid, _ variables: [(name: String, hasLevels: Bool)], _ initialTimes: [Timestamp], _ leadHours: [Int],
-    _ levels: [Double], _ source: String, _ bands: Int
+    _ levels: [Double], _ described: [String: String], _ bands: Int
   ) -> StoreDefinition {
     func text(_ pairs: [String: String]) -> [String: AttributeValue] { pairs.mapValues { .text($0) } }
     // Names and attributes of the three times as cfgrib gives them. CF 1.8 knows no 64-bit integers.
@@ -157,9 +162,10 @@ public final class ForecastWriter: ForecastOutput {
     }
     return StoreDefinition(
       dimensions: dimensions, arrays: arrays,
-      attributes: text([
-        "Conventions": "CF-1.8", "title": "Forecasts of an AI weather model", "source": source,
-        "history": "written by jigsaw forecast",
-      ]))
+      attributes: text(
+        [
+          "Conventions": "CF-1.8", "title": "Forecasts of an AI weather model",
+          "history": "written by jigsaw forecast",
+        ].merging(described) { $1 }))
   }
 }

@@ -10,11 +10,17 @@ public final class GRIBForecastWriter: ForecastOutput {
   private let paramIds: [Int]
   private let initialTimes: [Timestamp]
   private let leadHours: [Int]
+  private let path: String
+  private let lineage: Lineage?
 
+  /// - Parameter lineage: what the forecasts are made from; GRIB has no place for it, so that it goes into a file beside.
   /// - Throws: naming the variable that GRIB can't hold, before anything is computed.
   public init(
-    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int]
+    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int],
+    lineage: Lineage? = nil
   ) throws {
+    self.path = path
+    self.lineage = lineage
     self.grid = grid
     self.channels = channels
     self.initialTimes = initialTimes
@@ -53,6 +59,14 @@ public final class GRIBForecastWriter: ForecastOutput {
     }
   }
 
-  public func finish() throws { try writer.finish() }
+  public func finish() throws {
+    // One of a file that is replaced goes before that file does.
+    try Files.remove(Lineage.sidecar(path))
+    try writer.finish()
+    guard var lineage else { return }
+    lineage.forecast = Lineage.Forecast(path: Files.absolute(path), content: try DataFingerprint(paths: [path]))
+    try Files.writeAtomically(try lineage.json(pretty: true) + "\n", to: Lineage.sidecar(path))
+  }
+
   public func abandon() { writer.abandon() }
 }

@@ -65,6 +65,8 @@ public struct StoreDefinition: Sendable {
 /// Boxes of a chunked Zarr array consist of whole chunks, of a sharded one of whole shards (cut off at the array's ends); others are
 /// an error, since several processes may write at the same time, each chunk or shard by one of them.
 public protocol ArrayWriter {
+  /// The path at which it is until then.
+  var temporary: String { get }
   /// Writes a box of an FP32 array, C order.
   func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws
   /// Writes a box of an array of any type, the values in C order and of the array's type.
@@ -86,17 +88,21 @@ public protocol ArrayWriter {
 ///   - resuming: whether to go on with what an earlier process left behind, and to leave something behind for a later one: each
 ///     chunk is synced under another name and then gets its own, so that a chunk that is there (`isWritten`) is complete, whenever
 ///     a process or machine stopped; a writer that is dropped removes nothing. For Zarr alone, by all processes that write.
+///   - temporary: where it is written until it is complete: for those that join the `temporary` of the writer that created it, for
+///     one that goes on that of the earlier one; nil: a new name.
 ///   - zarrFormat: 2 or 3.
 /// - Throws: `JigsawError` if what was left behind is another store, or the definition asks for what the format has not.
 public func createStore(
-  _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false, zarrFormat: Int = 2
+  _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false, temporary: String? = nil,
+  zarrFormat: Int = 2
 ) throws -> any ArrayWriter {
   precondition(!joins || path.hasSuffix(".zarr"), "a NetCDF file has one writer")
+  precondition(!joins || temporary != nil, "who joins must know where the store is written")
   if HTTPStorage.isAddress(path) {
     throw JigsawError(path, "can't be written to", expected: "a path on this machine", remedy: "write here, then copy")
   }
   if path.hasSuffix(".zarr") {
-    return try ZarrWriter(path, definition, joins: joins, resuming: resuming, format: zarrFormat)
+    return try ZarrWriter(path, definition, joins: joins, resuming: resuming, temporary: temporary, format: zarrFormat)
   }
   if resuming {
     throw JigsawError(path, "can't be written in several goes", expected: "a Zarr store, whose name ends in .zarr")

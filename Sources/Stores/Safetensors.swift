@@ -23,8 +23,10 @@ public enum Safetensors {
 
   /// One FP32 tensor to write.
   public struct Item {
-    let name: String
-    let shape: [Int]
+    public let name: String
+    public let shape: [Int]
+
+    public var byteCount: Int { shape.reduce(4, *) }
 
     public init(name: String, shape: [Int]) {
       self.name = name
@@ -33,7 +35,11 @@ public enum Safetensors {
   }
 
   /// Creates a file with the header and room for all tensors, whose numbers `OpenFile`s write.
-  public static func create(_ items: [Item], metadata: [String: String] = [:], at path: String) throws {
+  /// - Returns: the checksum of the bytes before the first tensor, and the length of the file.
+  @discardableResult
+  public static func create(
+    _ items: [Item], metadata: [String: String] = [:], at path: String
+  ) throws -> (headerChecksum: UInt32, length: Int) {
     var header: [String: JSONValue] = [:]
     if !metadata.isEmpty { header["__metadata__"] = .object(metadata.mapValues { .string($0) }) }
     var end = 0
@@ -47,11 +53,12 @@ public enum Safetensors {
     }
     var text = Array(try JSONValue.object(header).text(pretty: false).utf8)
     while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
-    let file = try OutputFile(path)
-    try withUnsafeBytes(of: UInt64(text.count).littleEndian) { try file.write($0) }
-    try text.withUnsafeBytes { try file.write($0) }
-    try file.resize(to: 8 + text.count + end)
+    let file = try OutputFile(creating: path)
+    let head = withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
+    try head.withUnsafeBytes { try file.write($0) }
+    try file.resize(to: head.count + end)
     try file.close()
+    return (CRC32C.checksum(head), head.count + end)
   }
 
   /// A created file into which several processes write their parts of its tensors. Not atomic by itself: callers write
@@ -84,6 +91,9 @@ public enum Safetensors {
     public let path: String
     public let entries: [String: Entry]
     public let metadata: [String: String]
+    /// Bytes of the file, and the checksum of those before the first tensor.
+    public let length: Int
+    public let headerChecksum: UInt32
     private let descriptor: Int32
     fileprivate let dataStart: Int
 
@@ -100,7 +110,10 @@ public enum Safetensors {
           throw File.damaged(path, "its header claims \(length) bytes of a file of \(size)")
         }
         dataStart = 8 + Int(length)
-        let header = try JSONValue(parsing: File.read(descriptor, 8..<dataStart, path), place: path)
+        let text: [UInt8] = try File.read(descriptor, 8..<dataStart, path)
+        headerChecksum = CRC32C.checksum(lengthBytes + text)
+        self.length = size
+        let header = try JSONValue(parsing: text, place: path)
         (entries, metadata) = try File.parse(header, dataLength: size - dataStart, path)
         self.descriptor = descriptor
       } catch {
@@ -131,6 +144,21 @@ public enum Safetensors {
       precondition(entry.type == "F32" && start >= 0 && start + out.count <= entry.count)
       try File.read(
         descriptor, dataStart + entry.range.lowerBound + 4 * start, UnsafeMutableRawBufferPointer(out), path)
+    }
+
+    /// Of the bytes of a tensor, whatever its type.
+    public func checksum(_ entry: Entry) throws -> UInt32 {
+      var sum = PartialChecksum(byteCount: entry.range.count)
+      var block = [UInt8](repeating: 0, count: min(entry.range.count, 1 << 20))
+      for start in stride(from: 0, to: entry.range.count, by: 1 << 20) {
+        let count = min(1 << 20, entry.range.count - start)
+        try block.withUnsafeMutableBytes { bytes in
+          let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<count])
+          try File.read(descriptor, dataStart + entry.range.lowerBound + start, part, path)
+          sum.add(UnsafeRawBufferPointer(part), at: start)
+        }
+      }
+      return CRC32C.checksum(remainder: sum.remainder, byteCount: entry.range.count)
     }
 
     /// Reads an FP32 tensor of the expected shape into memory.

@@ -47,7 +47,9 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     }
   }
 
-  public static let currentFormat = "jigsaw-checkpoint-1"
+  public static let currentFormat = "jigsaw-checkpoint-2"
+  /// Of version 0.1, whose manifests had no checksums.
+  public static let formatWithoutChecksums = "jigsaw-checkpoint-1"
 
   public var format = CheckpointManifest.currentFormat
   /// Version of the program that wrote it.
@@ -69,6 +71,12 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var precision: String?
   /// By channel, what the model gets where the data have no values, and where that is (`ImputedField.signature`).
   public var imputed: [String: String]?
+  /// Of the data it was trained on; null where that was not recorded.
+  public var data: DataFingerprint?
+  /// Of the manifest without these eight digits.
+  var checksum: String?
+  /// What is in the files beside the manifest, by name; null in checkpoints of version 0.1.
+  public var files: [String: CheckpointFile]?
 
   public init(
     version: String, model: ModelDescription, parameterCount: Int, grid: LatLonGrid, stepHours: Int,
@@ -153,7 +161,8 @@ public struct Checkpoint: Sendable {
     let bytes = try Files.read(file)
     // The format first: another one may differ in everything else.
     if let format = try? JSONDecoder().decode(Format.self, from: Data(bytes)),
-      format.format != CheckpointManifest.currentFormat
+      format.format != CheckpointManifest.currentFormat,
+      format.format != CheckpointManifest.formatWithoutChecksums
     {
       throw JigsawError(
         file, "has another format", expected: CheckpointManifest.currentFormat, found: format.format,
@@ -166,6 +175,7 @@ public struct Checkpoint: Sendable {
         file, "can't be read as the manifest of a checkpoint",
         remedy: "it is damaged or from another version; use another")
     }
+    if manifest.format == CheckpointManifest.currentFormat { try manifest.requireChecksum(of: bytes, file) }
     if let key = manifest.contradiction {
       throw JigsawError(file, "contradicts itself (\(key))", remedy: "it is damaged; use another checkpoint")
     }
@@ -184,7 +194,8 @@ public struct Checkpoint: Sendable {
     _ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: Optimizer, withMoments: Bool = true, to path: String
   ) throws {
     let world = rank.context.world
-    let temporary = "\(path).tmp"
+    // One name for all ranks.
+    let temporary = try world.broadcast(world.rank == 0 ? Temporary.name(for: path) : "", from: 0)
     let owned = optimizer.owned
     func piece(_ memory: Tensor, _ prefix: String = "") -> ParameterFile.Piece {
       ParameterFile.Piece(prefix: prefix, memory: memory, owned: owned)
@@ -204,21 +215,30 @@ public struct Checkpoint: Sendable {
           pieces: [piece(optimizer.moment1, "moment1."), piece(optimizer.moment2, "moment2.")]))
     }
     do {
+      var created: [(headerChecksum: UInt32, length: Int)] = []
       try world.together(onlyOn: 0) {
-        try Files.remove(temporary)
-        try Files.createDirectory(temporary)
+        try Files.createNewDirectory(temporary, shownAs: path)
         for file in files {
-          try file.create(rank.parameters.table, metadata: ["format": "pt", "jigsaw": manifest.version])
+          created.append(
+            try file.create(rank.parameters.table, metadata: ["format": "pt", "jigsaw": manifest.version]))
         }
       }
-      try world.together { for file in files { try file.write(rank) } }
+      var own: [[UInt32]] = []
+      try world.together { for file in files { own.append(try file.write(rank)) } }
+      let remainders = try own.map { try CheckpointFile.whole($0, on: world) }
       try world.together(onlyOn: 0) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        try Files.writeAtomically(Array(try encoder.encode(manifest)), to: "\(temporary)/\(manifestName)")
+        var manifest = manifest
+        manifest.format = CheckpointManifest.currentFormat
+        manifest.files = [:]
+        for (index, file) in files.enumerated() {
+          let name = String(file.path.split(separator: "/").last ?? "")
+          manifest.files?[name] = CheckpointFile(
+            length: created[index].length, headerChecksum: created[index].headerChecksum,
+            tensors: zip(file.names(rank.parameters.table), remainders[index]).map { ($0.name, $0.byteCount, $1) })
+        }
+        try Files.writeAtomically(try manifest.document(), to: "\(temporary)/\(manifestName)")
         Files.syncDirectory(temporary)
-        try Files.remove(path)
-        try Files.rename(temporary, to: path)
+        try Files.replace(path, by: temporary)
       }
     } catch {
       if world.rank == 0 { try? Files.remove(temporary) }
@@ -237,8 +257,7 @@ public struct Checkpoint: Sendable {
   /// Fills this rank's parts of the parameters of a model built from this checkpoint's description.
   public func load(_ weights: Weights, into rank: ModelRank) throws {
     let name = weights == .averaged && hasAverage ? Checkpoint.averageName : Checkpoint.modelName
-    let piece = ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)
-    try ParameterFile(path: "\(path)/\(name)", pieces: [piece]).read(rank)
+    try read(name, [ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)], rank)
   }
 
   /// By the manifest, not by the files: one that is missing must not go unnoticed.
@@ -265,56 +284,38 @@ public struct Checkpoint: Sendable {
       ParameterFile.Piece(prefix: prefix, memory: memory, owned: optimizer.owned)
     }
     let moments = [piece(optimizer.moment1, "moment1."), piece(optimizer.moment2, "moment2.")]
-    try ParameterFile(path: "\(path)/\(Checkpoint.optimizerName)", pieces: moments).read(rank)
+    try read(Checkpoint.optimizerName, moments, rank)
     if let average = optimizer.average {
       let name = hasAverage ? Checkpoint.averageName : Checkpoint.modelName
-      try ParameterFile(path: "\(path)/\(name)", pieces: [piece(average)]).read(rank)
+      try read(name, [piece(average)], rank)
     }
   }
-}
 
-/// The checkpoints of a run: numbered ones, of which the newest few are kept, and the best by validation.
-public struct CheckpointFolder: Sendable {
-  public let path: String
-  public let keep: Int
-
-  public init(_ path: String, keep: Int = 2) {
-    self.path = path
-    self.keep = max(1, keep)
+  /// Reads a file, each rank its parts, and compares the checksums of the whole tensors with those of the manifest.
+  /// - Throws: on every rank, naming the file and the tensor that is not what was written.
+  private func read(_ name: String, _ pieces: [ParameterFile.Piece], _ rank: ModelRank) throws {
+    let file = ParameterFile(path: "\(path)/\(name)", pieces: pieces)
+    let world = rank.context.world
+    var own: [UInt32] = []
+    try world.together {
+      if let record = try record(name) { try record.requireHeader(of: Safetensors.File(file.path)) }
+      own = try file.read(rank)
+    }
+    let whole = try CheckpointFile.whole(own, on: world)
+    guard let record = try record(name) else { return }
+    for ((tensor, byteCount), remainder) in zip(file.names(rank.parameters.table), whole) {
+      try record.require(
+        tensor, CRC32C.checksum(remainder: remainder, byteCount: byteCount), byteCount, place: file.path)
+    }
   }
 
-  public static func name(update: Int) -> String { "update-\(padded(update, 7))" }
-
-  /// Complete numbered checkpoints, oldest first.
-  public func numbered() throws -> [String] {
-    guard Files.isDirectory(path) else { return [] }
-    return try Files.list(path).filter { $0.hasPrefix("update-") && !$0.hasSuffix(".tmp") }
-  }
-
-  public func newest() throws -> Checkpoint? {
-    try numbered().last.map { try Checkpoint("\(path)/\($0)") }
-  }
-
-  public func best() throws -> Checkpoint? {
-    Files.isDirectory("\(path)/best") ? try Checkpoint("\(path)/best") : nil
-  }
-
-  /// Writes the checkpoint of an update; afterwards removes those beyond the number to keep.
-  public func write(_ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: Optimizer) throws {
-    let name = CheckpointFolder.name(update: manifest.progress.update)
-    try Checkpoint.write(manifest, rank, optimizer: optimizer, to: "\(path)/\(name)")
-    if rank.context.world.rank > 0 { return }
-    for old in try numbered().dropLast(keep) { try Files.remove("\(path)/\(old)") }
-  }
-
-  /// Writes the weights of the best update so far, without optimiser state.
-  public func writeBest(_ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: Optimizer) throws {
-    try Checkpoint.write(manifest, rank, optimizer: optimizer, withMoments: false, to: "\(path)/best")
-  }
-
-  /// Removes what a killed process left half written.
-  public func removeTemporaries() throws {
-    guard Files.isDirectory(path) else { return }
-    for name in try Files.list(path) where name.hasSuffix(".tmp") { try Files.remove("\(path)/\(name)") }
+  /// What the manifest says of a file; nil in checkpoints of version 0.1.
+  private func record(_ name: String) throws -> CheckpointFile? {
+    guard let files = manifest.files else { return nil }
+    guard let record = files[name] else {
+      throw JigsawError(
+        "\(path)/\(Checkpoint.manifestName)", "doesn't know the file \(name)", remedy: CheckpointFile.remedy)
+    }
+    return record
   }
 }

@@ -19,7 +19,7 @@ public final class MetricsFile {
     } else {
       try Files.writeAtomically(header, to: path)
     }
-    file = try OutputFile(path, appending: true)
+    file = try OutputFile(appendingTo: path)
   }
 
   public func append(_ values: [Double]) throws {

@@ -18,50 +18,86 @@ struct ParameterFile {
   let path: String
   let pieces: [Piece]
 
+  /// Bytes that are summed up and written, or read, at a time: they stay in a processor's cache in between.
+  private static let stride = (256 << 10) / MemoryLayout<Float>.size
+
   private func items(_ table: ParameterTable) -> [Safetensors.Item] {
     pieces.flatMap { piece in table.specs.map { Safetensors.Item(name: piece.prefix + $0.name, shape: $0.shape) } }
   }
 
+  /// The names of its tensors, as checksums of them are ordered.
+  func names(_ table: ParameterTable) -> [(name: String, byteCount: Int)] {
+    items(table).map { ($0.name, $0.byteCount) }
+  }
+
   /// Creates the file with its header and its full length. To be called on one rank.
-  func create(_ table: ParameterTable, metadata: [String: String]) throws {
+  func create(
+    _ table: ParameterTable, metadata: [String: String]
+  ) throws -> (headerChecksum: UInt32, length: Int) {
     try Safetensors.create(items(table), metadata: metadata, at: path)
   }
 
   /// Writes the parts that this rank is the first to hold, and syncs.
-  func write(_ rank: ModelRank) throws {
+  /// - Returns: what they are of each tensor's checksum (`PartialChecksum.remainder`).
+  func write(_ rank: ModelRank) throws -> [UInt32] {
     let file = try Safetensors.OpenFile(path)
+    var remainders: [UInt32] = []
     for piece in pieces {
       for (index, spec) in rank.parameters.table.specs.enumerated() {
         let id = ParameterID(index: index)
-        guard rank.isFirstHolder(id) else { continue }
-        // Replicas hold the same, except where each owns a part.
-        let isSplit =
-          (piece.owned?.count ?? rank.parameters.length) < rank.parameters.length
-          && rank.parameters.range(id).upperBound <= rank.parameters.unsharedLength
-        guard isSplit || rank.context.position.replica == 0 else { continue }
-        try forEachSpan(rank, id, spec, piece) { span in
-          try file.write(
-            piece.prefix + spec.name, at: span.element,
-            UnsafeBufferPointer(start: piece.memory.pointer + span.memory, count: span.count))
+        var checksum = PartialChecksum(byteCount: spec.shape.reduce(4, *))
+        if isCounted(rank, id, piece) {
+          try forEachSpan(rank, id, spec, piece) { span in
+            let numbers = UnsafeBufferPointer(start: piece.memory.pointer + span.memory, count: span.count)
+            for start in Swift.stride(from: 0, to: span.count, by: ParameterFile.stride) {
+              let part = UnsafeBufferPointer(
+                rebasing: numbers[start..<min(span.count, start + ParameterFile.stride)])
+              checksum.add(UnsafeRawBufferPointer(part), at: 4 * (span.element + start))
+              try file.write(piece.prefix + spec.name, at: span.element + start, part)
+            }
+          }
         }
+        remainders.append(checksum.remainder)
       }
     }
     try file.finish()
+    return remainders
+  }
+
+  /// Whether this rank's part of a parameter is the one of the file: of what several ranks hold, the first's is.
+  private func isCounted(_ rank: ModelRank, _ id: ParameterID, _ piece: Piece) -> Bool {
+    guard rank.isFirstHolder(id) else { return false }
+    // Replicas hold the same, except where each owns a part.
+    let isSplit =
+      (piece.owned?.count ?? rank.parameters.length) < rank.parameters.length
+      && rank.parameters.range(id).upperBound <= rank.parameters.unsharedLength
+    return isSplit || rank.context.position.replica == 0
   }
 
   /// Reads the parts that this rank holds.
-  func read(_ rank: ModelRank) throws {
+  /// - Returns: as `write`.
+  func read(_ rank: ModelRank) throws -> [UInt32] {
     let file = try Safetensors.File(path)
+    var remainders: [UInt32] = []
     for piece in pieces {
       for (index, spec) in rank.parameters.table.specs.enumerated() {
         let entry = try file.entry(piece.prefix + spec.name, shape: spec.shape)
-        try forEachSpan(rank, ParameterID(index: index), spec, piece) { span in
-          try file.read(
-            entry, at: span.element,
-            into: UnsafeMutableBufferPointer(start: piece.memory.pointer + span.memory, count: span.count))
+        let id = ParameterID(index: index)
+        let isCounted = isCounted(rank, id, piece)
+        var checksum = PartialChecksum(byteCount: spec.shape.reduce(4, *))
+        try forEachSpan(rank, id, spec, piece) { span in
+          let numbers = UnsafeMutableBufferPointer(start: piece.memory.pointer + span.memory, count: span.count)
+          for start in Swift.stride(from: 0, to: span.count, by: ParameterFile.stride) {
+            let part = UnsafeMutableBufferPointer(
+              rebasing: numbers[start..<min(span.count, start + ParameterFile.stride)])
+            try file.read(entry, at: span.element + start, into: part)
+            if isCounted { checksum.add(UnsafeRawBufferPointer(part), at: 4 * (span.element + start)) }
+          }
         }
+        remainders.append(checksum.remainder)
       }
     }
+    return remainders
   }
 
   /// Neighbours both in the file and in memory.

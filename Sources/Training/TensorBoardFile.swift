@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Scalars in the event-file format of TensorBoard: TFRecord frames around `Event` protocol buffers.
 public final class TensorBoardFile {
@@ -11,8 +12,8 @@ public final class TensorBoardFile {
     try Files.createDirectory(folder)
     var number = 0
     func name() -> String { "\(folder)/events.out.tfevents.\(padded(Int(unixSeconds), 10)).jigsaw.\(number)" }
-    while Files.exists(name()) { number += 1 }
-    file = try OutputFile(name())
+    while Files.exists(name()) || Files.isLink(name()) { number += 1 }
+    file = try OutputFile(creating: name())
     // Event.file_version
     try write(wallTime: unixSeconds, step: 0, field: 3, Array("brain.Event:2".utf8))
     if firstUpdate > 0 {
@@ -64,16 +65,8 @@ public final class TensorBoardFile {
   }
 
   private static func maskedChecksum(_ bytes: [UInt8]) -> [UInt8] {
-    let crc = crc32c(bytes)
+    let crc = CRC32C.checksum(bytes)
     let masked = (crc >> 15 | crc << 17) &+ 0xA282_EAD8
     return withUnsafeBytes(of: masked.littleEndian) { Array($0) }
-  }
-
-  private static let table: [UInt32] = (0..<256).map { index in
-    (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 1 ? value >> 1 ^ 0x82F6_3B78 : value >> 1 }
-  }
-
-  static func crc32c(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(~0) { table[Int(($0 ^ UInt32($1)) & 0xFF)] ^ ($0 >> 8) }
   }
 }

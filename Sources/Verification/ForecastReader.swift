@@ -9,6 +9,8 @@ public struct ForecastReader: Sendable {
   public let initialTimes: [Timestamp]
   public let leadHours: [Int]
   public let channels: [Channel]
+  /// What the forecasts were made from, where the store says so.
+  public let lineage: Lineage?
   private let store: any ArrayStore
   /// By channel: the array, its level, what makes its units ours.
   private let sources: [Source]
@@ -22,6 +24,7 @@ public struct ForecastReader: Sendable {
   public init(_ path: String) throws {
     self.path = path
     store = try openStore(path, gribTimes: .forecasts)
+    lineage = try ForecastReader.lineage(store, path)
     for name in ["time", "prediction_timedelta", "latitude", "longitude"] {
       _ = try store.info(name)
     }
@@ -58,6 +61,17 @@ public struct ForecastReader: Sendable {
     }
     self.channels = channels
     self.sources = sources
+  }
+
+  private static func lineage(_ store: any ArrayStore, _ path: String) throws -> Lineage? {
+    if let text = store.attributes[Lineage.attribute].flatMap({ $0.text ?? (try? $0.json?.text(pretty: false)) }) {
+      return Lineage(json: text.utf8)
+    }
+    // A file beside tells of the very file that it was written for.
+    guard !path.contains("://"), let found = try Lineage.read(Lineage.sidecar(path)), let written = found.forecast,
+      try written.content.isSame(as: DataFingerprint(paths: [path]))
+    else { return nil }
+    return found
   }
 
   private static func conversion(_ array: ArrayInfo, to variable: Variable, _ path: String) throws -> UnitConversion {

@@ -4,19 +4,44 @@ import Datasets
 /// Scores as tables and as a picture.
 public struct Scorecard {
   private let evaluation: Evaluation
+  private let source: Source
   /// The first region: the globe, or the domain of a limited area.
   private let region: String
 
-  public init(_ evaluation: Evaluation) {
+  /// What scores are of, as every file of them says.
+  public struct Source: Sendable {
+    /// Forecast store, checkpoint and truth, in words.
+    public let forecast, checkpoint, truth: String
+
+    public init(forecast: String, checkpoint: String, truth: String) {
+      self.forecast = forecast
+      self.checkpoint = checkpoint
+      self.truth = truth
+    }
+  }
+
+  public init(_ evaluation: Evaluation, of source: Source) {
     self.evaluation = evaluation
+    self.source = source
     region = evaluation.regions[0]
   }
 
   // MARK: CSV
 
+  private static let sourceColumns = "forecast_store,checkpoint,truth_data,first_forecast,last_forecast"
+
+  private var sourceCells: String {
+    let times = evaluation.initialTimes
+    return [source.forecast, source.checkpoint, source.truth, times[0].description, times[times.count - 1].description]
+      .map(csvCell).joined(separator: ",")
+  }
+
   /// One row per system, channel, lead and region.
-  public static func csv(_ evaluation: Evaluation) -> String {
-    var lines = ["system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity"]
+  public func csv() -> String {
+    var lines = [
+      "system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity,\(Scorecard.sourceColumns)"
+    ]
+    let end = sourceCells
     for system in evaluation.systems {
       for channel in evaluation.channels {
         for lead in evaluation.leadHours {
@@ -25,7 +50,7 @@ public struct Scorecard {
             let acc = s.acc.isFinite ? String(s.acc) : ""
             lines.append(
               "\(system.rawValue),\(channel.name),\(Lexicon.variable(channel.variable).units),\(lead),\(region),"
-                + "\(s.count),\(s.rmse),\(s.mae),\(s.bias),\(acc),\(s.activity)")
+                + "\(s.count),\(s.rmse),\(s.mae),\(s.bias),\(acc),\(s.activity),\(end)")
           }
         }
       }
@@ -34,14 +59,15 @@ public struct Scorecard {
   }
 
   /// One row per channel, lead and wavenumber.
-  public static func spectraCSV(_ evaluation: Evaluation) -> String {
-    var lines = ["channel,lead_hours,wavenumber,model,truth"]
+  public func spectraCSV() -> String {
+    var lines = ["channel,lead_hours,wavenumber,model,truth,\(Scorecard.sourceColumns)"]
+    let end = sourceCells
     for channel in evaluation.channels {
       for lead in evaluation.leadHours {
         guard let model = evaluation.spectra[.init(channel: channel.name, leadHours: lead, isTruth: false)],
           let truth = evaluation.spectra[.init(channel: channel.name, leadHours: lead, isTruth: true)]
         else { continue }
-        for k in model.indices { lines.append("\(channel.name),\(lead),\(k),\(model[k]),\(truth[k])") }
+        for k in model.indices { lines.append("\(channel.name),\(lead),\(k),\(model[k]),\(truth[k]),\(end)") }
       }
     }
     return lines.joined(separator: "\n") + "\n"
@@ -56,7 +82,8 @@ public struct Scorecard {
     let last = evaluation.initialTimes[evaluation.initialTimes.count - 1].display
     var lines = [
       "Area-weighted RMSE (\(region)), \(evaluation.initialTimes.count) forecasts from \(first) to \(last).",
-      "In brackets: relative to persistence; below 1 is better than no forecast. `*`: worse than climatology.", "",
+      "In brackets: relative to persistence; below 1 is better than no forecast. `*`: worse than climatology.",
+      "Forecast \(source.forecast), \(source.checkpoint); truth \(source.truth).", "",
       "| field | unit |" + leads.map { " +\($0) h |" }.joined() + " climatology |",
       "|---|---|" + leads.map { _ in "---:|" }.joined() + "---:|",
     ]
@@ -109,7 +136,7 @@ public struct Scorecard {
     let columns = leads.count
     let rows = evaluation.channels.count
     let totalWidth = left + columns * width + 20
-    let totalHeight = top + rows * height + 30
+    let totalHeight = top + rows * height + 44
     var parts = [
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(totalWidth) \(totalHeight)\" "
         + "width=\"\(totalWidth)\" height=\"\(totalHeight)\" font-family=\"system-ui, sans-serif\" font-size=\"11\">",
@@ -144,6 +171,11 @@ public struct Scorecard {
         }
       }
     }
+    parts.append(
+      "<text x=\"12\" y=\"\(totalHeight - 26)\" font-size=\"9\" fill=\"#5b6b7b\">\(escaped(source.forecast)), "
+        + "\(escaped(source.checkpoint))</text><text x=\"12\" y=\"\(totalHeight - 12)\" font-size=\"9\" fill=\"#5b6b7b\">"
+        + "truth \(escaped(source.truth)); to \(evaluation.initialTimes[evaluation.initialTimes.count - 1].display)</text>"
+    )
     return parts.joined(separator: "\n") + "\n</svg>\n"
   }
 
@@ -153,6 +185,10 @@ public struct Scorecard {
     let end = t < 0 ? (r: 33.0, g: 102.0, b: 172.0) : (r: 178.0, g: 24.0, b: 43.0)
     func mix(_ channel: Double) -> Int { Int((247 + (channel - 247) * abs(t)).rounded()) }
     return "rgb(\(mix(end.r)),\(mix(end.g)),\(mix(end.b)))"
+  }
+
+  private func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
   }
 
   private func ratio(_ value: Double) -> String { value.isFinite ? fixed(value, 2) : "–" }

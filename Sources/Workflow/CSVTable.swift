@@ -1,6 +1,6 @@
 import Basics
 
-/// A CSV file that this program wrote: a header, then rows of as many cells; no quotes.
+/// A CSV file that this program wrote: a header, then rows of as many cells.
 struct CSVTable {
   let path: String
   let rows: [[Substring]]
@@ -14,12 +14,12 @@ struct CSVTable {
     let text = try Files.readText(path)
     // A training that is still running may be in the middle of its last line.
     let lines = text[..<(text.lastIndex(of: "\n") ?? text.startIndex)].split(separator: "\n")
-    guard let header = lines.first?.split(separator: ",", omittingEmptySubsequences: false) else {
+    guard let header = lines.first.map(csvCells) else {
       throw JigsawError(path, "is empty", expected: "a header and rows")
     }
     columns = header.map(String.init)
     index = Dictionary(header.enumerated().map { ($1, $0) }) { first, _ in first }
-    rows = lines.dropFirst().map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+    rows = lines.dropFirst().map(csvCells)
     for (number, row) in rows.enumerated() where row.count != header.count {
       throw JigsawError(
         "\(path):\(number + 2)", "has the wrong number of cells", expected: "\(header.count)", found: "\(row.count)",

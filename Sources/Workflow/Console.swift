@@ -28,7 +28,7 @@ public final class Console: @unchecked Sendable {
   public static let silent = Console(isSilent: true)
 
   /// Everything said from now on also goes to this file.
-  public func attachLog(_ path: String) throws { log = try OutputFile(path, appending: true) }
+  public func attachLog(_ path: String) throws { log = try OutputFile(appendingTo: path) }
 
   /// A line that stays.
   public func say(_ text: String) {

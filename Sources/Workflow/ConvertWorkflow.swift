@@ -34,6 +34,12 @@ public struct ConvertWorkflow {
     guard path.hasSuffix(".zarr") else {
       throw JigsawError(path, "can't be converted to", expected: "a name that ends in .zarr")
     }
+    var lock: OutputLock?
+    defer { withExtendedLifetime(lock) {} }
+    try world.together(onlyOn: 0) {
+      lock = try OutputLock(path)
+      try Files.recover(path)
+    }
     if Files.exists(path) && !request.overwrites {
       throw JigsawError(path, "already exists", remedy: "pass --overwrite or name another output")
     }
@@ -45,6 +51,7 @@ public struct ConvertWorkflow {
     options.compression = request.zarrFormat == 3 ? .zstd() : .standard
     options.bands = configuration.parallel.domain
     options.levelParts = configuration.parallel.tensor
+    options.dataKey = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world).key
     if let notice = configuration.data.notice { options.attributes["comment"] = notice }
     let conversion = try Conversion(input, to: path, options)
     let began = monotonicSeconds()

@@ -23,8 +23,12 @@ public struct EvaluateWorkflow {
   /// Verifies `forecast` (by default the run's own), writes scores, spectra and scorecard, returns the scorecard's text.
   @discardableResult
   public func run(forecast: String? = nil) throws -> String {
-    guard let path = forecast ?? folder.existingForecast else {
+    let stores = folder.existingForecasts
+    guard let path = forecast ?? stores.first else {
       throw JigsawError(folder.path, "holds no forecast", remedy: "make one with 'jigsaw forecast \(folder.path)'")
+    }
+    if forecast == nil, stores.count > 1 {
+      console.say("note: scoring \(path), the latest of \(stores.joined(separator: ", ")); --forecast names another")
     }
     let data = configuration.data
     let (start, end) = try data.train.range("data.train")
@@ -38,19 +42,68 @@ public struct EvaluateWorkflow {
     options.usesSpectra = configuration.evaluation.spectra
     options.usesDampedPersistence = configuration.evaluation.dampedPersistence
     let began = monotonicSeconds()
-    let evaluation = try Evaluation(try ForecastReader(path), truth: truth, options: options, on: world) {
+    let reader = try ForecastReader(path)
+    let target = try folder.evaluation(of: path)
+    try checkLineage(reader, isOwn: target == folder.evaluation)
+    let evaluation = try Evaluation(reader, truth: truth, options: options, on: world) {
       console.progress("evaluate", done: $0, of: $1, since: began, detail: "forecasts")
     }
-    let scorecard = Scorecard(evaluation)
-    if world.rank > 0 { return scorecard.markdown() }
-    try Files.createDirectory(folder.evaluation)
-    try Files.writeAtomically(Scorecard.csv(evaluation), to: folder.scores)
-    if !evaluation.spectra.isEmpty {
-      try Files.writeAtomically(Scorecard.spectraCSV(evaluation), to: folder.spectra)
-    }
-    try Files.writeAtomically(scorecard.markdown(), to: "\(folder.evaluation)/scorecard.md")
-    try Files.writeAtomically(scorecard.svg(), to: "\(folder.evaluation)/scorecard.svg")
-    console.say("wrote \(folder.scores), scorecard.md and scorecard.svg")
+    let scorecard = Scorecard(
+      evaluation,
+      of: Scorecard.Source(
+        forecast: Files.absolute(path), checkpoint: reader.lineage?.model?.summary ?? "unknown checkpoint",
+        truth: Ingredients.descriptions(data).map { Files.withoutUserInformation($0.display) }.joined(separator: ", ")))
+    try world.together(onlyOn: 0) { try write(scorecard, evaluation, reader, to: target) }
     return scorecard.markdown()
+  }
+
+  /// Refuses a forecast of the run that is of another checkpoint than a forecast made now would be.
+  private func checkLineage(_ reader: ForecastReader, isOwn: Bool) throws {
+    guard let lineage = reader.lineage else {
+      console.say(
+        "note: \(reader.path) does not say what it was made from; that it is of this run's model is not known")
+      return
+    }
+    guard isOwn else { return }
+    if let difference = try ForecastWorkflow.staleness(of: lineage, folder) {
+      throw JigsawError(
+        reader.path, "is not of the run's checkpoint", expected: difference.now, found: difference.recorded,
+        remedy:
+          "forecast again with 'jigsaw forecast \(folder.path) --overwrite', or move it elsewhere and name it with "
+          + "--forecast")
+    }
+    let data = try DataFingerprint(Ingredients.descriptions(configuration.data))
+    if let difference = lineage.difference(from: Lineage(data: data)) {
+      console.say("note: \(reader.path): \(difference.sentence)")
+    }
+  }
+
+  /// Writes all files of scores; what they were made from comes last, so that it tells of complete ones.
+  private func write(_ scorecard: Scorecard, _ evaluation: Evaluation, _ reader: ForecastReader, to target: String)
+    throws
+  {
+    let lock = try OutputLock(target)
+    defer { withExtendedLifetime(lock) {} }
+    try Files.createDirectory(target)
+    let (scores, spectra) = (RunFolder.scores(target), RunFolder.spectra(target))
+    let lineage = "\(target)/\(RunFolder.lineageName)"
+    for path in [lineage, spectra] { try Files.remove(path) }
+    for path in [lineage, scores, spectra] { try Temporary.removeAbandoned(of: path) }
+    try Files.writeAtomically(scorecard.csv(), to: scores)
+    if !evaluation.spectra.isEmpty { try Files.writeAtomically(scorecard.spectraCSV(), to: spectra) }
+    try Files.writeAtomically(scorecard.markdown(), to: "\(target)/scorecard.md")
+    try Files.writeAtomically(scorecard.svg(), to: "\(target)/scorecard.svg")
+    let times = evaluation.initialTimes
+    var made = Lineage(
+      data: try DataFingerprint(Ingredients.descriptions(configuration.data)), model: reader.lineage?.model,
+      settings: [
+        "period": "\(times[0]) to \(times[times.count - 1])",
+        "truth": Ingredients.descriptions(configuration.data).map { Files.withoutUserInformation($0.display) }
+          .joined(separator: ", "),
+      ])
+    made.forecast = Lineage.Forecast(
+      path: Files.absolute(reader.path), content: try DataFingerprint(paths: [reader.path]))
+    try Files.writeAtomically(try made.json(pretty: true) + "\n", to: lineage)
+    console.say("wrote \(scores), scorecard.md and scorecard.svg")
   }
 }

@@ -29,6 +29,16 @@ public struct ForecastWorkflow {
     case newest
     case best
     case path(String)
+
+    /// As it is recorded.
+    var text: String {
+      switch self {
+      case .automatic: "best, else newest"
+      case .newest: "newest"
+      case .best: "best"
+      case .path(let path): Files.absolute(path)
+      }
+    }
   }
 
   private let configuration: RunConfiguration
@@ -52,8 +62,16 @@ public struct ForecastWorkflow {
   @discardableResult
   public func run(_ request: Request) throws -> String {
     let checkpoint = try openCheckpoint()
+    if let note = checkpoint.note { console.say("note: \(note)") }
     let manifest = checkpoint.manifest
     let output = request.output ?? folder.forecast(configuration.forecast.format)
+    var lock: OutputLock?
+    defer { withExtendedLifetime(lock) {} }
+    try world.together(onlyOn: 0) {
+      lock = try OutputLock(output)
+      try Files.recover(output)
+      try Temporary.removeAbandoned(of: output)
+    }
     if Files.exists(output) && !request.overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or another --output")
     }
@@ -106,20 +124,28 @@ public struct ForecastWorkflow {
         remedy: "forecast to Zarr, or start \(mesh.instance) ranks")
     }
     let bands = isShared ? mesh.domain : 1
+    let lineage = Lineage(
+      data: try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world),
+      model: manifest.identity, settings: [ForecastWorkflow.choiceKey: choice.text])
     var writer: (any ForecastOutput)?
+    var temporary: String?
     func makeWriter() throws {
       if RunFolder.isGRIB(output) {
         writer = try GRIBForecastWriter(
-          output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads)
+          output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
+          lineage: lineage)
         return
       }
-      writer = try ForecastWriter(
+      let made = try ForecastWriter(
         output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
         source:
           "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)",
-        bands: bands, joins: world.rank > 0, zarrFormat: configuration.forecast.format == .zarr3 ? 3 : 2)
+        lineage: lineage, bands: bands, joining: temporary,
+        zarrFormat: configuration.forecast.format == .zarr3 ? 3 : 2)
+      (writer, temporary) = (made, made.temporary)
     }
     try world.together(onlyOn: 0, makeWriter)
+    temporary = try world.broadcast(temporary ?? "", from: 0)
     if isShared && world.rank > 0 { try makeWriter() }
     do {
       let start = monotonicSeconds()
@@ -156,10 +182,18 @@ public struct ForecastWorkflow {
       guard let checkpoint = try checkpoints.best() else { throw missing }
       return checkpoint
     case .automatic:
-      guard let checkpoint = try checkpoints.best() ?? checkpoints.newest() else { throw missing }
+      guard let checkpoint = try checkpoints.preferred() else { throw missing }
+      if try checkpoints.best() == nil, let update = checkpoint.manifest.progress.bestUpdate {
+        console.say(
+          "note: \(checkpoints.path)/best (of update \(update)) is missing; taking the newest checkpoint, \(checkpoint.path)"
+        )
+      }
       return checkpoint
     }
   }
+
+  /// The setting under which a forecast records which checkpoint was asked for.
+  static let choiceKey = "checkpoint asked for"
 
   private func initialTimes(
     _ request: Request, _ manifest: CheckpointManifest, _ dataset: FieldDataset, leadHours: Int
@@ -191,5 +225,21 @@ public struct ForecastWorkflow {
         remedy: "shorten --lead, or name initial times with --from and --to")
     }
     return times
+  }
+}
+
+extension ForecastWorkflow {
+  /// How the checkpoint of a forecast differs from that of one that is made now in the same way; nil where it is the same, or
+  /// where one of them isn't known.
+  static func staleness(of forecast: Lineage, _ folder: RunFolder) throws -> Lineage.Difference? {
+    let checkpoints = folder.checkpoints()
+    let now: Checkpoint? =
+      switch forecast.settings[choiceKey] {
+      case Choice.newest.text: try checkpoints.newest()
+      case Choice.best.text: try checkpoints.best()
+      case let path? where path.hasPrefix("/"): Files.exists("\(path)/manifest.json") ? try Checkpoint(path) : nil
+      default: try checkpoints.preferred()
+      }
+    return now.flatMap { forecast.difference(from: Lineage(model: $0.manifest.identity)) }
   }
 }

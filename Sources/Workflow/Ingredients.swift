@@ -109,39 +109,69 @@ enum Ingredients {
     return statistics
   }
 
-  /// The run's own statistics if they are for the same data, period and step, or computed now. A training that goes on
-  /// may find its data at another place.
+  /// The run's own statistics if they were made from the same data, period, step and choice of fields, or computed now.
+  ///
+  /// - Parameters:
+  ///   - data: of the dataset.
+  ///   - checkpoint: that the training goes on from, if it does.
   static func ownStatistics(
-    _ configuration: RunConfiguration, _ dataset: FieldDataset, on world: any Communicator, isResuming: Bool,
-    _ console: Console
+    _ configuration: RunConfiguration, _ dataset: FieldDataset, _ data: DataFingerprint, on world: any Communicator,
+    _ checkpoint: CheckpointManifest?, _ console: Console
   ) throws -> DatasetStatistics {
-    let data = configuration.data
-    let (start, end) = try data.train.range("data.train")
     let own = RunFolder(configuration.run).statistics
     var found: DatasetStatistics?
     if Files.exists(own) {
       let statistics = try loadStatistics(own)
-      if statistics.start == start.description, statistics.end == end.description,
-        statistics.stepHours == data.stepHours, isResuming || statistics.origin == dataset.origin,
-        dataset.channels.allSatisfy({ statistics.channels[$0.name] != nil })
-      {
+      let problem = try staleness(of: statistics, configuration.data, dataset, data, isResuming: checkpoint != nil)
+      if let problem {
+        console.say("\(own): \(problem); computing them anew")
+      } else {
+        if statistics.data == nil {
+          console.say("note: \(own) is of a version that did not record the data; that they are the same is not known")
+        }
         found = statistics
       }
     }
     // Another rank may see the file of a shared folder later.
     if try world.all(found != nil), let found { return found }
-    return try computeStatistics(dataset, data, on: world, parts: own + ".parts", console)
+    return try computeStatistics(dataset, configuration.data, data, on: world, output: own, console)
+  }
+
+  /// Why statistics can't serve for a training, in words; nil where they can.
+  private static func staleness(
+    of statistics: DatasetStatistics, _ section: DataSection, _ dataset: FieldDataset, _ data: DataFingerprint,
+    isResuming: Bool
+  ) throws -> String? {
+    if let channel = dataset.channels.first(where: { statistics.channels[$0.name] == nil }) {
+      return "without \(channel.name)"
+    }
+    let (start, end) = try section.train.range("data.train")
+    let now = DatasetStatistics(
+      start: start.description, end: end.description, stepHours: section.stepHours, timeCount: 0, channels: [:],
+      data: data, selection: dataset.selection)
+    if let difference = statistics.lineage.difference(from: now.lineage) { return difference.sentence }
+    // Files of version 0.1 know the paths alone: enough to go on with, where the checkpoint's are compared as well.
+    return statistics.data == nil && !isResuming ? "of a version that did not record the data" : nil
   }
 
   /// Statistics of the training period, computed by all ranks.
+  ///
+  /// - Parameters:
+  ///   - data: of the dataset.
+  ///   - output: the file that they are for: one process at a time computes them.
   static func computeStatistics(
-    _ dataset: FieldDataset, _ data: DataSection, on world: any Communicator, parts: String, _ console: Console
+    _ dataset: FieldDataset, _ section: DataSection, _ data: DataFingerprint, on world: any Communicator,
+    output: String, _ console: Console
   ) throws -> DatasetStatistics {
-    let (start, end) = try data.train.range("data.train")
-    let window = try RankResources(world, threads: 0).fieldBytes(data)
+    let (start, end) = try section.train.range("data.train")
+    let window = try RankResources(world, threads: 0).fieldBytes(section)
+    var lock: OutputLock?
+    defer { withExtendedLifetime(lock) {} }
+    try world.together(onlyOn: 0) { lock = try OutputLock(output) }
     let began = monotonicSeconds()
     return try DatasetStatistics.compute(
-      dataset, from: start, through: end, stepHours: data.stepHours, on: world, parts: parts, windowBytes: window
+      dataset, from: start, through: end, stepHours: section.stepHours, on: world, data: data,
+      parts: output + ".parts", windowBytes: window
     ) { console.progress("statistics", done: $0, of: $1, since: began) }
   }
 

@@ -21,8 +21,9 @@ public enum InspectWorkflow {
     let path = output ?? RunFolder(configuration.run).statistics
     // A path given by hand may be a slip: nothing but earlier statistics is replaced there.
     if let output, Files.exists(output) { _ = try Ingredients.loadStatistics(output) }
+    let data = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world)
     let statistics = try Ingredients.computeStatistics(
-      dataset, configuration.data, on: world, parts: path + ".parts", console)
+      dataset, configuration.data, data, on: world, output: path, console)
     try world.together(onlyOn: 0) { try Ingredients.save(statistics, to: path) }
     var rows = [["channel", "unit", "mean", "stdev", "minimum", "maximum", "\(configuration.data.stepHours) h change"]]
     for channel in dataset.channels {

@@ -25,7 +25,9 @@ public struct ReportWorkflow {
   @discardableResult
   public func run(forecast: String? = nil, output: String? = nil) throws -> String {
     let path = output ?? folder.report
-    try Files.createDirectory(Files.parent(of: path))
+    let lock = try OutputLock(path)
+    defer { withExtendedLifetime(lock) {} }
+    try Temporary.removeAbandoned(of: path)
     let contents = try contents(forecast: forecast)
     try Files.writeAtomically(try ReportPage(contents).html(), to: path)
     for hint in contents.hints { console.say("report: \(hint.text)\(hint.command.map { " \($0)" } ?? "")") }
@@ -41,44 +43,92 @@ public struct ReportWorkflow {
     contents.notice = configuration.data.notice
     let tables = ReportTables(channels: channels)
     let checkpoints = folder.checkpoints()
-    let manifest = try (checkpoints.best() ?? checkpoints.newest())?.manifest
+    let manifest = try checkpoints.preferred()?.manifest
 
     contents.training = try tables.training(metrics: folder.metrics, validation: folder.validation)
     if contents.training == nil {
       contents.hints.append(
         .init("Nothing is trained yet. Train with", command: "jigsaw train \(folder.configuration)"))
     }
-    let store = forecast ?? folder.existingForecast
-    if let store {
-      let (truth, problem) = truthDataset(store)
-      if let problem { contents.hints.append(.init("Maps are without truth: \(problem)")) }
-      contents.maps = try ReportMaps(
-        try ForecastReader(store), truth: truth, withGaps: Set(configuration.data.impute.keys), console: console
-      ).contents()
-    } else {
-      contents.hints.append(
-        .init("No forecast yet, so no maps. Make one with", command: "jigsaw forecast \(folder.path)"))
-    }
-    if Files.exists(folder.scores) {
-      contents.scores = try tables.scores(folder.scores)
-    } else {
-      contents.hints.append(
-        .init(
-          "No scores yet. \(store == nil ? "After the forecast, make" : "Make") them with",
-          command: "jigsaw evaluate \(folder.path)"))
-    }
-    if Files.exists(folder.spectra) { contents.spectra = try tables.spectra(folder.spectra) }
+    let store = forecast ?? folder.existingForecasts.first
+    let isStale = try addMaps(of: store, isNamed: forecast != nil, to: &contents)
+    try addScores(of: store, isStale: isStale, tables, to: &contents)
 
     let facts = ReportFacts(configuration: configuration, manifest: manifest)
     contents.summary = facts.summary(contents)
     contents.keyFigures = facts.keyFigures(contents)
-    contents.facts = try facts.facts(contents, provenance: folder.provenance)
+    contents.facts = try facts.facts(contents, provenance: folder.provenance) + contents.facts
     contents.documents = [.init(title: "Configuration (config.yaml)", text: try Files.readText(folder.configuration))]
     if Files.exists(folder.provenance) {
       contents.documents.append(
         .init(title: "Provenance (provenance.json)", text: try Files.readText(folder.provenance)))
     }
     return contents
+  }
+
+  /// Maps of a forecast, unless the run's own is of another checkpoint than the run has now.
+  /// - Returns: whether it is.
+  private func addMaps(of store: String?, isNamed: Bool, to contents: inout ReportContents) throws -> Bool {
+    guard let store else {
+      contents.hints.append(
+        .init("No forecast yet, so no maps. Make one with", command: "jigsaw forecast \(folder.path)"))
+      return false
+    }
+    let reader = try ForecastReader(store)
+    if !isNamed, let difference = try reader.lineage.flatMap({ try ForecastWorkflow.staleness(of: $0, folder) }) {
+      contents.hints.append(
+        .init(
+          "\(store) is not of the run's checkpoint (\(difference.sentence)), so no maps and scores. Forecast again with",
+          command: "jigsaw forecast \(folder.path) --overwrite"))
+      return true
+    }
+    let (truth, problem) = truthDataset(store)
+    if let problem { contents.hints.append(.init("Maps are without truth: \(problem)")) }
+    contents.maps = try ReportMaps(
+      reader, truth: truth, withGaps: Set(configuration.data.impute.keys), console: console
+    ).contents()
+    if let model = reader.lineage?.model { contents.facts.append(.init("Forecast", "\(store), \(model.summary)")) }
+    return false
+  }
+
+  /// Scores and spectra, unless they are of another forecast than the one shown.
+  private func addScores(of store: String?, isStale: Bool, _ tables: ReportTables, to contents: inout ReportContents)
+    throws
+  {
+    let folder = try store.map { try self.folder.evaluation(of: $0) } ?? self.folder.evaluation
+    let scores = RunFolder.scores(folder)
+    guard Files.exists(scores) else {
+      if isStale { return }
+      contents.hints.append(
+        .init(
+          "No scores yet. \(store == nil ? "After the forecast, make" : "Make") them with",
+          command: "jigsaw evaluate \(self.folder.path)"))
+      return
+    }
+    if isStale { return }
+    let made = try Lineage.read("\(folder)/\(RunFolder.lineageName)")
+    if let made, let store {
+      let now = Lineage.Forecast(path: Files.absolute(store), content: try DataFingerprint(paths: [store]))
+      if let difference = made.difference(from: Lineage(forecast: now)) {
+        contents.hints.append(
+          .init(
+            "\(scores) is older than what it is of (\(difference.sentence)), so no scores. Make them anew with",
+            command: "jigsaw evaluate \(self.folder.path)"))
+        return
+      }
+    }
+    if made == nil { contents.hints.append(.init("\(scores) does not say which forecast it is of.")) }
+    contents.scores = try tables.scores(scores)
+    if let made, let forecast = made.forecast {
+      let model = made.model.map { ", \($0.summary)" } ?? ""
+      contents.facts.append(
+        .init(
+          "Scores",
+          "of \(forecast.path)\(model), against \(made.settings["truth"] ?? "the truth"), \(made.settings["period"] ?? "")"
+        ))
+    }
+    let spectra = RunFolder.spectra(folder)
+    if Files.exists(spectra) { contents.spectra = try tables.spectra(spectra) }
   }
 
   /// All that names in the run's files can stand for.

@@ -1,5 +1,6 @@
 import Basics
 import Configuration
+import Datasets
 import Training
 
 /// Where things are in the folder of a run.
@@ -16,11 +17,69 @@ public struct RunFolder: Sendable {
   public var log: String { "\(path)/train.log" }
   public var tensorBoard: String { "\(path)/tensorboard" }
   public var evaluation: String { "\(path)/evaluation" }
-  public var scores: String { "\(evaluation)/scores.csv" }
-  public var spectra: String { "\(evaluation)/spectra.csv" }
+  static func scores(_ evaluation: String) -> String { "\(evaluation)/scores.csv" }
+  static func spectra(_ evaluation: String) -> String { "\(evaluation)/spectra.csv" }
   public var report: String { "\(path)/report.html" }
 
   public func checkpoints(keep: Int = 2) -> CheckpointFolder { CheckpointFolder("\(path)/checkpoints", keep: keep) }
+
+  // MARK: Runs that replace others
+
+  /// Where an earlier run is until the one that replaces it has a checkpoint.
+  private var aside: String { "\(path)/.replaced" }
+  private var replaceable: [String] {
+    [
+      "checkpoints", "tensorboard", "train.log", "statistics.json", "metrics.csv", "validation.csv", "config.yaml",
+      "provenance.json",
+    ]
+  }
+
+  /// Puts what an earlier run wrote aside.
+  func setAside() throws {
+    try Files.createDirectory(aside)
+    for name in replaceable where Files.exists("\(path)/\(name)") {
+      try Files.rename("\(path)/\(name)", to: "\(aside)/\(name)")
+    }
+  }
+
+  /// Under another name first, so that a stop in between leaves no part of a run to bring back.
+  func removeAside() throws {
+    guard Files.isFolderItself(aside) else { return }
+    let going = Temporary.name(for: aside)
+    try Files.rename(aside, to: going)
+    try Files.remove(going)
+  }
+
+  /// Brings an earlier run back if what was to replace it has come to no checkpoint.
+  private func restoreAside() throws {
+    try Temporary.removeAbandoned(of: aside)
+    guard Files.isFolderItself(aside) else { return }
+    // Checkpoints are the first to be put aside and to come back.
+    let isReplaced = try Files.exists("\(aside)/checkpoints") && !checkpoints().isEmpty
+    if !isReplaced {
+      for name in replaceable where Files.exists("\(aside)/\(name)") {
+        try Files.remove("\(path)/\(name)")
+        try Files.rename("\(aside)/\(name)", to: "\(path)/\(name)")
+      }
+    }
+    try removeAside()
+  }
+
+  /// Whether something was stopped half-way that `recover` ends.
+  private var isUnfinished: Bool {
+    get throws {
+      try Files.exists(aside) || !Temporary.abandoned(of: aside).isEmpty || checkpoints().isUnfinished
+    }
+  }
+
+  /// Ends what a killed process left half done, unless a training is at work here.
+  public func recover() throws {
+    // Where the folder can't be locked, another is at work in it, or it can't be written to: then nothing is changed.
+    guard try isUnfinished, let lock = try? OutputLock(folder: path) else { return }
+    try restoreAside()
+    try checkpoints().recover()
+    withExtendedLifetime(lock) {}
+  }
 
   /// The forecast that `forecast` writes by default.
   public func forecast(_ format: ForecastSection.Format) -> String {
@@ -36,8 +95,29 @@ public struct RunFolder: Sendable {
     [".grib2", ".grib", ".grb2", ".grb"].contains { output.hasSuffix($0) }
   }
 
-  /// The forecast that is there, if any.
-  public var existingForecast: String? {
-    [.zarr, .netcdf, .grib2].map { forecast($0) }.first(where: Files.exists)
+  /// The run's own forecasts that are there, the latest first.
+  public var existingForecasts: [String] {
+    let paths = [ForecastSection.Format.zarr, .netcdf, .grib2].map { forecast($0) }.filter(Files.exists)
+    return paths.map { (path: $0, time: Files.modificationSeconds($0) ?? 0) }.sorted { $0.time > $1.time }.map(\.path)
   }
+
+  /// The folder for scores of a forecast: `evaluation` for the run's own, one beside, called after the store, for another's.
+  /// Another store of the same name gets a folder with a digest of its path.
+  func evaluation(of forecast: String) throws -> String {
+    if existingForecasts.contains(where: { Files.isSame($0, forecast) }) { return evaluation }
+    let name = forecast.split(separator: "/").last.map(String.init) ?? "forecast"
+    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+    let safe = String(stem.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" }.prefix(80))
+    let folder = "\(evaluation)-\(safe)"
+    let path = Files.absolute(forecast)
+    guard Files.exists(folder), try Lineage.read("\(folder)/\(RunFolder.lineageName)")?.forecast?.path != path else {
+      return folder
+    }
+    var digest = Digest()
+    digest.add(path)
+    return "\(folder)-\(digest.text.prefix(8))"
+  }
+
+  /// In a folder of scores: what they were made from.
+  static let lineageName = "lineage.json"
 }

@@ -22,6 +22,9 @@ extension TrainWorkflow {
     try checkpoint.requireSame(
       "data.impute", list(lines(dataset.imputationSignatures)), list(lines(found.imputed)), article: "another")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
+    let (start, end) = try data.train.range("data.train")
+    try checkpoint.requireSame(
+      "training period", "\(start) to \(end)", "\(found.trainingStart) to \(found.trainingEnd)", article: "another")
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", dataset.grid.summary, found.grid.summary, article: "another")
     }
@@ -42,6 +45,7 @@ extension TrainWorkflow {
     ]
   }
 
+  /// What fields were normalised with must be the same. Data that have changed without that are told of.
   func checkStatistics(_ checkpoint: Checkpoint, _ expected: CheckpointManifest) throws {
     for (own, found) in zip(expected.channels, checkpoint.manifest.channels)
     where !own.statistics.isNear(found.statistics) {
@@ -50,6 +54,9 @@ extension TrainWorkflow {
       }
       try checkpoint.requireSame(
         "statistics of \(own.channel.name)", text(own.statistics), text(found.statistics))
+    }
+    if let difference = Lineage(data: checkpoint.manifest.data).difference(from: Lineage(data: expected.data)) {
+      console.say("note: \(checkpoint.path): \(difference.sentence); training goes on with the data as they are now")
     }
   }
 }

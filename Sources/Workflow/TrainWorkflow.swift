@@ -36,11 +36,12 @@ public struct TrainWorkflow {
   /// Starts a new run. A folder that already holds checkpoints is refused unless `overwrites`, or gone on with if the
   /// configuration says `resume: auto`.
   public func start(overwrites: Bool = false) throws {
+    try recover()
     let checkpoints = folder.checkpoints()
-    let isThere = try !checkpoints.numbered().isEmpty || checkpoints.best() != nil
+    let isThere = try !checkpoints.isEmpty
     if !overwrites, configuration.resume == .auto {
       // What was killed before its first numbered checkpoint begins anew.
-      return try checkpoints.numbered().isEmpty ? run(from: nil, replacing: isThere) : resume()
+      return try checkpoints.numbered().isEmpty ? start(replacing: isThere) : resume()
     }
     if isThere && !overwrites {
       throw JigsawError(
@@ -49,11 +50,24 @@ public struct TrainWorkflow {
           "go on with 'jigsaw resume \(folder.path)' or --set resume=auto, choose another folder with --set run=…, or pass --overwrite"
       )
     }
-    try run(from: nil, replacing: isThere)
+    try start(replacing: isThere)
   }
+
+  /// A new run; if it fails before it has a checkpoint, one that it was to replace comes back.
+  private func start(replacing: Bool) throws {
+    do { try run(from: nil, replacing: replacing) } catch {
+      if replacing && world.rank == 0 {
+        do { try folder.recover() } catch { console.say("error: \(error)") }
+      }
+      throw error
+    }
+  }
+
+  private func recover() throws { try world.together(onlyOn: 0) { try folder.recover() } }
 
   /// Goes on from the newest checkpoint, bit by bit as if never stopped.
   public func resume() throws {
+    try recover()
     guard let checkpoint = try folder.checkpoints().newest() else {
       throw JigsawError(
         folder.path, "holds no checkpoint to go on from", remedy: "start with 'jigsaw train'")
@@ -80,25 +94,20 @@ public struct TrainWorkflow {
     let seed = UInt64(configuration.seed)
     let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.forcings)
     let given = try Ingredients.givenStatistics(configuration.data, dataset)
-    if let checkpoint { try checkInputs(checkpoint, dataset, samples: plan.sampler.count) }
+    if let checkpoint {
+      try checkInputs(checkpoint, dataset, samples: plan.sampler.count)
+      if let note = checkpoint.note { console.say("note: \(note)") }
+    }
 
-    // From here on the run folder is written to.
-    var lock: FolderLock?
+    var lock: OutputLock?
     defer { withExtendedLifetime(lock) {} }
     try world.together(onlyOn: 0) {
       try Files.createDirectory(folder.path)
-      lock = try FolderLock(folder.path)
-      if replacing {
-        for path in [folder.checkpoints().path, folder.tensorBoard, folder.log, folder.statistics] {
-          try Files.remove(path)
-        }
-      }
-      try console.attachLog(folder.log)
+      lock = try OutputLock(folder: folder.path)
     }
+    let data = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world)
     let statistics =
-      try given
-      ?? Ingredients.ownStatistics(configuration, dataset, on: world, isResuming: checkpoint != nil, console)
-    try world.together(onlyOn: 0) { try Ingredients.save(statistics, to: folder.statistics) }
+      try given ?? Ingredients.ownStatistics(configuration, dataset, data, on: world, checkpoint?.manifest, console)
     let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
     let description = try Ingredients.description(
       configuration, dataset, tendencyScale: normalization.tendencyScale)
@@ -123,20 +132,28 @@ public struct TrainWorkflow {
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
     manifest.precision = configuration.precision.rawValue
     manifest.imputed = dataset.imputationSignatures
+    manifest.data = data
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
-    try world.together(onlyOn: 0) { try checkpoints.removeTemporaries() }
     if let checkpoint {
       try checkStatistics(checkpoint, manifest)
       try checkpoint.load(.current, into: rank)
       try checkpoint.load(into: optimizer, rank)
       manifest.progress = checkpoint.manifest.progress
+      // Without it the next validation makes a new one.
+      if try checkpoints.best() == nil {
+        (manifest.progress.bestValidationLoss, manifest.progress.bestUpdate) = (nil, nil)
+      }
     } else {
       rank.initialize(seed: seed)
       optimizer.startAverage()
     }
     let began = Machine.unixSeconds
+    // From here on the run's files are written to: all has been checked that can be.
     try world.together(onlyOn: 0) {
+      if replacing { try folder.setAside() }
+      try console.attachLog(folder.log)
+      try Ingredients.save(statistics, to: folder.statistics)
       if checkpoint == nil {
         try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
       }
@@ -200,6 +217,7 @@ public struct TrainWorkflow {
         try checkpoints.write(manifest, rank, optimizer: optimizer)
         console.say("saved \(checkpoints.path)/\(CheckpointFolder.name(update: progress.update))")
       }
+      if replacing { try world.together(onlyOn: 0) { try folder.removeAside() } }
     }
     hooks.shouldStop = { update in update == stopAfter || StopSignal.current != nil }
     let linkRate = try rank.context.measurePace(peak: ownPeak)

@@ -75,6 +75,7 @@ struct Settings: ParsableArguments {
   /// The configuration that a run was made with; its folder is where it lies now.
   func load(run: String) throws -> RunConfiguration {
     let folder = RunFolder(run)
+    try folder.recover()
     guard Files.exists(folder.configuration) else {
       throw JigsawError(
         run, "is not the folder of a run", expected: "a folder with config.yaml",

@@ -66,6 +66,7 @@ import Testing
       "tensor of another shape",
       ["\(checkpoint)/model.safetensors: decoder.norm.weight: doesn't fit; expected F32 [8], found F32 [2, 4]"]
     ) {
+      try withoutChecksums($0)
       try reshape($0)
     },
     resume("damaged manifest", ["\(checkpoint)/manifest.json: can't be read as the manifest of a checkpoint"]) {
@@ -73,7 +74,7 @@ import Testing
     },
     resume(
       "manifest of another format",
-      ["\(checkpoint)/manifest.json: has another format; expected jigsaw-checkpoint-1, found jigsaw-checkpoint-9"]
+      ["\(checkpoint)/manifest.json: has another format; expected jigsaw-checkpoint-2, found jigsaw-checkpoint-9"]
     ) {
       try Files.writeAtomically(
         "{\"format\": \"jigsaw-checkpoint-9\", \"layers\": []}", to: "\($0.path)/\(checkpoint)/manifest.json")
@@ -82,15 +83,38 @@ import Testing
       "manifest that contradicts itself",
       ["\(checkpoint)/manifest.json: contradicts itself (model.blocks)", "use another"]
     ) {
+      try withoutChecksums($0)
       try $0.edit("\(checkpoint)/manifest.json", "\"blocks\" : 1", "\"blocks\" : -1")
     },
     resume("manifest of another grid", ["\(checkpoint)/manifest.json: contradicts itself (grid)"]) {
+      try withoutChecksums($0)
       try $0.edit("\(checkpoint)/manifest.json", "\"gridRows\" : 8", "\"gridRows\" : 0")
     },
-    resume("missing manifest", ["\(checkpoint): is not a checkpoint; expected a folder with manifest.json"]) {
+    resume("changed manifest", ["\(checkpoint)/manifest.json: was changed since it was written"]) {
+      try $0.edit("\(checkpoint)/manifest.json", "\"blocks\" : 1", "\"blocks\" : 2")
+    },
+    resume(
+      "model of another update",
+      ["\(checkpoint)/model.safetensors: ", "was changed since it was written, or is of another"]
+    ) {
+      let other = "\($0.path)/run/checkpoints/update-0000002/model.safetensors"
+      try Files.writeAtomically(try Files.read(other), to: "\($0.path)/\(checkpoint)/model.safetensors")
+    },
+    resume(
+      "another training period",
+      set: ["data.train.start=2001-01-02"],
+      ["\(checkpoint): was made with another training period; expected 2001-01-02", "found 2001-01-01"]),
+    resume("missing manifests", ["run: holds no checkpoint to go on from"]) {
+      try Files.remove("\($0.path)/run/checkpoints/update-0000002")
       try Files.remove("\($0.path)/\(checkpoint)/manifest.json")
     },
   ]
+
+  /// Makes a checkpoint one of version 0.1.
+  private static func withoutChecksums(_ workspace: Workspace) throws {
+    try workspace.edit("\(checkpoint)/manifest.json", "jigsaw-checkpoint-2", "jigsaw-checkpoint-1")
+    try workspace.edit("\(checkpoint)/manifest.json", "\"files\" : {", "\"unknown\" : {")
+  }
 
   /// Gives a vector two dimensions in the header; the header's length stays.
   private static func reshape(_ workspace: Workspace) throws {

@@ -55,7 +55,8 @@ import Testing
     let (grib, netCDF) = (try scores([]), try scores(["--set", "data.sources=[{path: data.nc}]"]))
     #expect(grib.count == netCDF.count && grib.count > 20)
     for (a, b) in zip(grib, netCDF) {
-      for (x, y) in zip(a, b) {
+      // The last cells name what the scores are of: other truth.
+      for (x, y) in zip(a.prefix(11), b) {
         guard let x = Double(x), let y = Double(y) else {
           #expect(x == y)
           continue

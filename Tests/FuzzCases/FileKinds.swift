@@ -78,7 +78,7 @@ struct ZipKind: FuzzKind {
 extension OutputFile {
   /// Without syncing, which takes most of the time of small files.
   static func write(_ bytes: [UInt8], to path: String) throws {
-    let file = try OutputFile(path)
+    let file = try OutputFile(replacing: path)
     try bytes.withUnsafeBytes { try file.write($0) }
     try file.close()
   }

@@ -1,4 +1,5 @@
-"""A tiny run on the demo's data, made once for all interoperability tests."""
+"""A tiny run on the demo's data, made once for all interoperability tests, which only read it."""
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,4 +40,13 @@ def run(tmp_path_factory):
     jigsaw("forecast", folder)
     jigsaw("forecast", folder, *settings("forecast.format=netcdf"))
     jigsaw("evaluate", folder)
+    # Read only: nothing that a test writes lies where another looks. Tests that write into a run take own_run.
+    return SimpleNamespace(folder=folder, zarr=folder / "forecast.zarr", netcdf=folder / "forecast.nc")
+
+
+@pytest.fixture
+def own_run(run, tmp_path):
+    """A copy of the run for one test."""
+    folder = tmp_path / "own"
+    shutil.copytree(run.folder, folder)
     return SimpleNamespace(folder=folder, zarr=folder / "forecast.zarr", netcdf=folder / "forecast.nc")

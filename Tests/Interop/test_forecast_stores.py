@@ -1,4 +1,5 @@
 """Forecast stores as xarray and a CF checker see them."""
+import csv
 import functools
 import http.server
 import os
@@ -48,7 +49,7 @@ def test_xarray_opens_both_and_they_agree(run):
     xr.testing.assert_equal(a.load(), b.load())
 
 
-def test_grib_holds_the_same(run, tmp_path):
+def test_grib_holds_the_same(run, own_run, tmp_path):
     """Every field of the NetCDF forecast is a message, within what 16 bits resolve of its range."""
     output = tmp_path / "forecast.grib2"
     jigsaw("forecast", run.folder, "--output", output)
@@ -80,7 +81,7 @@ def test_grib_holds_the_same(run, tmp_path):
     assert set(upper.z.dims) == {"time", "step", "isobaricInhPa", "latitude", "longitude"}
     assert not list(tmp_path.glob("*.tmp"))
     # And it is scored as the other is, but for packing.
-    jigsaw("evaluate", run.folder, "--forecast", output)
+    jigsaw("evaluate", own_run.folder, "--forecast", output)
 
 
 def test_values_are_plausible(run):
@@ -108,22 +109,23 @@ def test_nothing_temporary_stays(run, name):
     assert not list(run.folder.glob(f"{name}.*"))
 
 
-def test_remote_stores_are_read_as_local_ones(run):
+def test_remote_stores_are_read_as_local_ones(own_run):
     """Over HTTP from a server that knows no ranges: scores of a forecast that lies there are those of the local one."""
-    def scores(forecast):
-        jigsaw("evaluate", run.folder, "--forecast", forecast)
-        return (run.folder / "evaluation/scores.csv").read_text()
+    def scores(forecast, folder):
+        jigsaw("evaluate", own_run.folder, "--forecast", forecast)
+        with open(own_run.folder / folder / "scores.csv") as file:
+            return [{k: v for k, v in row.items() if k != "forecast_store"} for row in csv.DictReader(file)]
 
-    handler = functools.partial(QuietHandler, directory=run.folder)
+    handler = functools.partial(QuietHandler, directory=own_run.folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/forecast.zarr"
         tree = jigsaw("data", "inspect", address).stdout
-        remote = scores(address)
+        remote = scores(address, "evaluation-forecast")
         missing = jigsaw("data", "inspect", address + "/nowhere", check=False)
         server.shutdown()
-    assert tree.replace(address, str(run.zarr)) == jigsaw("data", "inspect", run.zarr).stdout
-    assert remote == scores(run.zarr)
+    assert tree.replace(address, str(own_run.zarr)) == jigsaw("data", "inspect", own_run.zarr).stdout
+    assert remote == scores(own_run.zarr, "evaluation")
     assert missing.returncode == 1 and "is not a Zarr group" in missing.stderr
 
 

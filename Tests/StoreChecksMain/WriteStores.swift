@@ -36,7 +36,8 @@ enum WriteStores {
     let format = settings["format"]?.integer ?? 2
     let isResumed = settings["resuming"] == .bool(true)
     let writer = try createStore(path, definition, resuming: isResumed, zarrFormat: format)
-    let other = try createStore(path, definition, joins: true, resuming: isResumed, zarrFormat: format)
+    let other = try createStore(
+      path, definition, joins: true, resuming: isResumed, temporary: writer.temporary, zarrFormat: format)
     let rowBytes = shape.dropFirst().reduce(type.byteCount, *)
     let step = (encoding.shards ?? chunks).first ?? 1
     for (turn, first) in stride(from: 0, to: shape.first ?? 1, by: step).enumerated() {

@@ -88,7 +88,7 @@ import Testing
     let path = "\(folder.path)/a.zarr"
     let definition = definition([array(ChunkEncoding(.zstd(), hasChecksum: true, shards: [2, 8]), fill: -1)])
     let first = try createStore(path, definition, zarrFormat: 3)
-    let second = try createStore(path, definition, joins: true, zarrFormat: 3)
+    let second = try createStore(path, definition, joins: true, temporary: first.temporary, zarrFormat: 3)
     for box in [[0..<1, 0..<10], [0..<2, 0..<4], [1..<3, 0..<10]] {
       let count = box[0].count * box[1].count
       let error = #expect(throws: JigsawError.self) {
@@ -112,27 +112,28 @@ import Testing
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/a.zarr"
     let definition = definition([array(ChunkEncoding())])
+    let temporary = Temporary.name(for: path)
     do {
-      let writer = try createStore(path, definition, resuming: true, zarrFormat: format)
+      let writer = try createStore(path, definition, resuming: true, temporary: temporary, zarrFormat: format)
       #expect(!writer.isWritten("a", [0, 0]))
       try writer.write("a", [0..<2, 0..<10], rows(0..<2))
       // Dropped, as if the process had ended.
     }
     // Another ended in the middle of a chunk.
     let key = format == 2 ? "3.0" : "c/3/0"
-    try Files.createDirectory(Files.parent(of: "\(path).tmp/a/\(key)"))
-    try Files.writeAtomically([1, 2, 3], to: "\(path).tmp/a/\(key).tmp")
+    try Files.createDirectory(Files.parent(of: "\(temporary)/a/\(key)"))
+    try Files.writeAtomically([1, 2, 3], to: "\(temporary)/a/\(key).1-0123456789abcdef.tmp")
     let renamed = ArrayDefinition(name: "b", type: .float32, dimensions: ["time", "x"], chunks: [1, 4])
     for (other, otherFormat) in [
       (self.definition([array(ChunkEncoding(.none))]), format), (self.definition([renamed]), format),
       (definition, 5 - format),
     ] {
       let error = #expect(throws: JigsawError.self) {
-        try createStore(path, other, resuming: true, zarrFormat: otherFormat)
+        try createStore(path, other, resuming: true, temporary: temporary, zarrFormat: otherFormat)
       }
       #expect(error?.problem == "is of a store that was to be written otherwise")
     }
-    let writer = try createStore(path, definition, resuming: true, zarrFormat: format)
+    let writer = try createStore(path, definition, resuming: true, temporary: temporary, zarrFormat: format)
     for row in 0..<5 {
       #expect(writer.isWritten("a", [row, 0]) == (row < 2) && writer.isWritten("a", [row, 2]) == (row < 2))
       if row >= 2 { try writer.write("a", [row..<row + 1, 0..<10], rows(row..<row + 1)) }
@@ -140,10 +141,10 @@ import Testing
     #expect(!Files.exists(path))
     try writer.finish()
     #expect(try openStore(path).read("a").bytes == rows(0..<5).bytes)
-    #expect(!Files.exists("\(path)/a/\(key).tmp") && !Files.exists("\(path).tmp"))
+    #expect(try !Files.list("\(path)/a").contains { $0.hasSuffix(".tmp") } && !Files.exists(temporary))
     let abandoned = try createStore(path, definition, resuming: true, zarrFormat: format)
     abandoned.abandon()
-    #expect(!Files.exists("\(path).tmp") && Files.exists(path))
+    #expect(!Files.exists(abandoned.temporary) && Files.exists(path))
     #expect(throws: JigsawError.self) { try createStore("\(folder.path)/a.nc", definition, resuming: true) }
   }
 

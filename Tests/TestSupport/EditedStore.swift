@@ -51,7 +51,7 @@ extension Files {
   public static func copy(_ from: String, to: String) throws {
     guard isDirectory(from) else {
       // Without syncing to disk, which takes most of the time of small files.
-      let file = try OutputFile(to)
+      let file = try OutputFile(replacing: to)
       try read(from).withUnsafeBytes { try file.write($0) }
       return try file.close()
     }

@@ -59,10 +59,6 @@ import Testing
     #expect(perTendency.columns.values == [2, 2, 2] && Set(perTendency.rows.values) == [1])
   }
 
-  @Test func checksumIsCRC32C() {
-    #expect(TensorBoardFile.crc32c(Array("123456789".utf8)) == 0xE306_9283)
-  }
-
   @Test func metricsGoOnAfterARestart() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/metrics.csv"

@@ -123,7 +123,9 @@ import Workflow
         try ForecastWorkflow(configuration, checkpoint: .newest, on: world).run(request)
         try EvaluateWorkflow(configuration, on: world).run(forecast: request.output)
       }
-      return try Self.column("\(folder.path)/one/evaluation/scores.csv", "rmse")
+      // Beside the run's own.
+      let name = output.split(separator: ".")[0]
+      return try Self.column("\(folder.path)/one/evaluation-\(name)/scores.csv", "rmse")
     }
     let expected = try scores(Layout(), "one.zarr")
     #expect(expected.count > 100)

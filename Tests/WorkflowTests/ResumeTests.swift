@@ -82,7 +82,7 @@ import Workflow
     let configuration = try Self.configuration(folder.path, run: "run", rollout: "latent")
     try Files.createDirectory("\(folder.path)/run")
     do {
-      let lock = try FolderLock("\(folder.path)/run")
+      let lock = try OutputLock(folder: "\(folder.path)/run")
       let error = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration).start() }
       #expect(error?.problem == "is in use by another training")
       withExtendedLifetime(lock) {}

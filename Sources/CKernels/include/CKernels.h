@@ -183,6 +183,16 @@ int jk_cpu_mask(unsigned char *mask, size_t bytes);
 /// Four 32-bit random numbers of `stream` at (row, block).
 void jk_philox(const jk_stream *stream, uint64_t row, uint64_t block, uint32_t out[4]);
 
+/// The remainder of CRC-32C's polynomial that `crc` becomes with `count` more bytes; 0 at the start. With the instruction that the
+/// CPU has for it, if any.
+uint32_t jk_crc32c(uint32_t crc, const void *bytes, size_t count);
+/// The same by tables.
+uint32_t jk_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
+/// The product of two remainders.
+uint32_t jk_crc32c_multiply(uint32_t a, uint32_t b);
+/// What a remainder is multiplied with to stand so many bytes further ahead.
+uint32_t jk_crc32c_shift(uint64_t bytes);
+
 /// Tells the CPU that the caller spins on a memory location.
 static inline void jk_relax(void) {
 #if defined(__x86_64__)

@@ -21,6 +21,8 @@ public struct Conversion {
     public var levelParts = 1
     /// What says where the data come from and under which conditions they may be used.
     public var attributes: [String: String] = [:]
+    /// What tells the data from others: a conversion that was interrupted is gone on with on the same alone.
+    public var dataKey = ""
 
     public init() {}
   }
@@ -47,18 +49,21 @@ public struct Conversion {
     let dates = input.dates.indices.filter { !input.missing.contains($0) }
     let points = input.points.count
     let parts = path + ".parts"
-    try world.together(onlyOn: 0) { try clearOthers(parts) }
     var created: (any ArrayWriter)?
+    var temporary: String?
     func create() throws {
       created = try createStore(
-        path, layout.definition, joins: world.rank > 0, resuming: true, zarrFormat: options.zarrFormat)
+        path, layout.definition, joins: world.rank > 0, resuming: true, temporary: temporary,
+        zarrFormat: options.zarrFormat)
     }
     try world.together(onlyOn: 0) {
       try Files.createDirectory(Files.parent(of: path))
+      temporary = try earlier(parts) ?? Temporary.name(for: path)
+      try Files.writeAtomically("\(identity)\n\(temporary ?? "")", to: path + Conversion.mark)
       try create()
-      try Files.writeAtomically(identity, to: path + Conversion.mark)
       if let created { try layout.writeCoordinates(created) }
     }
+    temporary = try world.broadcast(temporary ?? "", from: 0)
     try world.together { if world.rank > 0 { try create() } }
     guard let writer = created else { preconditionFailure("no writer") }
     let counted = dates.prefix { $0 < layout.statisticsDates }.count
@@ -109,12 +114,14 @@ public struct Conversion {
       .joined(separator: "\n")
   }
 
-  /// What an interrupted conversion left behind stays if it was this one; chunks and results of blocks belong together.
-  private func clearOthers(_ parts: String) throws {
-    let isOfThis = try Files.readIfPresent(path + Conversion.mark) == Array(identity.utf8)
-    if isOfThis && Files.exists(path + ".tmp") { return }
-    try Files.remove(path + ".tmp")
-    try Files.remove(parts)
+  /// Where an interrupted conversion of the same wrote: its chunks and results of blocks belong together. What others left goes.
+  private func earlier(_ parts: String) throws -> String? {
+    let mark = try Files.readIfPresent(path + Conversion.mark).map { String(decoding: $0, as: UTF8.self) }
+    let found = try Temporary.abandoned(of: path)
+    let own = found.first { Files.isFolderItself($0) && mark == "\(identity)\n\($0)" }
+    for other in found where other != own { try Files.remove(other) }
+    if own == nil { try Files.remove(parts) }
+    return own
   }
 }
 

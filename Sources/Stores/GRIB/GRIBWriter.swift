@@ -39,9 +39,9 @@ public final class GRIBWriter {
 
   public init(_ path: String) throws {
     self.path = path
-    temporary = path + ".tmp"
+    temporary = Temporary.name(for: path)
     try Files.createDirectory(Files.parent(of: path))
-    file = try OutputFile(temporary, shownAs: path)
+    file = try OutputFile(creating: temporary, shownAs: path)
   }
 
   deinit { if !isDone { abandon() } }
@@ -78,7 +78,7 @@ public final class GRIBWriter {
   public func finish() throws {
     try file.sync()
     try file.close()
-    try Files.rename(temporary, to: path)
+    try Files.replace(path, by: temporary)
     isDone = true
   }
 

@@ -4,7 +4,7 @@ import CNetCDF
 /// A NetCDF-4 file being written through netCDF-C.
 public final class NetCDFWriter: ArrayWriter {
   private let path: String
-  private let temporary: String
+  public let temporary: String
   private var file: Int32 = 0
   private var isOpen = false
   private var variables: [String: Int32] = [:]
@@ -12,11 +12,12 @@ public final class NetCDFWriter: ArrayWriter {
 
   public init(_ path: String, _ definition: StoreDefinition) throws {
     self.path = path
-    temporary = path + ".tmp"
+    temporary = Temporary.name(for: path)
     self.definition = definition
     try Files.createDirectory(Files.parent(of: path))
     // The library's message for a folder that can't be written to is obscure: try that first.
-    try OutputFile(temporary, shownAs: path).close()
+    try OutputFile(creating: temporary, shownAs: path).close()
+    try Files.remove(temporary)
     do {
       try NetCDFLibrary.withLock { try define() }
     } catch {
@@ -59,7 +60,7 @@ public final class NetCDFWriter: ArrayWriter {
     let status = NetCDFLibrary.withLock { nc_close(file) }
     isOpen = false
     try check(status, "the end of the file")
-    try Files.rename(temporary, to: path)
+    try Files.replace(path, by: temporary)
   }
 
   public func abandon() {
@@ -76,7 +77,7 @@ public final class NetCDFWriter: ArrayWriter {
   }
 
   private func define() throws {
-    try check(nc_create(temporary, NC_NETCDF4 | NC_CLOBBER, &file), "the file")
+    try check(nc_create(temporary, NC_NETCDF4 | NC_NOCLOBBER, &file), "the file")
     isOpen = true
     var ids: [String: Int32] = [:]
     for dimension in definition.dimensions {

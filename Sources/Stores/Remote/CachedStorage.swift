@@ -63,7 +63,7 @@ public final class CachedStorage: Storage {
     self.options = options
     try Files.createDirectory(options.folder)
     let probe = temporaryPath()
-    try OutputFile(probe, shownAs: options.folder).close()
+    try OutputFile(creating: probe, shownAs: options.folder).close()
     try Files.remove(probe)
   }
 
@@ -158,7 +158,7 @@ public final class CachedStorage: Storage {
     let temporary = temporaryPath()
     do {
       try Files.createDirectory(Files.parent(of: entry.path))
-      let file = try OutputFile(temporary)
+      let file = try OutputFile(creating: temporary)
       try header(entry.identity, part).withUnsafeBytes { try file.write($0) }
       try entry.identity.withUnsafeBytes { try file.write($0) }
       try part.bytes.withUnsafeBytes { try file.write($0) }

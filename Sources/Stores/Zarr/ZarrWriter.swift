@@ -4,7 +4,7 @@ import Basics
 /// write chunks of their own.
 public final class ZarrWriter: ArrayWriter {
   private let path: String
-  private let temporary: String
+  public let temporary: String
   private let metadata: [String: ZarrMetadata]
   private var isOpen = true
   private let joins: Bool
@@ -12,13 +12,14 @@ public final class ZarrWriter: ArrayWriter {
 
   /// As `createStore` has it.
   public init(
-    _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false, format: Int = 2
+    _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false,
+    temporary: String? = nil, format: Int = 2
   ) throws {
     precondition(format == 2 || format == 3)
     self.path = path
     self.joins = joins
     isResumable = resuming
-    temporary = path + ".tmp"
+    self.temporary = temporary ?? Temporary.name(for: path)
     metadata = try definition.arrays.reduce(into: [:]) {
       $0[$1.name] = try ZarrMetadata(
         writing: $1, shape: definition.shape(of: $1), format: format, place: "\(path)/\($1.name)")
@@ -26,10 +27,14 @@ public final class ZarrWriter: ArrayWriter {
     if joins { return }
     let documents = format == 2 ? version2(definition) : version3(definition)
     do {
-      if resuming { try requireSame(documents) } else { try Files.remove(temporary) }
-      try Files.createDirectory(temporary)
+      if resuming && Files.isFolderItself(self.temporary) {
+        try requireSame(documents)
+        try removeUnfinished(in: self.temporary)
+      } else {
+        try Files.createNewDirectory(self.temporary, shownAs: path)
+      }
       for (key, document) in documents {
-        try Files.createDirectory(Files.parent(of: "\(temporary)/\(key)"))
+        try Files.createDirectory(Files.parent(of: "\(self.temporary)/\(key)"))
         try writeFile(key, Array(try document.text().utf8))
       }
     } catch {
@@ -105,6 +110,18 @@ public final class ZarrWriter: ArrayWriter {
     }
   }
 
+  /// Chunks that an earlier process was writing when it was stopped.
+  private func removeUnfinished(in folder: String) throws {
+    for name in try Files.list(folder) {
+      let place = "\(folder)/\(name)"
+      if Files.isFolderItself(place) {
+        try removeUnfinished(in: place)
+      } else if name.hasSuffix(".tmp") {
+        try Files.remove(place)
+      }
+    }
+  }
+
   // MARK: Numbers
 
   public func write(_ name: String, _ box: [Range<Int>], _ values: UnsafeBufferPointer<Float>) throws {
@@ -158,11 +175,12 @@ public final class ZarrWriter: ArrayWriter {
 
   private func writeFile(_ key: String, _ bytes: [UInt8]) throws {
     let place = "\(temporary)/\(key)"
-    let file = try OutputFile(isResumable ? "\(place).tmp" : place, shownAs: "\(path)/\(key)")
+    let unfinished = isResumable ? Temporary.name(for: place) : place
+    let file = try OutputFile(replacing: unfinished, shownAs: "\(path)/\(key)")
     try bytes.withUnsafeBytes { try file.write($0) }
     if isResumable { try file.sync() }
     try file.close()
-    if isResumable { try Files.rename("\(place).tmp", to: place) }
+    if isResumable { try Files.rename(unfinished, to: place) }
   }
 
   // MARK: The end
@@ -170,8 +188,7 @@ public final class ZarrWriter: ArrayWriter {
   public func finish() throws {
     isOpen = false
     if joins { return }
-    try Files.remove(path)
-    try Files.rename(temporary, to: path)
+    try Files.replace(path, by: temporary)
   }
 
   public func abandon() {

@@ -1,0 +1,83 @@
+import CLinux
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+extension Files {
+  public static func isLink(_ path: String) -> Bool {
+    var info = stat()
+    return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFLNK
+  }
+
+  /// Whether it is a folder itself, not a link to one.
+  public static func isFolderItself(_ path: String) -> Bool {
+    var info = stat()
+    return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// An address as it may be written down: without a name and password before the host.
+  public static func withoutUserInformation(_ address: String) -> String {
+    guard let scheme = address.firstRange(of: "://") else { return address }
+    let rest = address[scheme.upperBound...]
+    let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
+    guard let at = rest[..<end].lastIndex(of: "@") else { return address }
+    return String(address[..<scheme.upperBound] + rest[rest.index(after: at)...])
+  }
+
+  /// From the root on, without "." and links resolved where it is there.
+  public static func absolute(_ path: String) -> String {
+    if path.contains("://") { return withoutUserInformation(path) }
+    if let resolved = realpath(path, nil) {
+      defer { free(resolved) }
+      return String(cString: resolved)
+    }
+    guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+    defer { free(folder) }
+    return "\(String(cString: folder))/\(path)"
+  }
+
+  /// When a file or folder was last changed, in seconds since 1970; nil if it is not there.
+  public static func modificationSeconds(_ path: String) -> Double? {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return nil }
+    return Double(info.st_mtim.tv_sec) + Double(info.st_mtim.tv_nsec) * 1e-9
+  }
+
+  /// Creates a folder under a name at which there is nothing.
+  public static func createNewDirectory(_ path: String, shownAs: String) throws {
+    try createDirectory(parent(of: path))
+    if mkdir(path, 0o777) != 0 {
+      throw JigsawError(
+        shownAs, "can't create this folder (\(reason()))", remedy: "choose a folder that you may write to")
+    }
+  }
+
+  /// Gives a complete file or folder its name, in place of what has it. A stop at any moment leaves the old or the new one:
+  /// under its name, or (of a folder, where the file system can't exchange two) aside, from where `recover` fetches it.
+  public static func replace(_ path: String, by complete: String) throws {
+    var info = stat()
+    // A file takes another's place at once, and anything a free one.
+    let isFolder = lstat(complete, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+    let isFree = lstat(path, &info) != 0
+    if isFree || (!isFolder && info.st_mode & S_IFMT != S_IFDIR) { return try rename(complete, to: path) }
+    if jl_exchange(complete, path) == 0 {
+      syncDirectory(parent(of: path))
+      return try remove(complete)
+    }
+    let aside = "\(path).\(Temporary.unique())\(replaced)"
+    try rename(path, to: aside)
+    try rename(complete, to: path)
+    try remove(aside)
+  }
+
+  /// Ends a replacement that was stopped: gives what was set aside its name back if nothing has it, else removes it. For
+  /// whoever holds the lock of the output.
+  public static func recover(_ path: String) throws {
+    for aside in try Temporary.siblings(of: path, replaced) {
+      if exists(path) { try remove(aside) } else { try rename(aside, to: path) }
+    }
+  }
+
+  private static let replaced = ".old"
+}

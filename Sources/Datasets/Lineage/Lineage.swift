@@ -1,0 +1,107 @@
+import Basics
+import FoundationEssentials
+
+/// What a result was made from: data, settings that matter, a checkpoint, a forecast. Statistics, checkpoints, forecasts and
+/// scores carry one, and whoever reads them compares it with what is there now (`difference`).
+public struct Lineage: Sendable, Codable, Equatable {
+  /// A checkpoint by its update and by its numbers.
+  public struct Model: Sendable, Codable, Equatable {
+    public let update: Int
+    /// A digest of the weights that forecasts are made with.
+    public let hash: String
+
+    public init(update: Int, hash: String) {
+      self.update = update
+      self.hash = hash
+    }
+
+    public var summary: String { "update \(update) (\(hash))" }
+  }
+
+  /// A forecast store.
+  public struct Forecast: Sendable, Codable, Equatable {
+    public let path: String
+    public let content: DataFingerprint
+
+    public init(path: String, content: DataFingerprint) {
+      self.path = path
+      self.content = content
+    }
+  }
+
+  public var version = jigsawVersion
+  public var data: DataFingerprint?
+  public var model: Model?
+  public var forecast: Forecast?
+  /// By name, for example the period.
+  public var settings: [String: String]
+
+  public init(
+    data: DataFingerprint? = nil, model: Model? = nil, forecast: Forecast? = nil, settings: [String: String] = [:]
+  ) {
+    self.data = data
+    self.model = model
+    self.forecast = forecast
+    self.settings = settings
+  }
+
+  /// Something that differs, and both sides in words.
+  public struct Difference: Sendable, Equatable {
+    public let what, recorded, now: String
+
+    public init(_ what: String, recorded: String, now: String) {
+      self.what = what
+      self.recorded = recorded
+      self.now = now
+    }
+
+    /// "made from other data (…; now …)".
+    public var sentence: String { "\(what): made from \(recorded), now \(now)" }
+  }
+
+  /// The first difference between this record and what is there now, of what both know; nil: none.
+  public func difference(from now: Lineage) -> Difference? {
+    if let model, let other = now.model, model != other {
+      return Difference("checkpoint", recorded: model.summary, now: other.summary)
+    }
+    for (key, value) in settings.sorted(by: { $0.key < $1.key }) {
+      if let other = now.settings[key], other != value { return Difference(key, recorded: value, now: other) }
+    }
+    if let data, let other = now.data, !data.isSame(as: other) {
+      return Difference("data", recorded: data.summary, now: other.summary)
+    }
+    if let forecast, let other = now.forecast, !forecast.content.isSame(as: other.content) {
+      return Difference(
+        "forecast", recorded: "\(forecast.path) (\(forecast.content.summary))",
+        now: "\(other.path) (\(other.content.summary))")
+    }
+    return nil
+  }
+
+  // MARK: Text
+
+  /// As an attribute of a store or a document.
+  public func json(pretty: Bool = false) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting =
+      pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+
+  /// Nil where it is none.
+  public init?(json: some Sequence<UInt8>) {
+    guard let found = try? JSONDecoder().decode(Lineage.self, from: Data(json)) else { return nil }
+    self = found
+  }
+
+  /// Beside a file that has no place for attributes.
+  public static func sidecar(_ path: String) -> String { "\(path).lineage.json" }
+
+  /// What stands in a file; nil where there is none or it is something else.
+  public static func read(_ path: String) throws -> Lineage? {
+    try Files.readIfPresent(path, atMost: 16 << 20).flatMap { Lineage(json: $0) }
+  }
+
+  /// The global attribute of stores that holds it.
+  public static let attribute = "jigsaw_lineage"
+}
