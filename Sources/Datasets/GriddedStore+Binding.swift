@@ -46,9 +46,14 @@ extension GriddedStore {
     let member = axes.member.flatMap { names.firstIndex(of: $0) }
     let known = [latitude, longitude, time, level, member].compactMap { $0 }
     for index in names.indices where !known.contains(index) && array.shape[index] != 1 {
-      throw JigsawError(
-        place, "has a dimension '\(names[index])' of \(array.shape[index]) that is not understood",
-        expected: "time, level, latitude, longitude", remedy: "select one entry of it before")
+      throw StoreAxes.misfit(array.dimensions[index], in: store, place)
+    }
+    // A single level of a model is not the surface.
+    if Lexicon.isOnLevels(name),
+      let model = names.first(where: { !known.contains(names.firstIndex(of: $0) ?? -1) && isModelLevel($0) }),
+      let index = names.firstIndex(of: model)
+    {
+      throw StoreAxes.misfit(array.dimensions[index], in: store, place)
     }
     let units = array.attributes["units"]?.text
     var conversion = UnitConversion.none
@@ -65,6 +70,10 @@ extension GriddedStore {
       variable: variable, array: array, conversion: conversion, storedUnits: units,
       packing: CFPacking(array.attributes), time: time, level: level, member: member, latitude: latitude,
       longitude: longitude)
+  }
+
+  private func isModelLevel(_ dimension: String) -> Bool {
+    store.arrays[dimension].map(StoreAxes.isModelLevel) ?? false
   }
 
   /// The stored index of a level.

@@ -3,43 +3,6 @@ import Stores
 
 /// How a store's axes are found and read.
 extension GriddedStore {
-  static func findAxes(_ store: any ArrayStore) throws -> Axes {
-    func axis(_ role: String, names: [String], standardNames: [String], letter: String, units: [String]) -> String? {
-      let coordinates = store.arrays.values.filter { $0.dimensions.count == 1 && $0.dimensionNames == [$0.name] }
-      let byAttribute = coordinates.filter {
-        let unit = $0.attributes["units"]?.text ?? ""
-        // Other vertical axes than pressure (a height of 2 m) are dimensions like any other.
-        let isOfAxis =
-          $0.attributes["axis"]?.text == letter && (letter != "Z" || UnitConversion(from: unit, to: "hPa") != nil)
-        return standardNames.contains($0.attributes["standard_name"]?.text ?? "") || isOfAxis || units.contains(unit)
-      }
-      if let found = byAttribute.map(\.name).sorted().first(where: { names.contains($0) }) { return found }
-      if let found = byAttribute.map(\.name).sorted().first { return found }
-      return names.first { name in coordinates.contains { $0.name == name } }
-    }
-    guard
-      let latitude = axis(
-        "latitude", names: ["latitude", "lat"], standardNames: ["latitude"], letter: "Y",
-        units: ["degrees_north", "degree_north"]),
-      let longitude = axis(
-        "longitude", names: ["longitude", "lon"], standardNames: ["longitude"], letter: "X",
-        units: ["degrees_east", "degree_east"])
-    else {
-      throw JigsawError(
-        store.location, "has no coordinate variables for latitude and longitude",
-        expected: "one-dimensional 'latitude' and 'longitude' (a regular grid)",
-        found: store.arrays.values.map { "\($0.name)(\($0.dimensionNames.joined(separator: ", ")))" }.sorted()
-          .joined(separator: ", "))
-    }
-    let time = axis(
-      "time", names: ["time", "valid_time"], standardNames: ["time"], letter: "T", units: [])
-    let level = axis(
-      "level", names: ["level", "isobaricInhPa", "pressure_level", "plev"],
-      standardNames: ["air_pressure"], letter: "Z", units: ["hPa", "millibars", "millibar", "mbar"])
-    return Axes(
-      time: time, level: level, member: GriddedStore.memberAxis(store), latitude: latitude, longitude: longitude)
-  }
-
   /// The dimension of an ensemble, by CF's name or those that cfgrib, Anemoi and others use.
   static func memberAxis(_ store: any ArrayStore) -> String? {
     let names = ["number", "realization", "member", "ensemble", "ensemble_member"]
@@ -88,7 +51,8 @@ extension GriddedStore {
   }
 
   static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
-    let units = try store.info(name).attributes["units"]?.text ?? "hPa"
+    let given = try store.info(name).attributes["units"]?.text
+    let units = given ?? "hPa"
     guard let conversion = UnitConversion(from: units, to: "hPa") else {
       throw JigsawError(
         "\(store.location): \(name)", "has units that don't fit pressure levels", expected: "hPa or Pa",
@@ -96,6 +60,13 @@ extension GriddedStore {
     }
     if conversion != .none { notes.append("levels converted from \(units) to hPa") }
     // Rounded, so that 1e-2 times Pa gives hPa as people write them.
-    return try coordinate(store, name).doubles.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 }
+    let levels = try coordinate(store, name).doubles.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 }
+    if given == nil, !StoreAxes.arePressures(levels) {
+      throw JigsawError(
+        "\(store.location): \(name)", "has no units, and its numbers are none of pressure levels in hPa",
+        found: levels.prefix(10).map { Channel.text($0) }.joined(separator: ", "),
+        remedy: "give it units; model levels must be interpolated to pressure levels before")
+    }
+    return levels
   }
 }

@@ -28,44 +28,40 @@ public struct GriddedStore: Sendable {
   /// - Parameter rows: how many rows from the north to use; nil: all.
   public init(_ store: any ArrayStore, rows: Int? = nil) throws {
     self.store = store
-    axes = try GriddedStore.findAxes(store)
-    let latitudes = try GriddedStore.coordinate(store, axes.latitude).doubles
-    var longitudes = try GriddedStore.coordinate(store, axes.longitude).doubles
+    let found = try StoreAxes(store)
+    guard case .grid(let latitude, let longitude) = found.places else {
+      throw JigsawError(
+        store.location, "is not on a regular grid", expected: "latitudes × longitudes",
+        found: "points along \(found.places.dimensions.joined(separator: ", "))")
+    }
+    axes = Axes(
+      time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member,
+      latitude: latitude.dimension, longitude: longitude.dimension)
+    let latitudes = try GriddedStore.coordinate(store, latitude.variable).doubles
     var notes: [String] = []
 
     guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes), latitudes.allSatisfy({ abs($0) <= 90.001 }) else {
-      throw JigsawError("\(store.location): \(axes.latitude)", "is not a list of ascending or descending latitudes")
+      throw JigsawError("\(store.location): \(latitude.variable)", "is not a list of ascending or descending latitudes")
     }
     flipsLatitude = latitudes[0] < latitudes[1]
     if flipsLatitude { notes.append("latitude flipped to north-to-south") }
 
-    // Ascending from 0 when the circle is closed, else as stored.
-    var first = 0
-    let stored = longitudes
-    guard GriddedStore.isMonotonic(longitudes) || longitudes.contains(where: { $0 < 0 }) || longitudes.count == 1 else {
-      throw JigsawError("\(store.location): \(axes.longitude)", "is not a list of ascending longitudes")
+    // Ascending from 0 when the circle is closed, else from the west.
+    guard let meridians = Meridians(try GriddedStore.coordinate(store, longitude.variable).doubles) else {
+      throw JigsawError("\(store.location): \(longitude.variable)", "is not a list of ascending longitudes")
     }
-    let spacing = longitudes.count > 1 ? longitudes[1] - longitudes[0] : 360
-    if spacing > 0, abs(spacing * Double(longitudes.count) - 360) < 0.01 * spacing {
-      longitudes = longitudes.map { $0 < -1e-6 ? $0 + 360 : ($0 > 360 - 1e-6 ? $0 - 360 : $0) }
-      first = longitudes.indices.min { longitudes[$0] < longitudes[$1] } ?? 0
-      longitudes = Array(longitudes[first...] + longitudes[..<first])
-      if first != 0 { notes.append("longitudes rolled from \(stored[0])° to start at \(longitudes[0])°") }
-    }
-    guard zip(longitudes, longitudes.dropFirst()).allSatisfy({ $0 < $1 }) else {
-      throw JigsawError("\(store.location): \(axes.longitude)", "is not a list of ascending longitudes")
-    }
-    firstColumn = first
+    notes += meridians.notes
+    firstColumn = meridians.first
     storedRows = latitudes.count
     if let rows, rows > storedRows {
       throw JigsawError(
         "data.rows", "is more than \(store.location) has", expected: "at most \(storedRows)", found: "\(rows)")
     }
     let southwards = flipsLatitude ? latitudes.reversed() : latitudes
-    grid = LatLonGrid(latitudes: Array(southwards.prefix(rows ?? storedRows)), longitudes: longitudes)
+    grid = LatLonGrid(latitudes: Array(southwards.prefix(rows ?? storedRows)), longitudes: meridians.longitudes)
     if grid.rows < storedRows { notes.append("only the northern \(grid.rows) of \(storedRows) rows are used") }
-    times = try axes.time.map { try GriddedStore.readTimes(store, $0) } ?? []
-    levelsHPa = try axes.level.map { try GriddedStore.readLevels(store, $0, &notes) } ?? []
+    times = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
+    levelsHPa = try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) } ?? []
     normalizations = notes
   }
 

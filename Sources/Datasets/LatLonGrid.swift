@@ -20,12 +20,8 @@ public struct LatLonGrid: Sendable, Hashable, Codable {
   public var columns: Int { longitudes.count }
   public var count: Int { rows * columns }
 
-  /// Whether the longitudes go all the way around, evenly.
-  public var isPeriodic: Bool {
-    guard columns > 1 else { return false }
-    let spacing = longitudes[1] - longitudes[0]
-    return abs(spacing * Double(columns) - 360) < 0.01 * spacing
-  }
+  /// Whether the longitudes go all the way around, evenly as far as rounding lets see.
+  public var isPeriodic: Bool { Meridians.closesCircle(longitudes) }
 
   /// Whether it covers the globe.
   public var isGlobal: Bool {

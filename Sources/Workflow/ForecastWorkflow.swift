@@ -217,8 +217,11 @@ public struct ForecastWorkflow {
     // The test period: as many initial times as leave room for the whole forecast to be verified.
     let (start, end) = try configuration.data.test.range("data.test")
     let last = end.adding(hours: -leadHours)
-    let times = dataset.indices(from: start, through: last).map { dataset.times[$0] }
-      .filter { $0.hours(since: start) % everyHours == 0 }
+    let there = dataset.indices(from: start, through: last).map { dataset.times[$0] }
+    func every(from anchor: Timestamp) -> [Timestamp] { there.filter { $0.hours(since: anchor) % everyHours == 0 } }
+    // Data at 12 UTC alone, or from 03 UTC, have no time at the period's first hour: their own first one counts.
+    let fromStart = every(from: start)
+    let times = fromStart.isEmpty ? there.first.map(every) ?? [] : fromStart
     guard !times.isEmpty else {
       throw JigsawError(
         "data.test", "leaves no room for a forecast of \(leadHours) h", found: "\(start.display) … \(end.display)",

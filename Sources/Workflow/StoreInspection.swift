@@ -55,7 +55,7 @@ public enum StoreInspection {
   private static func understood(_ store: any ArrayStore) -> [String] {
     do {
       if AnemoiDataset.isOne(store) { return ["Anemoi dataset"] + view(try AnemoiDataset(store)) }
-      if let points = try PointFields(store) { return view(points) }
+      if let points = try PointFields(store) { return view(points) + points.notes.map { "note: \($0)" } }
       return try fields(GriddedStore(store))
     } catch {
       return ["not usable as fields: \(error)"]

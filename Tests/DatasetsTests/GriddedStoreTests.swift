@@ -107,7 +107,7 @@ import Testing
     #expect(problem(StubStore(times: [0, 9.96921e36]))?.contains("a time that can't be") == true)
     #expect(problem(StubStore(timeUnits: "fortnights since 2000-01-01"))?.contains("time units") == true)
     #expect(problem(StubStore(timeUnits: nil))?.contains("has no units") == true)
-    #expect(problem(StubStore(calendar: "360_day"))?.contains("calendar that is not supported") == true)
+    #expect(problem(StubStore(calendar: "lunar"))?.contains("calendar that is not supported") == true)
     #expect(problem(StubStore(levelUnits: "m"))?.contains("expected hPa or Pa, found 'm'") == true)
   }
 

@@ -50,14 +50,15 @@ struct RingGrid {
       guard let start = longitudes.first else { return nil }
       let second = longitudes.dropFirst().first ?? start + 360
       let width = second - start - 360 * ((second - start) / 360).rounded(.down)
-      let spacing = width > 0 ? width : 360
+      let isCircle = Meridians.closesCircle(Array(longitudes))
+      let closed = 360 / Double(count)
+      let spacing = isCircle ? closed : width > 0 ? width : 360
       for (step, longitude) in longitudes.enumerated() {
         let off = remainder(longitude - start - Double(step) * spacing, 360)
-        // Coordinates in single precision.
-        guard abs(off) < 0.02 * spacing else { return nil }
+        // Coordinates in single precision; those of a circle may be rounded to fewer decimals.
+        guard abs(off) < (isCircle ? 0.3 : 0.02) * spacing else { return nil }
       }
       // Evenly around the circle, if it is one.
-      let closed = 360 / Double(count)
       let exact = abs(closed - spacing) < 0.02 * spacing ? closed : spacing
       guard exact * Double(count) < 360 + 0.5 * exact else { return nil }
       rings.append(

@@ -1,8 +1,9 @@
 import Basics
 import Stores
 
-/// The fields of a NetCDF file, a GRIB file or a Zarr group whose points are a list, along one dimension: reduced Gaussian
-/// grids, unstructured meshes, what Anemoi's inference writes. Variables on levels become one each, as in `StoreFields`.
+/// The fields of a NetCDF file, a GRIB file or a Zarr group whose points have a latitude and a longitude each: along one dimension
+/// (reduced Gaussian grids, unstructured meshes, what Anemoi's inference writes) or two (rotated, projected and ocean grids).
+/// Variables on levels become one each, as in `StoreFields`. Components of winds along the grid are turned to east and north.
 public final class PointFields: FieldView {
   public let dates: [Timestamp]
   public let variables: [ViewVariable]
@@ -24,48 +25,54 @@ public final class PointFields: FieldView {
     let packing: CFPacking
     /// Of the array; nil without times.
     let storedDates: DateRuns?
+    /// Of a component along the grid: the fields of both, and what turns them.
+    var turned: Turned?
+    /// Why it can't be read.
+    var refusal: JigsawError?
+  }
+
+  private struct Turned {
+    let x, y: Int
+    let isY: Bool
+    let angles: TurningAngles
   }
 
   private let axes: Axes
 
   private struct Axes {
     let time, level, member: String?
-    let points: String
+    /// One dimension, or rows and columns.
+    let points: [String]
   }
+
+  /// Points in a row; all of them if they are along one dimension.
+  private let width: Int
+  /// What was done on the way in, for people.
+  public let notes: [String]
 
   /// Grids of 3 km have so many.
   private static let pointLimit = 1 << 26
 
-  /// Nil when latitude and longitude are not along one common dimension.
+  /// Nil for fields on latitudes × longitudes.
+  ///
+  /// - Throws: when fields have no latitudes and longitudes; when times, levels or places can't be read.
   public init?(_ store: any ArrayStore) throws {
-    func coordinate(_ names: [String], _ standardName: String) -> ArrayInfo? {
-      let vectors = store.arrays.values.filter { $0.dimensions.count == 1 }.sorted { $0.name < $1.name }
-      return vectors.first { $0.attributes["standard_name"]?.text == standardName }
-        ?? names.lazy.compactMap { name in vectors.first { $0.name == name } }.first
-    }
-    guard let latitude = coordinate(["latitude", "lat", "latitudes"], "latitude"),
-      let longitude = coordinate(["longitude", "lon", "longitudes"], "longitude"),
-      latitude.dimensions == longitude.dimensions, let dimension = latitude.dimensions.first
-    else { return nil }
+    let found = try StoreAxes(store)
+    guard case .points(let latitudeName, let longitudeName, let dimensions) = found.places else { return nil }
     self.store = store
-    func degrees(_ array: ArrayInfo) throws -> [Double] {
-      let values = try GriddedStore.coordinate(store, array.name, atMost: PointFields.pointLimit).doubles
-      let isRadians = array.attributes["units"]?.text?.hasPrefix("rad") ?? false
-      return isRadians ? values.map { $0 * 180 / .pi } : values
-    }
-    points = PointGrid(latitudes: try degrees(latitude), longitudes: try degrees(longitude))
-    let names = store.arrays.keys
-    let time = ["time", "valid_time"].first { name in
-      names.contains(name) && store.arrays[name]?.dimensionNames == [name]
-    }
-    let level = ["level", "isobaricInhPa", "pressure_level", "plev"].first { name in
-      names.contains(name) && store.arrays[name]?.dimensionNames == [name]
-    }
-    let axes = Axes(time: time, level: level, member: GriddedStore.memberAxis(store), points: dimension.name)
+    let sizes = try store.info(latitudeName).dimensions.suffix(dimensions.count).map(\.size)
+    points = PointGrid(
+      latitudes: try PointFields.degrees(store, latitudeName, atMost: 90.001, along: dimensions.count),
+      longitudes: try PointFields.degrees(store, longitudeName, atMost: 1_080, along: dimensions.count),
+      shape: sizes.count == 2 ? PointGrid.Shape(rows: sizes[0], columns: sizes[1]) : nil)
+    let width = sizes.last ?? 0
+    self.width = width
+    let axes = Axes(
+      time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member, points: dimensions)
     self.axes = axes
-    dates = try time.map { try GriddedStore.readTimes(store, $0) } ?? []
     var notes: [String] = []
-    let levelsHPa = try level.map { try GriddedStore.readLevels(store, $0, &notes) } ?? []
+    dates = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
+    let levelsHPa = try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) } ?? []
     memberCount =
       axes.member.flatMap { name in
         store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
@@ -73,9 +80,9 @@ public final class PointFields: FieldView {
 
     var variables: [ViewVariable] = []
     var fields: [Field] = []
-    for array in store.arrays.values.sorted(by: { $0.name < $1.name }) {
-      let known = [axes.time, axes.level, axes.member, axes.points]
-      guard array.dimensionNames.contains(axes.points), array.name != latitude.name, array.name != longitude.name,
+    for array in StoreAxes.fields(store) {
+      let known = [axes.time, axes.level, axes.member] + axes.points
+      guard Set(axes.points).isSubset(of: array.dimensionNames),
         array.dimensions.allSatisfy({ known.contains($0.name) || $0.size == 1 })
       else { continue }
       let units = array.attributes["units"]?.text
@@ -101,15 +108,18 @@ public final class PointFields: FieldView {
     }
     // Anemoi's inference writes levels into names.
     self.variables = LevelNames.applied(to: variables)
-    self.fields = fields
+    let isCurvilinear = dimensions.count == 2 && points.regular() == nil
+    self.fields = try PointFields.turned(
+      fields, GridComponents(store: store, isCurvilinear: isCurvilinear), points, axes.points.count, &notes)
+    self.notes = notes
     storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
     let run = fields.first.flatMap { field in
       field.array.chunks.flatMap { chunks in
-        field.array.dimensionNames.firstIndex(of: axes.points).map { max(1, chunks[$0]) }
+        field.array.dimensionNames.firstIndex(of: axes.points[0]).map { max(1, chunks[$0]) }
       }
     }
-    let size = run ?? max(1, count)
+    let size = max(1, run.map { axes.points.count == 2 ? $0 * width : $0 } ?? count)
     storedRuns = stride(from: 0, to: count, by: size).map { $0..<min(count, $0 + size) }
   }
 
@@ -118,6 +128,37 @@ public final class PointFields: FieldView {
   public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(
+    _ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
+  ) throws {
+    for variable in wanted.variables { if let refusal = fields[variable].refusal { throw refusal } }
+    let turned = wanted.variables.indices.filter { fields[wanted.variables[$0]].turned != nil }
+    if turned.isEmpty { return try readStored(wanted, into: target) }
+    let plain = wanted.variables.indices.filter { fields[wanted.variables[$0]].turned == nil }
+    var part = wanted
+    part.variables = plain.map { wanted.variables[$0] }
+    try readStored(part) { target($0, plain[$1]) }
+    // Both components, each once.
+    part.variables = Set(
+      turned.flatMap { place in fields[wanted.variables[place]].turned.map { [$0.x, $0.y] } ?? [] }
+    ).sorted()
+    let (lines, count) = (part.variables, wanted.points.count)
+    try withTemporary(wanted.dates.count * lines.count * count) { values in
+      func plane(_ date: Int, _ field: Int) -> UnsafeMutablePointer<Float> {
+        values + (date * lines.count + (lines.firstIndex(of: field) ?? 0)) * count
+      }
+      try readStored(part) { plane($0, lines[$1]) }
+      for place in turned {
+        guard let pair = fields[wanted.variables[place]].turned else { continue }
+        for date in wanted.dates.indices {
+          pair.angles.turn(
+            x: plane(date, pair.x), y: plane(date, pair.y), isY: pair.isY, wanted.points, into: target(date, place))
+        }
+      }
+    }
+  }
+
+  /// Reads fields as they are stored, in our units.
+  private func readStored(
     _ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
     if wanted.points.isEmpty || wanted.dates.isEmpty { return }
@@ -150,12 +191,17 @@ public final class PointFields: FieldView {
     let names = field.array.dimensionNames
     func dimension(_ axis: String?) -> Int? { axis.flatMap { names.firstIndex(of: $0) } }
     let (time, level) = (dimension(axes.time), dimension(axes.level))
-    guard let point = dimension(axes.points) else { preconditionFailure("a field without points") }
+    guard let column = dimension(axes.points.last) else { preconditionFailure("a field without points") }
+    let row = axes.points.count == 2 ? dimension(axes.points[0]) : nil
     let ofLevels = Dictionary(uniqueKeysWithValues: places.map { (fields[wanted.variables[$0]].level ?? 0, $0) })
     let ofDates = Dictionary(uniqueKeysWithValues: dates.map { (time == nil ? 0 : wanted.dates[$0], $0) })
     func hull(_ indices: some Collection<Int>) -> Range<Int> { (indices.min() ?? 0)..<(indices.max() ?? 0) + 1 }
     var part = ArrayPart(names.map { _ in 0..<1 })
-    part.box[point] = wanted.points
+    part.box[column] = wanted.points
+    if let row {
+      part.box[row] = wanted.points.lowerBound / width..<(wanted.points.upperBound + width - 1) / width
+      part.box[column] = 0..<width
+    }
     if let time { part.box[time] = hull(ofDates.keys) }
     if let member = dimension(axes.member) { part.box[member] = wanted.member..<wanted.member + 1 }
     if let level {
@@ -168,16 +214,81 @@ public final class PointFields: FieldView {
           for (j, index) in (level.map { piece.box[$0] } ?? 0..<1).enumerated() {
             guard let place = ofDates[date], let variable = ofLevels[index] else { continue }
             let ahead = i * (time.map { piece.strides[$0] } ?? 0) + j * (level.map { piece.strides[$0] } ?? 0)
-            let count = piece.box[point].count
-            let out = target(place, variable) + piece.box[point].lowerBound - wanted.points.lowerBound
-            field.packing.unpack(
-              piece.start + ahead * piece.type.byteCount, piece.type, rows: (1, 0),
-              columns: (count, piece.strides[point]), into: out)
-            if field.conversion == .none { continue }
-            for i in 0..<count { out[i] = Float(Double(out[i]) * field.conversion.factor + field.conversion.offset) }
+            for line in row.map({ piece.box[$0] }) ?? 0..<1 {
+              // Points of this line that the piece holds and that are wanted.
+              let held = piece.box[column].lowerBound + line * width..<piece.box[column].upperBound + line * width
+              let run = held.clamped(to: wanted.points)
+              if run.isEmpty { continue }
+              let start =
+                ahead + (row.map { (line - piece.box[$0].lowerBound) * piece.strides[$0] } ?? 0)
+                + (run.lowerBound - held.lowerBound) * piece.strides[column]
+              let out = target(place, variable) + run.lowerBound - wanted.points.lowerBound
+              field.packing.unpack(
+                piece.start + start * piece.type.byteCount, piece.type, rows: (1, 0),
+                columns: (run.count, piece.strides[column]), into: out)
+              if field.conversion == .none { continue }
+              for i in 0..<run.count {
+                out[i] = Float(Double(out[i]) * field.conversion.factor + field.conversion.offset)
+              }
+            }
           }
         }
       }
     }
+  }
+
+  // MARK: Places and directions
+
+  /// Latitudes or longitudes of all points. Those that are stored again for each time must be the same at all.
+  private static func degrees(_ store: any ArrayStore, _ name: String, atMost limit: Double, along dimensions: Int)
+    throws
+    -> [Double]
+  {
+    let info = try store.info(name)
+    let all = try GriddedStore.coordinate(store, name, atMost: pointLimit).doubles
+    let count = info.shape.suffix(dimensions).reduce(1, *)
+    for start in stride(from: count, to: all.count, by: max(1, count)) where all[start..<start + count] != all[..<count]
+    {
+      throw JigsawError(
+        "\(store.location): \(name)", "changes in time", expected: "the same points at all times",
+        remedy: "a grid that moves is not read; interpolate the data to one that doesn't")
+    }
+    let isRadians = info.attributes["units"]?.text?.hasPrefix("rad") ?? false
+    let values = all.prefix(count).map { isRadians ? $0 * 180 / .pi : $0 }
+    if let odd = values.first(where: { abs($0) > limit }) {
+      throw JigsawError(
+        "\(store.location): \(name)", "has values that are no degrees", found: "\(odd)",
+        remedy: "points without a place must be left out before")
+    }
+    return values
+  }
+
+  /// The fields with what turns components along the grid, or why those can't be read.
+  private static func turned(
+    _ fields: [Field], _ components: GridComponents, _ points: PointGrid, _ dimensions: Int, _ notes: inout [String]
+  ) throws -> [Field] {
+    var fields = fields
+    var angles: [(turning: GridComponents.Turning, angles: TurningAngles)] = []
+    for index in fields.indices {
+      let array = fields[index].array
+      switch components.reading(of: array) {
+      case .asStored: continue
+      case .refused(let error):
+        fields[index].refusal = error
+        if !notes.contains("\(error)") { notes.append("\(error)") }
+      case .turned(let x, let y, let isY, let turning):
+        func field(_ name: String) -> Int? {
+          fields.firstIndex { $0.array.name == name && $0.level == fields[index].level }
+        }
+        guard let xField = field(x), let yField = field(y) else { continue }
+        let known = angles.first { $0.turning == turning }?.angles
+        let made = try known ?? TurningAngles(turning, points, components.store, dimensions: dimensions)
+        if known == nil { angles.append((turning, made)) }
+        fields[index].turned = Turned(x: xField, y: yField, isY: isY, angles: made)
+        let note = "\(x) and \(y), along the grid's axes, are turned to east and north"
+        if !notes.contains(note) { notes.append(note) }
+      }
+    }
+    return fields
   }
 }

@@ -78,7 +78,8 @@ struct GRIBCatalog: Sendable {
           name: name, type: .float32, dimensions: dimensions,
           chunks: outer.map { _ in 1 } + inner.map(\.size),
           codec: index.products[index.fields[fields[0]].product].packing,
-          attributes: GRIBCatalog.attributes(index.products[index.fields[fields[0]].product], variant)))
+          attributes: GRIBCatalog.attributes(index.products[index.fields[fields[0]].product], variant)
+            .merging(GRIBCatalog.directions(fields.map { index.grids[index.fields[$0].grid].directions })) { $1 }))
       for (field, position) in zip(fields, positions) {
         var cell = 0
         if !isConstant { cell = timeIndex[position.time] ?? 0 }
@@ -157,6 +158,18 @@ struct GRIBCatalog: Sendable {
     ]
     result["standard_name"] = product.standardName.map { .text($0) }
     if let level = variant.level { result["GRIB_level"] = .numbers([level]) }
+    return result
+  }
+
+  /// How vectors lie on the grids of some fields, as cfgrib says it; nothing where east and north are meant. Both numbers where
+  /// fields differ.
+  private static func directions(_ all: [GRIBGrid.Directions]) -> [String: AttributeValue] {
+    guard let first = all.first, !first.gridType.isEmpty else { return [:] }
+    let flags = Set(all.map(\.windsAlongGrid)).map { $0 ? 1.0 : 0 }.sorted()
+    var result: [String: AttributeValue] = [
+      "GRIB_gridType": .text(first.gridType), "GRIB_uvRelativeToGrid": .numbers(flags),
+    ]
+    for (key, number) in first.numbers { result["GRIB_\(key)"] = .numbers([number]) }
     return result
   }
 

@@ -17,6 +17,15 @@ struct GRIBGrid: Sendable, Equatable {
   let summary: String
   /// Set if numbers are not stored in our order.
   let scanning: Scanning?
+  /// How the axes of a rotated or projected grid lie, by ecCodes' keys, and whether vectors are given along them; empty for
+  /// others.
+  let directions: Directions
+
+  struct Directions: Sendable, Equatable {
+    var gridType = ""
+    var windsAlongGrid = false
+    var numbers: [String: Double] = [:]
+  }
 
   var count: Int {
     switch shape {
@@ -101,6 +110,7 @@ struct GRIBGrid: Sendable, Equatable {
       byColumns: message.integer("jPointsAreConsecutive") == 1,
       alternating: message.integer("alternativeRowScanning") == 1)
     self.scanning = scanning.isPlain ? nil : scanning
+    directions = Directions()
   }
 
   /// Corners are stored as whole micro- or millidegrees, and so are increments: between the corners errors don't add up.
@@ -160,6 +170,20 @@ struct GRIBGrid: Sendable, Equatable {
     shape = .points(latitudes: try places("latitudes"), longitudes: try places("longitudes"))
     summary = "\(type), \(count) points"
     scanning = nil
+    directions = GRIBGrid.directions(type, message)
+  }
+
+  private static func directions(_ type: String, _ message: GRIBMessage) -> Directions {
+    guard !type.hasPrefix("reduced"), !type.hasPrefix("unstructured") else { return Directions() }
+    let keys = [
+      "latitudeOfSouthernPoleInDegrees", "longitudeOfSouthernPoleInDegrees", "Latin1InDegrees", "Latin2InDegrees",
+      "LoVInDegrees", "LaDInDegrees", "orientationOfTheGridInDegrees",
+      "projectionCentreFlag",
+    ]
+    return Directions(
+      gridType: type, windsAlongGrid: message.integer("uvRelativeToGrid") == 1,
+      numbers: Dictionary(
+        uniqueKeysWithValues: keys.compactMap { key in message.number(key).map { (key, $0) } }))
   }
 
   /// Rows and columns that some numbers can fill. ecCodes makes as many latitudes and longitudes as the message says, before it

@@ -1,7 +1,8 @@
 import Basics
 import CNetCDF
 
-/// A NetCDF file (classic, 64-bit or NetCDF-4; the root group) read through netCDF-C.
+/// A NetCDF file (classic, 64-bit or NetCDF-4) read through netCDF-C. Variables and dimensions in groups of NetCDF-4 have their own
+/// names where these are the only ones of the file, else those with their group's: `surface/t2m`.
 public final class NetCDFStore: ArrayStore {
   public let location: String
   public let format: String
@@ -9,7 +10,7 @@ public final class NetCDFStore: ArrayStore {
   public let arrays: [String: ArrayInfo]
   public let reads = ReadCounter()
   private let file: Int32
-  private let variables: [String: Int32]
+  private let variables: [String: NetCDFGroups.Variable]
 
   public init(_ path: String) throws {
     location = path
@@ -40,10 +41,11 @@ public final class NetCDFStore: ArrayStore {
     let count = box.reduce(1) { $0 * $1.count }
     let start = box.map(\.lowerBound)
     let extent = box.map(\.count)
+    guard let place = variables[name] else { preconditionFailure("an array has a variable") }
     var status = NC_NOERR
     let bytes = [UInt8](unsafeUninitializedCapacity: count * info.type.byteCount) { out, initialized in
       if count > 0 {
-        status = NetCDFLibrary.withLock { nc_get_vara(file, variables[name]!, start, extent, out.baseAddress) }
+        status = NetCDFLibrary.withLock { nc_get_vara(place.group, place.variable, start, extent, out.baseAddress) }
       }
       initialized = out.count
     }
@@ -59,18 +61,16 @@ public final class NetCDFStore: ArrayStore {
 
   private static func inspect(
     _ file: Int32, _ path: String
-  ) throws -> (String, [String: AttributeValue], [String: ArrayInfo], [String: Int32]) {
-    var dimensionCount: Int32 = 0
-    var variableCount: Int32 = 0
+  ) throws -> (String, [String: AttributeValue], [String: ArrayInfo], [String: NetCDFGroups.Variable]) {
     var attributeCount: Int32 = 0
     var format: Int32 = 0
-    try NetCDFLibrary.check(
-      nc_inq(file, &dimensionCount, &variableCount, &attributeCount, nil), path, "inspect")
+    try NetCDFLibrary.check(nc_inq_natts(file, &attributeCount), path, "inspect")
     try NetCDFLibrary.check(nc_inq_format(file, &format), path, "inspect")
     var arrays: [String: ArrayInfo] = [:]
-    var variables: [String: Int32] = [:]
-    for variable in 0..<variableCount {
-      guard let info = try inspect(file, variable, path) else { continue }
+    var variables: [String: NetCDFGroups.Variable] = [:]
+    let groups = try NetCDFGroups(file, path)
+    for variable in groups.variables {
+      guard let info = try inspect(variable, groups, path) else { continue }
       arrays[info.name] = info
       variables[info.name] = variable
     }
@@ -87,22 +87,26 @@ public final class NetCDFStore: ArrayStore {
   /// Values of one attribute.
   private static let attributeLimit = 1 << 24
 
-  /// Nil for types that hold no numbers (strings, compounds).
-  private static func inspect(_ file: Int32, _ variable: Int32, _ path: String) throws -> ArrayInfo? {
+  /// Nil for types that hold no numbers (strings, compounds) but the single characters of grid mappings.
+  private static func inspect(
+    _ place: NetCDFGroups.Variable, _ groups: NetCDFGroups, _ path: String
+  ) throws -> ArrayInfo? {
+    let (file, variable) = (place.group, place.variable)
     var name = [CChar](repeating: 0, count: Int(NC_MAX_NAME) + 1)
     var type: nc_type = 0
     var rank: Int32 = 0
     var attributeCount: Int32 = 0
     try NetCDFLibrary.check(
       nc_inq_var(file, variable, &name, &type, &rank, nil, &attributeCount), path, "inspect a variable")
-    let variableName = string(name)
-    guard let scalarType = NetCDFLibrary.scalarType(type) else { return nil }
+    let variableName = groups.name(of: place)
+    let isMark = type == NC_CHAR && rank == 0
+    guard let scalarType = isMark ? .int8 : NetCDFLibrary.scalarType(type) else { return nil }
     var ids = [Int32](repeating: 0, count: Int(rank))
     try NetCDFLibrary.check(nc_inq_vardimid(file, variable, &ids), path, "inspect \(variableName)")
     let dimensions = try ids.map { id in
       var length = 0
       try NetCDFLibrary.check(nc_inq_dim(file, id, &name, &length), path, "inspect \(variableName)")
-      return ArrayInfo.Dimension(name: string(name), size: length)
+      return ArrayInfo.Dimension(name: groups.dimensions[id] ?? string(name), size: length)
     }
     // Sizes beyond 2⁶³ come out negative.
     guard ArrayInfo.fits(dimensions.map(\.size), scalarType, ArrayInfo.byteLimit) else {
@@ -182,7 +186,7 @@ public final class NetCDFStore: ArrayStore {
     return result
   }
 
-  private static func string(_ characters: [CChar]) -> String {
+  static func string(_ characters: [CChar]) -> String {
     String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

@@ -1,0 +1,150 @@
+import Basics
+import Stores
+
+/// Components of vectors along the axes of a rotated or projected grid, and what makes them eastward and northward.
+struct GridComponents {
+  /// How an array is read.
+  enum Reading: Sendable {
+    /// It is no component, or one to the east or north.
+    case asStored
+    /// It is one of two along the grid's axes; their arrays, and which of them it is.
+    case turned(x: String, y: String, isY: Bool, by: Turning)
+    case refused(JigsawError)
+  }
+
+  enum Turning: Sendable, Equatable {
+    case projection(GridProjection)
+    /// WRF stores the cosine and sine of the angle for each point.
+    case stored(cosine: String, sine: String)
+  }
+
+  let store: any ArrayStore
+  /// Whether the points are rows and columns that are no latitudes and longitudes.
+  let isCurvilinear: Bool
+
+  func reading(of array: ArrayInfo) -> Reading {
+    guard let component = component(array), component.isAlongGrid != false else { return .asStored }
+    guard component.isAlongGrid == true else {
+      return refused(
+        array, "may be a component along the grid's axes or to the east or north",
+        "say which by standard_name: x_wind and y_wind, or eastward_wind and northward_wind")
+    }
+    guard let turning = turning(array) else {
+      return refused(
+        array, "is a component along the grid's axes, whose directions are not known",
+        "add its grid mapping (rotated_latitude_longitude, lambert_conformal_conic or polar_stereographic), or rotate it to east "
+          + "and north before")
+    }
+    if turning == .projection(.upright) { return .asStored }
+    guard let partner = partner(of: array, component) else {
+      return refused(
+        array, "is a component along the grid's axes without the other one",
+        "add the other component on the same points, or rotate it to east and north before")
+    }
+    return .turned(
+      x: component.isY ? partner.name : array.name, y: component.isY ? array.name : partner.name, isY: component.isY,
+      by: turning)
+  }
+
+  private func refused(_ array: ArrayInfo, _ problem: String, _ remedy: String) -> Reading {
+    let found = ["standard_name", "long_name", "description"].compactMap { array.attributes[$0]?.text }.first
+    return .refused(JigsawError("\(store.location): \(array.name)", problem, found: found, remedy: remedy))
+  }
+
+  // MARK: Which component
+
+  private struct Component {
+    let isY: Bool
+    /// Nil where nothing says it.
+    let isAlongGrid: Bool?
+    /// What the other one is called.
+    let other: String
+  }
+
+  private static let axes = ["x": "y", "u": "v", "eastward": "northward", "zonal": "meridional", "ugrd": "vgrd"]
+  private static let others = axes.merging(axes.map { ($1, $0) }) { $1 }
+
+  /// The text with the first word that names one axis replaced by that of the other one; nil without such a word.
+  private static func swapped(_ text: String) -> (text: String, word: String)? {
+    var words = text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }).map(String.init)
+    guard let place = words.firstIndex(where: { others[$0] != nil }), let other = others[words[place]] else {
+      return nil
+    }
+    let word = words[place]
+    words[place] = other
+    return (words.joined(separator: " "), word)
+  }
+
+  private static func plain(_ text: String) -> String {
+    text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }).joined(separator: " ")
+  }
+
+  /// The text that tells components of one kind apart.
+  private func description(_ array: ArrayInfo) -> String {
+    for key in ["GRIB_name", "standard_name", "long_name", "description"] {
+      if let text = array.attributes[key]?.text, !text.isEmpty, text != "unknown" { return text }
+    }
+    return array.name
+  }
+
+  private func component(_ array: ArrayInfo) -> Component? {
+    let text = description(array)
+    let known = Lexicon.find(array.name)?.standardName
+    let fromText = GridComponents.swapped(text)
+    guard let found = fromText ?? known.flatMap(GridComponents.swapped) else { return nil }
+    let isY = !GridComponents.axes.keys.contains(found.word)
+    let other = fromText?.text ?? ""
+    func made(_ isAlongGrid: Bool?) -> Component { Component(isY: isY, isAlongGrid: isAlongGrid, other: other) }
+    let namesDirection = ["eastward", "northward", "zonal", "meridional"].contains(found.word)
+    if let flag = array.attributes["GRIB_uvRelativeToGrid"] { return made(flag.number.map { $0 != 0 }) }
+    if array.attributes["GRIB_gridType"]?.text != nil {
+      return made(GridProjection(grib: array.attributes) == .upright ? false : isCurvilinear ? nil : false)
+    }
+    if let standard = array.attributes["standard_name"]?.text, !standard.isEmpty {
+      return made(!namesDirection || standard.lowercased().hasPrefix("grid_"))
+    }
+    // Words of no convention count where the lexicon knows the name, or the text speaks of a component.
+    let words = GridComponents.plain(text)
+    let isWRF = store.arrays["COSALPHA"] != nil && store.arrays["SINALPHA"] != nil
+    let isWind = words.contains("component") || words.contains("wind") || isWRF && ["U10", "V10"].contains(array.name)
+    guard known != nil || isWind else { return nil }
+    if fromText != nil && namesDirection { return made(false) }
+    if isWRF { return made(true) }
+    if let mapping = GridProjection.mapping(of: array, in: store) {
+      return made(GridProjection(cf: mapping.attributes) == .upright ? false : nil)
+    }
+    return made(isCurvilinear ? nil : false)
+  }
+
+  private func turning(_ array: ArrayInfo) -> Turning? {
+    if array.attributes["GRIB_gridType"] != nil {
+      return GridProjection(grib: array.attributes).map { .projection($0) }
+    }
+    if let mapping = GridProjection.mapping(of: array, in: store),
+      let projection = GridProjection(cf: mapping.attributes)
+    {
+      return .projection(projection)
+    }
+    guard store.arrays["COSALPHA"] != nil, store.arrays["SINALPHA"] != nil else { return nil }
+    return .stored(cosine: "COSALPHA", sine: "SINALPHA")
+  }
+
+  /// The other component on the same points, times and levels.
+  private func partner(of array: ArrayInfo, _ component: Component) -> ArrayInfo? {
+    let same = store.arrays.values.filter {
+      $0.dimensions == array.dimensions && $0.name != array.name
+        && $0.attributes["units"]?.text == array.attributes["units"]?.text
+    }
+    let byText = same.filter { GridComponents.plain(description($0)) == component.other }
+    if byText.count == 1 { return byText[0] }
+    // Several heights: the name that differs by one letter alone.
+    let letters: [Character: Character] =
+      component.isY ? ["v": "u", "V": "U", "y": "x", "Y": "X"] : ["u": "v", "U": "V", "x": "y", "X": "Y"]
+    let names = array.name.indices.compactMap { place -> String? in
+      letters[array.name[place]].map {
+        array.name[..<place] + String($0) + array.name[array.name.index(after: place)...]
+      }
+    }
+    return (byText.isEmpty ? same : byText).first { names.contains($0.name) }
+  }
+}

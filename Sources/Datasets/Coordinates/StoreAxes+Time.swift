@@ -1,0 +1,113 @@
+import Basics
+import Stores
+
+/// Which coordinate says when fields are valid.
+extension StoreAxes {
+  private static let leadNames: Set<String> = [
+    "step", "lead_time", "leadtime", "lead", "prediction_timedelta", "forecast_period", "forecast_hour",
+  ]
+
+  private static func standardName(_ array: ArrayInfo) -> String { array.attributes["standard_name"]?.text ?? "" }
+
+  /// Whether an array holds the times at which forecasts start.
+  private static func isReference(_ array: ArrayInfo) -> Bool {
+    let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
+    let names = [
+      "forecast_reference_time", "reftime", "reference_time", "initial_time", "init_time", "initialization_time",
+    ]
+    return standardName(array) == "forecast_reference_time"
+      || standardName(array).isEmpty
+        && (names.contains(array.name) || longName.contains("reference time") || longName.contains("initial time")
+          || longName.contains("initialization time"))
+  }
+
+  static func isLead(_ array: ArrayInfo) -> Bool {
+    standardName(array) == "forecast_period"
+      || standardName(array).isEmpty && leadNames.contains(array.name)
+        && CFTime.seconds(unit: array.attributes["units"]?.text ?? "") != nil
+  }
+
+  /// How well an array says the times of validity, the least best; nil for what does not.
+  private static func rank(_ array: ArrayInfo) -> Int? {
+    if isReference(array) || isLead(array) { return nil }
+    let isOwnDimension = array.dimensionNames == [array.name]
+    if standardName(array) == "time" { return isOwnDimension ? 0 : 1 }
+    if !standardName(array).isEmpty { return nil }
+    if array.name == "valid_time" { return 2 }
+    if isOwnDimension, array.name == "time" || array.attributes["axis"]?.text == "T" { return 3 }
+    return CFTime.isTime(units: array.attributes["units"]?.text ?? "") ? 4 : nil
+  }
+
+  /// - Parameter used: dimensions of fields beside those of the grid.
+  static func findTime(_ store: any ArrayStore, used: Set<String>) throws -> Time? {
+    let vectors = store.arrays.values.filter { $0.dimensions.count == 1 }.sorted { $0.name < $1.name }
+    func onFields(_ arrays: [ArrayInfo]) -> [ArrayInfo] {
+      let there = arrays.filter { used.contains($0.dimensionNames[0]) }
+      return there.isEmpty ? arrays.filter { $0.dimensionNames == [$0.name] } : there
+    }
+    let valid = onFields(vectors.filter { rank($0) != nil }).min { (rank($0) ?? 9, $0.name) < (rank($1) ?? 9, $1.name) }
+    let reference = onFields(vectors.filter(isReference)).first
+    let leads = store.arrays.values.filter { isLead($0) && $0.dimensions.count <= 1 }.sorted { $0.name < $1.name }
+    if let valid {
+      // Beside a dimension of lead times, or cfgrib's scalar `step`, a time without a standard name is that of the start.
+      let lead = leads.first { lead in
+        lead.dimensions.isEmpty ? lead.name != "forecast_period" : used.contains(lead.dimensionNames[0])
+      }
+      guard let lead, rank(valid) == 3, valid.dimensionNames != lead.dimensionNames else {
+        return Time(coordinate: Coordinate(variable: valid.name, dimension: valid.dimensionNames[0]), lead: nil)
+      }
+      return try afterReference(valid, [lead], store)
+    }
+    return try reference.map { try afterReference($0, leads, store) }
+  }
+
+  /// Times of reference, to which a lead time is to be added.
+  private static func afterReference(_ reference: ArrayInfo, _ leads: [ArrayInfo], _ store: any ArrayStore) throws
+    -> Time
+  {
+    let place = "\(store.location): \(reference.name)"
+    guard let lead = leads.first else {
+      throw JigsawError(
+        place, "holds times at which forecasts start, and nothing says when they are valid",
+        expected: "a coordinate with standard_name 'time', or one lead time (standard_name 'forecast_period')",
+        remedy: "add the times of validity, for example as 'valid_time'")
+    }
+    guard lead.count == 1 else {
+      throw JigsawError(
+        place, "holds times at which forecasts start, with several lead times", expected: "one lead time",
+        found: "\(lead.name) of \(lead.count)", remedy: "select one entry of \(lead.name) before")
+    }
+    return Time(
+      coordinate: Coordinate(variable: reference.name, dimension: reference.dimensionNames[0]), lead: lead.name)
+  }
+
+  /// Times of validity, ascending.
+  static func readTimes(_ time: Time, _ store: any ArrayStore, _ notes: inout [String]) throws -> [Timestamp] {
+    let name = time.coordinate.variable
+    let times = try GriddedStore.readTimes(store, name)
+    let calendar = try store.info(name).attributes["calendar"]?.text
+    if let note = calendar.flatMap({ CFCalendar($0)?.note }) { notes.append(note) }
+    guard let lead = time.lead else {
+      if name != "time", store.arrays["time"] != nil { notes.append("times of validity are those of \(name)") }
+      return times
+    }
+    let seconds = try leadSeconds(lead, store)
+    notes.append("\(name) holds times of the start: \(lead) of \(seconds / 3_600) h was added")
+    return times.map { Timestamp(seconds: $0.seconds + seconds) }
+  }
+
+  private static func leadSeconds(_ name: String, _ store: any ArrayStore) throws -> Int64 {
+    let info = try store.info(name)
+    let units = info.attributes["units"]?.text ?? ""
+    guard let perUnit = CFTime.seconds(unit: units) else {
+      throw JigsawError(
+        "\(store.location): \(name)", "has units that are no lead time's", expected: "for example 'hours'",
+        found: units.isEmpty ? "none" : "'\(units)'")
+    }
+    let seconds = try GriddedStore.coordinate(store, name).doubles.first.map { ($0 * perUnit).rounded() } ?? 0
+    guard seconds.magnitude < 1e10 else {
+      throw JigsawError("\(store.location): \(name)", "has a lead time that can't be", found: "\(seconds) s")
+    }
+    return Int64(seconds)
+  }
+}

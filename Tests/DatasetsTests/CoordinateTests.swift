@@ -1,0 +1,242 @@
+import Basics
+import Stores
+import Testing
+
+@testable import Datasets
+
+/// Coordinates are told by what their attributes mean.
+@Suite struct CoordinateTests {
+  private let latitude = ["units": "degrees_north"]
+  private let longitude = ["units": "degrees_east"]
+  private let hours = ["units": "hours since 2020-01-01"]
+
+  /// t2m [time, latitude, longitude] at 2 times on 2 × 4 points.
+  private func plain() -> MemoryStore {
+    var store = MemoryStore(["time": 2, "latitude": 2, "longitude": 4, "step": 1, "lev": 2, "level": 2])
+    store.add("time", ["time"], [0, 6], hours)
+    store.add("latitude", ["latitude"], [45, -45], latitude)
+    store.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+    store.add("t2m", ["time", "latitude", "longitude"], [280], ["units": "K"])
+    return store
+  }
+
+  private func problem(_ store: MemoryStore) -> String {
+    do {
+      if let points = try PointFields(store) {
+        _ = try points.read(date: 0)
+        return "points"
+      }
+      let gridded = try GriddedStore(store)
+      for name in ["t2m", "t"] { _ = try gridded.bind(name) }
+      return "grid"
+    } catch { return "\(error)" }
+  }
+
+  // MARK: Rotated and projected grids
+
+  private func rotated(_ y: [String: String], _ x: [String: String], hasPlaces: Bool = true) -> MemoryStore {
+    var store = MemoryStore(["time": 2, "rlat": 2, "rlon": 3])
+    store.add("time", ["time"], [0, 6], hours)
+    store.add("rlat", ["rlat"], [-10, 10], y)
+    store.add("rlon", ["rlon"], [-5, 0, 5], x)
+    store.add("t2m", ["time", "rlat", "rlon"], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], ["units": "K"])
+    if hasPlaces {
+      store.add("lat", ["rlat", "rlon"], [40, 41, 42, 60, 61, 62], latitude)
+      store.add("lon", ["rlat", "rlon"], [1, 12, 23, 2, 13, 24], longitude)
+    }
+    return store
+  }
+
+  @Test(arguments: [
+    ["standard_name": "grid_latitude", "units": "degrees", "axis": "Y"],
+    ["standard_name": "projection_y_coordinate", "units": "km", "axis": "Y"],
+    ["standard_name": "projection_y_coordinate", "units": "degrees_north", "axis": "Y"],
+    ["long_name": "latitude in rotated pole grid", "units": "degrees_north", "axis": "Y"],
+    ["units": "degrees", "axis": "Y"],
+  ]) func axesOfRotatedAndProjectedGridsAreNoLatitudes(y: [String: String]) throws {
+    let x = y.mapValues {
+      $0.replacing("latitude", with: "longitude").replacing("_y_", with: "_x_").replacing("north", with: "east")
+        .replacing("Y", with: "X")
+    }
+    #expect(problem(rotated(y, x, hasPlaces: false)).contains("without latitude and longitude of its points"))
+    let points = try #require(try PointFields(rotated(y, x)))
+    #expect(points.points.latitudes == [40, 41, 42, 60, 61, 62] && points.points.longitudes[4] == 13)
+    #expect(try points.read(date: 1) == [7, 8, 9, 10, 11, 12])
+    // A part that begins and ends within rows.
+    var part = [Float](repeating: 0, count: 3)
+    try part.withUnsafeMutableBufferPointer {
+      try points.read(date: 0, variables: [0], member: 0, points: 2..<5, into: $0.baseAddress!)
+    }
+    #expect(part == [3, 4, 5])
+  }
+
+  @Test func gridMappingsThatContradictAreRefused() {
+    var store = plain()
+    store.add("crs", [], [0], ["grid_mapping_name": "rotated_latitude_longitude"])
+    store.add(
+      "t2m", ["time", "latitude", "longitude"], [280], ["units": "K", "grid_mapping": "crs: latitude longitude"])
+    #expect(problem(store).contains("axes are not latitudes and longitudes"))
+    store.add("crs", [], [0], ["grid_mapping_name": "latitude_longitude"])
+    #expect(problem(store) == "grid")
+  }
+
+  @Test func onlyTheAxisLetterMakesNoLatitude() {
+    var store = MemoryStore(["y": 2, "x": 3])
+    store.add("y", ["y"], [10, 20], ["axis": "Y", "units": "km"])
+    store.add("x", ["x"], [10, 20, 30], ["axis": "X", "units": "km"])
+    store.add("t2m", ["y", "x"], [1])
+    #expect(problem(store).contains("has no coordinate variables for latitude and longitude"))
+  }
+
+  @Test func coordinatesMayHaveOtherNamesThanTheirDimensions() throws {
+    var store = MemoryStore(["time": 2, "y": 2, "x": 4])
+    store.add("time", ["time"], [0, 6], hours)
+    store.add("latitude", ["y"], [-45, 45], latitude)
+    store.add("longitude", ["x"], [0, 90, 180, 270], longitude)
+    store.add("t2m", ["time", "y", "x"], [280], ["units": "K"])
+    let gridded = try GriddedStore(store)
+    #expect(try gridded.grid.latitudes == [45, -45] && gridded.bind("t2m")?.isStatic == false)
+  }
+
+  /// WRF repeats its places for each time, and has others at the edges of cells.
+  @Test func placesMayBeRepeatedInTime() throws {
+    var store = MemoryStore(["Time": 2, "south_north": 2, "west_east": 3, "west_east_stag": 4])
+    store.add("XTIME", ["Time"], [0, 360], ["units": "minutes since 2000-01-24 12:00:00"])
+    store.add("XLAT", ["Time", "south_north", "west_east"], [1, 2, 3, 4, 5, 6], ["units": "degree_north"])
+    store.add("XLONG", ["Time", "south_north", "west_east"], [11, 22, 33, 14, 25, 36], ["units": "degree_east"])
+    store.add("XLAT_U", ["Time", "south_north", "west_east_stag"], [1], ["units": "degree_north"])
+    store.add("XLONG_U", ["Time", "south_north", "west_east_stag"], [1], ["units": "degree_east"])
+    store.add("T2", ["Time", "south_north", "west_east"], [280], ["units": "K"])
+    let points = try #require(try PointFields(store))
+    #expect(points.points.latitudes == [1, 2, 3, 4, 5, 6] && points.dates[1] == Timestamp("2000-01-24T18"))
+    store.add("XLAT", ["Time", "south_north", "west_east"], Array(1...12).map(Double.init), ["units": "degree_north"])
+    #expect(problem(store).contains("XLAT: changes in time"))
+  }
+
+  @Test func fieldsOnFacesOfAMeshAreMeant() throws {
+    var store = MemoryStore(["time": 2, "face": 3, "edge": 5, "node": 4, "three": 3])
+    store.add(
+      "mesh", [], [0],
+      ["cf_role": "mesh_topology", "face_coordinates": "x_face y_face", "face_node_connectivity": "links"])
+    store.add("links", ["face", "three"], [0, 1, 2], ["start_index": "0"])
+    for (place, count) in [("edge", 5), ("face", 3), ("node", 4)] {
+      let degrees = (0..<count).map { Double($0 * 7 + count) }
+      store.add("y_\(place)", [place], degrees, ["standard_name": "latitude", "units": "degrees_north"])
+      store.add("x_\(place)", [place], degrees, ["standard_name": "longitude", "units": "degrees_east"])
+    }
+    store.add("time", ["time"], [0, 6], hours)
+    store.add("t2m", ["time", "face"], [1, 2, 3], ["units": "K"])
+    store.add("flux", ["time", "edge"], [1], ["units": "1"])
+    store.add("other_flux", ["time", "edge"], [1], ["units": "1"])
+    let points = try #require(try PointFields(store))
+    #expect(points.points.latitudes == [3, 10, 17] && points.variables.map(\.name) == ["t2m"])
+    #expect(try points.read(date: 0) == [1, 2, 3])
+  }
+
+  @Test func boundsAreNoPlaces() throws {
+    var store = plain()
+    store.add("lat_bnds", ["latitude", "nv"], [90, 0], latitude)
+    store.add("latitude", ["latitude"], [45, -45], ["units": "degrees_north", "bounds": "lat_bnds"])
+    #expect(problem(store) == "grid")
+  }
+
+  // MARK: Times
+
+  @Test func timesOfReferenceGiveWayToThoseOfValidity() throws {
+    var store = plain()
+    store.add("time", ["time"], [0, 6], hours.merging(["standard_name": "forecast_reference_time"]) { $1 })
+    #expect(problem(store).contains("nothing says when they are valid"))
+    store.add("step", [], [6], ["standard_name": "forecast_period", "units": "hours"])
+    #expect(try GriddedStore(store).times == [Timestamp("2020-01-01T06"), Timestamp("2020-01-01T12")])
+    store.add("valid_time", ["time"], [9, 15], hours)
+    #expect(try GriddedStore(store).times.first == Timestamp("2020-01-01T09"))
+    // Without standard names, valid_time is the validity.
+    store.add("time", ["time"], [0, 6], hours)
+    store.remove("step")
+    #expect(try GriddedStore(store).times.first == Timestamp("2020-01-01T09"))
+    store.remove("valid_time")
+    store.add("time", ["time"], [0, 6], hours.merging(["long_name": "initial time of forecast"]) { $1 })
+    #expect(problem(store).contains("nothing says when they are valid"))
+  }
+
+  @Test(arguments: ["step", "lead_time", "prediction_timedelta"]) func oneLeadTimeIsAdded(name: String) throws {
+    var store = MemoryStore(["time": 2, "latitude": 2, "longitude": 4, name: 1])
+    store.add("time", ["time"], [0, 24], hours)
+    store.add("latitude", ["latitude"], [45, -45], latitude)
+    store.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+    store.add(name, [name], [360], ["units": "minutes"])
+    store.add("t2m", ["time", name, "latitude", "longitude"], [280], ["units": "K"])
+    #expect(try GriddedStore(store).times.first == Timestamp("2020-01-01T06"))
+    var longer = MemoryStore(["time": 2, "latitude": 2, "longitude": 4, name: 3])
+    let axes: [(String, [Double], [String: String])] = [("time", [0, 24], hours), ("latitude", [45, -45], latitude)]
+    for (axis, values, units) in axes {
+      longer.add(axis, [axis], values, units)
+    }
+    longer.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+    longer.add(name, [name], [0, 6, 12], ["units": "hours"])
+    longer.add("t2m", ["time", name, "latitude", "longitude"], [280], ["units": "K"])
+    #expect(problem(longer).contains("several lead times") && problem(longer).contains("\(name) of 3"))
+  }
+
+  /// What climate models write: validity, and the lead time beside it.
+  @Test func aLeadTimeBesideTimesOfValidityIsNotAdded() throws {
+    var store = plain()
+    store.add("time", ["time"], [0, 6], hours.merging(["standard_name": "time"]) { $1 })
+    store.add("forecast_period", [], [12], ["units": "hours", "standard_name": "forecast_period"])
+    store.add("forecast_reference_time", [], [0], hours)
+    #expect(try GriddedStore(store).times.first == Timestamp("2020-01-01"))
+  }
+
+  // MARK: Levels
+
+  @Test(arguments: [
+    ["units": "hPa", "standard_name": "atmosphere_hybrid_sigma_pressure_coordinate"],
+    ["units": "hPa", "long_name": "hybrid level at midpoints (1000*(A+B))"], ["long_name": "model_level_number"],
+    ["units": "hPa", "formula_terms": "a: hyam b: hybm ps: PS"], ["units": "1", "standard_name": "model_level_number"],
+    ["units": "mb", "long_name": "sigma at layer midpoints"], ["standard_name": "atmosphere_sigma_coordinate"],
+  ]) func levelsOfModelsAreNoPressures(attributes: [String: String]) {
+    for name in ["lev", "level"] {
+      for count in [1, 2] {
+        var store = MemoryStore(["time": 2, "latitude": 2, "longitude": 4, name: count])
+        store.add("time", ["time"], [0, 6], hours)
+        store.add("latitude", ["latitude"], [45, -45], latitude)
+        store.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+        store.add(name, [name], [500, 850], attributes)
+        store.add("t", ["time", name, "latitude", "longitude"], [250], ["units": "K"])
+        #expect(problem(store).contains("which are no pressures"), "\(name) \(attributes)")
+      }
+    }
+  }
+
+  @Test func numbersWithoutUnitsAreLevelsOnlyIfTheyMayBePressures() throws {
+    func levels(_ numbers: [Double], _ attributes: [String: String] = [:]) throws -> [Double] {
+      var store = MemoryStore(["level": numbers.count, "latitude": 2, "longitude": 4])
+      store.add("latitude", ["latitude"], [45, -45], latitude)
+      store.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+      store.add("level", ["level"], numbers, attributes)
+      store.add("t", ["level", "latitude", "longitude"], [250], ["units": "K"])
+      return try GriddedStore(store).levelsHPa
+    }
+    let era5: [Double] = [1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 125, 150, 175, 200, 225, 250, 500, 850, 1_000]
+    #expect(try levels(era5) == era5)
+    let others: [[Double]] = [(1...137).map { Double($0) }, [137, 100], [1, 2, 3], [85_000, 50_000], [0.995, 0.5]]
+    for numbers in others {
+      #expect(throws: JigsawError.self, "\(numbers)") { try levels(numbers) }
+    }
+    for units in ["mb", "millibar", "millibars", "mbar", "hPa", "hectopascals"] {
+      #expect(try levels([850, 500], ["units": units]) == [850, 500])
+    }
+    #expect(try levels([85_000, 50_000], ["units": "Pa", "standard_name": "air_pressure"]) == [850, 500])
+  }
+
+  @Test func theAxisOfPressureMayHaveAnyName() throws {
+    for name in ["lev", "isobaric", "pres"] {
+      var store = MemoryStore(["latitude": 2, "longitude": 4, name: 2])
+      store.add("latitude", ["latitude"], [45, -45], latitude)
+      store.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+      store.add(name, [name], [850, 500], ["units": "mb"])
+      store.add("t", [name, "latitude", "longitude"], [250], ["units": "K"])
+      #expect(try GriddedStore(store).bind("t")?.hasLevels == true)
+    }
+  }
+}

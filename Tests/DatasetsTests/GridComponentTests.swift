@@ -1,0 +1,123 @@
+import Basics
+import Stores
+import Testing
+
+@testable import Datasets
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Components along the axes of a grid become eastward and northward ones, or are refused.
+@Suite struct GridComponentTests {
+  private func store(
+    _ mapping: [String: AttributeValue]?, _ x: [String: String], _ y: [String: String]?,
+    names: (String, String) = ("u10", "v10")
+  ) -> MemoryStore {
+    var store = MemoryStore(["time": 1, "y": 2, "x": 2])
+    store.add("time", ["time"], [0], ["units": "hours since 2020-01-01"])
+    store.add("lat", ["y", "x"], [50, 52, 61, 63], ["units": "degrees_north"])
+    store.add("lon", ["y", "x"], [1, 15, 2, 18], ["units": "degrees_east"])
+    if let mapping { store.add("crs", [], [0], attributes: mapping) }
+    let wind = ["units": "m s-1", "grid_mapping": "crs"]
+    store.add(names.0, ["time", "y", "x"], [3], wind.merging(x) { $1 })
+    if let y { store.add(names.1, ["time", "y", "x"], [4], wind.merging(y) { $1 }) }
+    return store
+  }
+
+  private let rotatedPole: [String: AttributeValue] = [
+    "grid_mapping_name": .text("rotated_latitude_longitude"), "grid_north_pole_latitude": .numbers([39.25]),
+    "grid_north_pole_longitude": .numbers([-162]),
+  ]
+  private let lambert: [String: AttributeValue] = [
+    "grid_mapping_name": .text("lambert_conformal_conic"), "standard_parallel": .numbers([63.3]),
+    "longitude_of_central_meridian": .numbers([15]),
+  ]
+
+  private func winds(_ store: MemoryStore) throws -> [Float] {
+    try #require(try PointFields(store)).read(date: 0)
+  }
+
+  private func problem(_ store: MemoryStore) -> String {
+    do { return "\(try winds(store))" } catch { return "\(error)" }
+  }
+
+  @Test(arguments: [
+    ("x_wind", "y_wind"), ("grid_eastward_wind", "grid_northward_wind"),
+    ("surface_downward_x_stress", "surface_downward_y_stress"),
+  ]) func componentsAlongTheGridAreTurned(x: String, y: String) throws {
+    // On the central meridian of a conic nothing turns; elsewhere as meridians lean.
+    let values = try winds(store(lambert, ["standard_name": x], ["standard_name": y]))
+    let angle = sin(63.3 * Double.pi / 180) * (1 - 15) * Double.pi / 180
+    #expect(abs(values[1] - 3) < 1e-5 && abs(values[5] - 4) < 1e-5)
+    #expect(abs(Double(values[0]) - (3 * cos(angle) + 4 * sin(angle))) < 1e-5)
+    #expect(abs(Double(values[4]) - (4 * cos(angle) - 3 * sin(angle))) < 1e-5)
+    let turned = try winds(store(rotatedPole, ["standard_name": x], ["standard_name": y]))
+    for point in 0..<4 { #expect(abs(hypot(turned[point], turned[point + 4]) - 5) < 1e-5) }
+    #expect(abs(turned[0] - 3) > 0.1)
+  }
+
+  /// One component alone reads both.
+  @Test func oneComponentIsEnoughToAskFor() throws {
+    let points = try #require(
+      try PointFields(store(rotatedPole, ["standard_name": "x_wind"], ["standard_name": "y_wind"])))
+    var alone = [Float](repeating: 0, count: 2)
+    try alone.withUnsafeMutableBufferPointer {
+      try points.read(date: 0, variables: [1], member: 0, points: 1..<3, into: $0.baseAddress!)
+    }
+    #expect(try points.read(date: 0)[5..<7].elementsEqual(alone))
+  }
+
+  @Test func componentsToTheEastAreLeftAlone() throws {
+    for mapping in [rotatedPole, lambert, nil] {
+      let values = try winds(
+        store(mapping, ["standard_name": "eastward_wind"], ["standard_name": "northward_wind"]))
+      #expect(values == [3, 3, 3, 3, 4, 4, 4, 4])
+    }
+    #expect(try winds(store(["grid_mapping_name": .text("mercator")], [:], [:])) == [3, 3, 3, 3, 4, 4, 4, 4])
+  }
+
+  @Test func unclearComponentsAreRefused() {
+    #expect(problem(store(rotatedPole, [:], [:])).contains("may be a component along the grid's axes or to the east"))
+    #expect(problem(store(nil, [:], [:])).contains("may be a component"))
+    let (x, y) = (["standard_name": "x_wind"], ["standard_name": "y_wind"])
+    #expect(problem(store(nil, x, y)).contains("whose directions are not known"))
+    #expect(problem(store(["grid_mapping_name": .text("geostationary")], x, y)).contains("directions are not known"))
+    #expect(problem(store(rotatedPole, x, nil)).contains("without the other one"))
+  }
+
+  /// WRF stores the angle's cosine and sine.
+  @Test func windsOfWRFAreTurned() throws {
+    var wrf = store(nil, ["description": "U at 10 M"], ["description": "V at 10 M"], names: ("U10", "V10"))
+    wrf.add("COSALPHA", ["time", "y", "x"], [0.8], ["description": "Local cosine of map rotation"])
+    wrf.add("SINALPHA", ["time", "y", "x"], [0.6], ["description": "Local sine of map rotation"])
+    let points = try #require(try PointFields(wrf))
+    let (u, v) = try (points.index(of: "U10", key: "test"), points.index(of: "V10", key: "test"))
+    let values = try points.read(date: 0)
+    #expect(abs(values[u * 4] - (3 * 0.8 - 4 * 0.6)) < 1e-6 && abs(values[v * 4] - (4 * 0.8 + 3 * 0.6)) < 1e-6)
+  }
+
+  /// As cfgrib writes it, though it calls the wind eastward.
+  @Test func theFlagOfGRIBCounts() throws {
+    var grib = store(nil, ["standard_name": "eastward_wind"], ["standard_name": "northward_wind"])
+    func flagged(_ flag: [Double]) {
+      for (name, value) in [("u10", 3.0), ("v10", 4.0)] {
+        grib.add(
+          name, ["time", "y", "x"], [value],
+          attributes: [
+            "units": .text("m s-1"), "standard_name": .text(name == "u10" ? "eastward_wind" : "northward_wind"),
+            "GRIB_gridType": .text("lambert"), "GRIB_uvRelativeToGrid": .numbers(flag),
+            "GRIB_LoVInDegrees": .numbers([15]),
+            "GRIB_Latin1InDegrees": .numbers([63.3]), "GRIB_Latin2InDegrees": .numbers([63.3]),
+          ])
+      }
+    }
+    flagged([0])
+    #expect(try winds(grib)[0] == 3)
+    flagged([1])
+    let cf = try winds(store(lambert, ["standard_name": "x_wind"], ["standard_name": "y_wind"]))
+    #expect(try winds(grib) == cf)
+    flagged([0, 1])
+    #expect(problem(grib).contains("may be a component"))
+  }
+}

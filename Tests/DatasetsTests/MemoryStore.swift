@@ -1,0 +1,39 @@
+import Basics
+import Stores
+
+/// A store in memory with any arrays: for coordinates as others write them.
+struct MemoryStore: ArrayStore {
+  let reads = ReadCounter()
+  let location = "memory"
+  let format = "memory"
+  var attributes: [String: AttributeValue] = [:]
+  private(set) var arrays: [String: ArrayInfo] = [:]
+  private var values: [String: [Double]] = [:]
+  private var sizes: [String: Int]
+
+  init(_ sizes: [String: Int]) { self.sizes = sizes }
+
+  /// Adds an array; its values repeat where fewer are given.
+  mutating func add(_ name: String, _ dimensions: [String], _ given: [Double] = [0], _ texts: [String: String] = [:]) {
+    add(name, dimensions, given, attributes: texts.mapValues { .text($0) })
+  }
+
+  mutating func add(
+    _ name: String, _ dimensions: [String], _ given: [Double], attributes: [String: AttributeValue]
+  ) {
+    let shape = dimensions.map { sizes[$0] ?? 1 }
+    arrays[name] = ArrayInfo(
+      name: name, type: .float64, dimensions: zip(dimensions, shape).map { .init(name: $0, size: $1) }, chunks: nil,
+      codec: "none", attributes: attributes)
+    values[name] = (0..<shape.reduce(1, *)).map { given[$0 % given.count] }
+  }
+
+  mutating func remove(_ name: String) { arrays[name] = nil }
+
+  func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
+    let (all, shape) = (values[name] ?? [], try info(name).shape)
+    var offsets = [0]
+    for (range, size) in zip(box, shape) { offsets = offsets.flatMap { offset in range.map { offset * size + $0 } } }
+    return RawArray(type: .float64, bytes: offsets.map { all[$0] }.withUnsafeBytes { Array($0) })
+  }
+}

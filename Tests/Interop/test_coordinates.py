@@ -1,0 +1,146 @@
+"""Coordinates by meaning: winds along rotated and projected grids against pyproj, calendars against xarray, groups of NetCDF-4."""
+import subprocess
+import sys
+
+import eccodes as ec
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import ROOT, jigsaw
+
+TIMES = np.datetime64("2020-01-01", "ns") + 6 * np.arange(4) * np.timedelta64(1, "h")
+POLE = {"grid_mapping_name": "rotated_latitude_longitude", "grid_north_pole_latitude": 39.25,
+        "grid_north_pole_longitude": -162.0}  # fmt: skip
+CONE = {"grid_mapping_name": "lambert_conformal_conic", "standard_parallel": [30.0, 60.0],
+        "longitude_of_central_meridian": 10.0, "latitude_of_projection_origin": 45.0}  # fmt: skip
+GRIDS = {
+    "rotated": (POLE, "+proj=ob_tran +o_proj=longlat +o_lat_p=39.25 +o_lon_p=0 +lon_0=18 +R=6371229",
+                np.linspace(-25, 20, 9), np.linspace(-30, 25, 12)),
+    "lambert": (CONE | {"earth_radius": 6371229.0}, "+proj=lcc +lat_1=30 +lat_2=60 +lat_0=45 +lon_0=10 +R=6371229",
+                np.linspace(-2e6, 3e6, 9), np.linspace(-3e6, 2.5e6, 12)),
+    "ellipsoid": (CONE | {"semi_major_axis": 6378137.0, "inverse_flattening": 298.257223563},
+                  "+proj=lcc +lat_1=30 +lat_2=60 +lat_0=45 +lon_0=10 +ellps=WGS84",
+                  np.linspace(-2e6, 3e6, 9), np.linspace(-3e6, 2.5e6, 12)),
+    "stereographic": ({"grid_mapping_name": "polar_stereographic", "latitude_of_projection_origin": -90.0,
+                       "straight_vertical_longitude_from_pole": 20.0, "standard_parallel": -71.0},
+                      "+proj=stere +lat_0=-90 +lat_ts=-71 +lon_0=20 +R=6371229",
+                      np.linspace(-3e6, 2e6, 9), np.linspace(-2.5e6, 3e6, 12)),
+}  # fmt: skip
+
+
+def proj(folder, **given):
+    """What proj_peer.py computes with pyproj, whose libraries don't bear those of ecCodes in one process."""
+    np.savez(folder / "given.npz", **given)
+    command = [sys.executable, ROOT / "Tests/Interop/proj_peer.py", folder / "given.npz", folder / "found.npz"]
+    subprocess.run(command, check=True, capture_output=True)
+    found = np.load(folder / "found.npz")
+    return found["latitude"], found["longitude"], found["bearing"]
+
+
+def anemoi(folder, path):
+    """All fields of a file as jigsaw reads them: {name: [time, point]}."""
+    config = folder / "convert.yaml"
+    config.write_text(f"data: {{sources: [{{path: {path}}}]}}\n")
+    jigsaw("data", "convert", config, folder / "out.zarr", "--layout", "anemoi")
+    store = xr.open_zarr(folder / "out.zarr", consolidated=False)
+    return {name: store.data.values[:, index, 0] for index, name in enumerate(store.attrs["variables"])}
+
+
+def expected(u, v, bearing):
+    return u * np.cos(bearing) + v * np.sin(bearing), v * np.cos(bearing) - u * np.sin(bearing)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_winds_along_the_grid(tmp_path, grid):
+    mapping, projection, y, x = GRIDS[grid]
+    lat, lon, bearing = proj(tmp_path, projection=projection, y=y, x=x)
+    u, v = np.random.default_rng(1).uniform(-40, 40, (2, 4, *lat.shape)).astype("f4")
+    axes = {"standard_name": "grid_latitude" if grid == "rotated" else "projection_y_coordinate"}
+    data = xr.Dataset(
+        {name: (("time", "y", "x"), values, {"units": "m s-1", "standard_name": standard, "grid_mapping": "crs"})
+         for name, values, standard in [("u10", u, "x_wind"), ("v10", v, "y_wind")]},
+        {"time": TIMES, "y": ("y", y, axes), "x": x, "crs": ((), 0, mapping),
+         "lat": (("y", "x"), lat, {"standard_name": "latitude"}), "lon": (("y", "x"), lon, {"standard_name": "longitude"})},
+    )  # fmt: skip
+    data.to_netcdf(tmp_path / "data.nc")
+    ours = anemoi(tmp_path, tmp_path / "data.nc")
+    for name, truth in zip(("10u", "10v"), expected(u, v, bearing)):
+        np.testing.assert_allclose(ours[name], truth.reshape(4, -1), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("along", [0, 1])
+@pytest.mark.parametrize("grid", ["rotated", "lambert"])
+def test_winds_of_grib(tmp_path, grid, along):
+    """uvRelativeToGrid decides; places are those of ecCodes, directions those of pyproj."""
+    random = np.random.default_rng(2)
+    winds = {165: random.uniform(-40, 40, (6, 8)), 166: random.uniform(-40, 40, (6, 8))}
+    with open(tmp_path / "winds.grib", "wb") as file:
+        for hour in (0, 600):
+            for parameter, values in winds.items():
+                handle = ec.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+                if grid == "rotated":
+                    ec.codes_set(handle, "gridType", "rotated_ll")
+                    own = {"Ni": 8, "Nj": 6, "latitudeOfFirstGridPointInDegrees": -10, "latitudeOfLastGridPointInDegrees": 15,
+                           "longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": 35,
+                           "iDirectionIncrementInDegrees": 5, "jDirectionIncrementInDegrees": 5, "jScansPositively": 1,
+                           "latitudeOfSouthernPoleInDegrees": -39.25, "longitudeOfSouthernPoleInDegrees": 18}  # fmt: skip
+                else:
+                    ec.codes_set(handle, "gridType", "lambert")
+                    own = {"Nx": 8, "Ny": 6, "latitudeOfFirstGridPointInDegrees": 35, "longitudeOfFirstGridPointInDegrees": 355,
+                           "LaDInDegrees": 45, "LoVInDegrees": 10, "DxInMetres": 300000, "DyInMetres": 300000,
+                           "Latin1InDegrees": 30, "Latin2InDegrees": 60, "jScansPositively": 1}  # fmt: skip
+                for key, value in {**own, "uvRelativeToGrid": along, "paramId": parameter, "dataDate": 20200101,
+                                   "dataTime": hour, "bitsPerValue": 24}.items():  # fmt: skip
+                    ec.codes_set(handle, key, value)
+                ec.codes_set_values(handle, values.ravel())
+                lat, lon = ec.codes_get_array(handle, "latitudes"), ec.codes_get_array(handle, "longitudes")
+                file.write(ec.codes_get_message(handle))
+                ec.codes_release(handle)
+    bearing = proj(tmp_path, projection=GRIDS[grid][1], latitude=lat, longitude=lon)[2] * along
+    ours = anemoi(tmp_path, tmp_path / "winds.grib")
+    for name, truth in zip(("10u", "10v"), expected(winds[165].ravel(), winds[166].ravel(), bearing)):
+        np.testing.assert_allclose(ours[name], np.tile(truth, (2, 1)), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "julian", "all_leap"])
+def test_calendars(tmp_path, calendar):
+    """Dates are those of xarray's convert_calendar: by name, for 360 days by place in the year."""
+    times = xr.date_range("2001-01-01", periods=700, freq="D", calendar=calendar, use_cftime=True)
+    times = times[[not (t.month == 2 and t.day == 29) for t in times]] if calendar == "all_leap" else times
+    data = xr.Dataset(
+        {"t2m": (("time", "latitude", "longitude"), np.arange(len(times) * 32.0).reshape(-1, 4, 8), {"units": "K"})},
+        {"time": times, "latitude": ("latitude", [67.5, 22.5, -22.5, -67.5], {"units": "degrees_north"}),
+         "longitude": ("longitude", 45.0 * np.arange(8), {"units": "degrees_east"})},
+    )  # fmt: skip
+    data.to_netcdf(tmp_path / "data.nc")
+    if calendar == "julian":
+        wanted = (times[0].toordinal(), 1)  # instants: 14 January by the Gregorian calendar
+        assert wanted[0] == data.time.values[0].toordinal()
+        first = "2001-01-14"
+        last = None
+    else:
+        align = "year" if calendar == "360_day" else "date"
+        theirs = data.convert_calendar("proleptic_gregorian", align_on=align, use_cftime=False).time.values
+        first, last = str(theirs[0])[:10], str(theirs[-1])[:10]
+    shown = jigsaw("data", "inspect", tmp_path / "data.nc").stdout
+    line = next(line for line in shown.splitlines() if line.strip().startswith("times:"))
+    assert f"{len(times)} from {first}" in line and (last is None or f"to {last}" in line)
+
+
+def test_groups(tmp_path):
+    plain = xr.Dataset(
+        {"t2m": (("time", "latitude", "longitude"), np.arange(128.0).reshape(4, 4, 8), {"units": "K"})},
+        {"time": TIMES, "latitude": ("latitude", [67.5, 22.5, -22.5, -67.5], {"units": "degrees_north"}),
+         "longitude": ("longitude", 45.0 * np.arange(8), {"units": "degrees_east"})},
+    )  # fmt: skip
+    # Coordinates above the fields, and beside them in a group of their own.
+    xr.DataTree.from_dict({"/": plain.drop_vars("t2m"), "/surface": plain[["t2m"]]}).to_netcdf(tmp_path / "above.nc")
+    plain.to_netcdf(tmp_path / "own.nc", group="model/surface")
+    for name in ["above", "own"]:
+        folder = tmp_path / name
+        folder.mkdir()
+        np.testing.assert_array_equal(anemoi(folder, tmp_path / f"{name}.nc")["2t"], plain.t2m.values.reshape(4, 32))
+    # One name in two groups: both are named.
+    plain.to_netcdf(tmp_path / "twice.nc", group="a")
+    plain.to_netcdf(tmp_path / "twice.nc", group="b", mode="a")
+    assert "a/t2m" in (shown := jigsaw("data", "inspect", tmp_path / "twice.nc").stdout) and "b/t2m" in shown
