@@ -177,7 +177,8 @@ let package = Package(
     tests(
       "WorkflowTests",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Models", "Datasets", "Configuration", "Workflow",
+        "Basics", "Tensors", "Communication", "Execution", "Models", "Datasets", "Training", "Configuration",
+        "Workflow",
         "TestSupport",
       ]),
     tests("ArchitectureTests", ["Basics"]),

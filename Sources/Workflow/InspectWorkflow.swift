@@ -140,3 +140,9 @@ extension InspectWorkflow {
     return lines.joined(separator: "\n")
   }
 }
+
+extension InspectWorkflow {
+  /// What of a checkpoint is not as it was written, a sentence each.
+  /// - Throws: when the manifest is damaged or has no checksums.
+  public static func verify(_ path: String) throws -> [JigsawError] { try Checkpoint(path).problems() }
+}

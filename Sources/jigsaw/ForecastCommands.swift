@@ -69,8 +69,9 @@ struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Score forecasts against the truth, persistence and climatology.",
     discussion: """
-      Writes scores.csv, spectra.csv, scorecard.md and scorecard.svg into the run's evaluation folder and prints the
-      scorecard.
+      Writes scores.csv, spectra.csv, scorecard.md and scorecard.svg into the run's evaluation folder, those of a store that
+      is named into evaluation-NAME beside, and prints the scorecard. A forecast of the run that is not of its checkpoint as
+      it is now is refused.
       """)
 
   @Argument(help: "The run folder.") var runFolder: String

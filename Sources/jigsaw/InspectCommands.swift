@@ -5,7 +5,8 @@ import Workflow
 
 struct CheckpointCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "checkpoint", abstract: "Look into checkpoints.", subcommands: [Inspect.self, Reshard.self])
+    commandName: "checkpoint", abstract: "Look into checkpoints.",
+    subcommands: [Inspect.self, Verify.self, Reshard.self])
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,6 +15,26 @@ struct CheckpointCommand: ParsableCommand {
     @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
 
     func run() throws { print(try InspectWorkflow.checkpoint(path)) }
+  }
+}
+
+extension CheckpointCommand {
+  struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Read all of a checkpoint and compare it with its checksums.",
+      discussion: """
+        Names every file and tensor that is not what was written. Ends with status 1 if there is one, or if the checkpoint is
+        of version 0.1, which had no checksums.
+        """)
+
+    @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
+
+    func run() throws {
+      let problems = try InspectWorkflow.verify(path)
+      for problem in problems { print("problem: \(problem)") }
+      if !problems.isEmpty { throw ExitCode.failure }
+      print("\(path): manifest, files and tensors are as they were written")
+    }
   }
 }
 

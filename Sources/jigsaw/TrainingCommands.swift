@@ -18,7 +18,7 @@ struct Train: ParsableCommand {
 
   @Argument(help: "The configuration (YAML).") var config: String
   @OptionGroup var settings: Settings
-  @Flag(help: "Replace the checkpoints of an earlier run in the same folder.") var overwrite = false
+  @Flag(help: "Replace an earlier run in the same folder, once the new one has a checkpoint.") var overwrite = false
   @Option(
     help: ArgumentHelp(
       "Save and end after this many updates; the schedule stays that of the full length.", valueName: "updates"))

@@ -1,9 +1,13 @@
 """A training killed at random moments while it saves after every update: its newest checkpoint always loads."""
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import time
+
+import pytest
 
 from conftest import JIGSAW, ROOT, SMALL, jigsaw, settings
 
@@ -11,7 +15,7 @@ KILLS = 50
 
 
 def newest_update(folder):
-    names = [p.name for p in (folder / "checkpoints").glob("update-*") if not p.name.endswith(".tmp")]
+    names = [p.name for p in (folder / "checkpoints").glob("update-*") if re.fullmatch(r"update-\d{7}", p.name)]
     assert names, "no checkpoint is left"
     return max(int(name.split("-")[1]) for name in names)
 
@@ -48,3 +52,40 @@ def test_newest_checkpoint_loads_after_any_kill(tmp_path):
     assert updates == sorted(set(updates))
     jigsaw("resume", folder, "--stop-after", str(updates[-1] + 2))
     jigsaw("forecast", folder, "--lead", "6", "--every", "240")
+
+
+def kill_at_random(arguments, attempts, longest):
+    """Starts a command again and again and kills it at a random moment; says how often it was killed before its end."""
+    kills = 0
+    for _ in range(attempts):
+        process = subprocess.Popen(
+            [JIGSAW, *map(str, arguments)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(random.uniform(0, longest))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    return kills
+
+
+@pytest.mark.parametrize("verb", ["forecast", "netcdf", "grib2", "evaluate", "report"])
+def test_outputs_are_whole_or_absent_after_any_kill(own_run, verb):
+    """Killed while it replaces an output, the old or the new one is there; the next call leaves nothing else behind."""
+    random.seed(2)
+    folder = own_run.folder
+    shutil.rmtree(folder / "evaluation")
+    jigsaw("evaluate", folder)
+    jigsaw("report", folder)
+    output = {"forecast": "forecast.zarr", "netcdf": "forecast.nc", "grib2": "forecast.grib2"}.get(verb)
+    if output:
+        command = ["forecast", folder, "--overwrite", "--output", folder / output]
+    else:
+        command = [verb, folder]
+    started = time.monotonic()
+    jigsaw(*command)
+    length = time.monotonic() - started
+    before = sorted(p.name for p in folder.iterdir())
+    assert kill_at_random(command, 4, length) > 0
+    if output:
+        jigsaw("data", "inspect", folder / output)
+    jigsaw(*command)
+    assert sorted(p.name for p in folder.iterdir()) == before
+    jigsaw("evaluate", folder)
