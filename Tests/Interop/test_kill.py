@@ -89,3 +89,21 @@ def test_outputs_are_whole_or_absent_after_any_kill(own_run, verb):
     jigsaw(*command)
     assert sorted(p.name for p in folder.iterdir()) == before
     jigsaw("evaluate", folder)
+
+
+def test_a_run_is_there_after_kills_while_it_is_replaced(own_run):
+    """Of the old run and the new one that --overwrite starts, one can always be resumed and forecast with."""
+    random.seed(3)
+    folder = own_run.folder
+    command = ["train", folder / "config.yaml", "--overwrite", *settings(f"run={folder}")]
+    config = folder.parent / "config.yaml"
+    shutil.copy(folder / "config.yaml", config)
+    command[1] = config
+    started = time.monotonic()
+    jigsaw(*command)
+    length = time.monotonic() - started
+    for _ in range(3):
+        kill_at_random(command, 1, length)
+        jigsaw("forecast", folder, "--overwrite", "--lead", "6", "--every", "240")
+        assert not (folder / ".replaced").exists()
+    jigsaw("resume", folder)
