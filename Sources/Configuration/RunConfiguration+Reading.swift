@@ -45,6 +45,11 @@ extension RunConfiguration {
   /// The whole configuration as YAML, every setting with its value; with `comments` each explained.
   public func yaml(comments: Bool) -> String { sectionLines(self, comments: comments).joined(separator: "\n") + "\n" }
 
+  /// Every setting by its dotted key, in the order of the file; lists of groups as `data.sources[0].path`.
+  public var settings: [(key: String, value: String)] {
+    SectionType<RunConfiguration>().settings(self, below: "")
+  }
+
   /// JSON Schema (draft 2020-12) of the configuration file, for editors.
   public static func schema() throws -> String {
     var schema = SectionType<RunConfiguration>().schema().object ?? [:]

@@ -71,6 +71,8 @@ protocol SectionDescription: Sendable {
   func schema() -> JSONValue
   /// YAML lines of a value, each with its comment.
   func lines(_ value: Any, comments: Bool) -> [String]
+  /// Every setting of a value by its dotted key.
+  func settings(_ value: Any, below key: String) -> [(key: String, value: String)]
 }
 
 struct SectionType<S: Section>: SectionDescription {
@@ -108,6 +110,21 @@ struct SectionType<S: Section>: SectionDescription {
   func lines(_ value: Any, comments: Bool) -> [String] {
     guard let value = value as? S else { preconditionFailure("a section of another type") }
     return sectionLines(value, comments: comments)
+  }
+
+  func settings(_ value: Any, below key: String) -> [(key: String, value: String)] {
+    guard let section = value as? S else { preconditionFailure("a section of another type") }
+    return S.fields.flatMap { field -> [(key: String, value: String)] in
+      let full = key.isEmpty ? field.name : "\(key).\(field.name)"
+      switch field.kind {
+      case .section(let type): return type.settings(field.valueOf(section) as Any, below: full)
+      case .sections(let type):
+        let values = field.valueOf(section) as? [Any] ?? []
+        return [(full, "\(values.count) entries")]
+          + values.enumerated().flatMap { type.settings($1, below: "\(full)[\($0)]") }
+      default: return [(full, field.text(section) ?? "null")]
+      }
+    }
   }
 }
 

@@ -45,10 +45,11 @@ struct DateBlocks {
   /// Goes through this rank's blocks in order, on all ranks together. `body` is given a block's number, and a function to tell
   /// how many more dates are done; that throws when another rank has failed meanwhile.
   ///
-  /// - Parameter progress: told (done, all) of the dates, as far as this rank can tell.
+  /// - Parameter progress: told (done, all) of the dates, as far as this rank can tell; ends the work by throwing.
   /// - Throws: on every rank soon after one fails.
   func forEach(
-    on world: any Communicator, progress: (Int, Int) -> Void, _ body: (Int, _ done: (Int) throws -> Void) throws -> Void
+    on world: any Communicator, progress: (Int, Int) throws -> Void,
+    _ body: (Int, _ done: (Int) throws -> Void) throws -> Void
   ) throws {
     let own = own(world.rank, of: world.size)
     let mine = own.reduce(0) { $0 + blocks[$1].count }
@@ -60,7 +61,7 @@ struct DateBlocks {
           try body(number) { count in
             finished += count
             // The other ranks are about as far.
-            progress(all * finished / mine, all)
+            try progress(all * finished / mine, all)
             try ask()
           }
         }

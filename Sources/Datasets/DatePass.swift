@@ -75,7 +75,7 @@ struct DatePass {
   /// - Returns: the same on every rank.
   /// - Throws: on every rank soon after one fails.
   func run(
-    on world: any Communicator, parts folder: String?, progress: (Int, Int) -> Void,
+    on world: any Communicator, parts folder: String?, progress: (Int, Int) throws -> Void,
     read: Reading
   ) throws -> Totals {
     let parts = folder.map { Parts(folder: $0, identity: identity) }

@@ -66,12 +66,12 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   ///   - parts: a folder that keeps what was computed, for another attempt after an interruption; it is removed at the end.
   ///   - windowBytes: memory for the times that are stored together, beside the dataset's for what it keeps;
   ///     nil: a little.
-  ///   - progress: told (done, all).
+  ///   - progress: told (done, all); ends the work by throwing. Blocks of dates that are done are kept in `parts`.
   public static func compute(
     _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int,
     on world: any Communicator = SingleRank(), data: DataFingerprint? = nil, parts: String? = nil,
     windowBytes: Int? = nil,
-    progress: (Int, Int) -> Void = { _, _ in }
+    progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws -> DatasetStatistics {
     let indices = dataset.indices(from: start, through: end)
     guard indices.count > 1 else {

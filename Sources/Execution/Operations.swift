@@ -21,9 +21,9 @@ public struct Dropout: Sendable, Hashable {
 public struct RandomKey: Sendable, Hashable {
   /// Of the run.
   public var seed: UInt64 = 0
-  /// Update and micro-batch as one number.
+  /// The update.
   public var step: UInt64 = 0
-  /// Of this batch within the micro-batch of all model instances.
+  /// Of this batch within the samples of the update, over all micro-batches and model instances.
   public var firstSample = 0
 
   public init() {}

@@ -38,6 +38,15 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     public var generator = "philox-4x32-10"
     public var bestValidationLoss: Double?
     public var bestUpdate: Int?
+    /// What the best loss was measured by, to be compared as a whole; null in checkpoints of version 0.1.
+    public var bestMeasure: String?
+    /// Update of the last validation.
+    public var validatedUpdate: Int?
+
+    /// Samples of every update so far; nil before the first, and where their number has changed.
+    public var samplesPerUpdate: Int? {
+      update > 0 && samples > 0 && samples % update == 0 ? samples / update : nil
+    }
 
     public init(update: Int, samples: Int, samplesPerEpoch: Int, seed: UInt64) {
       self.update = update

@@ -12,7 +12,8 @@ public struct CheckpointFolder: Sendable {
     self.keep = max(1, keep)
   }
 
-  private static let prefix = "update-"
+  /// Of the names of numbered checkpoints.
+  public static let prefix = "update-"
   private static let best = "best"
 
   public static func name(update: Int) -> String { "\(prefix)\(padded(update, 7))" }

@@ -7,7 +7,7 @@ public final class TensorBoardFile {
 
   /// - Parameters:
   ///   - unixSeconds: now; part of the file's name.
-  ///   - firstUpdate: when resuming; TensorBoard then drops what an earlier process logged from there on.
+  ///   - firstUpdate: updates done before; TensorBoard then drops what an earlier process logged of later ones.
   public init(folder: String, unixSeconds: Double, firstUpdate: Int) throws {
     try Files.createDirectory(folder)
     var number = 0
@@ -18,8 +18,49 @@ public final class TensorBoardFile {
     try write(wallTime: unixSeconds, step: 0, field: 3, Array("brain.Event:2".utf8))
     if firstUpdate > 0 {
       // Event.session_log = { status: START }
-      try write(wallTime: unixSeconds, step: firstUpdate, field: 7, [0x08, 0x01])
+      try write(wallTime: unixSeconds, step: firstUpdate + 1, field: 7, [0x08, 0x01])
     }
+  }
+
+  /// Takes what was logged of updates after `last` out of the files that earlier processes wrote, for tools that don't heed
+  /// the mark of a restart: these updates come again. A record torn by a kill goes, too.
+  public static func removeEvents(after last: Int, in folder: String) throws {
+    guard Files.isDirectory(folder) else { return }
+    for name in try Files.list(folder) where name.hasPrefix("events.out.tfevents.") && name.contains(".jigsaw.") {
+      let path = "\(folder)/\(name)"
+      if last == 0 {
+        try Files.remove(path)
+        continue
+      }
+      let bytes = try Files.read(path)
+      let kept = records(bytes).filter { step(bytes[($0.lowerBound + 12)..<$0.upperBound]) <= last }
+      if kept.reduce(0, { $0 + $1.count }) < bytes.count {
+        try Files.writeAtomically(kept.flatMap { bytes[$0] }, to: path)
+      }
+    }
+  }
+
+  /// Whole records of a file: length, its checksum, the event, its checksum.
+  private static func records(_ bytes: [UInt8]) -> [Range<Int>] {
+    var (ranges, start) = ([Range<Int>](), 0)
+    while start + 16 <= bytes.count {
+      let length = bytes[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      guard length <= UInt64(bytes.count - start - 16) else { break }
+      ranges.append(start..<start + 16 + Int(length))
+      start += 16 + Int(length)
+    }
+    return ranges
+  }
+
+  /// Of an event as `write` makes them: nine bytes of wall time, then the step after its tag.
+  private static func step(_ event: ArraySlice<UInt8>) -> Int {
+    var (value, shift) = (0, 0)
+    for byte in event.dropFirst(10).prefix(9) {
+      value |= Int(byte & 0x7F) << shift
+      if byte < 0x80 { break }
+      shift += 7
+    }
+    return value
   }
 
   public func add(_ scalars: [(tag: String, value: Double)], step: Int, unixSeconds: Double) throws {

@@ -138,6 +138,7 @@ public final class Trainer {
       let isLast = progress.update == options.totalUpdates
       if let sampler = validationSampler, isLast || isDue(options.validateEvery) {
         let validation = try trace.measure(.phases, "validation") { try validate(sampler) }
+        progress.validatedUpdate = progress.update
         try hooks.validated(validation)
         if validation.isBest {
           progress.bestValidationLoss = validation.loss

@@ -85,8 +85,8 @@ public struct TrainingUpdate {
     for micro in 0..<plan.accumulation {
       var key = RandomKey()
       key.seed = plan.seed
-      key.step = UInt64(update) << 8 | UInt64(micro)
-      key.firstSample = context.position.replica * plan.batchSize
+      key.step = UInt64(update)
+      key.firstSample = (micro * context.mesh.replica + context.position.replica) * plan.batchSize
       rank.randomKey = key
       let isLastBackward = micro == plan.accumulation - 1
       let completed: StepRunner.Completed? = isLastBackward ? { [reduction] in try reduction.completed($0) } : nil

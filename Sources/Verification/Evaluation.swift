@@ -60,11 +60,13 @@ public struct Evaluation: Sendable {
     let leads = forecasts.leadHours.indices.filter {
       options.leadHours.isEmpty || options.leadHours.contains(forecasts.leadHours[$0])
     }
-    guard !leads.isEmpty else {
+    guard Set(options.leadHours).isSubset(of: forecasts.leadHours), !leads.isEmpty else {
+      let missing = options.leadHours.filter { !forecasts.leadHours.contains($0) }
       throw JigsawError(
-        "evaluation.leadHours", "names no lead of the forecast",
+        "evaluation.leadHours", "names leads that the forecast doesn't have",
         expected: forecasts.leadHours.map(String.init).joined(separator: ", "),
-        found: options.leadHours.map(String.init).joined(separator: ", "))
+        found: missing.map(String.init).joined(separator: ", "),
+        remedy: "leave them out, or forecast further with 'jigsaw forecast --lead'")
     }
     leadHours = leads.map { forecasts.leadHours[$0] }
     let standard = Region.standard(for: truth.grid)

@@ -30,6 +30,7 @@ public struct CheckWorkflow {
   ///   - checkpoint: whose inputs the data must have; nil: those of the configuration.
   ///   - readsValues: whether all fields are read, to find missing values.
   public func run(checkpoint path: String?, readsValues: Bool) throws -> Findings {
+    try Agreement.check("data check", configuration, [("--checkpoint", path ?? "none")], on: world)
     var data = configuration.data
     var findings = Findings()
     let manifest = try path.map { try Checkpoint($0).manifest }
@@ -87,12 +88,7 @@ public struct CheckWorkflow {
 
   // MARK: Times
 
-  private var periods: [(name: String, period: PeriodSection)] {
-    [
-      ("train", configuration.data.train), ("validation", configuration.data.validation),
-      ("test", configuration.data.test),
-    ].filter { $0.1.start != nil || $0.1.end != nil }
-  }
+  private var periods: [(name: String, period: PeriodSection)] { Periods.named(configuration.data) }
 
   private func checkTimes(_ dataset: FieldDataset, stepHours: Int, _ findings: inout Findings) throws {
     guard let first = dataset.times.first, let last = dataset.times.last else {
@@ -116,6 +112,7 @@ public struct CheckWorkflow {
       }
       if gaps.count > 10 { findings.lines.append("  and \(gaps.count - 10) more") }
     }
+    findings.lines += try Periods.warnings(configuration.data, dataset)
     for (name, period) in periods {
       let (start, end) = try period.range("data.\(name)")
       let times = dataset.indices(from: start, through: end).count

@@ -23,6 +23,7 @@ public struct EvaluateWorkflow {
   /// Verifies `forecast` (by default the run's own), writes scores, spectra and scorecard, returns the scorecard's text.
   @discardableResult
   public func run(forecast: String? = nil) throws -> String {
+    try Agreement.check("evaluate", configuration, [("--forecast", forecast ?? "none")], on: world)
     let stores = folder.existingForecasts
     guard let path = forecast ?? stores.first else {
       throw JigsawError(folder.path, "holds no forecast", remedy: "make one with 'jigsaw forecast \(folder.path)'")

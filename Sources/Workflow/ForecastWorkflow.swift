@@ -61,9 +61,11 @@ public struct ForecastWorkflow {
   /// Returns the path of the store.
   @discardableResult
   public func run(_ request: Request) throws -> String {
+    try Agreement.check("forecast", configuration, facts(request), on: world)
     let checkpoint = try openCheckpoint()
     if let note = checkpoint.note { console.say("note: \(note)") }
     let manifest = checkpoint.manifest
+    try Agreement.check([("checkpoint", "\(checkpoint.path), update \(manifest.progress.update)")], on: world)
     let output = request.output ?? folder.forecast(configuration.forecast.format)
     var lock: OutputLock?
     defer { withExtendedLifetime(lock) {} }
@@ -169,6 +171,15 @@ public struct ForecastWorkflow {
     return output
   }
 
+  private func facts(_ request: Request) -> [Agreement.Fact] {
+    [
+      ("--from", request.from?.display ?? "none"), ("--to", request.through?.display ?? "none"),
+      ("--every", request.everyHours.map(String.init) ?? "none"),
+      ("--lead", request.leadHours.map(String.init) ?? "none"), ("--output", request.output ?? "none"),
+      ("--overwrite", request.overwrites ? "yes" : "no"), ("--checkpoint", "\(choice)"),
+    ]
+  }
+
   private func openCheckpoint() throws -> Checkpoint {
     let checkpoints = folder.checkpoints()
     let missing = JigsawError(
@@ -187,6 +198,14 @@ public struct ForecastWorkflow {
         console.say(
           "note: \(checkpoints.path)/best (of update \(update)) is missing; taking the newest checkpoint, \(checkpoint.path)"
         )
+      }
+      let (own, last) = (
+        checkpoint.manifest.progress.update, try checkpoints.newest()?.manifest.progress ?? checkpoint.manifest.progress
+      )
+      if last.update > own, last.validatedUpdate ?? own <= own {
+        console.say(
+          "note: the best checkpoint (update \(own)) was never compared with later ones, up to update \(last.update), since "
+            + "none was validated; --checkpoint newest uses the latest")
       }
       return checkpoint
     }
@@ -216,6 +235,7 @@ public struct ForecastWorkflow {
     }
     // The test period: as many initial times as leave room for the whole forecast to be verified.
     let (start, end) = try configuration.data.test.range("data.test")
+    try checkInterval(everyHours, dataset, from: start, through: end)
     let last = end.adding(hours: -leadHours)
     let there = dataset.indices(from: start, through: last).map { dataset.times[$0] }
     func every(from anchor: Timestamp) -> [Timestamp] { there.filter { $0.hours(since: anchor) % everyHours == 0 } }
@@ -228,6 +248,18 @@ public struct ForecastWorkflow {
         remedy: "shorten --lead, or name initial times with --from and --to")
     }
     return times
+  }
+
+  /// - Throws: where initial times so far apart would fall between the times of the data.
+  private func checkInterval(_ everyHours: Int, _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp)
+    throws
+  {
+    let times = dataset.indices(from: start, through: end).map { dataset.times[$0] }
+    guard let interval = zip(times, times.dropFirst()).map({ $1.seconds - $0.seconds }).min() else { return }
+    guard Int64(everyHours) * 3_600 % interval != 0 else { return }
+    throw JigsawError(
+      "forecast.everyHours (--every)", "is not a multiple of the data's interval",
+      expected: "a multiple of \(significant(Double(interval) / 3_600)) h", found: "\(everyHours) h")
   }
 }
 

@@ -172,7 +172,10 @@ enum Ingredients {
     return try DatasetStatistics.compute(
       dataset, from: start, through: end, stepHours: section.stepHours, on: world, data: data,
       parts: output + ".parts", windowBytes: window
-    ) { console.progress("statistics", done: $0, of: $1, since: began) }
+    ) { done, total in
+      console.progress("statistics", done: done, of: total, since: began)
+      if StopSignal.current != nil && done < total { throw Interrupted() }
+    }
   }
 
   static func loadStatistics(_ path: String) throws -> DatasetStatistics {

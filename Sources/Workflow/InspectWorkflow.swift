@@ -39,8 +39,9 @@ public enum InspectWorkflow {
   public static func validate(_ configuration: RunConfiguration, file: String) throws -> String {
     let dataset = try Ingredients.dataset(configuration.data)
     let plan = try TrainWorkflow(configuration).plan(dataset)
+    let warnings = try Periods.warnings(configuration.data, dataset)
     var lines = [
-      "\(file): fine",
+      "\(file): fine\(warnings.isEmpty ? "" : ", with \(warnings.count) warning\(warnings.count == 1 ? "" : "s")")",
       "  fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
       "  grid: \(dataset.grid.summary)",
       "  times: \(dataset.times.count) from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
@@ -51,6 +52,7 @@ public enum InspectWorkflow {
       "  model: \(plan.model.parameters.elementCount) parameters, \(plan.model.sizes.tokens) tokens, "
         + "\(significant(Double(try plan.model.forwardFLOPs) / 1e9)) GFLOP forward per sample")
     lines += dataset.normalizations.map { "  note: \($0)" }
+    lines += warnings.map { "  \($0)" }
     return lines.joined(separator: "\n")
   }
 

@@ -1,3 +1,4 @@
+import Communication
 import Synchronization
 
 #if canImport(Glibc)
@@ -6,21 +7,44 @@ import Synchronization
 
 /// The last signal; 0: none. Global because a signal handler can have no context.
 private let received = Atomic<Int32>(0)
+/// Whether a signal ends the process at once, since there is nothing yet to be saved.
+private let endsAtOnce = Atomic<Bool>(false)
+private let farewell: StaticString = "stopped by a signal before the first update; the same command goes on\n"
 
-/// SIGINT, SIGTERM and SIGUSR1 ask a training to save and end; a second SIGINT ends at once.
+/// SIGINT, SIGTERM and SIGUSR1 ask a training to save and end with status 0; a second SIGINT ends at once.
 public enum StopSignal {
-  public static func install() {
+  /// - Parameter isAlone: whether this process may end without telling others. Until `willSave` a signal then ends it at
+  ///   once: opening data can take long and leaves nothing to save.
+  public static func install(isAlone: Bool) {
+    endsAtOnce.store(isAlone, ordering: .relaxed)
     for signal in [SIGINT, SIGTERM, SIGUSR1] {
       Glibc.signal(signal) { number in
+        if endsAtOnce.load(ordering: .relaxed) {
+          _ = write(STDERR_FILENO, farewell.utf8Start, farewell.utf8CodeUnitCount)
+          _exit(0)
+        }
         if number == SIGINT && received.load(ordering: .relaxed) == SIGINT { _exit(130) }
         received.store(number, ordering: .relaxed)
       }
     }
   }
 
+  /// From here on a signal is only noted, and whoever works looks for it.
+  static func willSave() { endsAtOnce.store(false, ordering: .relaxed) }
+
   /// The signal that came, if any.
   public static var current: Int32? {
     let number = received.load(ordering: .relaxed)
     return number == 0 ? nil : number
   }
+
+  /// Whether any rank was asked to end. All ranks call it together.
+  static func cameToAny(of world: any Communicator) throws -> Bool {
+    try !world.all(current == nil)
+  }
+}
+
+/// A signal asked to end before there was anything to save.
+struct Interrupted: Error, CustomStringConvertible {
+  let description = "stopped by a signal before the first update"
 }

@@ -23,14 +23,19 @@ extension TrainWorkflow {
 
   /// - Parameters:
   ///   - replicas: model instances that share each update's samples.
+  ///   - samplesPerUpdate: nil: as the configuration says.
   ///   - localRanks: ranks that share this machine's memory.
-  func plan(_ dataset: FieldDataset, replicas: Int = 1, localRanks: Int = 1) throws -> Plan {
+  func plan(_ dataset: FieldDataset, replicas: Int = 1, localRanks: Int = 1, samplesPerUpdate: Int? = nil) throws
+    -> Plan
+  {
     let (start, end) = try configuration.data.train.range("data.train")
     let rollout = rolloutPlan()
     let sampler = try Sampler(
       dataset, from: start, through: end, stepHours: configuration.data.stepHours, leadSteps: rollout.largestSteps,
       seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
-    let totalUpdates = try totalUpdates(samples: sampler.count, replicas: replicas)
+    let samplesPerUpdate =
+      samplesPerUpdate ?? configuration.training.batchSize * configuration.training.accumulation * replicas
+    let totalUpdates = try totalUpdates(samples: sampler.count, samplesPerUpdate: samplesPerUpdate)
     if configuration.training.rollLongitudes && !dataset.grid.isPeriodic {
       throw JigsawError(
         "training.rollLongitudes", "needs longitudes that go around the globe", found: dataset.grid.summary,
@@ -42,7 +47,7 @@ extension TrainWorkflow {
     try checkMemory(model, replicas: replicas, localRanks: localRanks)
     return Plan(
       sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,
-      schedule: try schedule(samples: sampler.count, totalUpdates: totalUpdates, replicas: replicas),
+      schedule: try schedule(samples: sampler.count, samplesPerUpdate: samplesPerUpdate),
       optimizer: try optimizerOptions(),
       model: model)
   }
@@ -88,13 +93,12 @@ extension TrainWorkflow {
       isShuffled: false, place: "data.validation")
   }
 
-  private func totalUpdates(samples: Int, replicas: Int) throws -> Int {
+  private func totalUpdates(samples: Int, samplesPerUpdate: Int) throws -> Int {
     let settings = configuration.training
     switch (settings.updates, settings.epochs) {
     case (let updates?, nil): return updates
     case (nil, let epochs?):
-      return max(
-        1, Int((epochs * Double(samples) / Double(settings.batchSize * settings.accumulation * replicas)).rounded()))
+      return max(1, Int((epochs * Double(samples) / Double(samplesPerUpdate)).rounded()))
     default:
       throw JigsawError(
         "training", "needs a length", expected: "either training.updates or training.epochs",
@@ -102,12 +106,13 @@ extension TrainWorkflow {
     }
   }
 
-  private func schedule(samples: Int, totalUpdates: Int, replicas: Int) throws -> LearningRateSchedule {
+  func schedule(samples: Int, samplesPerUpdate: Int) throws -> LearningRateSchedule {
     let settings = configuration.training
+    let totalUpdates = try totalUpdates(samples: samples, samplesPerUpdate: samplesPerUpdate)
     if settings.warmUpUpdates != nil && settings.warmUpEpochs != nil {
       throw JigsawError("training", "has both warmUpUpdates and warmUpEpochs", remedy: "give one of them")
     }
-    let perEpoch = Double(samples) / Double(settings.batchSize * settings.accumulation * replicas)
+    let perEpoch = Double(samples) / Double(samplesPerUpdate)
     let warmUp = settings.warmUpUpdates ?? settings.warmUpEpochs.map { Int(($0 * perEpoch).rounded()) } ?? 0
     return LearningRateSchedule(
       peak: settings.learningRate, final: settings.finalLearningRate, warmUpUpdates: min(warmUp, totalUpdates),

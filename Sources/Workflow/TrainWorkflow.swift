@@ -13,9 +13,9 @@ import Training
 public struct TrainWorkflow {
   let configuration: RunConfiguration
   let console: Console
-  private let folder: RunFolder
+  let folder: RunFolder
   /// Ends after this many updates in all, as if interrupted; for staged runs and tests.
-  private let stopAfter: Int?
+  let stopAfter: Int?
   let world: any Communicator
   /// Folder for the ranks' traces, if they are wanted.
   let traceFolder: String?
@@ -36,12 +36,19 @@ public struct TrainWorkflow {
   /// Starts a new run. A folder that already holds checkpoints is refused unless `overwrites`, or gone on with if the
   /// configuration says `resume: auto`.
   public func start(overwrites: Bool = false) throws {
+    try Agreement.check(
+      "train", configuration, [stopFact, ("--overwrite", overwrites ? "yes" : "no")], on: world)
     try recover()
     let checkpoints = folder.checkpoints()
     let isThere = try !checkpoints.isEmpty
     if !overwrites, configuration.resume == .auto {
-      // What was killed before its first numbered checkpoint begins anew.
-      return try checkpoints.numbered().isEmpty ? start(replacing: isThere) : resume()
+      if try !checkpoints.numbered().isEmpty { return try goOn() }
+      // What was killed before its first checkpoint begins anew; what had one doesn't.
+      if try isThere || hasSaved() {
+        throw JigsawError(
+          folder.path, "holds a trained run but no checkpoint to go on from",
+          remedy: "bring its checkpoints back, choose another folder with --set run=…, or begin anew with --overwrite")
+      }
     }
     if isThere && !overwrites {
       throw JigsawError(
@@ -67,7 +74,19 @@ public struct TrainWorkflow {
 
   /// Goes on from the newest checkpoint, bit by bit as if never stopped.
   public func resume() throws {
+    try Agreement.check("resume", configuration, [stopFact], on: world)
     try recover()
+    try goOn()
+  }
+
+  private var stopFact: Agreement.Fact { ("--stop-after", stopAfter.map(String.init) ?? "none") }
+
+  /// Whether a training in this folder has ever saved a checkpoint, by its log.
+  private func hasSaved() throws -> Bool {
+    try Files.exists(folder.log) && Files.readText(folder.log).contains("/checkpoints/\(CheckpointFolder.prefix)")
+  }
+
+  private func goOn() throws {
     guard let checkpoint = try folder.checkpoints().newest() else {
       throw JigsawError(
         folder.path, "holds no checkpoint to go on from", remedy: "start with 'jigsaw train'")
@@ -77,6 +96,17 @@ public struct TrainWorkflow {
 
   /// - Parameter replacing: whether an earlier run goes, once everything has been checked that can be.
   private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
+    try Agreement.check(
+      [("checkpoint", checkpoint.map { "\($0.path), update \($0.manifest.progress.update)" } ?? "none")], on: world)
+    do { try train(from: checkpoint, replacing: replacing) } catch
+      where error is Interrupted || error is FailedElsewhere
+    {
+      guard try StopSignal.cameToAny(of: world) else { throw error }
+      console.say("stopped by a signal before the first update; the same command goes on")
+    }
+  }
+
+  private func train(from checkpoint: Checkpoint?, replacing: Bool) throws {
     let settings = configuration.training
     if traceFolder != nil {
       // One zero for all ranks of a machine: their clock is the same.
@@ -87,8 +117,15 @@ public struct TrainWorkflow {
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
     let dataset = try Ingredients.dataset(
       configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
+    StopSignal.willSave()
+    if try StopSignal.cameToAny(of: world) { throw Interrupted() }
+    try Agreement.check(facts(dataset), on: world)
     let instance = configuration.parallel.domain * configuration.parallel.tensor
-    let plan = try plan(dataset, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
+    let replicas = max(1, world.size / instance)
+    let stored = checkpoint == nil ? nil : try storedConfiguration()
+    let batches = try batches(replicas: replicas, after: checkpoint, stored)
+    let plan = try plan(
+      dataset, replicas: replicas, localRanks: resources.localRanks, samplesPerUpdate: batches.samplesPerUpdate)
     try checkMesh(plan.model)
     let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
     let seed = UInt64(configuration.seed)
@@ -97,7 +134,9 @@ public struct TrainWorkflow {
     if let checkpoint {
       try checkInputs(checkpoint, dataset, samples: plan.sampler.count)
       if let note = checkpoint.note { console.say("note: \(note)") }
+      if try isAtStop(checkpoint, totalUpdates: plan.totalUpdates) { return }
     }
+    for warning in try Periods.warnings(configuration.data, dataset) { console.say(warning) }
 
     var lock: OutputLock?
     defer { withExtendedLifetime(lock) {} }
@@ -108,6 +147,7 @@ public struct TrainWorkflow {
     let data = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world)
     let statistics =
       try given ?? Ingredients.ownStatistics(configuration, dataset, data, on: world, checkpoint?.manifest, console)
+    try Agreement.check(facts(statistics), on: world)
     let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
     let description = try Ingredients.description(
       configuration, dataset, tendencyScale: normalization.tendencyScale)
@@ -117,7 +157,7 @@ public struct TrainWorkflow {
     let products = try configuration.precision.products()
     if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: settings.batchSize, world, resources, products: products.backend)
+      configuration.parallel, model, batch: batches.batchSize, world, resources, products: products.backend)
     let (compute, mesh) = (rank.compute, rank.context.mesh)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     let optimizer = Optimizer(rank.parameters, compute, plan.optimizer, owned: reduction.owned)
@@ -139,12 +179,8 @@ public struct TrainWorkflow {
       try checkStatistics(checkpoint, manifest)
       try checkpoint.load(.current, into: rank)
       try checkpoint.load(into: optimizer, rank)
-      manifest.progress = checkpoint.manifest.progress
-      // Without it the next validation makes a new one.
-      if try checkpoints.best() == nil {
-        (manifest.progress.bestValidationLoss, manifest.progress.bestUpdate) = (nil, nil)
-      }
     } else {
+      manifest.progress.bestMeasure = TrainWorkflow.measure(configuration)
       rank.initialize(seed: seed)
       optimizer.startAverage()
     }
@@ -154,13 +190,16 @@ public struct TrainWorkflow {
       if replacing { try folder.setAside() }
       try console.attachLog(folder.log)
       try Ingredients.save(statistics, to: folder.statistics)
-      if checkpoint == nil {
-        try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
-      }
+      // Settings given when it goes on are those of the run from now on.
+      try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
       try Files.writeAtomically(
         try Provenance(threads: compute.team.count, products: compute.backend.name).json(
           started: Timestamp(seconds: Int64(began))),
         to: folder.provenance)
+    }
+    if let checkpoint {
+      manifest.progress = try progress(checkpoint.manifest.progress, stored)
+      try sayChanges(since: stored, plan, batches, at: manifest.progress.update)
     }
 
     rank.checkpointsActivations = settings.checkpointActivations
@@ -175,14 +214,14 @@ public struct TrainWorkflow {
     let prefetch =
       try settings.prefetch
       ?? Ingredients.prefetch(
-        rank, tiling: tiling, fields: dataset.channels.count, batch: settings.batchSize, resources)
+        rank, tiling: tiling, fields: dataset.channels.count, batch: batches.batchSize, resources)
     let trainer = Trainer(
       runner: runner, optimizer: optimizer, reduction: reduction,
       reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
       trainSampler: plan.sampler,
       validationSampler: plan.validationSampler,
       options: Trainer.Options(
-        totalUpdates: plan.totalUpdates, batchSize: settings.batchSize, accumulation: settings.accumulation, seed: seed,
+        totalUpdates: plan.totalUpdates, batchSize: batches.batchSize, accumulation: batches.accumulation, seed: seed,
         rollout: plan.rollout, schedule: plan.schedule,
         validateEvery: settings.validation.every, checkpointEvery: settings.checkpoint.every,
         validationSamples: settings.validation.samples,
@@ -191,7 +230,6 @@ public struct TrainWorkflow {
       forwardFLOPsPerSample: flops, progress: manifest.progress)
 
     introduce(model, dataset, rank, flops: flops, peak: peak, samples: plan.sampler.count, checkpoint)
-    StopSignal.install()
     let firstUpdate = manifest.progress.update
     if firstUpdate >= plan.totalUpdates {
       console.say(
@@ -209,13 +247,17 @@ public struct TrainWorkflow {
       hooks.updated = display.updated
       hooks.validated = display.validated
     }
+    var hasCheckpoint = checkpoint != nil
     hooks.checkpoint = { progress, isBest in
       manifest.progress = progress
-      if isBest {
-        try checkpoints.writeBest(manifest, rank, optimizer: optimizer)
-      } else {
+      // A run that has a best checkpoint has one to go on from, too.
+      if !isBest || !hasCheckpoint {
+        hasCheckpoint = true
         try checkpoints.write(manifest, rank, optimizer: optimizer)
         console.say("saved \(checkpoints.path)/\(CheckpointFolder.name(update: progress.update))")
+      }
+      if isBest {
+        try checkpoints.writeBest(manifest, rank, optimizer: optimizer)
       }
       if replacing { try world.together(onlyOn: 0) { try folder.removeAside() } }
     }

@@ -35,6 +35,7 @@ final class TrainingDisplay {
       ], lastUpdate: resumed)
     validations = try MetricsFile(
       folder.validation, columns: ["update", "loss"] + channels.map { "rmse_\($0.name)" }, lastUpdate: resumed)
+    try TensorBoardFile.removeEvents(after: firstUpdate, in: folder.tensorBoard)
     tensorBoard = try TensorBoardFile(folder: folder.tensorBoard, unixSeconds: unixSeconds, firstUpdate: firstUpdate)
   }
 

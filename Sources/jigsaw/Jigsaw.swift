@@ -34,6 +34,8 @@ struct Jigsaw: ParsableCommand {
   static func main() {
     // A limit on file sizes then shows as an error of the write, with the path, like a full disk.
     signal(SIGXFSZ, SIG_IGN)
+    // Nobody reading what is printed any more (a closed pager, a lost connection) doesn't end the work.
+    signal(SIGPIPE, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -9,7 +9,8 @@ struct Train: ParsableCommand {
     abstract: "Train a model as a configuration says.",
     discussion: """
       Writes to the configuration's run folder: resolved configuration, provenance, statistics, metrics.csv, TensorBoard
-      events, log, checkpoints. SIGINT, SIGTERM or SIGUSR1 saves a checkpoint and ends; 'jigsaw resume' goes on.
+      events, log, checkpoints. SIGINT, SIGTERM or SIGUSR1 saves a checkpoint, if there is an update to save, and ends with
+      status 0; 'jigsaw resume' or the same command with --set resume=auto goes on.
 
       Under mpirun or srun all ranks train one model together, as 'parallel' in the configuration says (docs/parallel.md):
 
@@ -34,6 +35,7 @@ struct Train: ParsableCommand {
   var trace: String?
 
   func run() throws {
+    StopSignal.install(isAlone: !Ranks.isUnderLauncher)
     let configuration = try settings.load(config)
     try ranks.run { [stopAfter, overwrite, trace] in
       try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter, traceFolder: trace).start(overwrites: overwrite)
@@ -46,7 +48,8 @@ struct Resume: ParsableCommand {
     abstract: "Go on with a training from its newest checkpoint.",
     discussion: """
       The result is the same, byte by byte, as if the training had never stopped. The number of ranks and their mesh may be
-      others than before; then it is the same but for rounding.
+      others than before; then it is the same but for rounding: every update keeps its number of samples. Settings given
+      are kept in the run's config.yaml.
       """)
 
   @Argument(help: "The run folder.") var runFolder: String
@@ -63,6 +66,7 @@ struct Resume: ParsableCommand {
   var trace: String?
 
   func run() throws {
+    StopSignal.install(isAlone: !Ranks.isUnderLauncher)
     let configuration = try settings.load(run: runFolder)
     try ranks.run { [stopAfter, trace] in
       try TrainWorkflow(configuration, on: $0, stopAfter: stopAfter, traceFolder: trace).resume()

@@ -1,0 +1,66 @@
+import Basics
+import Communication
+import Configuration
+import Tensors
+
+/// What all ranks must have been given alike: version, verb, settings, data, checkpoint. Otherwise they would compute
+/// something that nobody asked for, or wait for each other for ever.
+///
+/// Ranks first exchange eight bytes each, whatever the verb and the version, so that none waits for a message that another
+/// never sends.
+enum Agreement {
+  typealias Fact = (key: String, value: String)
+
+  /// Settings that may differ from rank to rank: machines of one job need not be the same.
+  private static let ownSettings: Set<String> = ["threads", "data.cacheGiB"]
+
+  /// Called by all ranks before they do anything else together.
+  /// - Throws: on every rank, the same sentence, if any of them was given something else than the first.
+  static func check(
+    _ verb: String, _ configuration: RunConfiguration, _ more: [Fact] = [], version: String = jigsawVersion,
+    on world: any Communicator
+  ) throws {
+    if world.size == 1 { return }
+    let settings = configuration.settings.filter { !ownSettings.contains($0.key) }
+    try check([("version", version), ("verb", verb)] + more + settings, on: world)
+  }
+
+  static func check(_ facts: [Fact], on world: any Communicator) throws {
+    if world.size == 1 { return }
+    let text = facts.map { "\($0.key)\u{1F}\($0.value)" }.joined(separator: "\u{1E}")
+    let digests = try exchange(digest(text), on: world)
+    guard let other = digests.firstIndex(where: { $0 != digests[0] }) else { return }
+    // All know of the difference now, and which two ranks tell it.
+    let first = parse(try world.broadcast(Array(text.utf8), from: 0))
+    let found = parse(try world.broadcast(Array(text.utf8), from: other))
+    let keys = first.map(\.key) + found.map(\.key).filter { key in !first.contains { $0.key == key } }
+    func value(_ key: String, _ facts: [Fact]) -> String { facts.first { $0.key == key }?.value ?? "nothing" }
+    guard let key = keys.first(where: { value($0, first) != value($0, found) }) else {
+      preconditionFailure("the same facts with another digest")
+    }
+    throw JigsawError(
+      "rank \(other): \(key)", "is not what rank 0 was given", expected: value(key, first), found: value(key, found),
+      remedy: "start all ranks with the same program, command and files")
+  }
+
+  private static func exchange(_ own: UInt64, on world: any Communicator) throws -> [UInt64] {
+    let size = MemoryLayout<UInt64>.size
+    let all = Buffer(zeroed: world.size * size)
+    let parts = (0..<world.size).map { Region(all, offset: $0 * size, byteCount: size) }
+    parts[world.rank].pointer.storeBytes(of: own, as: UInt64.self)
+    try world.allGather(parts).wait()
+    return parts.map { $0.pointer.load(as: UInt64.self) }
+  }
+
+  /// FNV-1a.
+  private static func digest(_ text: String) -> UInt64 {
+    text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+
+  private static func parse(_ bytes: [UInt8]) -> [Fact] {
+    String(decoding: bytes, as: UTF8.self).split(separator: "\u{1E}").map { line in
+      let parts = line.split(separator: "\u{1F}", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      return (parts[0], parts.count > 1 ? parts[1] : "")
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import Basics
+import Configuration
+import Datasets
+import Training
+
+/// Samples of one update, and how they are shared out.
+struct Batches: Equatable {
+  /// Samples of one micro-batch of one model instance; micro-batches of an update.
+  let batchSize, accumulation: Int
+  let replicas: Int
+
+  var samplesPerUpdate: Int { batchSize * accumulation * replicas }
+}
+
+/// What a training that goes on keeps of the one before, and what it says has changed.
+extension TrainWorkflow {
+  /// The configuration that the run folder holds, if any: what was trained with until now.
+  func storedConfiguration() throws -> RunConfiguration? {
+    Files.exists(folder.configuration) ? try RunConfiguration.load(folder.configuration) : nil
+  }
+
+  /// Every update of a run takes the same number of samples, so that schedule, sample order and end stay the same: with
+  /// another number of replicas each takes more or fewer micro-batches, or smaller ones.
+  /// - Throws: when the samples of an update can't be shared among so many, or the settings given ask for another number.
+  func batches(replicas: Int, after checkpoint: Checkpoint?, _ stored: RunConfiguration?) throws -> Batches {
+    let settings = configuration.training
+    let asked = Batches(batchSize: settings.batchSize, accumulation: settings.accumulation, replicas: replicas)
+    guard let kept = checkpoint?.manifest.progress.samplesPerUpdate, kept != asked.samplesPerUpdate else {
+      return asked
+    }
+    let before = stored?.training
+    if let before, before.batchSize != settings.batchSize || before.accumulation != settings.accumulation {
+      throw JigsawError(
+        "training.batchSize", "changes the samples of an update, so that schedule and sample order would be others",
+        expected: "\(kept) in all (batchSize · accumulation · replicas)", found: "\(asked.samplesPerUpdate)",
+        remedy: "leave batchSize and accumulation as they were, or start a new run")
+    }
+    guard kept % replicas == 0 else {
+      throw JigsawError(
+        "parallel", "the \(kept) samples of an update can't be shared among \(replicas) replicas", found: "a remainder",
+        remedy: "use a number of replicas that divides \(kept)")
+    }
+    let each = kept / replicas
+    guard let size = (1...min(each, settings.batchSize)).last(where: { each % $0 == 0 }) else {
+      preconditionFailure("1 divides every number")
+    }
+    let batches = Batches(batchSize: size, accumulation: each / size, replicas: replicas)
+    console.say(
+      "\(kept) samples per update as before: replicas \(replicas), batchSize \(size), accumulation \(batches.accumulation)"
+    )
+    return batches
+  }
+
+  /// - Throws: when what was asked for lies behind the checkpoint.
+  /// - Returns: whether the update to stop at is reached.
+  func isAtStop(_ checkpoint: Checkpoint, totalUpdates: Int) throws -> Bool {
+    let update = checkpoint.manifest.progress.update
+    if let stopAfter, stopAfter < update {
+      throw JigsawError(
+        "--stop-after \(stopAfter)", "lies behind the run, there is nothing to do",
+        expected: "more than \(update) updates",
+        found: checkpoint.path)
+    }
+    if totalUpdates < update {
+      throw JigsawError(
+        "training.updates", "lies behind the run, there is nothing to do", expected: "at least \(update) updates",
+        found: "\(totalUpdates)",
+        remedy: "to use an earlier state, name its checkpoint in 'jigsaw forecast --checkpoint'")
+    }
+    guard stopAfter == update else { return false }
+    console.say("nothing to do: update \(update) is reached, where --stop-after ends")
+    return true
+  }
+
+  /// Settings that say where and how often to start, not what is trained.
+  private static let unspoken: Set<String> = ["run", "resume"]
+
+  /// Says what goes on otherwise than before: settings, and the learning rate that follows from them.
+  func sayChanges(since stored: RunConfiguration?, _ plan: Plan, _ batches: Batches, at update: Int) throws {
+    guard let stored else { return }
+    let before = Dictionary(stored.settings.map { ($0.key, $0.value) }) { first, _ in first }
+    let now = configuration.settings
+    for (key, value) in now where before[key] != value && !TrainWorkflow.unspoken.contains(key) {
+      console.say("setting changed: \(key) \(before[key] ?? "nothing") → \(value) (kept in \(folder.configuration))")
+    }
+    let names = Set(now.map(\.key))
+    for (key, value) in stored.settings where !names.contains(key) {
+      console.say("setting changed: \(key) \(value) → nothing (kept in \(folder.configuration))")
+    }
+    let schedule = try TrainWorkflow(stored, console: .silent).schedule(
+      samples: plan.sampler.count, samplesPerUpdate: batches.samplesPerUpdate)
+    guard schedule != plan.schedule, update > 0, update < plan.totalUpdates else { return }
+    console.say(
+      "learning rate: \(significant(schedule.rate(update - 1))) at update \(update), "
+        + "\(significant(plan.schedule.rate(update))) from update \(update + 1) on, "
+        + "\(significant(plan.schedule.rate(plan.totalUpdates - 1))) at the end (update \(plan.totalUpdates))")
+  }
+
+  /// What a validation loss is measured by; losses of other measures can't be compared.
+  static func measure(_ configuration: RunConfiguration) -> String {
+    configuration.settings.filter { key, _ in
+      key.hasPrefix("training.loss.") || key.hasPrefix("data.validation.")
+        || ["training.validation.samples", "training.validation.steps"].contains(key)
+    }.map { "\($0.key) \($0.value)" }.joined(separator: ";")
+  }
+
+  /// Progress to go on from: with the best so far, where that still can be compared.
+  func progress(_ found: CheckpointManifest.Progress, _ stored: RunConfiguration?) throws
+    -> CheckpointManifest.Progress
+  {
+    var progress = found
+    let measure = TrainWorkflow.measure(configuration)
+    let before = found.bestMeasure ?? stored.map(TrainWorkflow.measure)
+    progress.bestMeasure = measure
+    guard found.bestValidationLoss != nil else { return progress }
+    let isMissing = try folder.checkpoints().best() == nil
+    guard isMissing || before.map({ $0 != measure }) ?? false else { return progress }
+    progress.bestValidationLoss = nil
+    progress.bestUpdate = nil
+    let old = Set((before ?? "").split(separator: ";"))
+    let changed = measure.split(separator: ";").filter { !old.contains($0) }
+    console.say(
+      isMissing
+        ? "the best checkpoint is not there any more: the next validation makes a new one"
+        : "the validation loss is another than before (now \(changed.joined(separator: ", "))): the next validation makes a "
+          + "new best checkpoint; until then 'best' is the one of update \(found.bestUpdate ?? 0)")
+    return progress
+  }
+
+  /// What all ranks must have found alike in the data.
+  func facts(_ dataset: FieldDataset) -> [Agreement.Fact] {
+    let times = dataset.times.reduce(UInt64(dataset.times.count)) {
+      ($0 ^ UInt64(bitPattern: $1.seconds)) &* 0x100_0000_01B3
+    }
+    return [
+      ("data: stores", dataset.origin), ("data: fields", dataset.channels.map(\.name).joined(separator: ", ")),
+      ("data: static fields", dataset.staticChannels.map(\.name).joined(separator: ", ")),
+      ("data: grid", dataset.grid.summary),
+      (
+        "data: times",
+        "\(dataset.times.count) from \(dataset.times.first?.display ?? "none") to "
+          + "\(dataset.times.last?.display ?? "none") (\(String(times, radix: 16)))"
+      ),
+    ]
+  }
+
+  func facts(_ statistics: DatasetStatistics) -> [Agreement.Fact] {
+    statistics.channels.sorted { $0.key < $1.key }.map {
+      ("statistics of \($0.key)", "mean \($0.value.mean), stdev \($0.value.deviation)")
+    }
+  }
+}
