@@ -1,0 +1,92 @@
+import Basics
+import Communication
+import Configuration
+import TestSupport
+import Testing
+
+@testable import Workflow
+
+/// Ranks that were given different things don't start: the sentence names rank and key with both values.
+@Suite struct AgreementTests {
+  struct Difference: Sendable, CustomTestStringConvertible {
+    let key: String
+    let settings: [String]
+    var testDescription: String { key }
+  }
+
+  private static let differences = [
+    Difference(key: "seed", settings: ["seed=4"]),
+    Difference(key: "training.learningRate", settings: ["training.learningRate=0.5"]),
+    Difference(key: "precision", settings: ["precision=bf16x3"]),
+    Difference(key: "data.variables", settings: ["data.variables=[z]"]),
+  ]
+
+  /// What a rank threw, by rank.
+  private static func failures(_ ranks: Int, _ body: @escaping @Sendable (any Communicator) throws -> Void) throws
+    -> [String]
+  {
+    try ThreadRanks.run(ranks) { world in
+      do {
+        try body(world)
+        return "nothing"
+      } catch { return "\(error)" }
+    }
+  }
+
+  @Test(arguments: [2, 4], differences) func oneRankWithAnotherSetting(ranks: Int, difference: Difference) throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let common = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    let began = monotonicSeconds()
+    let failures = try Self.failures(ranks) { world in
+      var own = common
+      if world.rank == ranks - 1 { for setting in difference.settings { try own.apply(setting) } }
+      try TrainWorkflow(own, on: world).start()
+    }
+    #expect(monotonicSeconds() - began < 5)
+    for failure in failures {
+      #expect(failure.hasPrefix("rank \(ranks - 1): \(difference.key): is not what rank 0 was given"), "\(failure)")
+    }
+    #expect(!Files.exists("\(folder.path)/run/checkpoints"))
+  }
+
+  @Test(arguments: [2, 4]) func oneRankWithAnotherVerbOrVersion(ranks: Int) throws {
+    let folder = try TemporaryFolder()
+    let configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    let verbs = try Self.failures(ranks) { world in
+      if world.rank == 1 {
+        _ = try EvaluateWorkflow(configuration, on: world).run()
+      } else {
+        try TrainWorkflow(configuration, on: world).start()
+      }
+    }
+    for failure in verbs {
+      #expect(failure.contains("rank 1: verb: is not what rank 0 was given"))
+      #expect(failure.contains("train") && failure.contains("evaluate"))
+    }
+    let versions = try Self.failures(ranks) { world in
+      try Agreement.check("train", configuration, version: world.rank == 1 ? "9.9" : jigsawVersion, on: world)
+    }
+    for failure in versions { #expect(failure.contains("rank 1: version") && failure.contains("9.9")) }
+  }
+
+  @Test func oneRankWithOtherData() throws {
+    let folder = try TemporaryFolder()
+    let failures = try Self.failures(2) { world in
+      try Agreement.check([("data: times", world.rank == 1 ? "59 from A to B" : "60 from A to B")], on: world)
+    }
+    for failure in failures { #expect(failure.contains("rank 1: data: times") && failure.contains("59 from A to B")) }
+    withExtendedLifetime(folder) {}
+  }
+
+  @Test func threadsMayDiffer() throws {
+    let folder = try TemporaryFolder()
+    let common = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    let failures = try Self.failures(2) { world in
+      var own = common
+      own.threads = 1 + world.rank
+      try Agreement.check("train", own, on: world)
+    }
+    #expect(failures == ["nothing", "nothing"])
+  }
+}

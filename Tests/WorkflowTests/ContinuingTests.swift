@@ -1,0 +1,139 @@
+import Basics
+import Configuration
+import TestSupport
+import Testing
+import Training
+
+@testable import Workflow
+
+/// What a training that goes on keeps, tells and refuses.
+@Suite struct ContinuingTests {
+  private static func configuration(_ folder: String, run: String) throws -> RunConfiguration {
+    var configuration = try ResumeTests.configuration(folder, run: run, rollout: "autoregressive")
+    configuration.threads = 1
+    configuration.training.batchSize = 4
+    configuration.training.accumulation = 1
+    configuration.training.updates = nil
+    configuration.training.epochs = 2
+    configuration.training.rollLongitudes = true
+    return configuration
+  }
+
+  private static func log(_ configuration: RunConfiguration) throws -> String {
+    try Files.readText("\(configuration.run)/train.log")
+  }
+
+  /// 1, 2, 4 replicas and back: the samples, the rate and the end of a training that was never stopped.
+  @Test(arguments: [true, false]) func anotherNumberOfReplicas(inEpochs: Bool) throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var whole = try Self.configuration(folder.path, run: "whole")
+    if !inEpochs { (whole.training.epochs, whole.training.updates) = (nil, 16) }
+    var parts = whole
+    parts.run = "\(folder.path)/parts"
+    try MeshTrainingTests.train(whole, 1)
+    try MeshTrainingTests.train(parts, 1, stopAfter: 3)
+    for (ranks, stop) in [(2, 6), (4, 9), (2, 12), (1, nil)] {
+      try MeshTrainingTests.train(parts, ranks, stopAfter: stop, resumes: true)
+    }
+    for (name, tolerance) in [
+      ("samples", 0), ("rollout_steps", 0), ("learning_rate", 0), ("loss", 1e-6),
+    ] {
+      MeshTrainingTests.expectAlike(
+        try MeshTrainingTests.column("\(parts.run)/metrics.csv", name),
+        try MeshTrainingTests.column("\(whole.run)/metrics.csv", name), tolerance, "\(name)")
+    }
+    let refused = #expect(throws: JigsawError.self) { try MeshTrainingTests.train(parts, 3, resumes: true) }
+    #expect(refused?.problem.contains("can't be shared among 3 replicas") == true)
+    var larger = parts
+    larger.training.batchSize = 8
+    #expect(throws: JigsawError.self) { try TrainWorkflow(larger).resume() }
+  }
+
+  @Test func settingsGivenStay() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    configuration.training.validation.every = 5
+    try TrainWorkflow(configuration, stopAfter: 5).start()
+    configuration.training.updates = 30
+    configuration.training.learningRate = 0.0005
+    configuration.training.validation.samples = 5
+    try TrainWorkflow(configuration, stopAfter: 10).resume()
+    let stored = try RunConfiguration.load("\(configuration.run)/config.yaml")
+    #expect(stored.training.learningRate == 0.0005 && stored.training.updates == 30)
+    let log = try Self.log(configuration)
+    #expect(log.contains("setting changed: training.learningRate 0.001 → 0.0005"))
+    #expect(log.contains("learning rate: "))
+    #expect(log.contains("the validation loss is another than before (now training.validation.samples 5)"))
+    let best = try #require(try RunFolder(configuration.run).checkpoints().best())
+    #expect(best.manifest.progress.update == 10)
+  }
+
+  @Test func whatLiesBehindIsRefused() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    try TrainWorkflow(configuration, stopAfter: 5).start()
+    let behind = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration, stopAfter: 4).resume() }
+    #expect(behind?.place == "--stop-after 4")
+    try TrainWorkflow(configuration, stopAfter: 5).resume()
+    #expect(try RunFolder(configuration.run).checkpoints().newest()?.manifest.progress.update == 5)
+    configuration.training.updates = 4
+    #expect(throws: JigsawError.self) { try TrainWorkflow(configuration).resume() }
+    #expect(try RunConfiguration.load("\(configuration.run)/config.yaml").training.updates == 20)
+    // resume: auto begins nothing anew where checkpoints have been.
+    configuration.resume = .auto
+    try Files.remove("\(configuration.run)/checkpoints")
+    let gone = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration).start() }
+    #expect(gone?.problem == "holds a trained run but no checkpoint to go on from")
+  }
+
+  @Test func theFirstBestCanBeGoneOnFrom() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    configuration.training.validation.every = 2
+    configuration.training.checkpoint.every = 0
+    try TrainWorkflow(configuration, stopAfter: 5).start()
+    #expect(
+      try Files.list("\(configuration.run)/checkpoints") == ["best", "update-0000002", "update-0000005"])
+  }
+
+  @Test func periodsThatOverlapOrLieOutsideAreToldOf() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    try configuration.apply("data.train.start=2000-12-01")
+    try configuration.apply("data.validation.start=2001-01-08")
+    let text = try InspectWorkflow.validate(configuration, file: "test")
+    #expect(text.contains("warning: data.train and data.validation overlap"))
+    #expect(text.contains("warning: data.train reaches beyond the data"))
+    let findings = try CheckWorkflow(configuration, console: .silent).run(checkpoint: nil, readsValues: false)
+    #expect(findings.lines.filter { $0.hasPrefix("warning: ") }.count >= 2)
+  }
+
+  /// Records of updates that come again are in no event file twice, and none is lost.
+  @Test func eventsAfterAKillAreWhole() throws {
+    let folder = try TemporaryFolder()
+    func log(_ updates: ClosedRange<Int>, after first: Int) throws {
+      try TensorBoardFile.removeEvents(after: first, in: folder.path)
+      let file = try TensorBoardFile(folder: folder.path, unixSeconds: 1, firstUpdate: first)
+      for update in updates { try file.add([("loss", Double(update))], step: update, unixSeconds: 1) }
+    }
+    try log(1...200, after: 0)
+    let whole = Files.size("\(folder.path)/\(try Files.list(folder.path)[0])")
+    try log(131...200, after: 130)
+    let sizes = try Files.list(folder.path).map { Files.size("\(folder.path)/\($0)") ?? 0 }
+    #expect(sizes.count == 2 && sizes[0] < whole ?? 0)
+    // All 200 events, and once more the header and the mark of the restart.
+    let header = try { () throws -> Int in
+      let other = try TemporaryFolder()
+      _ = try TensorBoardFile(folder: other.path, unixSeconds: 1, firstUpdate: 130)
+      return Files.size("\(other.path)/\(try Files.list(other.path)[0])") ?? 0
+    }()
+    #expect(sizes[0] + sizes[1] - header == whole)
+    try log(1...1, after: 0)
+    #expect(try Files.list(folder.path).count == 1)
+  }
+}
