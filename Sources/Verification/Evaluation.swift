@@ -63,7 +63,8 @@ public struct Evaluation: Sendable {
     guard Set(options.leadHours).isSubset(of: forecasts.leadHours), !leads.isEmpty else {
       let missing = options.leadHours.filter { !forecasts.leadHours.contains($0) }
       throw JigsawError(
-        "evaluation.leadHours", leads.isEmpty ? "names no lead of the forecast" : "names leads that the forecast doesn't have",
+        "evaluation.leadHours",
+        leads.isEmpty ? "names no lead of the forecast" : "names leads that the forecast doesn't have",
         expected: forecasts.leadHours.map(String.init).joined(separator: ", "),
         found: missing.map(String.init).joined(separator: ", "),
         remedy: "leave them out, or forecast further with 'jigsaw forecast --lead'")
