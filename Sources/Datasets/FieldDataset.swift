@@ -178,6 +178,7 @@ public final class FieldDataset: Sendable {
     for part in parts {
       for field in part.fields {
         let variable = field.found.variable
+        notes += field.found.remarks.map { "\(variable.name): \($0)" }
         if let units = field.found.storedUnits, field.found.conversion != .none {
           notes.append("\(variable.name) converted from \(units) to \(variable.units)")
         } else if field.found.storedUnits == nil {

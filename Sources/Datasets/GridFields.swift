@@ -63,6 +63,8 @@ struct FoundVariable: Sendable {
   let isStatic: Bool
   let storedUnits: String?
   let conversion: UnitConversion
+  /// Which stored numbers are taken as missing, where that needs saying.
+  var remarks: [String] = []
   let handle: Handle
 
   enum Handle: Sendable {

@@ -10,6 +10,8 @@ extension GriddedStore {
     public let conversion: UnitConversion
     public let storedUnits: String?
     let packing: CFPacking
+    /// Why the stored numbers can't be unpacked; thrown when they are read.
+    let refusal: JigsawError?
     /// Dimension numbers.
     let time, level, member: Int?
     let latitude, longitude: Int
@@ -22,7 +24,8 @@ extension GriddedStore {
   ///
   /// - Parameters:
   ///   - asStatic: takes a field with a single time, as archives deliver masks and orography, for a static one.
-  ///   - keepsUnits: leaves values as they are where their units don't fit the variable.
+  ///   - keepsUnits: leaves values as they are where their units don't fit the variable, and refuses numbers that can't be
+  ///     unpacked only when they are read.
   public func bind(
     _ name: String, rename: [String: String] = [:], asStatic: Bool = false, keepsUnits: Bool = false
   ) throws -> Binding? {
@@ -55,7 +58,7 @@ extension GriddedStore {
     {
       throw StoreAxes.misfit(array.dimensions[index], in: store, place)
     }
-    let units = array.attributes["units"]?.text
+    let units = array.units
     var conversion = UnitConversion.none
     if let units, Lexicon[name] != nil {
       let found = UnitConversion(from: units, to: variable.units)
@@ -66,9 +69,16 @@ extension GriddedStore {
       }
       conversion = found
     }
+    let packing = Result { try store.packing(of: array) }
+    var refusal: JigsawError?
+    if case .failure(let error as JigsawError) = packing {
+      if !keepsUnits { throw error }
+      refusal = error
+    }
     return Binding(
       variable: variable, array: array, conversion: conversion, storedUnits: units,
-      packing: CFPacking(array.attributes), time: time, level: level, member: member, latitude: latitude,
+      packing: try refusal == nil ? packing.get() : .plain, refusal: refusal, time: time, level: level, member: member,
+      latitude: latitude,
       longitude: longitude)
   }
 

@@ -20,7 +20,7 @@ extension GriddedStore {
   static func coordinate(_ store: any ArrayStore, _ name: String, atMost limit: Int = coordinateLimit) throws
     -> RawArray
   {
-    let raw = try store.readSmall(name, atMost: limit)
+    let raw = try store.readCoordinate(name, atMost: limit)
     if raw.doubles.contains(where: { !$0.isFinite }) {
       throw JigsawError("\(store.location): \(name)", "has coordinates that are not numbers")
     }

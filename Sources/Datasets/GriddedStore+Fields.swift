@@ -16,7 +16,7 @@ extension GriddedStore: GridFields {
     return FoundVariable(
       variable: binding.variable, storedName: binding.array.name, dimensionNames: binding.array.dimensionNames,
       hasLevels: binding.hasLevels, isStatic: binding.isStatic, storedUnits: binding.storedUnits,
-      conversion: binding.conversion, handle: .binding(binding))
+      conversion: binding.conversion, remarks: binding.packing.remarks, handle: .binding(binding))
   }
 
   private func binding(_ found: FoundVariable) -> Binding {

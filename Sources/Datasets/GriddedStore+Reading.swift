@@ -16,6 +16,7 @@ extension GriddedStore {
     _ scratch: ReadingScratch,
     into target: (_ time: Int, _ level: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
   ) throws -> [Bool] {
+    if let refusal = binding.refusal { throw refusal }
     var stored = ArrayPart(binding.array.shape.map { 0..<$0 })
     if let dimension = binding.time { stored.box[dimension] = times }
     if let dimension = binding.member { stored.box[dimension] = member..<member + 1 }

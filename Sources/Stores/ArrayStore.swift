@@ -52,6 +52,8 @@ public struct ArrayInfo: Sendable {
   /// For people: compressor and filters, for example "blosc(lz4, 5, shuffle)".
   public let codec: String
   public let attributes: [String: AttributeValue]
+  /// Names of attributes that are stored as floating-point numbers, whole or not.
+  public let realAttributes: Set<String>
 
   public struct Dimension: Sendable, Hashable {
     public let name: String
@@ -64,7 +66,7 @@ public struct ArrayInfo: Sendable {
 
   public init(
     name: String, type: ScalarType, dimensions: [Dimension], chunks: [Int]?, codec: String,
-    attributes: [String: AttributeValue]
+    attributes: [String: AttributeValue], realAttributes: Set<String> = []
   ) {
     self.name = name
     self.type = type
@@ -72,7 +74,11 @@ public struct ArrayInfo: Sendable {
     self.chunks = chunks
     self.codec = codec
     self.attributes = attributes
+    self.realAttributes = realAttributes
   }
+
+  /// The unit as text, also where it was written as a number (1). What is neither fits no unit, and is shown in errors.
+  public var units: String? { attributes["units"].map { $0.text ?? $0.asJSON.line } }
 
   public var shape: [Int] { dimensions.map(\.size) }
   public var dimensionNames: [String] { dimensions.map(\.name) }

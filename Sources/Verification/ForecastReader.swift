@@ -21,25 +21,32 @@ public struct ForecastReader: Sendable {
     let conversion: UnitConversion
   }
 
+  /// No axis has more points.
+  private static let coordinateLimit = 1 << 22
+
   public init(_ path: String) throws {
     self.path = path
-    store = try openStore(path, gribTimes: .forecasts)
+    let store = try openStore(path, gribTimes: .forecasts)
+    self.store = store
     lineage = try ForecastReader.lineage(store, path)
     for name in ["time", "prediction_timedelta", "latitude", "longitude"] {
       _ = try store.info(name)
     }
-    let latitudes = try store.read("latitude").doubles
+    func coordinate(_ name: String) throws -> RawArray {
+      try store.readCoordinate(name, atMost: ForecastReader.coordinateLimit)
+    }
+    let latitudes = try coordinate("latitude").doubles
     guard latitudes.count > 1, latitudes[0] > latitudes[1] else {
       throw JigsawError(
         "\(path): latitude", "is not north to south", remedy: "use a store written by 'jigsaw forecast'")
     }
-    grid = LatLonGrid(latitudes: latitudes, longitudes: try store.read("longitude").doubles)
+    grid = LatLonGrid(latitudes: latitudes, longitudes: try coordinate("longitude").doubles)
     let info = try store.info("time")
     let clock = try CFTime(
       units: info.attributes["units"]?.text ?? "", calendar: info.attributes["calendar"]?.text, place: "\(path): time")
-    initialTimes = try store.read("time").integers.map(clock.timestamp)
-    leadHours = try store.read("prediction_timedelta").integers.map { Int($0) }
-    let levels = store.arrays["level"] == nil ? [] : try store.read("level").doubles
+    initialTimes = try coordinate("time").integers.map(clock.timestamp)
+    leadHours = try coordinate("prediction_timedelta").integers.map { Int($0) }
+    let levels = store.arrays["level"] == nil ? [] : try coordinate("level").doubles
     var channels: [Channel] = []
     var sources: [Source] = []
     for array in store.arrays.values.sorted(by: { $0.name < $1.name }) {
@@ -75,7 +82,7 @@ public struct ForecastReader: Sendable {
   }
 
   private static func conversion(_ array: ArrayInfo, to variable: Variable, _ path: String) throws -> UnitConversion {
-    guard let units = array.attributes["units"]?.text, Lexicon[variable.name] != nil else { return .none }
+    guard let units = array.units, Lexicon[variable.name] != nil else { return .none }
     guard let conversion = UnitConversion(from: units, to: variable.units) else {
       throw JigsawError(
         "\(path): \(array.name)", "has units that don't fit \(variable.longName)", expected: "'\(variable.units)'",
@@ -96,7 +103,7 @@ public struct ForecastReader: Sendable {
     let raw = try store.read(
       source.array, [initial..<initial + 1, lead..<lead + 1] + level + [0..<grid.rows, 0..<grid.columns])
     var field = [Float](repeating: 0, count: raw.count)
-    let packing = CFPacking(store.arrays[source.array]?.attributes ?? [:])
+    let packing = try store.packing(of: store.info(source.array))
     field.withUnsafeMutableBufferPointer { packing.unpack(raw, into: $0) }
     if source.conversion != .none {
       for i in field.indices {

@@ -91,7 +91,7 @@ public final class AnemoiDataset: FieldView {
             guard let place = places[date] else { continue }
             for (j, variable) in piece.box[1].enumerated() {
               guard let line = lines[variable] else { continue }
-              AnemoiDataset.plain.unpack(
+              CFPacking.plain.unpack(
                 piece.start + (i * piece.strides[0] + j * piece.strides[1]) * piece.type.byteCount, piece.type,
                 rows: (1, 0), columns: (piece.box[3].count, piece.strides[3]),
                 into: target(place, line) + piece.box[3].lowerBound - points.lowerBound)
@@ -101,8 +101,6 @@ public final class AnemoiDataset: FieldView {
       }
     }
   }
-
-  private static let plain = CFPacking([:])
 
   // MARK: Metadata
 

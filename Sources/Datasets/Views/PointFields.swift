@@ -22,7 +22,8 @@ public final class PointFields: FieldView {
     let array: ArrayInfo
     let level: Int?
     let conversion: UnitConversion
-    let packing: CFPacking
+    /// What reading throws where the stored numbers can't be unpacked.
+    let packing: Result<CFPacking, any Error>
     /// Of the array; nil without times.
     let storedDates: DateRuns?
     /// Of a component along the grid: the fields of both, and what turns them.
@@ -85,7 +86,7 @@ public final class PointFields: FieldView {
       guard Set(axes.points).isSubset(of: array.dimensionNames),
         array.dimensions.allSatisfy({ known.contains($0.name) || $0.size == 1 })
       else { continue }
-      let units = array.attributes["units"]?.text
+      let units = array.units
       let variable = Lexicon.find(array.name, units: units)
       let name = variable?.name ?? array.name
       let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
@@ -102,7 +103,7 @@ public final class PointFields: FieldView {
         variables.append(described)
         fields.append(
           Field(
-            array: array, level: index, conversion: conversion ?? .none, packing: CFPacking(array.attributes),
+            array: array, level: index, conversion: conversion ?? .none, packing: Result { try store.packing(of: array) },
             storedDates: storedDates))
       }
     }
@@ -188,6 +189,7 @@ public final class PointFields: FieldView {
     into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
     let field = fields[wanted.variables[places[0]]]
+    let packing = try field.packing.get()
     let names = field.array.dimensionNames
     func dimension(_ axis: String?) -> Int? { axis.flatMap { names.firstIndex(of: $0) } }
     let (time, level) = (dimension(axes.time), dimension(axes.level))
@@ -223,7 +225,7 @@ public final class PointFields: FieldView {
                 ahead + (row.map { (line - piece.box[$0].lowerBound) * piece.strides[$0] } ?? 0)
                 + (run.lowerBound - held.lowerBound) * piece.strides[column]
               let out = target(place, variable) + run.lowerBound - wanted.points.lowerBound
-              field.packing.unpack(
+              packing.unpack(
                 piece.start + start * piece.type.byteCount, piece.type, rows: (1, 0),
                 columns: (run.count, piece.strides[column]), into: out)
               if field.conversion == .none { continue }

@@ -23,7 +23,7 @@ final class StoreFields: FieldView {
     var fields: [(binding: GriddedStore.Binding, level: Int?)] = []
     for array in gridded.store.arrays.values.sorted(by: { $0.name < $1.name }) {
       guard gridded.isField(array) else { continue }
-      let units = array.attributes["units"]?.text
+      let units = array.units
       let known = Lexicon.find(array.name, units: units)
       let name = known?.name ?? array.name
       guard let binding = try gridded.bind(name, rename: [name: array.name], keepsUnits: true) else { continue }

@@ -78,7 +78,7 @@ public final class NetCDFStore: ArrayStore {
       NC_FORMAT_CLASSIC: "NetCDF classic", NC_FORMAT_64BIT_OFFSET: "NetCDF 64-bit offset",
       NC_FORMAT_CDF5: "NetCDF CDF-5",
     ]
-    let attributes = try attributes(file, NC_GLOBAL, attributeCount, path)
+    let attributes = try attributes(file, NC_GLOBAL, attributeCount, path).values
     return (names[format] ?? "NetCDF-4", attributes, arrays, variables)
   }
 
@@ -127,13 +127,13 @@ public final class NetCDFStore: ArrayStore {
     var level: Int32 = 0
     _ = nc_inq_var_deflate(file, variable, &shuffle, &deflate, &level)
     let codec = deflate != 0 ? "deflate(\(level)\(shuffle != 0 ? ", shuffle" : ""))" : "none"
-    var attributes = try attributes(file, variable, attributeCount, path)
+    var (attributes, realAttributes) = try attributes(file, variable, attributeCount, path)
     if attributes["_FillValue"] == nil, let fill = defaultFill(scalarType) {
       attributes["_FillValue"] = .numbers([fill])
     }
     return ArrayInfo(
       name: variableName, type: scalarType, dimensions: dimensions, chunks: isChunked ? chunks : nil, codec: codec,
-      attributes: attributes)
+      attributes: attributes, realAttributes: realAttributes)
   }
 
   /// What netCDF fills in where nothing was written and no other fill value was agreed on. Bytes have none, since all
@@ -152,8 +152,9 @@ public final class NetCDFStore: ArrayStore {
 
   private static func attributes(
     _ file: Int32, _ variable: Int32, _ count: Int32, _ path: String
-  ) throws -> [String: AttributeValue] {
+  ) throws -> (values: [String: AttributeValue], real: Set<String>) {
     var result: [String: AttributeValue] = [:]
+    var real: Set<String> = []
     for index in 0..<count {
       var name = [CChar](repeating: 0, count: Int(NC_MAX_NAME) + 1)
       var type: nc_type = 0
@@ -177,13 +178,14 @@ public final class NetCDFStore: ArrayStore {
         nc_free_string(length, &pointers)
         result[string(name)] = texts.count == 1 ? .text(texts[0]) : .texts(texts)
       default:
-        guard NetCDFLibrary.scalarType(type) != nil else { continue }
+        guard let scalarType = NetCDFLibrary.scalarType(type) else { continue }
+        if scalarType.isFloatingPoint { real.insert(string(name)) }
         var numbers = [Double](repeating: 0, count: length)
         try NetCDFLibrary.check(nc_get_att_double(file, variable, name, &numbers), path, "read an attribute")
         result[string(name)] = .numbers(numbers)
       }
     }
-    return result
+    return (result, real)
   }
 
   static func string(_ characters: [CChar]) -> String {

@@ -42,19 +42,14 @@ public final class ZarrStore: ArrayStore {
       }
       var values = ZarrStore.attributes(attributes)
       values["_ARRAY_DIMENSIONS"] = nil
-      // As in xarray, the fill value marks missing values; but not zero, which zarr-python sets when none is asked for.
-      if values["_FillValue"] == nil, let fill = array.fillNumber, !fill.isNaN, fill != 0 {
-        values["_FillValue"] = .numbers([fill])
-      }
-      if documents.version == 3, array.type.isFloatingPoint, let text = values["_FillValue"]?.text {
-        values["_FillValue"] = ZarrMetadata.fill(ofAttribute: text).map { .numbers([$0]) }
-      }
+      ZarrStore.markFills(&values, array, version: documents.version)
       if let units = array.timeUnits { values["units"] = .text(units) }
       metadata[name] = array
       arrays[name] = ArrayInfo(
         name: name, type: array.type,
         dimensions: zip(names, array.shape).map { ArrayInfo.Dimension(name: $0, size: $1) },
-        chunks: array.pipeline.innermostShape, codec: array.pipeline.description, attributes: values)
+        chunks: array.pipeline.innermostShape, codec: array.pipeline.description, attributes: values,
+        realAttributes: ZarrStore.realAttributes(attributes))
     }
     self.arrays = arrays
     self.metadata = metadata
@@ -169,6 +164,32 @@ public final class ZarrStore: ArrayStore {
       reads.count(bytes: found?.bytes.count ?? 0)
       return found
     }
+  }
+
+  /// As in xarray, the fill value of format 2 marks missing values. Zero, which zarr-python sets when none is asked for, does so only
+  /// in packed arrays, which xarray writes. In format 3 the attribute alone does, for floating-point numbers as base64 of their bits.
+  private static func markFills(_ values: inout [String: AttributeValue], _ array: ZarrMetadata, version: Int) {
+    if version == 3 {
+      let text = array.type.isFloatingPoint ? values["_FillValue"]?.text : nil
+      if let number = text.flatMap(ZarrMetadata.fill(ofAttribute:)) { values["_FillValue"] = .numbers([number]) }
+      return
+    }
+    let isPacked = ["scale_factor", "add_offset", "_Unsigned"].contains { values[$0] != nil }
+    guard let fill = array.fillNumber, !fill.isNaN, fill != 0 || isPacked else { return }
+    switch values["_FillValue"] {
+    case nil: values["_FillValue"] = .numbers([fill])
+    case .numbers(let marks)? where fill != 0 && !marks.contains(fill): values["_FillValue"] = .numbers(marks + [fill])
+    default: break
+    }
+  }
+
+  /// Names of attributes that are floating-point numbers, such as 0.0.
+  private static func realAttributes(_ json: JSONValue) -> Set<String> {
+    func isReal(_ value: JSONValue) -> Bool {
+      if case .number = value { return true }
+      return value.array?.contains(where: isReal) ?? false
+    }
+    return Set((json.object ?? [:]).filter { isReal($0.value) }.keys)
   }
 
   private static func attributes(_ json: JSONValue) -> [String: AttributeValue] {
