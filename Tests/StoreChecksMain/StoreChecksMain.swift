@@ -10,15 +10,22 @@ import Stores
 /// `FOLDER/NAME.grib` all arrays are compared, with `FOLDER/NAME/ARRAY.bin`. Whole arrays and boxes of them.
 /// Tests/Interop/test_zarr_matrix.py and test_grib.py make such folders with the reference tools. Ends with 1 if one differs.
 ///
-/// `store-checks --write FOLDER` is the other direction (`WriteStores`); `store-checks --at ADDRESS FILE.bin` compares one store.
+/// `store-checks --write FOLDER` is the other direction (`WriteStores`); `store-checks --at ADDRESS FILE.bin` compares one store;
+/// `store-checks --unpacked FOLDER` compares unpacked numbers (`UnpackedValues`).
 @main struct StoreChecksMain {
   static func main() throws {
     let arguments = CommandLine.arguments.dropFirst()
-    guard let folder = arguments.last, ["--write": 2, "--at": 3][arguments.first ?? ""] ?? 1 == arguments.count else {
-      print("usage: store-checks [--write] FOLDER, store-checks --at ADDRESS FILE.bin")
+    guard let folder = arguments.last,
+      ["--write": 2, "--unpacked": 2, "--at": 3][arguments.first ?? ""] ?? 1 == arguments.count
+    else {
+      print("usage: store-checks [--write|--unpacked] FOLDER, store-checks --at ADDRESS FILE.bin")
       exit(64)
     }
     if arguments.first == "--write" { return try WriteStores.run(folder) }
+    if arguments.first == "--unpacked" {
+      if try UnpackedValues.run(folder) > 0 { exit(1) }
+      return
+    }
     if arguments.first == "--at" { return compare(CommandLine.arguments[2], folder) }
     let names = try Files.list(folder).filter { name in [".zarr", ".zip", ".grib"].contains { name.hasSuffix($0) } }
     var failures = 0

@@ -103,7 +103,8 @@ public final class PointFields: FieldView {
         variables.append(described)
         fields.append(
           Field(
-            array: array, level: index, conversion: conversion ?? .none, packing: Result { try store.packing(of: array) },
+            array: array, level: index, conversion: conversion ?? .none,
+            packing: Result { try store.packing(of: array) },
             storedDates: storedDates))
       }
     }
