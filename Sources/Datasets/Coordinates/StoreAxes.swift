@@ -213,7 +213,7 @@ struct StoreAxes: Sendable {
     }
     return JigsawError(
       store.location, "has no coordinate variables for latitude and longitude",
-      expected: "'latitude' and 'longitude', by standard_name, units (degrees_north, degrees_east) or name",
+      expected: "one-dimensional 'latitude' and 'longitude' (a regular grid), or those of each point",
       found: store.arrays.values.map { "\($0.name)(\($0.dimensionNames.joined(separator: ", ")))" }.sorted()
         .joined(separator: ", "))
   }
