@@ -1,12 +1,31 @@
-/// A cell of a CSV file, in quotes where its text needs them (RFC 4180).
+/// A cell of a CSV file, in quotes where its text needs them (RFC 4180). Text that spreadsheets would take for a formula gets an
+/// apostrophe before it, which `csvCells` takes away; numbers are given to files without this function.
 public func csvCell(_ text: String) -> String {
-  guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
+  let isFormula = text.unicodeScalars.first.map { "=+-@\t\r".unicodeScalars.contains($0) } ?? false
+  let text = isFormula || text.hasPrefix("'") ? "'" + text : text
+  guard isFormula || text.unicodeScalars.contains(where: { ",\"\n\r".unicodeScalars.contains($0) }) else { return text }
   return "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
 
+/// The rows of a CSV file, without the quotes of their cells; a cell in quotes may have line breaks. What follows the last line break
+/// is left out, and so are empty lines.
+public func csvRows(_ text: String) -> [[Substring]] {
+  var rows: [[Substring]] = []
+  var start = text.startIndex
+  var isQuoted = false
+  let scalars = text.unicodeScalars
+  for index in scalars.indices {
+    if scalars[index] == "\"" { isQuoted.toggle() }
+    guard scalars[index] == "\n", !isQuoted else { continue }
+    if start < index { rows.append(csvCells(text[start..<index])) }
+    start = scalars.index(after: index)
+  }
+  return rows
+}
+
 /// The cells of a line of a CSV file, without their quotes.
-public func csvCells(_ line: Substring) -> [Substring] {
-  if !line.contains("\"") { return line.split(separator: ",", omittingEmptySubsequences: false) }
+func csvCells(_ line: Substring) -> [Substring] {
+  if !line.contains("\"") { return line.split(separator: ",", omittingEmptySubsequences: false).map(withoutMark) }
   var cells: [Substring] = []
   var cell = ""
   var (isQuoted, wasQuote) = (false, false)
@@ -20,13 +39,16 @@ public func csvCells(_ line: Substring) -> [Substring] {
         (isQuoted, wasQuote) = (true, false)
       }
     } else if character == "," && !isQuoted {
-      cells.append(Substring(cell))
+      cells.append(withoutMark(Substring(cell)))
       (cell, wasQuote) = ("", false)
     } else {
       cell.append(character)
       wasQuote = false
     }
   }
-  cells.append(Substring(cell))
+  cells.append(withoutMark(Substring(cell)))
   return cells
 }
+
+/// Without the apostrophe that `csvCell` sets before a formula.
+private func withoutMark(_ cell: Substring) -> Substring { cell.hasPrefix("'") ? cell.dropFirst() : cell }

@@ -16,15 +16,6 @@ extension Files {
     return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// An address as it may be written down: without a name and password before the host.
-  public static func withoutUserInformation(_ address: String) -> String {
-    guard let scheme = address.firstRange(of: "://") else { return address }
-    let rest = address[scheme.upperBound...]
-    let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
-    guard let at = rest[..<end].lastIndex(of: "@") else { return address }
-    return String(address[..<scheme.upperBound] + rest[rest.index(after: at)...])
-  }
-
   /// From the root on, without "." and links resolved where it is there.
   public static func absolute(_ path: String) -> String {
     if path.contains("://") { return withoutUserInformation(path) }

@@ -107,9 +107,10 @@ public enum Files {
     return (try read(file.descriptor, range, into: memory(range.count), path), file.length)
   }
 
-  /// A regular file, opened, and its length.
-  private static func openIfPresent(_ path: String) throws -> (descriptor: Int32, length: Int)? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  /// A regular file, opened for reading, and its length; nil when there is none. Pipes and devices are refused, not waited for.
+  public static func openIfPresent(_ path: String) throws -> (descriptor: Int32, length: Int)? {
+    // Without O_NONBLOCK opening a named pipe waits for a writer; regular files don't mind it.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     if descriptor < 0 && (errno == ENOENT || errno == ENOTDIR) { return nil }
     guard descriptor >= 0 else { throw JigsawError(path, "can't open this file (\(reason()))") }
     var info = stat()
@@ -118,6 +119,23 @@ public enum Files {
       throw JigsawError(path, "is not a regular file")
     }
     return (descriptor, Int(info.st_size))
+  }
+
+  /// As `openIfPresent`, where the file must be there.
+  public static func openToRead(_ path: String) throws -> (descriptor: Int32, length: Int) {
+    guard let file = try openIfPresent(path) else {
+      throw JigsawError(path, "can't open this file (\(reason(ENOENT)))")
+    }
+    return file
+  }
+
+  /// For libraries that open a path themselves.
+  ///
+  /// - Throws: for a pipe, device or socket; not when there is nothing.
+  public static func requireNoSpecialFile(_ path: String) throws {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return }
+    guard [S_IFREG, S_IFDIR].contains(info.st_mode & S_IFMT) else { throw JigsawError(path, "is not a regular file") }
   }
 
   private static func read(
@@ -134,7 +152,11 @@ public enum Files {
     return count
   }
 
-  public static func readText(_ path: String) throws -> String {
+  /// - Parameter limit: bytes; a longer file is an error.
+  public static func readText(_ path: String, atMost limit: Int = .max) throws -> String {
+    if let size = size(path), size > limit {
+      throw JigsawError(path, "is too long", expected: "at most \(limit) bytes", found: "\(size)")
+    }
     guard let text = String(validating: try read(path), as: UTF8.self) else {
       throw JigsawError(path, "is not a text file in UTF-8")
     }

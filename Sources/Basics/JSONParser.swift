@@ -9,20 +9,29 @@ struct JSONParser {
     let offset: Int
   }
 
-  private let bytes: [UInt8]
+  private let bytes: UnsafeBufferPointer<UInt8>
   private var position = 0
   private var depth = 0
+  private var valueCount = 0
+  private let valueLimit: Int
   private static let deepest = 512
+  /// A value takes some hundred bytes of memory however short it is written.
+  static let valueLimit = 20_000_000
 
-  private init(_ bytes: [UInt8]) { self.bytes = bytes }
+  private init(_ bytes: UnsafeBufferPointer<UInt8>, valueLimit: Int) {
+    self.bytes = bytes
+    self.valueLimit = valueLimit
+  }
 
-  static func parse(_ bytes: [UInt8]) throws -> JSONValue {
-    var parser = JSONParser(bytes)
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
-    let value = try parser.value()
-    parser.skipSpace()
-    guard parser.position == bytes.count else { throw parser.failure("something follows the document") }
-    return value
+  static func parse(_ bytes: [UInt8], valueLimit: Int = valueLimit) throws -> JSONValue {
+    try bytes.withUnsafeBufferPointer { bytes in
+      var parser = JSONParser(bytes, valueLimit: valueLimit)
+      if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
+      let value = try parser.value()
+      parser.skipSpace()
+      guard parser.position == bytes.count else { throw parser.failure("something follows the document") }
+      return value
+    }
   }
 
   private func failure(_ problem: String) -> Failure { Failure(problem: problem, offset: position) }
@@ -33,9 +42,9 @@ struct JSONParser {
     while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }
 
-  private mutating func takes(_ byte: Character) -> Bool {
+  private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
     skipSpace()
-    guard next == byte.asciiValue else { return false }
+    guard next == UInt8(ascii: byte) else { return false }
     position += 1
     return true
   }
@@ -45,10 +54,13 @@ struct JSONParser {
     depth += 1
     defer { depth -= 1 }
     guard depth <= JSONParser.deepest else { throw failure("values are nested too deeply") }
+    valueCount += 1
+    guard valueCount <= valueLimit else { throw failure("there are more than \(valueLimit) values") }
     switch next {
     case UInt8(ascii: "{"): return try object()
     case UInt8(ascii: "["): return try array()
     case UInt8(ascii: "\""): return .string(try string())
+    case .some(UInt8(ascii: "0")...UInt8(ascii: "9")): return try number()
     default: break
     }
     for (word, value) in JSONParser.words where bytes[position...].starts(with: word) {
@@ -90,7 +102,16 @@ struct JSONParser {
 
   private mutating func string() throws -> String {
     position += 1
-    var text: [UInt8] = []
+    // Most texts have no escapes and are taken as they stand.
+    let start = position
+    while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
+    let plain = UnsafeBufferPointer(rebasing: bytes[start..<position])
+    if next == UInt8(ascii: "\"") {
+      position += 1
+      guard let result = String(validating: plain, as: UTF8.self) else { throw failure("a text is not UTF-8") }
+      return result
+    }
+    var text = Array(plain)
     while let byte = next {
       position += 1
       switch byte {
@@ -160,10 +181,21 @@ struct JSONParser {
       skipDigits()
       guard position > first else { throw failure("a number has no digits") }
     }
-    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    let digits = UnsafeBufferPointer(rebasing: bytes[start..<position])
+    if isWhole, let whole = JSONParser.short(digits) { return .integer(whole) }
+    let text = String(decoding: digits, as: UTF8.self)
     if isWhole, text != "-0", let whole = Int(text) { return .integer(whole) }
     guard let number = Double(text) else { throw failure("a number can't be read") }
     return .number(number)
+  }
+
+  /// A whole number of at most 18 digits; nil for others and for -0, which is not a whole number's.
+  private static func short(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
+    let isNegative = text.first == UInt8(ascii: "-")
+    guard text.count <= 18 else { return nil }
+    var value = 0
+    for digit in isNegative ? text.dropFirst() : text[...] { value = 10 * value + Int(digit - UInt8(ascii: "0")) }
+    return isNegative ? (value == 0 ? nil : -value) : value
   }
 
   private mutating func skipDigits() {

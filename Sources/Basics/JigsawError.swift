@@ -1,5 +1,5 @@
 /// An error that a user can cause and mend: one sentence that names the place, what was expected, what was found and
-/// what to do.
+/// what to do. User names and passwords of addresses are left out of it.
 ///
 /// Everything a user can trigger (files, configuration, data, arguments) throws this; `precondition` is kept for bugs.
 public struct JigsawError: Error, Equatable, CustomStringConvertible, Sendable {
@@ -29,7 +29,7 @@ public struct JigsawError: Error, Equatable, CustomStringConvertible, Sendable {
     case (nil, nil): break
     }
     if let remedy { text += "; \(remedy)" }
-    return text.hasSuffix("?") ? text : text + "."
+    return withoutUserInformation(text.hasSuffix("?") ? text : text + ".")
   }
 }
 

@@ -5,7 +5,7 @@
 /// "3:20", "1:02:03".
 public func duration(_ seconds: Double) -> String {
   guard seconds.isFinite else { return "?" }
-  let s = Int(seconds.rounded())
+  let s = Int(saturating: seconds.rounded())
   return s >= 3_600 ? "\(s / 3_600):\(padded(s / 60 % 60)):\(padded(s % 60))" : "\(s / 60):\(padded(s % 60))"
 }
 

@@ -37,7 +37,9 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
   public static func < (a: Timestamp, b: Timestamp) -> Bool { a.seconds < b.seconds }
 
-  public func adding(hours: Int) -> Timestamp { Timestamp(seconds: seconds + Int64(hours) * 3_600) }
+  public func adding(hours: Int) -> Timestamp {
+    Timestamp(seconds: seconds.addingSaturating(Int64(hours).multipliedSaturating(by: 3_600)))
+  }
 
   /// Hours from `other` to self, rounded towards zero.
   public func hours(since other: Timestamp) -> Int { Int((seconds - other.seconds) / 3_600) }

@@ -8,13 +8,14 @@ extension RunConfiguration {
     guard Files.exists(path) else {
       throw JigsawError(path, "no such file", remedy: "write one with 'jigsaw init \(path)'")
     }
-    return try parse(try Files.readText(path), file: path, settings: settings)
+    return try parse(try Files.readText(path, atMost: 16 << 20), file: path, settings: settings)
   }
 
   public static func parse(_ text: String, file: String, settings: [String] = []) throws -> RunConfiguration {
     let root: Node
     do {
       root = try Yams.compose(yaml: text) ?? Node.mapping(Node.Mapping([]))
+      try requireNodeCount(root, file)
     } catch let error as YamlError {
       throw notYAML(error, file)
     }
@@ -35,6 +36,9 @@ extension RunConfiguration {
     let node: Node
     do {
       node = try Yams.compose(yaml: value) ?? Node("null")
+      try requireNodeCount(node, "--set \(keys.joined(separator: "."))")
+    } catch let error as JigsawError {
+      throw error
     } catch {
       throw JigsawError("--set \(setting)", "has a value that is not YAML")
     }
@@ -57,6 +61,29 @@ extension RunConfiguration {
     schema["title"] = .string("Jigsaw run configuration")
     return try JSONValue.object(schema).text() + "\n"
   }
+}
+
+/// Aliases stand for all that they name: few lines can stand for more values than memory holds.
+private func requireNodeCount(_ root: Node, _ place: String) throws {
+  let limit = 100_000
+  var count = 0
+  func add(_ node: Node) {
+    count += 1
+    if count > limit { return }
+    switch node {
+    case .mapping(let mapping):
+      for (key, value) in mapping where count <= limit {
+        add(key)
+        add(value)
+      }
+    case .sequence(let sequence): for value in sequence where count <= limit { add(value) }
+    default: break
+    }
+  }
+  add(root)
+  if count <= limit { return }
+  throw JigsawError(
+    place, "has too many values", expected: "at most \(limit), each alias counted with all that it names")
 }
 
 private func notYAML(_ error: YamlError, _ file: String) -> JigsawError {

@@ -27,6 +27,21 @@ extension GriddedStore {
     return raw
   }
 
+  /// The same in degrees.
+  ///
+  /// - Parameter most: the largest that can be, by magnitude: 90 of latitudes, 1080 of longitudes.
+  /// - Throws: naming the first value beyond.
+  static func degrees(
+    _ store: any ArrayStore, _ name: String, most: Double, atMost limit: Int = coordinateLimit
+  ) throws -> [Double] {
+    let values = try coordinate(store, name, atMost: limit).doubles
+    // FP32 values near 90 round to a little more.
+    guard let wrong = values.first(where: { abs($0) > most + 1e-3 }) else { return values }
+    throw JigsawError(
+      "\(store.location): \(name)", "has a coordinate that can't be", expected: "degrees from \(-most) to \(most)",
+      found: "\(wrong)")
+  }
+
   static func isMonotonic(_ values: [Double]) -> Bool {
     let steps = zip(values, values.dropFirst()).map { $1 - $0 }
     return steps.allSatisfy { $0 > 0 } || steps.allSatisfy { $0 < 0 }

@@ -37,7 +37,7 @@ public struct GriddedStore: Sendable {
     axes = Axes(
       time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member,
       latitude: latitude.dimension, longitude: longitude.dimension)
-    let latitudes = try GriddedStore.coordinate(store, latitude.variable).doubles
+    let latitudes = try GriddedStore.degrees(store, latitude.variable, most: 90)
     var notes: [String] = []
 
     guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes), latitudes.allSatisfy({ abs($0) <= 90.001 }) else {
@@ -47,7 +47,7 @@ public struct GriddedStore: Sendable {
     if flipsLatitude { notes.append("latitude flipped to north-to-south") }
 
     // Ascending from 0 when the circle is closed, else from the west.
-    guard let meridians = Meridians(try GriddedStore.coordinate(store, longitude.variable).doubles) else {
+    guard let meridians = Meridians(try GriddedStore.degrees(store, longitude.variable, most: 1_080)) else {
       throw JigsawError("\(store.location): \(longitude.variable)", "is not a list of ascending longitudes")
     }
     notes += meridians.notes

@@ -66,6 +66,6 @@ public struct LatLonGrid: Sendable, Hashable, Codable {
   private func short(_ value: Double?) -> String {
     guard let value else { return "none" }
     let rounded = (value * 100).rounded() / 100
-    return rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)
+    return Int(exactly: rounded).map(String.init) ?? String(rounded)
   }
 }

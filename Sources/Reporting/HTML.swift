@@ -1,21 +1,5 @@
 import Basics
 
-/// Text as HTML, safe between tags and in quoted attributes.
-func escaped(_ text: String) -> String {
-  var result = ""
-  for character in text.unicodeScalars {
-    switch character {
-    case "&": result += "&amp;"
-    case "<": result += "&lt;"
-    case ">": result += "&gt;"
-    case "\"": result += "&quot;"
-    case "'": result += "&#39;"
-    default: result.unicodeScalars.append(character)
-    }
-  }
-  return result
-}
-
 /// A block of data for the scripts of the page. `<` only occurs within JSON strings, where it may be written as an escape;
 /// then no text can end the block or open a comment.
 func jsonBlock(_ id: String, _ value: JSONValue) throws -> String {

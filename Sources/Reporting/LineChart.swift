@@ -72,7 +72,7 @@ public struct LineChart: Sendable {
     var out = [
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(Int(width))\" height=\"\(Int(height))\" "
         + "viewBox=\"0 0 \(Int(width)) \(Int(height))\" font-family=\"sans-serif\" font-size=\"11\">",
-      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/><text x=\"8\" y=\"18\" font-size=\"14\">\(escaped(title))</text>",
+      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/><text x=\"8\" y=\"18\" font-size=\"14\">\(markupText(title))</text>",
     ]
     for tick in horizontal.ticks {
       out.append(
@@ -87,8 +87,8 @@ public struct LineChart: Sendable {
           + "\(LineChart.text(tick))</text>")
     }
     out.append(
-      "<text x=\"\(fixed(left + across / 2, 1))\" y=\"\(fixed(height - 12, 1))\" text-anchor=\"middle\">\(escaped(x.label))</text>"
-        + "<text transform=\"translate(16 \(fixed(top + down / 2, 1))) rotate(-90)\" text-anchor=\"middle\">\(escaped(y.label))</text>"
+      "<text x=\"\(fixed(left + across / 2, 1))\" y=\"\(fixed(height - 12, 1))\" text-anchor=\"middle\">\(markupText(x.label))</text>"
+        + "<text transform=\"translate(16 \(fixed(top + down / 2, 1))) rotate(-90)\" text-anchor=\"middle\">\(markupText(y.label))</text>"
     )
     var legend = 8.0
     for (series, points) in zip(series, shown) {
@@ -106,7 +106,7 @@ public struct LineChart: Sendable {
             + "stroke-width=\"1.8\"\(dashes)/>")
       }
       out.append(circle(fixed(legend + 11, 1), "36", series))
-      out.append("<text x=\"\(fixed(legend + 28, 1))\" y=\"40\">\(escaped(series.name))</text>")
+      out.append("<text x=\"\(fixed(legend + 28, 1))\" y=\"40\">\(markupText(series.name))</text>")
       legend += 46 + 6.2 * Double(series.name.count)
     }
     return out.filter { !$0.isEmpty }.joined(separator: "\n") + "\n</svg>\n"
@@ -155,13 +155,13 @@ public struct LineChart: Sendable {
         let step = [0.2, 0.5, 1].map { $0 * magnitude }.last { (most - least) / $0 >= 4 } ?? 0.2 * magnitude
         upper = (most / step).rounded(.up) * step
         lower = (least / step).rounded(.down) * step
-        let (first, count) = (lower, Int(((upper - lower) / step).rounded()))
+        let (first, count) = (lower, Int(saturating: ((upper - lower) / step).rounded()))
         ticks = axis.ticks.isEmpty ? (0...max(1, count)).map { first + Double($0) * step } : axis.ticks
       case .logarithmic:
         if most <= least { (least, most) = (least / 2, most * 2) }
         lower = least / 1.15
         upper = most * 1.15
-        let decades = Int(log10(lower).rounded(.down))...Int(log10(upper).rounded(.up))
+        let decades = Int(saturating: log10(lower).rounded(.down))...Int(saturating: log10(upper).rounded(.up))
         let factors = log10(upper / lower) < 2.5 ? [1.0, 2, 5] : [1.0]
         let (low, high) = (lower, upper)
         ticks =

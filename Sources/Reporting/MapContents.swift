@@ -97,7 +97,7 @@ public struct Quantization: Sendable, Equatable {
   /// The nearest byte for each value; off by at most half a step within the range.
   public func bytes(_ values: [Float]) -> [UInt8] {
     if step == 0 { return [UInt8](repeating: 0, count: values.count) }
-    return values.map { UInt8(max(0, min(255, ((Double($0) - lower) / step).rounded()))) }
+    return values.map { UInt8(saturating: max(0, min(255, ((Double($0) - lower) / step).rounded()))) }
   }
 
   public func value(_ byte: UInt8) -> Double { lower + step * Double(byte) }

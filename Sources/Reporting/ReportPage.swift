@@ -20,7 +20,7 @@ public struct ReportPage {
       <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; \
       script-src 'unsafe-inline'; img-src data:">
       <link rel="icon" href="data:,">
-      <title>\(escaped(contents.title)) – Jigsaw report</title>
+      <title>\(markupText(contents.title)) – Jigsaw report</title>
       <style>
       \(Resource.style)</style>
       </head>
@@ -32,7 +32,7 @@ public struct ReportPage {
     for section in sections { page += section.html }
     page += about() + "</main>\n"
     page +=
-      "<footer class=\"wrap\">\(escaped(contents.origin))"
+      "<footer class=\"wrap\">\(markupText(contents.origin))"
       + "\(contents.maps == nil ? "" : " Coastlines: Natural Earth (public domain).")</footer>\n"
     page += "<div id=\"tip\" role=\"status\" hidden></div>\n"
     page += try jsonBlock("report-data", ReportData.json(contents))
@@ -47,31 +47,31 @@ public struct ReportPage {
 
   private func header() -> String {
     var html = "<header class=\"top\"><div class=\"wrap\">\n<p class=\"over\">Jigsaw report</p>\n"
-    html += "<h1>\(escaped(contents.title))</h1>\n"
+    html += "<h1>\(markupText(contents.title))</h1>\n"
     // Pieces break as wholes, so that dates stay on one line.
     html +=
-      "<p class=\"summary\">\(contents.summary.map { "<span>\(escaped($0))</span>" }.joined(separator: " · "))</p>\n"
+      "<p class=\"summary\">\(contents.summary.map { "<span>\(markupText($0))</span>" }.joined(separator: " · "))</p>\n"
     html += notice()
     let links = sections.map { "<a href=\"#\($0.id)\">\($0.link)</a>" } + ["<a href=\"#about\">Configuration</a>"]
     return html + "<nav aria-label=\"Sections\">\(links.joined())</nav>\n</div></header>\n"
   }
 
   private func notice() -> String {
-    contents.notice.map { "<p class=\"notice\"><strong>Note</strong> \(escaped($0))</p>\n" } ?? ""
+    contents.notice.map { "<p class=\"notice\"><strong>Note</strong> \(markupText($0))</p>\n" } ?? ""
   }
 
   private func hints() -> String {
     contents.hints.map { hint in
-      let command = hint.command.map { " <code>\(escaped($0))</code>" } ?? ""
-      return "<p class=\"hint\">\(escaped(hint.text))\(command)</p>\n"
+      let command = hint.command.map { " <code>\(markupText($0))</code>" } ?? ""
+      return "<p class=\"hint\">\(markupText(hint.text))\(command)</p>\n"
     }.joined()
   }
 
   private func keyFigures() -> String {
     if contents.keyFigures.isEmpty { return "" }
     let tiles = contents.keyFigures.map {
-      "<div class=\"tile\"><b>\(escaped($0.value))</b><span>\(escaped($0.label))</span>"
-        + "<small>\(escaped($0.detail))</small></div>\n"
+      "<div class=\"tile\"><b>\(markupText($0.value))</b><span>\(markupText($0.label))</span>"
+        + "<small>\(markupText($0.detail))</small></div>\n"
     }
     return "<div class=\"tiles\">\n\(tiles.joined())</div>\n"
   }
@@ -137,12 +137,12 @@ public struct ReportPage {
     guard let region = scores.regions.first else { return "" }
     let leads = MapPlan.every(scores.leadHours.count, atMost: 6).map { scores.leadHours[$0] }
     var html =
-      "<div class=\"scroll\"><table class=\"plain\"><caption>RMSE (relative to persistence), \(escaped(region)); "
+      "<div class=\"scroll\"><table class=\"plain\"><caption>RMSE (relative to persistence), \(markupText(region)); "
     html += "* worse than climatology</caption>\n<tr><th>field</th><th>unit</th>"
     html += leads.map { "<th>+\($0) h</th>" }.joined() + "</tr>\n"
     for channel in scores.channels {
       let display = ChannelDisplay(channel)
-      html += "<tr><th>\(escaped(display.label))</th><td>\(escaped(display.unit))</td>"
+      html += "<tr><th>\(markupText(display.label))</th><td>\(markupText(display.unit))</td>"
       for lead in leads {
         let rmse = scores[.model, channel, lead, region].map { significant($0.rmse * display.factor, 3) } ?? "–"
         let ratio = scores.ratio(channel, lead, region).map { " (\(fixed($0, 2)))" } ?? ""
@@ -156,12 +156,12 @@ public struct ReportPage {
   private func about() -> String {
     var html = "<section id=\"about\">\n<h2>Configuration and provenance</h2>\n"
     if !contents.facts.isEmpty {
-      let rows = contents.facts.map { "<dt>\(escaped($0.name))</dt><dd>\(escaped($0.value))</dd>\n" }
+      let rows = contents.facts.map { "<dt>\(markupText($0.name))</dt><dd>\(markupText($0.value))</dd>\n" }
       html += "<dl class=\"card facts\">\n\(rows.joined())</dl>\n"
     }
     for document in contents.documents {
       html +=
-        "<details class=\"card\"><summary>\(escaped(document.title))</summary>\n<pre>\(escaped(document.text))</pre></details>\n"
+        "<details class=\"card\"><summary>\(markupText(document.title))</summary>\n<pre>\(markupText(document.text))</pre></details>\n"
     }
     return html + "</section>\n"
   }

@@ -49,6 +49,12 @@ public struct StoreDefinition: Sendable {
     self.attributes = attributes
   }
 
+  /// - Throws: naming an array or dimension whose name can't be that of a file.
+  func requireSafeNames(_ path: String) throws {
+    for array in arrays { try SafeName.require(array.name, "array", place: path) }
+    for dimension in dimensions { try SafeName.require(dimension.name, "dimension", place: path) }
+  }
+
   func shape(of array: ArrayDefinition) -> [Int] {
     array.dimensions.map { name in
       guard let dimension = dimensions.first(where: { $0.name == name }) else {

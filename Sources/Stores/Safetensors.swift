@@ -99,10 +99,8 @@ public enum Safetensors {
 
     public init(_ path: String) throws {
       self.path = path
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw JigsawError(path, "can't open this file (\(Files.reason()))") }
+      let (descriptor, size) = try Files.openToRead(path)
       do {
-        let size = Files.size(path) ?? 0
         guard size >= 8 else { throw File.damaged(path, "it is shorter than a header") }
         let lengthBytes = try File.read(descriptor, 0..<8, path)
         let length = lengthBytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }

@@ -86,6 +86,9 @@ public protocol Storage: Sendable {
 
   /// Names one level below a key ("" for the top), sorted.
   func list(_ key: String) throws -> [String]
+
+  /// Whether two keys lead to one folder, by links.
+  func isSameFolder(_ key: String, _ other: String) -> Bool
 }
 
 /// The longest metadata document that is read.
@@ -103,6 +106,8 @@ func names(below key: String, of keys: some Sequence<String>) -> [String] {
 
 extension Storage {
   public var valuesAtOnce: Int { 1 }
+
+  public func isSameFolder(_ key: String, _ other: String) -> Bool { false }
 
   public func read(_ keys: [String], limit: Int) throws -> [[UInt8]?] {
     try keys.map { try read($0, nil, limit: limit)?.bytes }
@@ -163,6 +168,8 @@ public struct FolderStorage: Storage {
   }
 
   public func list(_ key: String) throws -> [String] { try Files.list(place(key)) }
+
+  public func isSameFolder(_ key: String, _ other: String) -> Bool { Files.isSame(place(key), place(other)) }
 }
 
 /// Values in memory.

@@ -124,7 +124,13 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     }
     guard (0..<1).contains(model.dropout) else { return "model.dropout" }
     guard (1...8_760).contains(stepHours) else { return "stepHours" }
-    guard progress.update >= 0, progress.samples >= 0 else { return "progress" }
+    guard [progress.update, progress.samples, progress.samplesPerEpoch].allSatisfy({ (0...1 << 50).contains($0) })
+    else { return "progress" }
+    guard grid.latitudes.allSatisfy({ abs($0) <= 90.001 }), grid.longitudes.allSatisfy({ abs($0) <= 720 }) else {
+      return "grid"
+    }
+    let names = channels.map(\.channel.name) + staticFields
+    guard names.allSatisfy({ SafeName.problem($0) == nil }) else { return "names" }
     return nil
   }
 

@@ -8,7 +8,7 @@ public final class MetricsFile {
   /// - Parameter lastUpdate: when resuming, rows of later updates (first column) are removed: they will come again.
   public init(_ path: String, columns: [String], lastUpdate: Int?) throws {
     self.columns = columns
-    let header = columns.joined(separator: ",") + "\n"
+    let header = columns.map(csvCell).joined(separator: ",") + "\n"
     if let lastUpdate, Files.exists(path) {
       let lines = try Files.readText(path).split(separator: "\n").dropFirst()
       let kept = lines.filter { line in

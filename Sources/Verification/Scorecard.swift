@@ -49,7 +49,8 @@ public struct Scorecard {
             guard let s = evaluation[system, channel.name, lead, region] else { continue }
             let acc = s.acc.isFinite ? String(s.acc) : ""
             lines.append(
-              "\(system.rawValue),\(channel.name),\(Lexicon.variable(channel.variable).units),\(lead),\(region),"
+              "\(system.rawValue),\(csvCell(channel.name)),\(csvCell(Lexicon.variable(channel.variable).units)),\(lead),"
+                + "\(csvCell(region)),"
                 + "\(s.count),\(s.rmse),\(s.mae),\(s.bias),\(acc),\(s.activity),\(end)")
           }
         }
@@ -67,7 +68,7 @@ public struct Scorecard {
         guard let model = evaluation.spectra[.init(channel: channel.name, leadHours: lead, isTruth: false)],
           let truth = evaluation.spectra[.init(channel: channel.name, leadHours: lead, isTruth: true)]
         else { continue }
-        for k in model.indices { lines.append("\(channel.name),\(lead),\(k),\(model[k]),\(truth[k]),\(end)") }
+        for k in model.indices { lines.append("\(csvCell(channel.name)),\(lead),\(k),\(model[k]),\(truth[k]),\(end)") }
       }
     }
     return lines.joined(separator: "\n") + "\n"
@@ -81,14 +82,15 @@ public struct Scorecard {
     let first = evaluation.initialTimes[0].display
     let last = evaluation.initialTimes[evaluation.initialTimes.count - 1].display
     var lines = [
-      "Area-weighted RMSE (\(region)), \(evaluation.initialTimes.count) forecasts from \(first) to \(last).",
+      "Area-weighted RMSE (\(markdownText(region))), \(evaluation.initialTimes.count) forecasts from \(first) to \(last).",
       "In brackets: relative to persistence; below 1 is better than no forecast. `*`: worse than climatology.",
-      "Forecast \(source.forecast), \(source.checkpoint); truth \(source.truth).", "",
+      "Forecast \(markdownText(source.forecast)), \(markdownText(source.checkpoint)); truth \(markdownText(source.truth)).",
+      "",
       "| field | unit |" + leads.map { " +\($0) h |" }.joined() + " climatology |",
       "|---|---|" + leads.map { _ in "---:|" }.joined() + "---:|",
     ]
     for channel in evaluation.channels {
-      var row = "| \(channel.name) | \(Lexicon.variable(channel.variable).units) |"
+      var row = "| \(markdownText(channel.name)) | \(markdownText(Lexicon.variable(channel.variable).units)) |"
       for lead in leads {
         guard let model = evaluation[.model, channel.name, lead, region],
           let persistence = evaluation[.persistence, channel.name, lead, region],
@@ -142,7 +144,7 @@ public struct Scorecard {
         + "width=\"\(totalWidth)\" height=\"\(totalHeight)\" font-family=\"system-ui, sans-serif\" font-size=\"11\">",
       "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
       "<text x=\"12\" y=\"20\" font-size=\"14\" font-weight=\"600\" fill=\"#1b2733\">RMSE relative to persistence "
-        + "(\(region))</text>",
+        + "(\(markupText(region)))</text>",
       "<text x=\"12\" y=\"36\" fill=\"#5b6b7b\">\(evaluation.initialTimes.count) forecasts from "
         + "\(evaluation.initialTimes[0].display); dot: worse than climatology</text>",
     ]
@@ -154,7 +156,8 @@ public struct Scorecard {
     for (row, channel) in evaluation.channels.enumerated() {
       let y = top + row * height
       parts.append(
-        "<text x=\"\(left - 8)\" y=\"\(y + 15)\" text-anchor=\"end\" fill=\"#1b2733\">\(channel.name)</text>")
+        "<text x=\"\(left - 8)\" y=\"\(y + 15)\" text-anchor=\"end\" fill=\"#1b2733\">"
+          + "\(markupText(channel.name))</text>")
       for (column, lead) in leads.enumerated() {
         guard let model = evaluation[.model, channel.name, lead, region],
           let persistence = evaluation[.persistence, channel.name, lead, region],
@@ -172,9 +175,9 @@ public struct Scorecard {
       }
     }
     parts.append(
-      "<text x=\"12\" y=\"\(totalHeight - 26)\" font-size=\"9\" fill=\"#5b6b7b\">\(escaped(source.forecast)), "
-        + "\(escaped(source.checkpoint))</text><text x=\"12\" y=\"\(totalHeight - 12)\" font-size=\"9\" fill=\"#5b6b7b\">"
-        + "truth \(escaped(source.truth)); to \(evaluation.initialTimes[evaluation.initialTimes.count - 1].display)</text>"
+      "<text x=\"12\" y=\"\(totalHeight - 26)\" font-size=\"9\" fill=\"#5b6b7b\">\(markupText(source.forecast)), "
+        + "\(markupText(source.checkpoint))</text><text x=\"12\" y=\"\(totalHeight - 12)\" font-size=\"9\" fill=\"#5b6b7b\">"
+        + "truth \(markupText(source.truth)); to \(evaluation.initialTimes[evaluation.initialTimes.count - 1].display)</text>"
     )
     return parts.joined(separator: "\n") + "\n</svg>\n"
   }
@@ -185,10 +188,6 @@ public struct Scorecard {
     let end = t < 0 ? (r: 33.0, g: 102.0, b: 172.0) : (r: 178.0, g: 24.0, b: 43.0)
     func mix(_ channel: Double) -> Int { Int((247 + (channel - 247) * abs(t)).rounded()) }
     return "rgb(\(mix(end.r)),\(mix(end.g)),\(mix(end.b)))"
-  }
-
-  private func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
   }
 
   private func ratio(_ value: Double) -> String { value.isFinite ? fixed(value, 2) : "–" }

@@ -12,14 +12,14 @@ struct CSVTable {
   init(_ path: String) throws {
     self.path = path
     let text = try Files.readText(path)
-    // A training that is still running may be in the middle of its last line.
-    let lines = text[..<(text.lastIndex(of: "\n") ?? text.startIndex)].split(separator: "\n")
-    guard let header = lines.first.map(csvCells) else {
+    // A training that is still running may be in the middle of its last line, which is left out.
+    let lines = csvRows(text)
+    guard let header = lines.first else {
       throw JigsawError(path, "is empty", expected: "a header and rows")
     }
     columns = header.map(String.init)
     index = Dictionary(header.enumerated().map { ($1, $0) }) { first, _ in first }
-    rows = lines.dropFirst().map(csvCells)
+    rows = Array(lines.dropFirst())
     for (number, row) in rows.enumerated() where row.count != header.count {
       throw JigsawError(
         "\(path):\(number + 2)", "has the wrong number of cells", expected: "\(header.count)", found: "\(row.count)",

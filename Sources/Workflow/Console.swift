@@ -30,8 +30,9 @@ public final class Console: @unchecked Sendable {
   /// Everything said from now on also goes to this file.
   public func attachLog(_ path: String) throws { log = try OutputFile(appendingTo: path) }
 
-  /// A line that stays.
+  /// A line that stays. Control characters of names and messages are shown, and user information of addresses is left out.
   public func say(_ text: String) {
+    let text = terminalText(withoutUserInformation(text))
     closeLine()
     put(text + "\n")
     // The log is a convenience: the run goes on if its disk is full, and what matters throws elsewhere.
@@ -40,6 +41,7 @@ public final class Console: @unchecked Sendable {
 
   /// A state that the next one replaces. Off terminals, shown when the last one was long enough ago or `isFinal`.
   public func update(_ text: String, isFinal: Bool = false) {
+    let text = terminalText(withoutUserInformation(text))
     let now = monotonicSeconds()
     let isDue = isFinal || now - lastLine >= secondsBetweenLines
     if isTerminal {

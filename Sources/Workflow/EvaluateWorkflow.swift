@@ -53,7 +53,7 @@ public struct EvaluateWorkflow {
       evaluation,
       of: Scorecard.Source(
         forecast: Files.absolute(path), checkpoint: reader.lineage?.model?.summary ?? "unknown checkpoint",
-        truth: Ingredients.descriptions(data).map { Files.withoutUserInformation($0.display) }.joined(separator: ", ")))
+        truth: Ingredients.descriptions(data).map { withoutUserInformation($0.display) }.joined(separator: ", ")))
     try world.together(onlyOn: 0) { try write(scorecard, evaluation, reader, to: target) }
     return scorecard.markdown()
   }
@@ -99,7 +99,7 @@ public struct EvaluateWorkflow {
       data: try DataFingerprint(Ingredients.descriptions(configuration.data)), model: reader.lineage?.model,
       settings: [
         "period": "\(times[0]) to \(times[times.count - 1])",
-        "truth": Ingredients.descriptions(configuration.data).map { Files.withoutUserInformation($0.display) }
+        "truth": Ingredients.descriptions(configuration.data).map { withoutUserInformation($0.display) }
           .joined(separator: ", "),
       ])
     made.forecast = Lineage.Forecast(

@@ -26,6 +26,7 @@ enum Ingredients {
         "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
     }
     let named = data.variables + data.staticFields
+    for name in named { try SafeName.require(name, "variable", place: "data") }
     if let other = data.impute.keys.sorted().first(where: { !named.contains($0) }) {
       throw JigsawError(
         "data.impute.\(other)", "is no variable of the data", expected: named.joined(separator: ", "),
@@ -33,7 +34,7 @@ enum Ingredients {
     }
     let cacheBytes =
       cacheBytes
-      ?? data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
+      ?? data.cacheGiB.map { Int(saturating: $0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
       opened ?? open(data, threads: threads), variables: data.variables, levelsHPa: data.levels,
       staticVariables: data.staticFields, impute: data.impute,

@@ -82,7 +82,7 @@ struct RankResources {
 
   /// Memory for decoded fields: what the configuration says of each rank, or a quarter of what is free, shared.
   func fieldBytes(_ data: DataSection) -> Int {
-    data.cacheGiB.map { Int($0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4 / localRanks
+    data.cacheGiB.map { Int(saturating: $0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4 / localRanks
   }
 
   private static let nameLength = 128

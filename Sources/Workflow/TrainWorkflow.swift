@@ -191,7 +191,7 @@ public struct TrainWorkflow {
       try console.attachLog(folder.log)
       try Ingredients.save(statistics, to: folder.statistics)
       // Settings given when it goes on are those of the run from now on.
-      try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
+      try Files.writeAtomically(withoutUserInformation(configuration.yaml(comments: true)), to: folder.configuration)
       try Files.writeAtomically(
         try Provenance(threads: compute.team.count, products: compute.backend.name).json(
           started: Timestamp(seconds: Int64(began))),

@@ -29,7 +29,7 @@ struct Bench: ParsableCommand {
     func run() throws {
       try ranks.run { [output, quick, threads] world in
         let text = try BenchMachine(output: output, isQuick: quick, threads: threads, on: world).run()
-        if world.rank == 0 { print(text) }
+        if world.rank == 0 { show(text) }
       }
     }
   }
@@ -80,7 +80,7 @@ struct Bench: ParsableCommand {
         let report = try BenchStep(configuration, request, on: world).run()
         guard world.rank == 0 else { return }
         let document = try report.json()
-        if json == "-" { print(document, terminator: "") } else { print(report.table) }
+        if json == "-" { show(document, terminator: "") } else { print(report.table) }
         if let json, json != "-" { try Files.writeAtomically(document, to: json) }
       }
     }

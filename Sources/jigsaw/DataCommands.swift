@@ -17,7 +17,7 @@ struct Data: ParsableCommand {
 
     @Argument(help: "A path, or a quoted pattern such as 'data/*.nc'.") var path: String
 
-    func run() throws { print(try StoreInspection.text(path)) }
+    func run() throws { show(try StoreInspection.text(path)) }
   }
 
   struct Stats: ParsableCommand {
@@ -39,7 +39,7 @@ struct Data: ParsableCommand {
       try ranks.run { [output] world in
         let table = try InspectWorkflow.statistics(
           configuration, output: output, on: world, console: world.rank == 0 ? Console() : .silent)
-        if world.rank == 0 { print(table) }
+        if world.rank == 0 { show(table) }
       }
     }
   }
@@ -83,7 +83,7 @@ extension Data {
       let configuration = try settings.load(config)
       try ranks.run { [request] world in
         let line = try ConvertWorkflow(configuration, on: world).run(request)
-        if world.rank == 0 { print(line) }
+        if world.rank == 0 { show(line) }
       }
     }
   }
@@ -113,9 +113,9 @@ extension Data {
       try ranks.run { [checkpoint, noValues] world in
         let findings = try CheckWorkflow(configuration, on: world).run(checkpoint: checkpoint, readsValues: !noValues)
         guard world.rank == 0 else { return }
-        for line in findings.lines { print(line) }
-        for problem in findings.problems { print("problem: \(problem)") }
-        if findings.problems.isEmpty { print("fine") }
+        for line in findings.lines { show(line) }
+        for problem in findings.problems { show("problem: \(problem)") }
+        if findings.problems.isEmpty { show("fine") }
         isBad.withLock { $0 = !findings.problems.isEmpty }
       }
       if isBad.withLock({ $0 }) { throw ExitCode.failure }
@@ -182,7 +182,7 @@ extension Data {
         request.overwrites = overwrite
         try ranks.run { [configuration, request] world in
           let line = try ConvertWorkflow(configuration, on: world).run(request)
-          if world.rank == 0 { print(line) }
+          if world.rank == 0 { show(line) }
         }
       }
     }

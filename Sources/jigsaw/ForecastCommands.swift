@@ -83,7 +83,7 @@ struct Evaluate: ParsableCommand {
     let configuration = try settings.load(run: runFolder)
     try ranks.run { [forecast] world in
       let scorecard = try EvaluateWorkflow(configuration, on: world).run(forecast: forecast)
-      if world.rank == 0 { print(scorecard, terminator: "") }
+      if world.rank == 0 { show(scorecard, terminator: "") }
     }
   }
 }

@@ -14,7 +14,7 @@ struct CheckpointCommand: ParsableCommand {
 
     @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
 
-    func run() throws { print(try InspectWorkflow.checkpoint(path)) }
+    func run() throws { show(try InspectWorkflow.checkpoint(path)) }
   }
 }
 
@@ -58,7 +58,7 @@ extension CheckpointCommand {
       }
     }
 
-    func run() throws { print(try InspectWorkflow.reshard(path, domain: domain, tensor: tensor)) }
+    func run() throws { show(try InspectWorkflow.reshard(path, domain: domain, tensor: tensor)) }
   }
 }
 
@@ -74,7 +74,7 @@ struct Config: ParsableCommand {
     @Flag(help: "Explain every setting.") var comments = false
     @OptionGroup var settings: Settings
 
-    func run() throws { print(try settings.load(config).yaml(comments: comments), terminator: "") }
+    func run() throws { show(try settings.load(config).yaml(comments: comments), terminator: "") }
   }
 
   struct Validate: ParsableCommand {
@@ -84,14 +84,14 @@ struct Config: ParsableCommand {
     @Argument(help: "The configuration (YAML).") var config: String
     @OptionGroup var settings: Settings
 
-    func run() throws { print(try InspectWorkflow.validate(settings.load(config), file: config)) }
+    func run() throws { show(try InspectWorkflow.validate(settings.load(config), file: config)) }
   }
 
   struct Schema: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Print the JSON Schema of configurations, for editors.")
 
-    func run() throws { print(try RunConfiguration.schema(), terminator: "") }
+    func run() throws { show(try RunConfiguration.schema(), terminator: "") }
   }
 }
 
@@ -104,7 +104,7 @@ struct Init: ParsableCommand {
   func run() throws {
     if Files.exists(path) { throw JigsawError(path, "already exists", remedy: "name another file") }
     try Files.writeAtomically(RunConfiguration.example.yaml(comments: true), to: path)
-    print("wrote \(path); name your data under data.sources, then 'jigsaw config validate \(path)'")
+    show("wrote \(path); name your data under data.sources, then 'jigsaw config validate \(path)'")
   }
 }
 
@@ -112,11 +112,11 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Show the machine, the libraries and the kernels that were chosen.")
 
-  func run() throws { print(try Doctor.report()) }
+  func run() throws { show(try Doctor.report()) }
 }
 
 struct Version: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Print the version.")
 
-  func run() throws { print("jigsaw \(jigsawVersion)") }
+  func run() throws { show("jigsaw \(jigsawVersion)") }
 }

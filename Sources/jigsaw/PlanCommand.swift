@@ -90,12 +90,12 @@ struct Plan: ParsableCommand {
     request.reads = reading
     let workflow = PlanWorkflow(try settings.load(config), request)
     if let sweep, let output {
-      print(try PlanSweep(workflow, ranks: PlanSweep.powers(sweep.range)).run(into: output))
+      show(try PlanSweep(workflow, ranks: PlanSweep.powers(sweep.range)).run(into: output))
       return
     }
     let report = try workflow.run()
     let document = try report.json()
-    if json == "-" { print(document, terminator: "") } else { print(counts ? report.counts : report.text) }
+    if json == "-" { show(document, terminator: "") } else { print(counts ? report.counts : report.text) }
     if let json, json != "-" { try Files.writeAtomically(document, to: json) }
   }
 }
@@ -110,7 +110,7 @@ struct Machines: ParsableCommand {
 
   @Argument(help: "A machine of the list.") var name: String?
 
-  func run() throws { print(try PlanWorkflow.machines(named: name), terminator: "") }
+  func run() throws { show(try PlanWorkflow.machines(named: name), terminator: "") }
 }
 
 /// "2x4x1".

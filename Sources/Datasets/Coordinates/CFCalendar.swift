@@ -118,7 +118,7 @@ enum CFCalendar: String, Sendable {
     let length = Int((next.seconds - start.seconds) / 86_400)
     let place: Int
     switch self {
-    case .days360: place = Int((Double((dayOfYear + 1) * length) / 360).rounded(.toNearestOrEven)) - 1
+    case .days360: place = Int(saturating: (Double((dayOfYear + 1) * length) / 360).rounded(.toNearestOrEven)) - 1
     case .noleap: place = dayOfYear + (length == 366 && dayOfYear >= 59 ? 1 : 0)
     default:
       if length == 365 && dayOfYear == 59 { return nil }

@@ -58,7 +58,7 @@ public struct CFTime: Sendable {
       guard !overflow else { throw beyond("\(value)") }
       seconds = product
     } else {
-      let perSecond = Int64((1 / secondsPerUnit).rounded())
+      let perSecond = Int64(saturating: (1 / secondsPerUnit).rounded())
       let (quotient, rest) = value.quotientAndRemainder(dividingBy: perSecond)
       seconds = quotient + (2 * rest >= perSecond ? 1 : 2 * rest < -perSecond ? -1 : 0)
     }
@@ -69,13 +69,14 @@ public struct CFTime: Sendable {
   private func timestamp(digits value: Double) throws -> Timestamp {
     guard value.isFinite, value >= 1e4, value < 1e9 else { throw beyond("\(value)") }
     let whole = value.rounded(.down)
-    let number = Int(whole)
+    let number = Int(saturating: whole)
     let date = CFCalendar.Date(
       year: number / 10_000, month: number / 100 % 100, day: number % 100, seconds: 0)
     guard let midnight = calendar.seconds(date) else {
       throw JigsawError(place, "has a date that can't be", expected: "%Y%m%d", found: "\(number)")
     }
-    return try timestamp(calendarSeconds: midnight + Int64(((value - whole) * 86_400).rounded()), "\(value)")
+    return try timestamp(
+      calendarSeconds: midnight + Int64(saturating: ((value - whole) * 86_400).rounded()), "\(value)")
   }
 
   private func timestamp(calendarSeconds seconds: Int64, _ value: String) throws -> Timestamp {

@@ -108,6 +108,6 @@ extension StoreAxes {
     guard seconds.magnitude < 1e10 else {
       throw JigsawError("\(store.location): \(name)", "has a lead time that can't be", found: "\(seconds) s")
     }
-    return Int64(seconds)
+    return Int64(saturating: seconds)
   }
 }

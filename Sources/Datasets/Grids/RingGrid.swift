@@ -78,8 +78,8 @@ extension RingGrid.Ring {
     let length = to - from
     for start in isClosed ? [turned] : [turned, turned - 360] {
       let end = start + length
-      let first = max(Int((start / width).rounded(.down)), isClosed ? .min : 0)
-      let last = min(Int((end / width).rounded(.up)) - 1, isClosed ? .max : count - 1)
+      let first = max(Int(saturating: (start / width).rounded(.down)), isClosed ? .min : 0)
+      let last = min(Int(saturating: (end / width).rounded(.up)).addingSaturating(-1), isClosed ? .max : count - 1)
       if first > last { continue }
       for cell in first...last {
         let shared = min(end, Double(cell + 1) * width) - max(start, Double(cell) * width)

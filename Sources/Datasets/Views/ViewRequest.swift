@@ -167,7 +167,7 @@ public struct ViewRequest: Sendable {
       cutout.minimumDistanceKm = try number("min_distance_km", 0)
       cutout.maximumDistanceKm = try number("max_distance_km", 0)
       cutout.croppingDistance = try number("cropping_distance", 0) ?? cutout.croppingDistance
-      cutout.neighbours = Int(min(64, try number("neighbours", 3) ?? Double(cutout.neighbours)))
+      cutout.neighbours = Int(saturating: min(64, try number("neighbours", 3) ?? Double(cutout.neighbours)))
       return try cutout.combine(parts, key: "\(key).cutout")
     }
   }

@@ -12,14 +12,7 @@ final class GRIBFile: Sendable {
 
   init(_ path: String) throws {
     self.path = path
-    descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw JigsawError(path, "can't open this file (\(Files.reason()))") }
-    var info = stat()
-    guard fstat(descriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw JigsawError(path, "is not a regular file")
-    }
-    size = Int(info.st_size)
+    (descriptor, size) = try Files.openToRead(path)
   }
 
   deinit { close(descriptor) }

@@ -14,6 +14,7 @@ public final class NetCDFStore: ArrayStore {
 
   public init(_ path: String) throws {
     location = path
+    try Files.requireNoSpecialFile(path)
     if let needed = try ClassicHeader.requiredByteCount(path), let size = Files.size(path), size < needed {
       throw JigsawError(
         path, "was cut short", expected: "\(needed) bytes", found: "\(size)", remedy: "copy the file again")

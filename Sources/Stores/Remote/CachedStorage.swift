@@ -61,7 +61,10 @@ public final class CachedStorage: Storage {
     self.inner = inner
     self.place = place ?? inner.location
     self.options = options
+    // What is kept may be for this user's eyes only.
+    let isNew = !Files.exists(options.folder)
     try Files.createDirectory(options.folder)
+    if isNew { chmod(options.folder, 0o700) }
     let probe = temporaryPath()
     try OutputFile(creating: probe, shownAs: options.folder).close()
     try Files.remove(probe)
@@ -159,6 +162,7 @@ public final class CachedStorage: Storage {
     do {
       try Files.createDirectory(Files.parent(of: entry.path))
       let file = try OutputFile(creating: temporary)
+      chmod(temporary, 0o600)
       try header(entry.identity, part).withUnsafeBytes { try file.write($0) }
       try entry.identity.withUnsafeBytes { try file.write($0) }
       try part.bytes.withUnsafeBytes { try file.write($0) }

@@ -9,6 +9,7 @@ import Synchronization
 /// Values as resources of a web server or object store below a URL. What breaks off, stays silent or is refused for the
 /// moment is asked for again, with growing pauses; what remains incomplete is an error.
 public struct HTTPStorage: Storage {
+  /// Without user name and password.
   public let location: String
   /// The address that keys are added to.
   let base: String
@@ -49,14 +50,16 @@ public struct HTTPStorage: Storage {
     }
     var place = given
     while place.last == "/" { place.removeLast() }
-    location = "\(scheme)://\(place)"
+    location = withoutUserInformation("\(scheme)://\(place)")
     switch scheme {
     case "http", "https":
       guard !place.contains(where: { "?#".contains($0) }) else {
         throw JigsawError(
           address, "has a query or a fragment", expected: "the address of a folder, to which names can be added")
       }
-      base = location
+      // What a run's folder has in place of them; then they are taken from ~/.netrc.
+      let isMasked = place.hasPrefix("***@")
+      base = "\(scheme)://\(isMasked ? String(place.dropFirst(4)) : place)"
       bucket = nil
       return
     case "gs", "s3": break

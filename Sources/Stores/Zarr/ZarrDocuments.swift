@@ -12,6 +12,9 @@ struct ZarrDocuments {
 
   /// Groups in groups that are looked into.
   private static let deepest = 8
+  /// Names that are looked at, in all groups together.
+  private static let entryLimit = 100_000
+  private var entryCount = 0
 
   init(_ storage: any Storage) throws {
     if let json = try ZarrDocuments.document(storage, "zarr.json") {
@@ -76,14 +79,32 @@ struct ZarrDocuments {
 
   /// No name may lead out of the store.
   private func requireSafe(_ name: String) throws {
-    // Bytes, since a slash and an accent make one Character.
-    let slash = UInt8(ascii: "/")
-    let parts = name.utf8.split(separator: slash)
-    // The system takes a name to end at a zero byte.
-    if name.utf8.first == slash || name.utf8.contains(0) || parts.contains(where: { $0.elementsEqual("..".utf8) }) {
-      throw JigsawError(
-        place, "has the key '\(name)', which leads out of the store", remedy: "don't trust this store")
+    if name.isEmpty { return }
+    if let problem = SafeName.problem(name) {
+      throw JigsawError(place, "has the key '\(name.prefix(80))', which \(problem)", remedy: "don't trust this store")
     }
+  }
+
+  /// - Throws: when a group lists more than a store can have.
+  private mutating func list(_ storage: any Storage, _ group: String) throws -> [String] {
+    let entries = try storage.list(group)
+    entryCount += entries.count
+    guard entryCount <= ZarrDocuments.entryLimit else {
+      throw JigsawError(
+        storage.location, "has too many names in its groups", expected: "at most \(ZarrDocuments.entryLimit)",
+        remedy: "consolidate its metadata")
+    }
+    return entries
+  }
+
+  /// Whether a group is one of those above it, by a link.
+  private func isCycle(_ storage: any Storage, _ group: String) -> Bool {
+    var above = group
+    while let slash = above.lastIndex(of: "/") {
+      above = String(above[..<slash])
+      if storage.isSameFolder(group, above) { return true }
+    }
+    return storage.isSameFolder(group, "")
   }
 
   private mutating func add(_ name: String, version3 document: JSONValue) {
@@ -91,25 +112,29 @@ struct ZarrDocuments {
   }
 
   private mutating func list3(_ storage: any Storage, _ group: String, depth: Int) throws {
-    for entry in try storage.list(group) {
+    for entry in try list(storage, group) {
       let name = group.isEmpty ? entry : "\(group)/\(entry)"
       guard entry != "zarr.json", let document = try ZarrDocuments.document(storage, "\(name)/zarr.json") else {
         continue
       }
       if document["node_type"]?.string == "array" {
+        try requireSafe(name)
         add(name, version3: document)
-      } else if depth < ZarrDocuments.deepest {
+      } else if depth < ZarrDocuments.deepest, !isCycle(storage, name) {
         try list3(storage, name, depth: depth + 1)
       }
     }
   }
 
   private mutating func list2(_ storage: any Storage, _ group: String, depth: Int) throws {
-    for entry in try storage.list(group) where !entry.hasPrefix(".z") {
+    for entry in try list(storage, group) where !entry.hasPrefix(".z") {
       let name = group.isEmpty ? entry : "\(group)/\(entry)"
       if let document = try ZarrDocuments.document(storage, "\(name)/.zarray") {
+        try requireSafe(name)
         arrays[name] = (document, try ZarrDocuments.document(storage, "\(name)/.zattrs") ?? .object([:]))
-      } else if depth < ZarrDocuments.deepest, try storage.readDocument("\(name)/.zgroup") != nil {
+      } else if depth < ZarrDocuments.deepest, try storage.readDocument("\(name)/.zgroup") != nil,
+        !isCycle(storage, name)
+      {
         try list2(storage, name, depth: depth + 1)
       }
     }

@@ -36,8 +36,8 @@ extension ZarrMetadata {
     form: ChunkPipeline.Form, codecs: [BytesCodec]
   ) {
     let given = document.json["filters"] ?? .null
-    guard let list = given == .null ? [] : given.array, list.count <= 16 else {
-      throw document.invalid("filters", "a list of filters")
+    guard let list = given == .null ? [] : given.array, list.count <= codecLimit else {
+      throw document.invalid("filters", "a list of at most \(codecLimit) filters")
     }
     var (filters, codecs): ([ArrayFilter], [BytesCodec]) = ([], [])
     var last = (type: type, isBigEndian: isBigEndian)

@@ -75,7 +75,9 @@ extension ZarrMetadata {
   private static func pipeline(
     _ json: JSONValue?, _ key: String, _ shape: [Int], _ type: ScalarType, _ document: Document, depth: Int
   ) throws -> ChunkPipeline {
-    guard let list = json?.array, !list.isEmpty else { throw document.invalid(key, "a list of codecs", found: json) }
+    guard let list = json?.array, !list.isEmpty, list.count <= codecLimit else {
+      throw document.invalid(key, "a list of at most \(codecLimit) codecs", found: json)
+    }
     func unknown(_ codec: JSONValue) -> JigsawError {
       document.invalid(
         key,
@@ -90,7 +92,7 @@ extension ZarrMetadata {
       guard let found = Extension(codec) else { throw unknown(codec) }
       let settings = found.configuration
       switch found.name {
-      case let name where form == nil && filters.count < 16 && name.hasPrefix(numcodecsPrefix):
+      case let name where form == nil && name.hasPrefix(numcodecsPrefix):
         let name = String(name.dropFirst(numcodecsPrefix.count))
         guard filters.last?.packsBits != true,
           let filter = ArrayFilter(name, settings, decoded: filters.last?.encoded ?? type)

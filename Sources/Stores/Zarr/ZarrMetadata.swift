@@ -35,6 +35,9 @@ struct ZarrMetadata: Sendable {
   /// The largest chunk that is decoded; a larger one is taken for a damaged document.
   static let chunkLimit = ArrayInfo.chunkByteLimit
 
+  /// The most codecs or filters of an array.
+  static let codecLimit = 16
+
   /// Reads values of a document with errors that name it.
   struct Document {
     let json: JSONValue

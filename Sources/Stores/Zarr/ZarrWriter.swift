@@ -16,6 +16,7 @@ public final class ZarrWriter: ArrayWriter {
     temporary: String? = nil, format: Int = 2
   ) throws {
     precondition(format == 2 || format == 3)
+    try definition.requireSafeNames(path)
     self.path = path
     self.joins = joins
     isResumable = resuming

@@ -1,0 +1,114 @@
+@testable import Basics
+import TestSupport
+import Testing
+
+@testable import Stores
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// What strangers may send: names, sizes, pipes, links. Each ends in a sentence.
+@Suite struct UntrustedInputTests {
+  private static let badNames = [
+    "", "..", ".", "../t", "a/../b", "/a", "a/", "a//b", "a\0b", "a\u{1B}[31m", "a\nb", "NUL", "con.txt", "a/LPT1",
+    String(repeating: "x", count: 300), Array(repeating: "abc", count: 400).joined(separator: "/"),
+  ]
+
+  @Test(arguments: badNames) func namesThatLeadElsewhereAreRefused(name: String) {
+    #expect(SafeName.problem(name) != nil)
+    #expect(throws: JigsawError.self) { try SafeName.require(name, "variable", place: "here") }
+  }
+
+  @Test(arguments: ["t2m", "t_500", "group/t2m", "Zürich", "a..b", ".zattrs", "<b>", "a,b", "=1", "console"])
+  func otherNamesAreTaken(name: String) { #expect(SafeName.problem(name) == nil) }
+
+  @Test func writersRefuseNamesThatLeadElsewhere() throws {
+    let folder = try TemporaryFolder()
+    try Files.createDirectory("\(folder.path)/other.zarr/t")
+    try Files.writeAtomically("mine", to: "\(folder.path)/other.zarr/t/.zarray")
+    for format in [2, 3] {
+      let definition = StoreDefinition(
+        dimensions: [.init(name: "x", size: 2)],
+        arrays: [ArrayDefinition(name: "../other.zarr/t", type: .float32, dimensions: ["x"])])
+      let error = #expect(throws: JigsawError.self) {
+        try createStore("\(folder.path)/out.zarr", definition, zarrFormat: format)
+      }
+      #expect(error?.description.contains("leads out of its folder") == true)
+    }
+    #expect(try Files.readText("\(folder.path)/other.zarr/t/.zarray") == "mine")
+  }
+
+  /// A test that hangs fails by its time limit.
+  @Test(.timeLimit(.minutes(1))) func pipesAreNotWaitedFor() throws {
+    let folder = try TemporaryFolder()
+    let pipe = "\(folder.path)/pipe.nc"
+    try #require(mkfifo(pipe, 0o600) == 0)
+    #expect(throws: JigsawError(pipe, "is not a regular file")) { try Files.read(pipe) }
+    #expect(throws: JigsawError(pipe, "is not a regular file")) { try Safetensors.File(pipe) }
+    #expect(throws: JigsawError(pipe, "is not a regular file")) { try GRIBFile(pipe) }
+    #expect(throws: JigsawError(pipe, "is not a regular file")) { try NetCDFStore(pipe) }
+    #expect(throws: JigsawError("/dev/zero", "is not a regular file")) { try Files.read("/dev/zero") }
+  }
+
+  private static let array =
+    "{\"zarr_format\": 2, \"shape\": [1], \"chunks\": [1], \"dtype\": \"<f4\", \"compressor\": null, "
+    + "\"fill_value\": 0, \"order\": \"C\", \"filters\": null}"
+
+  /// Links from a group to one above it would be followed through all depths: 2⁸ groups of two links.
+  @Test func linksToGroupsAboveAreNotFollowed() throws {
+    let folder = try TemporaryFolder()
+    let top = "\(folder.path)/a.zarr"
+    try Files.createDirectory("\(top)/g/t")
+    for group in [top, "\(top)/g"] { try Files.writeAtomically("{\"zarr_format\": 2}", to: "\(group)/.zgroup") }
+    try Files.writeAtomically(Self.array, to: "\(top)/g/t/.zarray")
+    try #require(symlink("..", "\(top)/g/up") == 0 && symlink(".", "\(top)/g/same") == 0)
+    #expect(try ZarrStore(top).arrays.keys.sorted() == ["g/t"])
+  }
+
+  @Test func groupsWithTooManyNamesAreRefused() throws {
+    var values: [String: [UInt8]] = [".zgroup": Array("{\"zarr_format\": 2}".utf8)]
+    for i in 0...100_000 { values["n\(i)"] = [] }
+    let error = #expect(throws: JigsawError.self) { try ZarrStore(MemoryStorage(values)) }
+    #expect(error?.problem == "has too many names in its groups")
+  }
+
+  /// Each codec may lengthen a chunk by an eighth; of hundreds the length was beyond all numbers.
+  @Test(arguments: [2, 3]) func moreThanSixteenCodecsAreRefused(version: Int) throws {
+    func store(_ count: Int) -> MemoryStorage {
+      if version == 2 {
+        let filters = Array(repeating: "{\"id\": \"zlib\", \"level\": 1}", count: count).joined(separator: ",")
+        let document = Self.array.replacing("\"filters\": null", with: "\"filters\": [\(filters)]")
+        return MemoryStorage([".zgroup": Array("{\"zarr_format\": 2}".utf8), "a/.zarray": Array(document.utf8)])
+      }
+      let codecs = Array(repeating: "{\"name\": \"gzip\", \"configuration\": {\"level\": 1}}", count: count - 1)
+      let bytes = "{\"name\": \"bytes\", \"configuration\": {\"endian\": \"little\"}}"
+      let document =
+        "{\"zarr_format\": 3, \"node_type\": \"array\", \"shape\": [1], \"data_type\": \"float32\", \"fill_value\": 0, "
+        + "\"chunk_grid\": {\"name\": \"regular\", \"configuration\": {\"chunk_shape\": [1]}}, "
+        + "\"chunk_key_encoding\": {\"name\": \"default\"}, "
+        + "\"codecs\": [\(([bytes] + codecs).joined(separator: ","))]}"
+      return MemoryStorage([
+        "zarr.json": Array("{\"zarr_format\": 3, \"node_type\": \"group\"}".utf8), "a/zarr.json": Array(document.utf8),
+      ])
+    }
+    #expect(try ZarrStore(store(16)).arrays.count == 1)
+    for count in [17, 1_000] { #expect(throws: JigsawError.self) { try ZarrStore(store(count)) } }
+  }
+
+  @Test func numbersBeyondIntegersSaturate() {
+    #expect(Int(saturating: 1e300) == .max && Int(saturating: -1e19) == .min && Int(saturating: .nan) == 0)
+    #expect(Int(saturating: 0x1p63) == .max && Int(saturating: -2.9) == -2 && Int64(saturating: .infinity) == .max)
+    #expect(Int.max.multipliedSaturating(by: -2) == .min && Int.min.addingSaturating(-1) == .min)
+    #expect(Timestamp(seconds: .max).adding(hours: .max).seconds == .max)
+    #expect(checkedProduct([1 << 40, 1 << 40]) == nil && checkedProduct([1 << 40, 1 << 40, 0]) == nil)
+    #expect(checkedProduct([3, 4, 5]) == 60 && checkedProduct([-1]) == nil && checkedProduct([]) == 1)
+    #expect(duration(1e300).isEmpty == false)
+  }
+
+  @Test func documentsWithTooManyValuesAreRefused() throws {
+    let text = "[" + Array(repeating: "0", count: 100).joined(separator: ",") + "]"
+    #expect(throws: JSONParser.Failure.self) { try JSONParser.parse(Array(text.utf8), valueLimit: 100) }
+    #expect(try JSONParser.parse(Array(text.utf8), valueLimit: 101).array?.count == 100)
+  }
+}
