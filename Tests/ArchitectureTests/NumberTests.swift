@@ -11,7 +11,7 @@ import Testing
   private static let bounded = [
     "startedCount", "Double(values[Int(sources[entry])", "Double(bytes) * (Double(sample)", "(247 + (channel - 247)",
     "log10(abs(value))",
-    "Int(saturating:", "Int64(saturating:", "Int(exactly:",
+    "(saturating:", "(exactly:",
   ]
 
   /// A conversion of what is visibly a floating-point expression.

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct UntrustedConfigurationTests {
   @Test func controlCharactersSurviveYAML() throws {
-    for text in ["two\u{1B}hands", "a\u{7F}b", "\u{85}x", "l\u{2028}m", "\u{FEFF}b", "q\"\\\n\t\r\n", "\u{9B}\u{1}"] {
+    for text in ["two\u{1B}hands", "a\u{7F}b", "\u{85}x", "l\u{2028}m", "b\u{FEFF}", "q\"\\\n\t\r\n", "\u{9B}\u{1}"] {
       var configuration = RunConfiguration.example
       configuration.data.notice = text
       let read = try RunConfiguration.parse(configuration.yaml(comments: true), file: "test")

@@ -50,7 +50,7 @@ import Workflow
         try MeshTrainingTests.column("\(path)/metrics.csv", "gradient_norm"),
         try MeshTrainingTests.column("\(path)/validation.csv", "loss"),
         try MeshTrainingTests.column("\(path)/validation.csv", "rmse_msl"),
-        try MeshTrainingTests.column("\(path)/evaluation/scores.csv", "rmse"),
+        try MeshTrainingTests.column("\(path)/evaluation-\(run)/scores.csv", "rmse"),
       ]
     }
     let expected = try scores(MeshTrainingTests.Layout(), "one")
