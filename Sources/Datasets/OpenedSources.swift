@@ -29,7 +29,7 @@ public struct OpenedSources: Sendable {
         .joined(separator: ", ")
     }
     selection = (chosen + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
-    origin = (paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
+    origin = withoutUserInformation((paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; "))
     var stores: [(source: Int, store: any GridFields)] = []
     for (index, source) in sources.enumerated() {
       for store in try source.openStores(key: "data.sources[\(index)]", rows: rows, workers: workers) {

@@ -38,8 +38,8 @@ public struct SourceDescription: Sendable {
       "\(key).path", "is empty", remedy: "name a NetCDF file, a Zarr folder or an Anemoi dataset, or use open")
   }
 
-  /// For messages: the path, or what is opened.
-  public var display: String { path.isEmpty ? open?.line ?? "" : path }
+  /// For messages and files: the path, or what is opened, without user information.
+  public var display: String { withoutUserInformation(path.isEmpty ? open?.line ?? "" : path) }
 
   /// What it stands for on a regular grid: its stores, or the view that it asks for.
   ///
