@@ -177,8 +177,8 @@ let package = Package(
     tests(
       "WorkflowTests",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Models", "Datasets", "Training", "Configuration",
-        "Workflow",
+        "Basics", "Tensors", "Communication", "Execution", "Models", "Stores", "Datasets", "Training", "Configuration",
+        "Verification", "Workflow",
         "TestSupport",
       ]),
     tests("ArchitectureTests", ["Basics"]),

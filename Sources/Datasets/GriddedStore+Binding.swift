@@ -58,6 +58,12 @@ extension GriddedStore {
     {
       throw StoreAxes.misfit(array.dimensions[index], in: store, place)
     }
+    if level == nil, Lexicon.isOnLevels(variable.name), let scalar = scalarPressure(of: array) {
+      throw JigsawError(
+        place, "lies on the single level of its coordinate '\(scalar)', which has no dimension",
+        expected: "a dimension of levels", found: names.joined(separator: ", "),
+        remedy: "give it one, for example with xarray's expand_dims('\(scalar)'), and put files of several levels together")
+    }
     let units = array.units
     var conversion = UnitConversion.none
     if let units, Lexicon[name] != nil {
@@ -80,6 +86,18 @@ extension GriddedStore {
       packing: try refusal == nil ? packing.get() : .plain, refusal: refusal, time: time, level: level, member: member,
       latitude: latitude,
       longitude: longitude)
+  }
+
+  /// The coordinate without dimensions that says on which pressure a variable lies, if there is one.
+  private func scalarPressure(of array: ArrayInfo) -> String? {
+    let named = [array.attributes["coordinates"], store.attributes["coordinates"]].compactMap { $0?.text }
+      .flatMap { $0.split(whereSeparator: \.isWhitespace).map(String.init) }
+    return store.arrays.values.sorted { $0.name < $1.name }.first { candidate in
+      guard candidate.shape.isEmpty else { return false }
+      if candidate.attributes["standard_name"]?.text == "air_pressure" { return true }
+      let isPressure = candidate.units.map { UnitConversion(from: $0, to: "hPa") != nil } ?? false
+      return isPressure && named.contains(candidate.name)
+    }?.name
   }
 
   private func isModelLevel(_ dimension: String) -> Bool {

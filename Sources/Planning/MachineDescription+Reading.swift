@@ -77,6 +77,11 @@ extension MachineDescription {
       if !value.isFinite || value < 0 || value == 0 && !mayBeZero || value > 1e30 {
         try fail(key, mayBeZero ? "0 or more" : "above 0", value)
       }
+      // Far beyond any machine, and small enough for times and bytes made of them to be counted.
+      if value != 0 && value < 1e-15 { try fail(key, "at least 1e-15", value) }
+      if value > 1e24 { try fail(key, "at most 1e24", value) }
+      if key.hasSuffix("Seconds") && value > 3_600 { try fail(key, "at most 3600 s", value) }
+      if key.hasSuffix("hareReached") && value < 1e-4 { try fail(key, "at least 1e-4", value) }
       if key.hasSuffix("hareReached") && value > 1 || key == "straggling" && value > 1 {
         try fail(key, "at most 1", value)
       }

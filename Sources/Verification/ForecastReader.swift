@@ -45,7 +45,8 @@ public struct ForecastReader: Sendable {
     let clock = try CFTime(
       units: info.attributes["units"]?.text ?? "", calendar: info.attributes["calendar"]?.text, place: "\(path): time")
     initialTimes = try coordinate("time").integers.map(clock.timestamp)
-    leadHours = try coordinate("prediction_timedelta").integers.map { Int($0) }
+    leadHours = try ForecastReader.leadHours(
+      coordinate("prediction_timedelta").doubles, store.info("prediction_timedelta"), path)
     let levels = store.arrays["level"] == nil ? [] : try coordinate("level").doubles
     var channels: [Channel] = []
     var sources: [Source] = []
@@ -68,6 +69,25 @@ public struct ForecastReader: Sendable {
     }
     self.channels = channels
     self.sources = sources
+  }
+
+  /// Lead times in hours, whatever unit they are stored in.
+  private static func leadHours(_ values: [Double], _ info: ArrayInfo, _ path: String) throws -> [Int] {
+    let place = "\(path): \(info.name)"
+    guard let units = info.units, let seconds = CFTime.seconds(unit: units) else {
+      throw JigsawError(
+        place, "has units that are no span of time", expected: "hours, days, minutes, seconds or the like",
+        found: info.units.map { "'\($0)'" } ?? "none", remedy: "write them with their unit")
+    }
+    return try values.map { value in
+      let hours = value * seconds / 3_600
+      guard hours.isFinite, abs(hours - hours.rounded()) < 1e-6, (0...1_000_000).contains(hours) else {
+        throw JigsawError(
+          place, "has a lead that can't be verified", expected: "whole hours", found: "\(significant(value)) \(units)",
+          remedy: "keep leads of whole hours")
+      }
+      return Int(saturating: hours.rounded())
+    }
   }
 
   private static func lineage(_ store: any ArrayStore, _ path: String) throws -> Lineage? {

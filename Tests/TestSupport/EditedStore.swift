@@ -9,6 +9,17 @@ public struct EditedStore {
     public var chunks: [Int]?
     public var attributes: [String: AttributeValue]
     public var values: [Double]
+
+    public init(
+      type: ScalarType, dimensions: [String], chunks: [Int]? = nil, attributes: [String: AttributeValue],
+      values: [Double]
+    ) {
+      self.type = type
+      self.dimensions = dimensions
+      self.chunks = chunks
+      self.attributes = attributes
+      self.values = values
+    }
   }
 
   public var sizes: [(name: String, size: Int)] = []

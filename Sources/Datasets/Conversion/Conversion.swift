@@ -34,6 +34,8 @@ public struct Conversion {
 
   /// - Throws: when the layout can't hold the fields.
   public init(_ input: ConversionInput, to path: String, _ options: Options) throws {
+    // In variables of their own, dates that are not there need no place; Anemoi names them instead.
+    let input = options.layout == .fields ? input.withoutMissingDates() : input
     self.input = input
     self.path = path
     self.options = options

@@ -11,7 +11,7 @@ public struct ConversionInput {
   }
 
   let fields: [Field]
-  /// At one interval.
+  /// At one interval, but for those that were left out (`withoutMissingDates`).
   let dates: [Timestamp]
   /// Indices of dates that the source lacks.
   let missing: Set<Int>
@@ -25,7 +25,25 @@ public struct ConversionInput {
   /// Fills [fields, points] of a date that isn't missing; dates are best read in ascending order.
   let read: (_ date: Int, UnsafeMutablePointer<Float>) throws -> Void
 
-  var intervalSeconds: Int64 { dates.count > 1 ? dates[1].seconds - dates[0].seconds : 6 * 3_600 }
+  var intervalSeconds: Int64 { zip(dates, dates.dropFirst()).map { $1.seconds - $0.seconds }.min() ?? 6 * 3_600 }
+
+  /// The same without the dates that the source lacks.
+  func withoutMissingDates() -> ConversionInput {
+    if missing.isEmpty { return self }
+    let kept = dates.indices.filter { !missing.contains($0) }
+    return ConversionInput(keeping: kept, of: self)
+  }
+
+  private init(keeping kept: [Int], of all: ConversionInput) {
+    fields = all.fields
+    dates = kept.map { all.dates[$0] }
+    missing = []
+    points = all.points
+    grid = all.grid
+    origin = all.origin
+    startsChunk = { all.startsChunk(kept[$0], kept[$1]) }
+    read = { try all.read(kept[$0], $1) }
+  }
 
   /// The channels and static fields of a dataset, between two dates.
   ///

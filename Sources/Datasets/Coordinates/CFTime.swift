@@ -98,7 +98,7 @@ public struct CFTime: Sendable {
   // MARK: Units
 
   /// Seconds of a unit that CF allows, by any of its spellings; nil for months and years, which differ in length.
-  static func seconds(unit: String) -> Double? {
+  public static func seconds(unit: String) -> Double? {
     let lower = unit.lowercased()
     return seconds[lower] ?? (lower.hasSuffix("s") ? seconds[String(lower.dropLast())] : nil)
   }

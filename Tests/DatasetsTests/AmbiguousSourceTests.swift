@@ -1,0 +1,82 @@
+import Basics
+import Communication
+import Stores
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+/// Data whose configuration leaves open what is meant, and gaps that are stored anew.
+@Suite struct AmbiguousSourceTests {
+  private func problem(_ paths: [String], _ variables: [String], levels: [Double] = []) -> String {
+    do {
+      _ = try FieldDataset(
+        sources: paths.map { SourceDescription(path: $0) }, variables: variables, levelsHPa: levels)
+      return "none"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  @Test func aVariableOfTwoSourcesIsRefused() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.upper, data.levels, data.statics) = ([], [], [])
+    for (name, variables) in [("a", ["msl"]), ("b", ["msl", "u"])] {
+      data.surface = variables
+      try data.write("\(folder.path)/\(name).nc")
+    }
+    let (a, b) = ("\(folder.path)/a.nc", "\(folder.path)/b.nc")
+    let found = problem([a, b], ["msl", "u"])
+    #expect(found.contains("data.variables: msl: is in several sources"), "\(found)")
+    #expect(found.contains("\(a) (msl) and \(b) (msl)"))
+    #expect(problem([a], ["msl"]) == "none" && problem([b], ["msl", "u"]) == "none")
+  }
+
+  /// What xarray's sel(level=850) leaves.
+  @Test(arguments: [[], [850], [300]]) func aLevelWithoutDimensionIsNotIgnored(levels: [Double]) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/t.nc"
+    var data = SyntheticData()
+    (data.upper, data.levels, data.statics, data.surface) = ([], [], [], ["t", "msl"])
+    try data.write(path)
+    var store = try EditedStore(path)
+    store.arrays["level"] = .init(
+      type: .float64, dimensions: [], chunks: nil,
+      attributes: ["units": .text("hPa"), "standard_name": .text("air_pressure")], values: [850])
+    try Files.remove(path)
+    try store.write(path)
+    let found = problem([path], ["t"], levels: levels)
+    #expect(found.contains("t.nc: t: lies on the single level of its coordinate 'level'"), "\(found)")
+    #expect(problem([path], ["msl"]) == "none")
+  }
+
+  @Test func gapsStayGapsWhenStoredAnew() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    data.times = 8
+    try data.write("\(folder.path)/first.nc")
+    data.start = data.start.adding(hours: 12 * 6)
+    try data.write("\(folder.path)/second.nc")
+    func dataset(_ path: String) throws -> FieldDataset {
+      try FieldDataset(
+        sources: [SourceDescription(path: path)], variables: ["z", "msl"], levelsHPa: [850],
+        staticVariables: ["orog"])
+    }
+    let source = try dataset("\(folder.path)/*.nc")
+    let path = "\(folder.path)/anew.zarr"
+    var options = Conversion.Options()
+    options.layout = .fields
+    try Conversion(ConversionInput(source, from: nil, through: nil), to: path, options).run(on: SingleRank()) { _, _ in
+    }
+    let stored = try dataset(path)
+    #expect(stored.times == source.times && stored.times.count == 16)
+    let size = source.channels.count * source.grid.count
+    for time in source.times.indices {
+      var (expected, found) = ([Float](repeating: 0, count: size), [Float](repeating: 1, count: size))
+      try expected.withUnsafeMutableBufferPointer { try source.readChecked(time: time, into: $0.baseAddress!) }
+      try found.withUnsafeMutableBufferPointer { try stored.readChecked(time: time, into: $0.baseAddress!) }
+      #expect(found == expected)
+    }
+  }
+}

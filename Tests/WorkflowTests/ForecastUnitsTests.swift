@@ -1,0 +1,39 @@
+import Basics
+import Configuration
+import Stores
+import TestSupport
+import Testing
+import Verification
+
+@testable import Workflow
+
+@Suite struct ForecastUnitsTests {
+  /// xarray writes days when all leads are whole days.
+  @Test func leadsAreReadInTheirUnit() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    try TrainWorkflow(configuration, stopAfter: 1, console: .silent).start()
+    (configuration.forecast.leadHours, configuration.forecast.everyHours) = (24, 24)
+    let path = try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(.init())
+    #expect(try ForecastReader(path).leadHours == [6, 12, 18, 24])
+    func changed(_ units: String?, _ hours: Double) throws -> ForecastReader {
+      var store = try EditedStore(path)
+      store.arrays["prediction_timedelta"]?.type = .float64
+      store.arrays["prediction_timedelta"]?.attributes["units"] = units.map { .text($0) }
+      store.arrays["prediction_timedelta"]?.values = [6, 12, 18, 24].map { $0 / hours }
+      let copy = "\(folder.path)/copy.nc"
+      try Files.remove(copy)
+      try store.write(copy)
+      return try ForecastReader(copy)
+    }
+    for (units, hours) in [("days", 24.0), ("minutes", 1.0 / 60), ("s", 1.0 / 3_600), ("nanoseconds", 1 / 3.6e12)] {
+      #expect(try changed(units, hours).leadHours == [6, 12, 18, 24], "\(units)")
+    }
+    for units in ["m", nil] {
+      let error = #expect(throws: JigsawError.self) { try changed(units, 1) }
+      #expect(error?.problem == "has units that are no span of time")
+    }
+    #expect(throws: JigsawError.self) { try changed("hours", 7) }
+  }
+}
