@@ -62,7 +62,8 @@ extension GriddedStore {
       throw JigsawError(
         place, "lies on the single level of its coordinate '\(scalar)', which has no dimension",
         expected: "a dimension of levels", found: names.joined(separator: ", "),
-        remedy: "give it one, for example with xarray's expand_dims('\(scalar)'), and put files of several levels together")
+        remedy:
+          "give it one, for example with xarray's expand_dims('\(scalar)'), and put files of several levels together")
     }
     let units = array.units
     var conversion = UnitConversion.none

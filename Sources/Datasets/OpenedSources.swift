@@ -62,7 +62,8 @@ public struct OpenedSources: Sendable {
         expected: "one source that has it",
         found: "\(stores[first.store].store.location) (\(first.found.storedName)) and \(other.store.location) "
           + "(\(found.storedName))",
-        remedy: "name files that follow each other in time by one pattern, or choose with open: {dataset: …, drop: […]}")
+        remedy: "name files that follow each other in time by one pattern, or choose with open: {dataset: …, drop: […]}"
+      )
     }
   }
 
