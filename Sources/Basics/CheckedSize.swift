@@ -24,20 +24,3 @@ extension FixedWidthInteger {
     return isOverflow ? (other < 0 ? .min : .max) : sum
   }
 }
-
-/// The product of sizes; nil when it is beyond what a number holds, or one is negative.
-public func checkedProduct(_ sizes: some Sequence<Int>) -> Int? {
-  var product = 1
-  var isZero = false
-  for size in sizes {
-    guard size >= 0 else { return nil }
-    if size == 0 {
-      isZero = true
-      continue
-    }
-    let (next, isOverflow) = product.multipliedReportingOverflow(by: size)
-    guard !isOverflow else { return nil }
-    product = next
-  }
-  return isZero ? 0 : product
-}

@@ -5,7 +5,7 @@
 /// A file being written. Every failure (a full disk above all) throws with the path and the system's reason. Nothing is ever
 /// written through a symbolic link.
 public final class OutputFile {
-  /// As it is called in errors.
+  /// The path that errors name.
   public let path: String
   private var descriptor: Int32
 

@@ -49,7 +49,7 @@ extension FieldDataset {
 
     var fields: [(channel: Int, slot: Int)] { chunk.fields }
     var parts: [Rectangle] { chunk.parts }
-    /// Of a field that is read whole to be filled.
+    /// Memory of a field that is read whole to be imputed.
     var imputed: ImputedField?
     /// Wanted numbers at one time.
     var count: Int { fields.count * parts.reduce(0) { $0 + $1.count } }

@@ -117,6 +117,15 @@ public final class FieldDataset: Sendable {
           found: stores[found[0].store].store.levelsHPa.map { Channel.text($0) }.joined(separator: ", "),
           remedy: "choose some of these")
       }
+      if !first.hasLevels, !levelsHPa.isEmpty, Lexicon.isOnLevels(Lexicon.variable(name).name) {
+        throw JigsawError(
+          "\(stores[found[0].store].store.location): \(first.storedName)",
+          "has no levels, but data.levels asks for some of \(name)",
+          expected:
+            "a dimension of pressure levels with \(levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa",
+          found: first.dimensionNames.joined(separator: ", "),
+          remedy: "give the field its level, or leave \(name) or data.levels out")
+      }
       for level in levels {
         let channel = channels.count
         channels.append(Channel(variable: name, levelHPa: level))

@@ -63,7 +63,8 @@ extension GriddedStore {
         place, "lies on the single level of its coordinate '\(scalar)', which has no dimension",
         expected: "a dimension of levels", found: names.joined(separator: ", "),
         remedy:
-          "give it one, for example with xarray's expand_dims('\(scalar)'), and put files of several levels together")
+          "give it one, for example with xarray's expand_dims('\(scalar)'), then join the files of several levels into one with concat"
+      )
     }
     let units = array.units
     var conversion = UnitConversion.none

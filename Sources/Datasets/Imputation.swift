@@ -37,7 +37,7 @@ public struct ImputedField: Sendable {
   /// By grid point: whether it has no value.
   public let isMissing: [Bool]
   public let missingCount: Int
-  /// Of all points, for `nearest`.
+  /// Coordinates of all points, for `nearest`.
   let sources: NearestSources?
 
   /// - Parameter values: [rows, columns], NaN where missing.

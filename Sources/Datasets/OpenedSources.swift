@@ -51,19 +51,22 @@ public struct OpenedSources: Sendable {
   /// For messages.
   var display: String { sources.map(\.display).joined(separator: ", ") }
 
-  /// - Throws: when another source has a variable too, so that it isn't said which one is meant.
-  private func refuseOthers(_ name: String, beside first: (store: Int, found: FoundVariable), source: Int) throws {
+  /// - Throws: when another source has a variable or static field too, so that it isn't said which one is meant.
+  private func refuseOthers(
+    _ name: String, beside first: (store: Int, found: FoundVariable), source: Int, wantsTime: Bool
+  ) throws {
     for other in stores where other.source > source {
-      guard let found = try other.store.find(name, rename: sources[other.source].names, asStatic: false),
-        !found.isStatic
+      guard let found = try other.store.find(name, rename: sources[other.source].names, asStatic: !wantsTime),
+        found.isStatic != wantsTime
       else { continue }
       throw JigsawError(
-        "data.variables: \(name)", "is in several sources",
+        "\(wantsTime ? "data.variables" : "data.static"): \(name)", "is in several sources",
         expected: "one source that has it",
         found: "\(stores[first.store].store.location) (\(first.found.storedName)) and \(other.store.location) "
           + "(\(found.storedName))",
-        remedy: "name files that follow each other in time by one pattern, or choose with open: {dataset: …, drop: […]}"
-      )
+        remedy: wantsTime
+          ? "name files that follow each other in time by one pattern, or choose with open: {dataset: …, drop: […]}"
+          : "choose with open: {dataset: …, drop: […]}")
     }
   }
 
@@ -86,7 +89,7 @@ public struct OpenedSources: Sendable {
           stores[without].store.location, "lacks the variable '\(name)' that other files of the source have",
           remedy: "complete the file or narrow data.sources.path")
       }
-      if wantsTime { try refuseOthers(name, beside: found[0], source: source) }
+      try refuseOthers(name, beside: found[0], source: source, wantsTime: wantsTime)
       return found
     }
     // It may be there, but of the other kind.

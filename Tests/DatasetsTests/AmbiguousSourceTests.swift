@@ -33,6 +33,26 @@ import Testing
     #expect(problem([a], ["msl"]) == "none" && problem([b], ["msl", "u"]) == "none")
   }
 
+  @Test func aStaticFieldOfTwoSourcesIsRefused() throws {
+    let folder = try TemporaryFolder()
+    for name in ["a", "b"] { try SyntheticData().write("\(folder.path)/\(name).nc") }
+    let sources = ["a", "b"].map { SourceDescription(path: "\(folder.path)/\($0).nc") }
+    let error = #expect(throws: JigsawError.self) {
+      try FieldDataset(sources: sources, variables: [], levelsHPa: [], staticVariables: ["orog"])
+    }
+    #expect(error?.description.contains("data.static: orog: is in several sources") == true)
+  }
+
+  @Test func levelsOfAFieldWithoutAnyAreRefused() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.upper, data.levels, data.statics, data.surface) = ([], [], [], ["t", "msl"])
+    try data.write("\(folder.path)/t.nc")
+    let found = problem(["\(folder.path)/t.nc"], ["t"], levels: [300])
+    #expect(found.contains("t.nc: t: has no levels, but data.levels asks for some of t"), "\(found)")
+    #expect(problem(["\(folder.path)/t.nc"], ["t", "msl"]) == "none")
+  }
+
   /// What xarray's sel(level=850) leaves.
   @Test(arguments: [[], [850], [300]]) func aLevelWithoutDimensionIsNotIgnored(levels: [Double]) throws {
     let folder = try TemporaryFolder()

@@ -52,7 +52,7 @@ import Testing
       "regrid", #"{"dataset": "a", "regrid": {"grid": [6, 12], "method": "nearest"}, "drop": ["orog"]}"#,
       ["z", "t", "msl"], 18),
     Case("rescale", #"{"dataset": "a", "rescale": {"msl": [2, 1]}, "select": ["msl"]}"#, ["msl"], 6),
-    Case("join", #"{"join": [{"dataset": "a", "drop": ["orog"]}, "c"]}"#, ["z", "t", "msl", "u"], 24),
+    Case("join", #"{"join": [{"dataset": "a", "drop": ["orog"]}, "c"]}"#, ["z", "t", "msl", "u10"], 24),
     Case("concat", #"{"concat": ["a", "b"], "drop": ["orog"]}"#, ["z", "t", "msl"], 36),
     Case(
       "frequency of a row", #"{"concat": ["a", "b"], "frequency": "18h", "drop": ["orog"]}"#, ["z", "t", "msl"], 36),
@@ -60,7 +60,7 @@ import Testing
     Case(
       "frequency of anemoi", #"{"dataset": "p", "frequency": "1d", "select": ["z_500", "t_500"]}"#, ["z", "t"], 5,
       levels: [500]),
-    Case("join with anemoi", #"{"join": ["c", {"dataset": "p", "select": ["msl"]}]}"#, ["u", "msl"], 15),
+    Case("join with anemoi", #"{"join": ["c", {"dataset": "p", "select": ["msl"]}]}"#, ["u10", "msl"], 15),
     Case(
       "join of runs", #"{"join": [{"dataset": "p", "select": ["z_500"]}, {"dataset": "q", "select": ["msl"]}]}"#,
       ["z", "msl"], 15, levels: [500]),
@@ -73,7 +73,7 @@ import Testing
     data.start = Timestamp(seconds: data.start.seconds + 60 * 6 * 3_600)
     try data.write("\(folder)/b.zarr")
     data = SyntheticData()
-    (data.upper, data.surface, data.statics) = ([], ["u"], [])
+    (data.upper, data.surface, data.statics) = ([], ["u10"], [])
     try data.write("\(folder)/c.zarr")
     try writeAnemoi("\(folder)/p.zarr", SyntheticData(), runs: 1)
     try writeAnemoi("\(folder)/q.zarr", SyntheticData(), runs: 2)

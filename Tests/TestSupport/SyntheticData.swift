@@ -52,7 +52,7 @@ public struct SyntheticData {
   public func write(_ path: String) throws {
     // Also of variables with a level in their names.
     func units(_ name: String) -> String {
-      ["z": "m2 s-2", "t": "K", "msl": "Pa", "u": "m s-1", "v": "m s-1", "orog": "m"][
+      ["z": "m2 s-2", "t": "K", "msl": "Pa", "u": "m s-1", "v": "m s-1", "u10": "m s-1", "orog": "m"][
         String(name.prefix { $0 != "_" })] ?? "1"
     }
     func text(_ pairs: [String: String]) -> [String: AttributeValue] { pairs.mapValues { .text($0) } }

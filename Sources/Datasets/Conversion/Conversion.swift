@@ -21,7 +21,7 @@ public struct Conversion {
     public var levelParts = 1
     /// What says where the data come from and under which conditions they may be used.
     public var attributes: [String: String] = [:]
-    /// What tells the data from others: a conversion that was interrupted is gone on with on the same alone.
+    /// Identifies the data: an interrupted conversion is resumed only on the same data.
     public var dataKey = ""
 
     public init() {}

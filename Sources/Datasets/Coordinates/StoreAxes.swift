@@ -130,7 +130,7 @@ struct StoreAxes: Sendable {
     let isOnFaces: Bool
     let fieldCount: Int
     let isGrid: Bool
-    /// Of the latitude, so that the choice is always the same.
+    /// Name of the latitude array; orders candidates, so that the choice is always the same.
     let name: String
 
     func precedes(_ other: Candidate) -> Bool {

@@ -5,7 +5,7 @@ import FoundationEssentials
 /// What tells data from other data, cheap for any size: names, sizes and times of files, stored metadata and sampled content.
 ///
 /// Data of up to `wholeBytes` in few files are read in whole; then the content alone decides, and a copy with other times is the same.
-/// Of more data, `sampleCount` parts spread over all bytes and all metadata documents are read. Then a file at the same path counts as
+/// Larger data are sampled: `sampleCount` parts spread over all bytes, and all metadata documents, are read. Then a file at the same path counts as
 /// changed when its time or size has, and data at another path are the same when their samples are.
 public struct DataFingerprint: Sendable, Codable, Equatable {
   public let files, bytes: Int
@@ -38,7 +38,7 @@ public struct DataFingerprint: Sendable, Codable, Equatable {
       + ["content \(content)"]).joined(separator: ", ")
   }
 
-  /// Of all that sources name.
+  /// Fingerprint of every path that the sources name.
   public init(_ sources: [SourceDescription]) throws { try self.init(paths: sources.flatMap(\.paths)) }
 
   /// The same on all ranks, of what the first sees.
@@ -50,7 +50,7 @@ public struct DataFingerprint: Sendable, Codable, Equatable {
     return try JSONDecoder().decode(DataFingerprint.self, from: Data(bytes))
   }
 
-  /// Of files, folders and remote stores, or of patterns of such.
+  /// Fingerprint of files, folders and remote stores, or of patterns of them.
   public init(paths: [String]) throws {
     var files = StoredFiles()
     var (place, remote) = (Digest(), Digest())
