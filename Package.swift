@@ -64,7 +64,7 @@ let package = Package(
     room("Communication", ["Basics", "Tensors", "CMPI"]),
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
-    room("Models", ["Basics", "Tensors", "Execution"]),
+    room("Models", ["Basics", "Tensors", "Execution", "Communication", "Distribution"]),
     room(
       "Stores",
       ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),

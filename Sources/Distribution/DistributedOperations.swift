@@ -6,7 +6,7 @@ import Tensors
 ///
 /// Values [T, B, C] have tokens over the domain axis and columns over the tensor axis. Shapes of values are global; their
 /// data are this rank's block. All ranks of an instance call the same operations in the same order.
-public final class DistributedOperations: Operations {
+public final class DistributedOperations: ExecutingOperations {
   public let context: RankContext
   public let compute: Compute
   public let plan: ParallelPlan
@@ -26,7 +26,7 @@ public final class DistributedOperations: Operations {
     products = DistributedProducts(context, compute)
   }
 
-  var mesh: Mesh { context.mesh }
+  public var mesh: Mesh { context.mesh }
 
   // MARK: Blocks
 
@@ -38,13 +38,8 @@ public final class DistributedOperations: Operations {
     chunk(columns / groups, into: mesh.tensor, context.position.tensor)
   }
 
-  func columnCount(_ columns: Int, groups: Int) -> Int { groups * unitRange(columns, groups: groups).count }
-
-  func newTensor(_ shape: ValueShape, groups: Int) -> Tensor {
-    compute.tensor([rowRange(shape.rows).count, shape.batch, columnCount(shape.columns, groups: groups)])
-  }
-
-  func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {
+  /// This rank's block of a matrix, in the memory of `tensor`.
+  public func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {
     let (rows, columns) = (layout.rowCount(context.position), layout.columnCount(context.position))
     precondition(tensor.count == rows * columns)
     let block = Matrix(
@@ -54,14 +49,9 @@ public final class DistributedOperations: Operations {
   }
 
   /// Segment `segment` of a weight within a piece of the parameters' memory.
-  func weight(_ id: ParameterID, in piece: Tensor, segment: Int = 0) -> DistributedMatrix {
-    guard case .matrix(let rows, let columns, let axis) = plan.placement(id) else {
-      preconditionFailure("\(plan.table[id].name) is not a distributed matrix")
-    }
+  public func weight(_ id: ParameterID, in piece: Tensor, segment: Int = 0) -> DistributedMatrix {
     let tensor = parameters.view(id, in: piece)
-    let layouts = columns.map {
-      MatrixLayout(rows: rows.cuts(mesh), columns: $0.cuts(mesh), rowAxis: axis)
-    }
+    let layouts = plan.weightLayouts(id)
     let start = layouts[..<segment].reduce(0) { $0 + $1.count(context.position) }
     let count = layouts[segment].count(context.position)
     return matrix(
@@ -69,102 +59,15 @@ public final class DistributedOperations: Operations {
       isWeight: piece.buffer === parameters.values.buffer)
   }
 
-  func value(_ id: ParameterID) -> Tensor { parameters.value(id) }
-  func gradient(_ id: ParameterID) -> Tensor { parameters.gradient(id) }
-
-  func result(_ data: Tensor, _ shape: ValueShape, groups: Int) -> Value {
-    Value(shape: shape, groups: groups, data: data, requiresGradient: tape != nil)
-  }
-
-  /// Memory for a contribution to x's gradient, and whether to add to it: the first contribution stores.
-  func gradientTarget(_ x: Value) -> (tensor: Tensor, accumulate: Bool) {
-    if let gradient = x.gradient { return (gradient, true) }
-    let gradient = newTensor(x.shape, groups: x.groups)
-    x.gradient = gradient
-    return (gradient, false)
-  }
-
-  /// Adds a tensor nobody else uses to x's gradient.
-  func contribute(_ gradient: Tensor, to x: Value) {
-    if let sum = x.gradient { compute.add(gradient, to: sum) } else { x.gradient = gradient }
-  }
-
   // MARK: Operations
 
-  public func linear(_ inputs: [Value], _ p: LinearParameters) throws -> Value {
-    let (rows, batch) = (inputs[0].shape.rows, inputs[0].shape.batch)
-    let shape = ValueShape(rows: rows, batch: batch, columns: plan.table[p.weight].rows)
-    let y = newTensor(shape, groups: p.outputGroups)
-    let output = result(y, shape, groups: p.outputGroups)
-    let layout = output.channelLayout(mesh)
-    for (i, x) in inputs.enumerated() {
-      try products.linear(
-        matrix(x.tensor, x.channelLayout(mesh)), weight(p.weight, in: parameters.values, segment: i),
-        alongTokens: false, into: matrix(y, layout), accumulate: i > 0)
-    }
-    let n = rowRange(rows).count * batch
-    compute.addBias(value(p.bias), to: y, rows: n, .perColumn)
-    guard let tape else { return output }
-    tape.record([p.weight, p.bias]) { [self] in
-      let dy = output.takeGradient()
-      compute.addBiasGradient(of: dy, rows: n, .perColumn, to: gradient(p.bias))
-      for (i, x) in inputs.enumerated() {
-        let target = x.requiresGradient ? gradientTarget(x) : nil
-        try products.linearBackward(
-          matrix(dy, layout), matrix(x.tensor, x.channelLayout(mesh)),
-          weight(p.weight, in: parameters.values, segment: i), alongTokens: false,
-          dx: target.map { matrix($0.tensor, x.channelLayout(mesh)) }, accumulate: target?.accumulate ?? false,
-          dw: weight(p.weight, in: parameters.gradients, segment: i))
-      }
-    }
-    return output
-  }
-
-  public func layerNorm(_ x: Value, _ p: NormParameters) throws -> Value {
-    let y = newTensor(x.shape, groups: x.groups)
-    let statistics = try normalize(x, p, into: y)
-    let output = result(y, x.shape, groups: x.groups)
-    guard let tape else { return output }
-    tape.record([p.scale, p.shift]) { [self] in
-      let dy = output.takeGradient()
-      let target = gradientTarget(x)
-      try normalizeBackward(x, p, statistics, dy, into: target.tensor, accumulate: target.accumulate)
-    }
-    return output
-  }
-
-  public func addScaled(_ y: Value, factor: [Float], to x: Value) throws -> Value {
-    precondition(y.shape == x.shape && y.groups == x.groups && x.groups == 1)
-    let columns = unitRange(x.shape.columns, groups: 1)
-    let factor = Tensor(Array(factor[columns]), shape: [columns.count])
-    let sum = newTensor(x.shape, groups: 1)
-    compute.addScaledColumns(x.tensor, factor: factor, y.tensor, into: sum)
-    let output = result(sum, x.shape, groups: 1)
-    guard let tape else { return output }
-    tape.record { [self] in
-      let dsum = output.takeGradient()
-      let dy = newTensor(y.shape, groups: 1)
-      compute.addScaledColumnsBackward(dsum, factor: factor, into: dy)
-      contribute(dy, to: y)
-      if x.requiresGradient { contribute(dsum, to: x) }
-    }
-    return output
-  }
-
-  public func reshape(_ x: Value, batch: Int, columns: Int) throws -> Value {
-    let shape = ValueShape(rows: x.shape.rows, batch: batch, columns: columns)
-    precondition(shape.count == x.shape.count)
-    let groups = x.groups * x.shape.batch / batch
-    let tokens = rowRange(shape.rows).count
-    let own = columnCount(columns, groups: groups)
-    let output = Value(
-      shape: shape, groups: groups, data: x.tensor.reshaped([tokens, batch, own]),
-      requiresGradient: x.requiresGradient)
-    guard let tape, x.requiresGradient else { return output }
-    tape.record { [self] in
-      contribute(output.takeGradient().reshaped(x.tensor.shape), to: x)
-    }
-    return output
+  public func apply(_ operation: some Operation) throws -> Value {
+    if let distributed = operation as? any DistributedOperation { return try distributed.run(on: self) }
+    // The plan let it through, so that every block is the whole value.
+    let whole = LocalOperations(compute: compute, parameters: parameters)
+    whole.tape = tape
+    whole.randomKey = randomKey
+    return try whole.apply(operation)
   }
 
   // MARK: Gradients held on several ranks

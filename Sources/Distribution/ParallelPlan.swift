@@ -1,3 +1,4 @@
+import Basics
 import Execution
 import Tensors
 
@@ -6,7 +7,7 @@ import Tensors
 public struct ParallelPlan: Sendable {
   public let mesh: Mesh
   public let table: ParameterTable
-  public internal(set) var placements: [ParameterID: Placement] = [:]
+  public private(set) var placements: [ParameterID: Placement] = [:]
   /// First weights of the MLPs whose hidden values lie with rows and columns on exchanged axes.
   public internal(set) var turned: Set<ParameterID> = []
 
@@ -25,12 +26,23 @@ public struct ParallelPlan: Sendable {
     return planning.plan
   }
 
+  /// Says where a parameter lies.
+  public mutating func place(_ id: ParameterID, _ placement: Placement) { placements[id] = placement }
+
   public func placement(_ id: ParameterID) -> Placement {
     guard let placement = placements[id] else { preconditionFailure("\(table[id].name) is not placed") }
     return placement
   }
 
-  /// Numbers of all parameters at a position.
+  /// How the segments of a weight lie.
+  public func weightLayouts(_ id: ParameterID) -> [MatrixLayout] {
+    guard case .matrix(let rows, let columns, let axis) = placement(id) else {
+      preconditionFailure("\(table[id].name) is not a distributed matrix")
+    }
+    return columns.map { MatrixLayout(rows: rows.cuts(mesh), columns: $0.cuts(mesh), rowAxis: axis) }
+  }
+
+  /// Elements of all parameters at a position.
   public func elementCount(_ place: Mesh.Position) -> Int {
     table.specs.indices.map(ParameterID.init).reduce(0) {
       $0 + placement($1).shape(table[$1], mesh, place).reduce(1, *)
@@ -69,40 +81,23 @@ final class PlanningOperations: Operations {
     Value(shape: shape, groups: groups, data: nil, requiresGradient: false)
   }
 
-  func linear(_ inputs: [Value], _ p: LinearParameters) -> Value {
-    let (rows, batch) = (inputs[0].shape.rows, inputs[0].shape.batch)
-    let outputs = Dimension(table[p.weight].rows, groups: p.outputGroups)
-    let y = dry(ValueShape(rows: rows, batch: batch, columns: outputs.extent), groups: p.outputGroups)
-    let segments = inputs.map { Dimension($0.shape.columns, groups: $0.groups) }
-    func cost(_ axis: SplitAxis) -> Int {
-      zip(inputs, segments).reduce(0) { sum, input in
-        let layer = LinearLayout(
-          alongTokens: false, x: input.0.channelLayout(mesh),
-          w: MatrixLayout(rows: outputs.cuts(mesh), columns: input.1.cuts(mesh), rowAxis: axis),
-          y: y.channelLayout(mesh))
-        // Inputs that come from the data need no gradient; which these are is not known here.
-        return sum + traffic.linear(layer, needsInputGradient: true)
-      }
+  func apply(_ operation: some Operation) throws -> Value {
+    if let distributed = operation as? any DistributedOperation {
+      distributed.place(in: &plan)
+    } else if mesh.instance == 1 {
+      for id in operation.parameters { plan.place(id, .whole) }
+    } else {
+      throw JigsawError(
+        "parallel.domain and parallel.tensor", "ask for several ranks per model instance",
+        expected: "1 and 1, since the operation \(type(of: operation)) of this model runs on one rank",
+        found: "\(mesh.domain) and \(mesh.tensor)", remedy: "set both to 1; the ranks then hold a replica each")
     }
-    let axis: SplitAxis = cost(.domain) <= cost(.tensor) ? .domain : .tensor
-    plan.placements[p.weight] = .matrix(rows: outputs, columns: segments, rowAxis: axis)
-    plan.placements[p.bias] = .vector(outputs, .tensor)
-    return y
-  }
-
-  func layerNorm(_ x: Value, _ p: NormParameters) -> Value {
-    place(p, Dimension(x.shape.columns, groups: x.groups))
-    return dry(x.shape, groups: x.groups)
-  }
-
-  private func place(_ p: NormParameters, _ dimension: Dimension) {
-    plan.placements[p.scale] = .vector(dimension, .tensor)
-    plan.placements[p.shift] = .vector(dimension, .tensor)
+    return operation.dryResult(table)
   }
 
   func residualMLP(_ x: Value, along dimension: MixingDimension, _ p: MLPParameters, dropout: Dropout?) -> Value {
     precondition(x.groups == 1)
-    place(p.norm, Dimension(x.shape.columns))
+    p.norm.place(Dimension(x.shape.columns), in: &plan)
     let hidden = Dimension(table[p.first.weight].rows)
     let mixed = Dimension(dimension == .tokens ? x.shape.rows : x.shape.columns)
     let tokens = dimension == .tokens
@@ -134,11 +129,11 @@ final class PlanningOperations: Operations {
       }
     }
     guard let best = choices.min(by: { $0.cost < $1.cost }) else { preconditionFailure("no placement is possible") }
-    plan.placements[p.first.weight] = .matrix(rows: hidden, columns: [mixed], rowAxis: best.first)
-    plan.placements[p.second.weight] = .matrix(rows: mixed, columns: [hidden], rowAxis: best.second)
+    plan.place(p.first.weight, .matrix(rows: hidden, columns: [mixed], rowAxis: best.first))
+    plan.place(p.second.weight, .matrix(rows: mixed, columns: [hidden], rowAxis: best.second))
     let outputAxis: SplitAxis = tokens ? .domain : .tensor
-    plan.placements[p.first.bias] = .vector(hidden, best.isTurned ? outputAxis.other : outputAxis)
-    plan.placements[p.second.bias] = .vector(mixed, outputAxis)
+    plan.place(p.first.bias, .vector(hidden, best.isTurned ? outputAxis.other : outputAxis))
+    plan.place(p.second.bias, .vector(mixed, outputAxis))
     if best.isTurned { plan.turned.insert(p.first.weight) }
     return dry(x.shape)
   }
@@ -146,16 +141,8 @@ final class PlanningOperations: Operations {
   func blend(
     _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ p: LinearParameters
   ) -> Value {
-    for id in [inner.scale, inner.shift, outer.scale, outer.shift, p.weight, p.bias] { plan.placements[id] = .whole }
+    for id in [inner.scale, inner.shift, outer.scale, outer.shift, p.weight, p.bias] { plan.place(id, .whole) }
     return dry(y.shape)
-  }
-
-  func addScaled(_ y: Value, factor: [Float], to x: Value) -> Value { dry(x.shape, groups: x.groups) }
-
-  func reshape(_ x: Value, batch: Int, columns: Int) -> Value {
-    dry(
-      ValueShape(rows: x.shape.rows, batch: batch, columns: columns),
-      groups: x.groups * x.shape.batch / batch)
   }
 }
 
@@ -174,14 +161,14 @@ enum MLPLayout {
 
 extension Value {
   /// As the matrix [rows·batch, columns] that channels are mixed in.
-  func channelLayout(_ mesh: Mesh) -> MatrixLayout {
+  public func channelLayout(_ mesh: Mesh) -> MatrixLayout {
     MatrixLayout(
       rows: Cuts(shape.rows * shape.batch, mesh: mesh, unit: shape.batch),
       columns: Dimension(shape.columns, groups: groups).cuts(mesh), rowAxis: .domain)
   }
 
   /// As the matrix [rows, batch·columns] that tokens are mixed in; its columns in the order tensor rank, sample, column.
-  func tokenLayout(_ mesh: Mesh) -> MatrixLayout {
+  public func tokenLayout(_ mesh: Mesh) -> MatrixLayout {
     let columns = Dimension(shape.columns, groups: groups).cuts(mesh)
     let extent = shape.batch * shape.columns
     return MatrixLayout(

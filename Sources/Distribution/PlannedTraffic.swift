@@ -42,21 +42,12 @@ public final class PlannedTraffic: Operations {
 
   private func rows(_ x: Value) -> Int { chunk(x.shape.rows, into: mesh.domain, place.domain).count * x.shape.batch }
 
-  private func weight(_ id: ParameterID) -> [MatrixLayout] {
-    guard case .matrix(let rows, let columns, let axis) = plan.placement(id) else {
-      preconditionFailure("\(table[id].name) is not a distributed matrix")
+  public func apply(_ operation: some Operation) -> Value {
+    if let distributed = operation as? any DistributedOperation {
+      let sent = distributed.traffic(plan, place)
+      elements += sent.forward + (isWithoutBackward ? 0 : sent.backward)
     }
-    return columns.map { MatrixLayout(rows: rows.cuts(mesh), columns: $0.cuts(mesh), rowAxis: axis) }
-  }
-
-  public func linear(_ inputs: [Value], _ p: LinearParameters) -> Value {
-    let shape = ValueShape(rows: inputs[0].shape.rows, batch: inputs[0].shape.batch, columns: table[p.weight].rows)
-    let y = dry(shape, groups: p.outputGroups)
-    for (x, w) in zip(inputs, weight(p.weight)) {
-      let layer = LinearLayout(alongTokens: false, x: x.channelLayout(mesh), w: w, y: y.channelLayout(mesh))
-      count(layer, needsInputGradient: x.requiresGradient)
-    }
-    return y
+    return operation.dryResult(table)
   }
 
   /// Two numbers for each row to every other rank of the tensor axis, forward and backward.
@@ -76,11 +67,6 @@ public final class PlannedTraffic: Operations {
       _ = try body(x)
     }
     return try body(x)
-  }
-
-  public func layerNorm(_ x: Value, _ p: NormParameters) -> Value {
-    countNorm(x)
-    return dry(x.shape, groups: x.groups)
   }
 
   public func residualMLP(_ x: Value, along dimension: MixingDimension, _ p: MLPParameters, dropout: Dropout?) -> Value
@@ -109,13 +95,5 @@ public final class PlannedTraffic: Operations {
     let toColumns = ownPoints * (y.shape.columns - ownVariables)
     elements += 3 * toPoints + 2 * toColumns + (x.requiresGradient ? toColumns : 0)
     return dry(y.shape, groups: 1)
-  }
-
-  public func addScaled(_ y: Value, factor: [Float], to x: Value) -> Value { dry(x.shape, groups: x.groups) }
-
-  public func reshape(_ x: Value, batch: Int, columns: Int) -> Value {
-    dry(
-      ValueShape(rows: x.shape.rows, batch: batch, columns: columns), groups: x.groups * x.shape.batch / batch,
-      requiresGradient: x.requiresGradient)
   }
 }

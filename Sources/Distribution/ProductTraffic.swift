@@ -11,13 +11,13 @@ public struct MatrixLayout: Sendable, Hashable {
 
   public var transposed: MatrixLayout { MatrixLayout(rows: columns, columns: rows, rowAxis: rowAxis.other) }
 
-  func rowCount(_ place: Mesh.Position) -> Int { rows.range(rowAxis, place.index(rowAxis)).count }
-  func columnCount(_ place: Mesh.Position) -> Int { columns.range(rowAxis.other, place.index(rowAxis.other)).count }
-  func count(_ place: Mesh.Position) -> Int { rowCount(place) * columnCount(place) }
+  public func rowCount(_ place: Mesh.Position) -> Int { rows.range(rowAxis, place.index(rowAxis)).count }
+  public func columnCount(_ place: Mesh.Position) -> Int { columns.range(rowAxis.other, place.index(rowAxis.other)).count }
+  public func count(_ place: Mesh.Position) -> Int { rowCount(place) * columnCount(place) }
 }
 
 extension Mesh.Position {
-  func index(_ axis: SplitAxis) -> Int { axis == .domain ? domain : tensor }
+  public func index(_ axis: SplitAxis) -> Int { axis == .domain ? domain : tensor }
 }
 
 /// Elements that a rank sends for a product C = A·B: the formulas of docs/parallel.md, equal to what is counted.
@@ -29,6 +29,9 @@ public struct ProductTraffic {
     self.mesh = mesh
     self.place = place
   }
+
+  /// Of the first rank, which has the largest parts.
+  public static func ofLargestPart(_ mesh: Mesh) -> ProductTraffic { ProductTraffic(mesh, mesh.position(of: 0)) }
 
   private func others(_ axis: SplitAxis) -> Int { (axis == .domain ? mesh.domain : mesh.tensor) - 1 }
 
@@ -57,6 +60,13 @@ public struct ProductTraffic {
     }
     return sum
   }
+
+  /// As `linear`, by direction.
+  public func sent(_ layer: LinearLayout, needsInputGradient: Bool) -> SentElements {
+    let forward = forward(layer)
+    return SentElements(
+      forward: forward, backward: linear(layer, needsInputGradient: needsInputGradient) - forward)
+  }
 }
 
 /// How input, weight and output of a linear layer lie: Y = X·Wᵀ along channels, Y = W·X along tokens.
@@ -78,7 +88,8 @@ public struct LinearLayout: Sendable, Hashable {
   /// The axis that the layer's outputs lie on within Y.
   var outputAxis: SplitAxis { alongTokens ? y.rowAxis : y.rowAxis.other }
 
-  var isPossible: Bool {
+  /// Whether forward and backward products have an operand that lies as their result does.
+  public var isPossible: Bool {
     [(forward, y), (inputGradient, x), (weightGradient, w)].allSatisfy {
       ProductSchedule.of($0.0.rowAxis, $0.1.rowAxis, $1.rowAxis) != nil
     }

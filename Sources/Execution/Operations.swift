@@ -33,20 +33,18 @@ public struct RandomKey: Sendable, Hashable {
   }
 }
 
-/// The operations that models are written in.
+/// An interpreter of the operations that models are written in.
 ///
-/// One model file runs on one process, distributed over ranks, or dry (to count), by the implementation it is given.
-/// Shapes are global: a distributed implementation holds only its block of each value. When `tape` is set, operations
-/// record their backward; when it is nil (inference) they keep nothing. Only communication can fail: `LocalOperations` and
-/// `CountingOperations` throw nothing.
+/// One model file runs on one process, distributed over ranks, or dry (to count), by the interpreter it is given.
+/// Shapes are global: a distributed interpreter holds only its block of each value. When `tape` is set, operations
+/// record their backward; when it is nil (inference) they keep nothing.
 public protocol Operations: AnyObject {
   var tape: Tape? { get set }
 
-  /// Y [R, B, out] = X·Wᵀ + b, with X the inputs [R, B, inᵢ] side by side and W [out, Σ inᵢ].
-  func linear(_ inputs: [Value], _ parameters: LinearParameters) throws -> Value
-
-  /// Normalises every row over all its columns: [R, B, C] → [R, B, C].
-  func layerNorm(_ x: Value, _ parameters: NormParameters) throws -> Value
+  /// Interprets one operation: computes it, counts it, or plans it.
+  ///
+  /// - Throws: where communication fails, or where the operation can't be interpreted on this mesh.
+  func apply(_ operation: some Operation) throws -> Value
 
   /// x + second(gelu(first(norm(x)))) with both linear layers along tokens (W·X, W₁ [H, R], W₂ [R, H]) or along channels
   /// (X·Wᵀ, W₁ [H, C], W₂ [C, H]). Dropout follows gelu and the second layer.
@@ -57,12 +55,6 @@ public protocol Operations: AnyObject {
   func blend(
     _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
   ) throws -> Value
-
-  /// x + factor ⊙ y, with one factor per column.
-  func addScaled(_ y: Value, factor: [Float], to x: Value) throws -> Value
-
-  /// The same memory seen with rows of `columns` elements: [R, B, s·V] → [R, B·s, V] and back.
-  func reshape(_ x: Value, batch: Int, columns: Int) throws -> Value
 
   /// Whether of a segment only its input is kept for backward (activation checkpointing).
   var checkpointsActivations: Bool { get }

@@ -32,12 +32,9 @@ public final class TracedOperations: Operations {
     return result
   }
 
-  public func linear(_ inputs: [Value], _ parameters: LinearParameters) throws -> Value {
-    try traced(StepPhase(table[parameters.weight].group)) { try base.linear(inputs, parameters) }
-  }
-
-  public func layerNorm(_ x: Value, _ parameters: NormParameters) throws -> Value {
-    try traced(StepPhase(table[parameters.scale].group)) { try base.layerNorm(x, parameters) }
+  public func apply(_ operation: some Operation) throws -> Value {
+    guard let phase = operation.phase(table) else { return try base.apply(operation) }
+    return try traced(phase) { try base.apply(operation) }
   }
 
   public func residualMLP(
@@ -50,14 +47,5 @@ public final class TracedOperations: Operations {
     _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
   ) throws -> Value {
     try traced(.output) { try base.blend(y, with: x, inner: inner, outer: outer, parameters) }
-  }
-
-  public func addScaled(_ y: Value, factor: [Float], to x: Value) throws -> Value {
-    try traced(.output) { try base.addScaled(y, factor: factor, to: x) }
-  }
-
-  /// Moves nothing, so there is nothing to note.
-  public func reshape(_ x: Value, batch: Int, columns: Int) throws -> Value {
-    try base.reshape(x, batch: batch, columns: columns)
   }
 }

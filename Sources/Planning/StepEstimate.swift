@@ -94,14 +94,12 @@ private final class ProductTimes: Operations {
     add(outputs, inputs, rows)
   }
 
-  func linear(_ inputs: [Value], _ p: LinearParameters) -> Value {
-    let shape = inputs[0].shape
-    for x in inputs {
+  func apply(_ operation: some Operation) -> Value {
+    for layer in operation.layers(table) {
       addLayer(
-        rows: shape.rows * shape.batch, inputs: x.shape.columns, outputs: table[p.weight].rows,
-        needsInputGradient: x.requiresGradient)
+        rows: layer.rows, inputs: layer.inputs, outputs: layer.outputs, needsInputGradient: layer.needsInputGradient)
     }
-    return dry(ValueShape(rows: shape.rows, batch: shape.batch, columns: table[p.weight].rows))
+    return operation.dryResult(table)
   }
 
   func residualMLP(_ x: Value, along dimension: MixingDimension, _ p: MLPParameters, dropout: Dropout?) -> Value {
@@ -123,15 +121,7 @@ private final class ProductTimes: Operations {
     return try body(x)
   }
 
-  func layerNorm(_ x: Value, _ p: NormParameters) -> Value { dry(x.shape) }
-
   func blend(_ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ p: LinearParameters) -> Value {
     dry(y.shape)
-  }
-
-  func addScaled(_ y: Value, factor: [Float], to x: Value) -> Value { dry(x.shape) }
-
-  func reshape(_ x: Value, batch: Int, columns: Int) -> Value {
-    dry(ValueShape(rows: x.shape.rows, batch: batch, columns: columns), requiresGradient: x.requiresGradient)
   }
 }

@@ -111,7 +111,7 @@ struct BenchRecorder {
       let cost = costs[names[index]]
       return BenchStepReport.Phase(
         name: names[index], seconds: part[0], productSeconds: part[1], waitSeconds: part[2], flops: cost.flops,
-        bytes: cost.numbers * MemoryLayout<Float>.size)
+        bytes: cost.elements * MemoryLayout<Float>.size)
     }
     let rest = max(0, values[0] - phases.reduce(0) { $0 + $1.seconds })
     phases.append(BenchStepReport.Phase(name: BenchPhase.other, seconds: rest))
@@ -144,15 +144,15 @@ extension [Trace.Span] {
 
 /// What the phases of a step cost on all ranks together, counted by a dry run.
 private struct StepCosts {
-  private var costs: [String: CountingOperations.Cost] = [:]
+  private var costs: [String: Work] = [:]
 
   init(_ model: WeatherMixer, _ rank: ModelRank, batch: Int, averages: Bool, _ isForecast: Bool) throws {
     let counting = CountingOperations(model.parameters)
     try model.dryStep(counting, batch: batch)
     let replicas = rank.context.mesh.replica
-    func set(_ name: String, _ cost: CountingOperations.Cost?) {
-      costs[name] = CountingOperations.Cost(
-        flops: replicas * (cost?.flops ?? 0), numbers: replicas * (cost?.numbers ?? 0))
+    func set(_ name: String, _ cost: Work?) {
+      costs[name] = Work(
+        flops: replicas * (cost?.flops ?? 0), elements: replicas * (cost?.elements ?? 0))
     }
     for phase in StepPhase.allCases {
       set(phase.forward, counting.forward[phase])
@@ -162,11 +162,11 @@ private struct StepCosts {
     // Prediction and target are read, the gradient is written.
     set(
       StepPhase.loss.forward,
-      .init(numbers: 3 * batch * sizes.tokens * sizes.pointsPerToken * sizes.variables))
-    set(BenchPhase.norm, .init(numbers: count))
+      .init(elements: 3 * batch * sizes.tokens * sizes.pointsPerToken * sizes.variables))
+    set(BenchPhase.norm, .init(elements: count))
     // Weight, two moments and the average are read and written, the gradient is read and cleared.
-    set(BenchPhase.optimizer, .init(numbers: count * (averages ? 10 : 8)))
+    set(BenchPhase.optimizer, .init(elements: count * (averages ? 10 : 8)))
   }
 
-  subscript(name: String) -> CountingOperations.Cost { costs[name] ?? CountingOperations.Cost() }
+  subscript(name: String) -> Work { costs[name] ?? Work() }
 }

@@ -18,7 +18,7 @@ import Testing
   /// Checks d loss / d (every input and every parameter) of `operation`.
   private func check(
     _ table: ParameterTable, inputs: [Tensor], dropoutSeed: UInt64 = 0,
-    _ operation: (LocalOperations, [Value]) -> Value
+    _ operation: (LocalOperations, [Value]) throws -> Value
   ) throws {
     let compute = Compute(threads: 2)
     let parameters = ParameterStore(table)
@@ -29,18 +29,18 @@ import Testing
     let operations = LocalOperations(compute: compute, parameters: parameters)
     operations.randomKey.seed = dropoutSeed
     var weights: Tensor?
-    func loss() -> Double {
-      let y = operation(operations, inputs.map { Value($0) })
+    func loss() throws -> Double {
+      let y = try operation(operations, inputs.map { Value($0) })
       let c = weights ?? self.tensor(y.shape.dimensions, "loss")
       weights = c
       return zip(y.tensor.values, c.values).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
-    _ = loss()
+    _ = try loss()
 
     let tape = Tape()
     operations.tape = tape
     let values = inputs.map { Value($0, requiresGradient: true) }
-    let y = operation(operations, values)
+    let y = try operation(operations, values)
     operations.tape = nil
     let seed = compute.tensor(y.shape.dimensions)
     seed.copy(from: weights!)
@@ -58,13 +58,13 @@ import Testing
       #expect(norm > 1e-3, "\(name) has no gradient")
       let original = variable.values
       let step = 4e-3
-      func shifted(_ sign: Double) -> Double {
+      func shifted(_ sign: Double) throws -> Double {
         for i in original.indices {
           variable.pointer[i] = original[i] + Float(sign * step * Double(gradient[i]) / norm)
         }
-        return loss()
+        return try loss()
       }
-      let slope = (shifted(1) - shifted(-1)) / (2 * step)
+      let slope = try (shifted(1) - shifted(-1)) / (2 * step)
       for i in original.indices { variable.pointer[i] = original[i] }
       #expect(abs(slope - norm) < 3e-3 * norm, "\(name): \(slope) by differences, \(norm) by backward")
     }
@@ -111,9 +111,9 @@ import Testing
     let factor: [Float] = [0.5, 2]
     try check(ParameterTable(), inputs: [tensor([rows, batch, 4], "y"), tensor([rows, batch, 4], "x")]) {
       operations, inputs in
-      let y = operations.reshape(inputs[0], batch: 2 * batch, columns: 2)
-      let x = operations.reshape(inputs[1], batch: 2 * batch, columns: 2)
-      return operations.reshape(operations.addScaled(y, factor: factor, to: x), batch: batch, columns: 4)
+      let y = try operations.reshape(inputs[0], batch: 2 * batch, columns: 2)
+      let x = try operations.reshape(inputs[1], batch: 2 * batch, columns: 2)
+      return try operations.reshape(operations.addScaled(y, factor: factor, to: x), batch: batch, columns: 4)
     }
   }
 

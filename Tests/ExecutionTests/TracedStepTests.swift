@@ -89,21 +89,20 @@ import Testing
       Value(shape: ValueShape(rows: 6, batch: 2, columns: columns), data: nil, requiresGradient: false)
     }
     _ = try layers.step(dry(5), dry(3), counting)
-    typealias Cost = CountingOperations.Cost
     // X 96, W and b 72, Y 96; backward without the gradient of the input: dY, X, and W's and b's read and written.
-    #expect(counting.forward[.encoder] == Cost(flops: 2 * 12 * 64, numbers: 96 + 72 + 96))
-    #expect(counting.backward[.encoder] == Cost(flops: 2 * 12 * 64, numbers: 96 + 96 + 2 * 72))
+    #expect(counting.forward[.encoder] == Work(flops: 2 * 12 * 64, elements: 96 + 72 + 96))
+    #expect(counting.backward[.encoder] == Work(flops: 2 * 12 * 64, elements: 96 + 96 + 2 * 72))
     // Weights 2 · 72, biases 12 + 6, norm 16; hidden [12, 2·8].
-    #expect(counting.forward[.tokenMixing] == Cost(flops: 2 * 144 * 16, numbers: 2 * 96 + 192 + 178))
-    #expect(counting.backward[.tokenMixing] == Cost(flops: 4 * 144 * 16, numbers: 3 * 96 + 192 + 3 * 178))
+    #expect(counting.forward[.tokenMixing] == Work(flops: 2 * 144 * 16, elements: 2 * 96 + 192 + 178))
+    #expect(counting.backward[.tokenMixing] == Work(flops: 4 * 144 * 16, elements: 3 * 96 + 192 + 3 * 178))
     // Weights 2 · 96, biases 12 + 8, norm 16; hidden [12, 12].
-    #expect(counting.forward[.channelMixing] == Cost(flops: 2 * 192 * 12, numbers: 2 * 96 + 144 + 228))
-    #expect(counting.backward[.channelMixing] == Cost(flops: 4 * 192 * 12, numbers: 3 * 96 + 144 + 3 * 228))
+    #expect(counting.forward[.channelMixing] == Work(flops: 2 * 192 * 12, elements: 2 * 96 + 144 + 228))
+    #expect(counting.backward[.channelMixing] == Work(flops: 4 * 192 * 12, elements: 3 * 96 + 144 + 3 * 228))
     // Two inputs of 96, W 80 and b 5, Y 60.
-    #expect(counting.forward[.decoder] == Cost(flops: 2 * 12 * 80, numbers: 192 + 85 + 60))
-    #expect(counting.backward[.decoder] == Cost(flops: 4 * 12 * 80, numbers: 60 + 192 + 192 + 80 + 2 * 85))
-    #expect(counting.forward[.output] == Cost(numbers: 3 * 60))
-    #expect(counting.backward[.output] == Cost(numbers: 2 * 60))
+    #expect(counting.forward[.decoder] == Work(flops: 2 * 12 * 80, elements: 192 + 85 + 60))
+    #expect(counting.backward[.decoder] == Work(flops: 4 * 12 * 80, elements: 60 + 192 + 192 + 80 + 2 * 85))
+    #expect(counting.forward[.output] == Work(elements: 3 * 60))
+    #expect(counting.backward[.output] == Work(elements: 2 * 60))
     #expect(counting.productFLOPs == 2 * (12 * 64 + 144 * 16 + 192 * 12 + 12 * 80))
   }
 }

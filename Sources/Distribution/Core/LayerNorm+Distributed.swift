@@ -5,12 +5,50 @@ import Tensors
 // LayerNorm over columns that lie on several ranks: each takes mean and squared deviations of its own, and these are
 // merged in rank order (Chan, Golub and LeVeque 1979), so that all ranks have the same statistics to the bit.
 
-extension DistributedOperations {
-  struct NormStatistics {
-    let mean, rstd: Tensor
+extension LayerNorm: DistributedOperation {
+  public func place(in plan: inout ParallelPlan) { p.place(Dimension(x.shape.columns, groups: x.groups), in: &plan) }
+
+  public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements {
+    LayerNorm.traffic(x, plan.mesh, place)
   }
 
-  func normalize(_ x: Value, _ p: NormParameters, into y: Tensor) throws -> NormStatistics {
+  /// What normalising x sends: two elements for each row to every other rank of the tensor axis, forward and backward.
+  public static func traffic(_ x: Value, _ mesh: Mesh, _ place: Mesh.Position) -> SentElements {
+    let rows = chunk(x.shape.rows, into: mesh.domain, place.domain).count * x.shape.batch
+    let sent = 2 * rows * (mesh.tensor - 1)
+    return SentElements(forward: sent, backward: sent)
+  }
+
+  public func run(on operations: DistributedOperations) throws -> Value {
+    let y = operations.newTensor(x.shape, groups: x.groups)
+    let statistics = try operations.normalize(x, p, into: y)
+    let output = operations.result(y, x.shape, groups: x.groups)
+    guard let tape = operations.tape else { return output }
+    tape.record(parameters) { [x, p] in
+      let dy = output.takeGradient()
+      let target = operations.gradientTarget(x)
+      try operations.normalizeBackward(x, p, statistics, dy, into: target.tensor, accumulate: target.accumulate)
+    }
+    return output
+  }
+}
+
+extension NormParameters {
+  /// Scale and shift lie over the tensor axis, as the columns that they belong to do.
+  public func place(_ columns: Dimension, in plan: inout ParallelPlan) {
+    plan.place(scale, .vector(columns, .tensor))
+    plan.place(shift, .vector(columns, .tensor))
+  }
+}
+
+extension DistributedOperations {
+  /// Mean and reciprocal deviation of each row held here, over all columns: [rows].
+  public struct NormStatistics {
+    public let mean, rstd: Tensor
+  }
+
+  /// Normalises the rows held here of x into y.
+  public func normalize(_ x: Value, _ p: NormParameters, into y: Tensor) throws -> NormStatistics {
     let rows = rowRange(x.shape.rows).count * x.shape.batch
     let parts = try gatherOverTensor(rows) { compute.rowMoments(x.tensor, rows: rows, into: $0) }
     let counts = (0..<mesh.tensor).map {
@@ -37,7 +75,8 @@ extension DistributedOperations {
     return statistics
   }
 
-  func normalizeBackward(
+  /// The gradient of x from that of the result, `dy`; adds to those of scale and shift.
+  public func normalizeBackward(
     _ x: Value, _ p: NormParameters, _ statistics: NormStatistics, _ dy: Tensor, into dx: Tensor, accumulate: Bool
   ) throws {
     let rows = rowRange(x.shape.rows).count * x.shape.batch
