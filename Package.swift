@@ -64,7 +64,7 @@ let package = Package(
     room("Communication", ["Basics", "Tensors", "CMPI"]),
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
-    room("Models", ["Basics", "Tensors", "Execution", "Communication", "Distribution"]),
+    room("Models", ["Basics", "CKernels", "Tensors", "Execution", "Communication", "Distribution"]),
     room(
       "Stores",
       ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
@@ -126,6 +126,10 @@ let package = Package(
       name: "KernelEmulation", dependencies: ["CKernels"], path: "Tests/KernelEmulation",
       cSettings: [.treatAllWarnings(as: .error)]),
     tests("TensorsTests", ["Basics", "Tensors", "CKernels", "KernelEmulation"]),
+    // Gradients of operations against differences, for the tests of every room that has operations.
+    .target(
+      name: "OperationChecks", dependencies: ["Tensors", "Execution"], path: "Tests/OperationChecks",
+      swiftSettings: strict),
     // Checks of ranks, run by the tests on threads and by rank-checks under mpirun.
     .target(
       name: "RankChecks", dependencies: ["Tensors", "Communication", "Execution", "Distribution", "Models"],
@@ -158,12 +162,12 @@ let package = Package(
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
-    tests("ExecutionTests", ["Basics", "Tensors", "Execution"]),
+    tests("ExecutionTests", ["Basics", "Tensors", "Execution", "OperationChecks"]),
     tests(
       "ModelsTests",
       [
         "Basics", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Training",
+        "Training", "OperationChecks",
       ]),
     tests(
       "TrainingTests",

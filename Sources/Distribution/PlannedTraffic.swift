@@ -14,7 +14,6 @@ public final class PlannedTraffic: Operations {
 
   private let plan: ParallelPlan
   private let place: Mesh.Position
-  private let traffic: ProductTraffic
   private var mesh: Mesh { plan.mesh }
   private var table: ParameterTable { plan.table }
 
@@ -22,12 +21,7 @@ public final class PlannedTraffic: Operations {
     self.checkpointsActivations = checkpointsActivations
     self.plan = plan
     self.place = place
-    traffic = ProductTraffic(plan.mesh, place)
     elements = sharedGradients
-  }
-
-  private func dry(_ shape: ValueShape, groups: Int, requiresGradient: Bool = true) -> Value {
-    Value(shape: shape, groups: groups, data: nil, requiresGradient: requiresGradient)
   }
 
   /// Numbers of an all-reduce over an axis: 2·n·(S − 1)/S.
@@ -40,22 +34,12 @@ public final class PlannedTraffic: Operations {
     }
   }
 
-  private func rows(_ x: Value) -> Int { chunk(x.shape.rows, into: mesh.domain, place.domain).count * x.shape.batch }
-
   public func apply(_ operation: some Operation) -> Value {
     if let distributed = operation as? any DistributedOperation {
       let sent = distributed.traffic(plan, place)
       elements += sent.forward + (isWithoutBackward ? 0 : sent.backward)
     }
     return operation.dryResult(table)
-  }
-
-  /// Two numbers for each row to every other rank of the tensor axis, forward and backward.
-  private func countNorm(_ x: Value) { elements += (isWithoutBackward ? 1 : 2) * 2 * rows(x) * (mesh.tensor - 1) }
-
-  private func count(_ layer: LinearLayout, needsInputGradient: Bool) {
-    elements +=
-      isWithoutBackward ? traffic.forward(layer) : traffic.linear(layer, needsInputGradient: needsInputGradient)
   }
 
   public func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws
@@ -67,33 +51,5 @@ public final class PlannedTraffic: Operations {
       _ = try body(x)
     }
     return try body(x)
-  }
-
-  public func residualMLP(_ x: Value, along dimension: MixingDimension, _ p: MLPParameters, dropout: Dropout?) -> Value
-  {
-    countNorm(x)
-    let tokens = dimension == .tokens
-    let outer = tokens ? x.tokenLayout(mesh) : x.channelLayout(mesh)
-    let inner = MLPLayout.hidden(
-      outer, Dimension(table[p.first.weight].rows), alongTokens: tokens,
-      isTurned: plan.turned.contains(p.first.weight), mesh)
-    for (x, id, y) in [(outer, p.first.weight, inner), (inner, p.second.weight, outer)] {
-      count(LinearLayout(alongTokens: tokens, x: x, w: weight(id)[0], y: y), needsInputGradient: true)
-    }
-    return dry(x.shape, groups: 1)
-  }
-
-  /// Points travel to the rank that blends them and back: y, x and the result forward; the result's gradient, y's and, if
-  /// needed, x's backward.
-  public func blend(
-    _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ p: LinearParameters
-  ) -> Value {
-    let points = rows(y)
-    let ownPoints = chunk(points, into: mesh.tensor, place.tensor).count
-    let ownVariables = chunk(y.shape.columns, into: mesh.tensor, place.tensor).count
-    let toPoints = (points - ownPoints) * ownVariables
-    let toColumns = ownPoints * (y.shape.columns - ownVariables)
-    elements += 3 * toPoints + 2 * toColumns + (x.requiresGradient ? toColumns : 0)
-    return dry(y.shape, groups: 1)
   }
 }

@@ -12,7 +12,9 @@ public struct MatrixLayout: Sendable, Hashable {
   public var transposed: MatrixLayout { MatrixLayout(rows: columns, columns: rows, rowAxis: rowAxis.other) }
 
   public func rowCount(_ place: Mesh.Position) -> Int { rows.range(rowAxis, place.index(rowAxis)).count }
-  public func columnCount(_ place: Mesh.Position) -> Int { columns.range(rowAxis.other, place.index(rowAxis.other)).count }
+  public func columnCount(_ place: Mesh.Position) -> Int {
+    columns.range(rowAxis.other, place.index(rowAxis.other)).count
+  }
   public func count(_ place: Mesh.Position) -> Int { rowCount(place) * columnCount(place) }
 }
 

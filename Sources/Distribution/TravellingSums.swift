@@ -107,7 +107,7 @@ final class TravellingSums {
 
 extension Matrix {
   /// self = other, or self += other when `accumulate`.
-  func take(_ other: Matrix, accumulate: Bool, _ compute: Compute) {
+  public func take(_ other: Matrix, accumulate: Bool, _ compute: Compute) {
     precondition(rows == other.rows && columns == other.columns)
     let bytes = (accumulate ? 3 : 2) * rows * columns * ElementType.float32.byteCount
     compute.pass(rows, bytes: bytes) { range in

@@ -1,10 +1,5 @@
 import Tensors
 
-/// Whether a layer mixes tokens (rows) or channels (columns).
-public enum MixingDimension: Sendable, Hashable {
-  case tokens, channels
-}
-
 /// Random zeroing in training, the same in every layout: the mask is keyed by layer, application and global index.
 public struct Dropout: Sendable, Hashable {
   public let probability: Float
@@ -45,16 +40,6 @@ public protocol Operations: AnyObject {
   ///
   /// - Throws: where communication fails, or where the operation can't be interpreted on this mesh.
   func apply(_ operation: some Operation) throws -> Value
-
-  /// x + second(gelu(first(norm(x)))) with both linear layers along tokens (W·X, W₁ [H, R], W₂ [R, H]) or along channels
-  /// (X·Wᵀ, W₁ [H, C], W₂ [C, H]). Dropout follows gelu and the second layer.
-  func residualMLP(_ x: Value, along dimension: MixingDimension, _ parameters: MLPParameters, dropout: Dropout?)
-    throws -> Value
-
-  /// The learned blend of decoded field and input, per grid point: linear(norm₂(concat(norm₁(y), x))), y and x [R, B, V].
-  func blend(
-    _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
-  ) throws -> Value
 
   /// Whether of a segment only its input is kept for backward (activation checkpointing).
   var checkpointsActivations: Bool { get }

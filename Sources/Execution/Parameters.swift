@@ -104,21 +104,3 @@ public struct LinearParameters: Sendable, Hashable {
 public struct NormParameters: Sendable, Hashable {
   public let scale, shift: ParameterID
 }
-
-/// The parameters of x + second(gelu(first(norm(x)))).
-public struct MLPParameters: Sendable, Hashable {
-  public let name: String
-  public let norm: NormParameters
-  public let first, second: LinearParameters
-
-  public init(name: String, norm: NormParameters, first: LinearParameters, second: LinearParameters) {
-    self.name = name
-    self.norm = norm
-    self.first = first
-    self.second = second
-  }
-
-  public var all: [ParameterID] {
-    [norm.scale, norm.shift, first.weight, first.bias, second.weight, second.bias]
-  }
-}

@@ -1,26 +1,27 @@
-/// Parts of a training step, by which it is traced, counted and measured.
-public enum StepPhase: String, Sendable, CaseIterable, Codable {
-  case encoder
-  case tokenMixing = "token mixing"
-  case channelMixing = "channel mixing"
-  case decoder
-  /// What makes the prediction of the decoded field and the input: the blend, or the sum of the residual form.
-  case output
+/// A part of a training step, by which it is traced, counted and measured. Model families name their own beside these.
+public struct StepPhase: RawRepresentable, Sendable, Hashable, Codable {
+  public let rawValue: String
+
+  public init(rawValue: String) { self.rawValue = rawValue }
+
+  public static let encoder = StepPhase(rawValue: "encoder")
+  public static let processor = StepPhase(rawValue: "processor")
+  public static let decoder = StepPhase(rawValue: "decoder")
+  /// What makes the prediction of the decoded field and the input.
+  public static let output = StepPhase(rawValue: "output")
   /// The loss and its gradient, in one pass.
-  case loss
+  public static let loss = StepPhase(rawValue: "loss")
 
   /// Its name in traces, in forward and in backward passes.
   public var forward: String { self == .loss ? rawValue : "\(rawValue) forward" }
   public var backward: String { "\(rawValue) backward" }
 
-  init(_ dimension: MixingDimension) { self = dimension == .tokens ? .tokenMixing : .channelMixing }
-
-  /// Of a layer that is no mixing layer; a linear one within the processor mixes channels.
-  init(_ group: ParameterGroup) {
+  /// Of a layer, by the group of its parameters.
+  public init(_ group: ParameterGroup) {
     self =
       switch group {
       case .encoder: .encoder
-      case .processor: .channelMixing
+      case .processor: .processor
       case .decoder: .decoder
       }
   }

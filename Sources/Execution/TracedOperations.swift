@@ -36,16 +36,4 @@ public final class TracedOperations: Operations {
     guard let phase = operation.phase(table) else { return try base.apply(operation) }
     return try traced(phase) { try base.apply(operation) }
   }
-
-  public func residualMLP(
-    _ x: Value, along dimension: MixingDimension, _ parameters: MLPParameters, dropout: Dropout?
-  ) throws -> Value {
-    try traced(StepPhase(dimension)) { try base.residualMLP(x, along: dimension, parameters, dropout: dropout) }
-  }
-
-  public func blend(
-    _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ parameters: LinearParameters
-  ) throws -> Value {
-    try traced(.output) { try base.blend(y, with: x, inner: inner, outer: outer, parameters) }
-  }
 }

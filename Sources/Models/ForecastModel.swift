@@ -20,6 +20,9 @@ public struct ModelInput {
 public protocol ForecastModel: Sendable {
   var parameters: ParameterTable { get }
 
+  /// The phases of a forward pass, in the order in which they run: what its operations are traced and counted as.
+  var phases: [StepPhase] { get }
+
   /// Into the latent space: [T, B, D].
   func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value
 

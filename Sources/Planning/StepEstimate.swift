@@ -75,10 +75,6 @@ private final class ProductTimes: Operations {
     self.again = again
   }
 
-  private func dry(_ shape: ValueShape, requiresGradient: Bool = true) -> Value {
-    Value(shape: shape, data: nil, requiresGradient: requiresGradient)
-  }
-
   /// C[m, n] with sums over k: m along the domain axis, n along the tensor axis.
   private func add(_ m: Int, _ n: Int, _ k: Int) {
     func part(_ extent: Int, _ ranks: Int) -> Int { (extent + ranks - 1) / ranks }
@@ -102,16 +98,6 @@ private final class ProductTimes: Operations {
     return operation.dryResult(table)
   }
 
-  func residualMLP(_ x: Value, along dimension: MixingDimension, _ p: MLPParameters, dropout: Dropout?) -> Value {
-    let hidden = table[p.first.weight].rows
-    let (mixed, others) =
-      dimension == .tokens
-      ? (x.shape.rows, x.shape.batch * x.shape.columns) : (x.shape.columns, x.shape.rows * x.shape.batch)
-    addLayer(rows: others, inputs: mixed, outputs: hidden, needsInputGradient: true)
-    addLayer(rows: others, inputs: hidden, outputs: mixed, needsInputGradient: true)
-    return dry(x.shape)
-  }
-
   func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws -> Value {
     if again {
       isAgain = true
@@ -119,9 +105,5 @@ private final class ProductTimes: Operations {
       _ = try body(x)
     }
     return try body(x)
-  }
-
-  func blend(_ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ p: LinearParameters) -> Value {
-    dry(y.shape)
   }
 }

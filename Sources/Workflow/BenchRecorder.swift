@@ -16,9 +16,8 @@ enum BenchPhase {
   /// What no phase covers: forcings, static fields, whatever runs between phases.
   static let other = "other"
 
-  /// In the order in which they run.
-  static func names(isForecast: Bool) -> [String] {
-    let parts = StepPhase.allCases.filter { $0 != .loss }
+  /// Of a step whose model has these phases, in the order in which they run.
+  static func names(_ parts: [StepPhase], isForecast: Bool) -> [String] {
     let forward = parts.map(\.forward)
     if isForecast { return forward }
     return forward + [StepPhase.loss.forward] + parts.reversed().map(\.backward) + [reduction, norm, optimizer]
@@ -47,11 +46,13 @@ struct BenchRecorder {
   private var countersBefore: BufferPool.Counters
   private var faultsBefore = 0
 
-  init(_ world: any Communicator, _ rank: ModelRank, batch: Int, isForecast: Bool) {
+  init(
+    _ world: any Communicator, _ rank: ModelRank, _ model: any ForecastModel, batch: Int, isForecast: Bool
+  ) {
     self.world = world
     self.batch = batch
     self.isForecast = isForecast
-    names = BenchPhase.names(isForecast: isForecast)
+    names = BenchPhase.names(model.phases, isForecast: isForecast)
     times = names.map { _ in [] }
     countersBefore = rank.compute.pool.counters
   }
@@ -154,7 +155,7 @@ private struct StepCosts {
       costs[name] = Work(
         flops: replicas * (cost?.flops ?? 0), elements: replicas * (cost?.elements ?? 0))
     }
-    for phase in StepPhase.allCases {
+    for phase in model.phases {
       set(phase.forward, counting.forward[phase])
       set(phase.backward, counting.backward[phase])
     }

@@ -93,7 +93,7 @@ public struct BenchStep {
     // As a training does it, since it decides how exchanges are cut.
     let peak = Ingredients.multiplyAddPeak(rank.compute, console)
     _ = try rank.context.measurePace(peak: peak)
-    var recorder = BenchRecorder(world, rank, batch: batch, isForecast: request.isForecast)
+    var recorder = BenchRecorder(world, rank, model, batch: batch, isForecast: request.isForecast)
     let steps = request.warmUps + request.updates
     func measure() throws {
       for number in 0..<steps {

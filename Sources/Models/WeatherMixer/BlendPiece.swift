@@ -1,4 +1,5 @@
 import CKernels
+import Execution
 import Tensors
 
 /// One thread's scratch for the blend: a piece of the grid points with all variables.

@@ -3,6 +3,7 @@ import Tensors
 import Testing
 
 @testable import Execution
+@testable import Models
 
 /// Operations that are traced compute the same, and the trace has every phase of forward and backward.
 @Suite struct TracedStepTests {
@@ -29,8 +30,8 @@ import Testing
     /// [6, 2, 5] and [6, 2, 3] → [6, 2, 5].
     func step(_ state: Value, _ auxiliary: Value, _ operations: any Operations) throws -> Value {
       let encoded = try operations.linear([state, auxiliary], encoder)
-      var x = try operations.residualMLP(encoded, along: .tokens, tokens, dropout: nil)
-      x = try operations.residualMLP(x, along: .channels, channels, dropout: nil)
+      var x = try operations.apply(ResidualMLP(encoded, along: .tokens, tokens, dropout: nil))
+      x = try operations.apply(ResidualMLP(x, along: .channels, channels, dropout: nil))
       let y = try operations.linear([x, encoded], decoder)
       return try operations.addScaled(y, factor: [Float](repeating: 0.5, count: 5), to: state)
     }

@@ -1,37 +1,54 @@
 import Communication
+import Distribution
 import Execution
 import Tensors
 
 // The blend joins all variables of a grid point, which lie on the ranks of the tensor axis. These exchange: each gets all
 // variables of a part of the points, blends them as one process does, and the result goes back.
 
-extension DistributedOperations {
-  public func blend(
-    _ y: Value, with x: Value, inner: NormParameters, outer: NormParameters, _ p: LinearParameters
-  ) throws -> Value {
-    precondition(y.shape == x.shape && y.groups == 1 && x.groups == 1)
-    let exchange = PointExchange(self, y.shape)
-    let local = LocalOperations(compute: compute, parameters: parameters)
+extension Blend: DistributedOperation {
+  /// The few elements per variable are on every rank.
+  public func place(in plan: inout ParallelPlan) {
+    for id in parameters { plan.place(id, .whole) }
+  }
+
+  /// Points travel to the rank that blends them and back: y, x and the result forward; the result's gradient, y's and, if
+  /// needed, x's backward.
+  public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements {
+    let mesh = plan.mesh
+    let points = chunk(y.shape.rows, into: mesh.domain, place.domain).count * y.shape.batch
+    let ownPoints = chunk(points, into: mesh.tensor, place.tensor).count
+    let ownVariables = chunk(y.shape.columns, into: mesh.tensor, place.tensor).count
+    let toPoints = (points - ownPoints) * ownVariables
+    let toColumns = ownPoints * (y.shape.columns - ownVariables)
+    return SentElements(
+      forward: 2 * toPoints + toColumns, backward: toPoints + toColumns * (x.requiresGradient ? 2 : 1))
+  }
+
+  public func run(on operations: DistributedOperations) throws -> Value {
+    precondition(y.groups == 1 && x.groups == 1)
+    let exchange = PointExchange(operations, y.shape)
+    let local = LocalOperations(compute: operations.compute, parameters: operations.parameters)
     let (yPoints, xPoints) = (
       Value(try exchange.toPoints(y.tensor), requiresGradient: true),
       Value(try exchange.toPoints(x.tensor), requiresGradient: x.requiresGradient)
     )
-    let pointTape = tape == nil ? nil : Tape()
+    let pointTape = operations.tape == nil ? nil : Tape()
     local.tape = pointTape
-    let blended = local.blend(yPoints, with: xPoints, inner: inner, outer: outer, p)
-    let output = result(try exchange.toColumns(blended.tensor), y.shape, groups: 1)
-    guard let tape, let pointTape else { return output }
-    tape.record([inner.scale, inner.shift, outer.scale, outer.shift, p.weight, p.bias]) { [self] in
+    let blended = Blend(yPoints, with: xPoints, inner: inner, outer: outer, p).run(on: local)
+    let output = operations.result(try exchange.toColumns(blended.tensor), y.shape)
+    guard let tape = operations.tape, let pointTape else { return output }
+    tape.record(parameters) { [x, y] in
       blended.gradient = try exchange.toPoints(output.takeGradient())
       try pointTape.backward()
-      contribute(try exchange.toColumns(yPoints.takeGradient()), to: y)
-      if x.requiresGradient { contribute(try exchange.toColumns(xPoints.takeGradient()), to: x) }
+      operations.contribute(try exchange.toColumns(yPoints.takeGradient()), to: y)
+      if x.requiresGradient { operations.contribute(try exchange.toColumns(xPoints.takeGradient()), to: x) }
     }
     return output
   }
 }
 
-/// Between [points, variables at hand] and [points at hand, variables], over the ranks of the tensor axis.
+/// Between [points, local variables] and [local points, variables], over the ranks of the tensor axis.
 private struct PointExchange {
   private let operations: DistributedOperations
   private let shape: ValueShape
@@ -76,7 +93,7 @@ private struct PointExchange {
     for (part, range) in zip(parts, variables) {
       part.matrix.take(matrix.columns(range), accumulate: false, compute)
     }
-    let result = operations.newTensor(shape, groups: 1)
+    let result = operations.newTensor(shape)
     try tensor.allToAll(
       parts.map { Region($0) }, into: points.map { Region(rows(result, $0, ownVariables.count)) }
     ).wait()

@@ -49,6 +49,8 @@ public struct WeatherMixer: ForecastModel {
   public let dropoutProbability: Float
   public let parameters: ParameterTable
 
+  public let phases: [StepPhase] = [.encoder, .tokenMixing, .channelMixing, .decoder, .output]
+
   private let encoder: LinearParameters
   private let blocks: [(tokens: MLPParameters, channels: MLPParameters)]
   private let decoderNorm: NormParameters
@@ -110,8 +112,8 @@ public struct WeatherMixer: ForecastModel {
     var x = latent
     for block in blocks {
       x = try operations.segment(x, block.tokens.all + block.channels.all) {
-        let mixed = try operations.residualMLP($0, along: .tokens, block.tokens, dropout: dropout)
-        return try operations.residualMLP(mixed, along: .channels, block.channels, dropout: dropout)
+        let mixed = try operations.apply(ResidualMLP($0, along: .tokens, block.tokens, dropout: dropout))
+        return try operations.apply(ResidualMLP(mixed, along: .channels, block.channels, dropout: dropout))
       }
     }
     return x
@@ -129,7 +131,7 @@ public struct WeatherMixer: ForecastModel {
       switch head {
       case .residual(let scale): try operations.addScaled(y, factor: scale, to: x)
       case .blend(let inner, let outer, let linear):
-        try operations.blend(y, with: x, inner: inner, outer: outer, linear)
+        try operations.apply(Blend(y, with: x, inner: inner, outer: outer, linear))
       }
     return try operations.reshape(prediction, batch: decoded.shape.batch, columns: decoded.shape.columns)
   }
