@@ -144,13 +144,32 @@ extension Field {
   ) -> Field where E.RawValue == String {
     let choices = E.allCases.map(\.rawValue)
     return Field(name, help, .scalar(ScalarKind(type: "string", choices: choices))) { root, node, key, file in
-      guard let value = node.scalar.flatMap({ E(rawValue: $0.string) }) else {
-        let hint = nearest(to: node.scalar?.string ?? "", among: choices).map { " (did you mean '\($0)'?)" } ?? ""
-        throw invalid(node, key, file, expected: "one of \(choices.joined(separator: ", "))\(hint)")
-      }
-      root[keyPath: path] = value
+      root[keyPath: path] = try choose(E.self, node, key, file)
     } text: {
       $0[keyPath: path].rawValue
     }
+  }
+
+  /// One of the cases of an enumeration, or null.
+  public static func choice<E: RawRepresentable & CaseIterable & Sendable>(
+    _ name: String, _ path: any Path<E?>, _ help: String
+  ) -> Field where E.RawValue == String {
+    let choices = E.allCases.map(\.rawValue)
+    let kind = ScalarKind(type: "string", choices: choices, isOptional: true)
+    return Field(name, help, .scalar(kind)) { root, node, key, file in
+      root[keyPath: path] = node.isNull ? nil : try choose(E.self, node, key, file, orNull: true)
+    } text: {
+      $0[keyPath: path]?.rawValue ?? "null"
+    }
+  }
+
+  private static func choose<E: RawRepresentable & CaseIterable>(
+    _ type: E.Type, _ node: Node, _ key: String, _ file: String, orNull: Bool = false
+  ) throws -> E where E.RawValue == String {
+    if let value = node.scalar.flatMap({ E(rawValue: $0.string) }) { return value }
+    let choices = E.allCases.map(\.rawValue)
+    let hint = nearest(to: node.scalar?.string ?? "", among: choices).map { " (did you mean '\($0)'?)" } ?? ""
+    throw invalid(
+      node, key, file, expected: "one of \(choices.joined(separator: ", "))\(orNull ? ", or null" : "")\(hint)")
   }
 }

@@ -2,9 +2,16 @@ public struct ForecastSection: Section {
   public var leadHours = 120
   public var everyHours = 24
   public var batchSize = 8
-  public var format = Format.zarr
+  public var layout = Layout.together
+  public var format: Format?
+  public var bounds = Bounds.none
 
+  public enum Layout: String, CaseIterable, Sendable { case together, perForecast }
   public enum Format: String, CaseIterable, Sendable { case zarr, zarr3, netcdf, grib2 }
+  public enum Bounds: String, CaseIterable, Sendable { case none, physical }
+
+  /// The format where none is asked for, too.
+  public var storedFormat: Format { format ?? (layout == .perForecast ? .netcdf : .zarr) }
 
   public init() {}
 
@@ -13,9 +20,17 @@ public struct ForecastSection: Section {
     .integer("everyHours", \.everyHours, 1...87_600, "Hours between initial times within data.test."),
     .integer("batchSize", \.batchSize, 1...100_000, "Forecasts computed at once."),
     .choice(
+      "layout", \.layout,
+      "together: all forecasts in one store; perForecast: a folder with one CF NetCDF file for each initial time, of at most "
+        + "four dimensions, as CDO, NCO and most viewers want them."),
+    .choice(
       "format", \.format,
-      "zarr: a Zarr folder as WeatherBench 2 has them; zarr3: the same in format 3; netcdf: one CF NetCDF-4 file; grib2: one file of GRIB messages."
-    ),
+      "zarr: a Zarr folder as WeatherBench 2 has them; zarr3: the same in format 3; netcdf: CF NetCDF-4; grib2: one file of "
+        + "GRIB messages; null: zarr, of forecasts in files of their own netcdf."),
+    .choice(
+      "bounds", \.bounds,
+      "physical: what can't be negative (precipitation, humidity, cloud, snow, downward radiation) is kept from it at every "
+        + "step of a forecast; none: fields are as the model gives them."),
   ]
 }
 

@@ -118,6 +118,7 @@ extension RunConfiguration {
     configuration.data.test.end = Timestamp(year: 2020, month: 12, day: 31, hour: 18)
     configuration.training.updates = 10_000
     configuration.training.warmUpUpdates = 500
+    configuration.forecast.bounds = .physical
     return configuration
   }
 }

@@ -45,7 +45,9 @@ struct ScalarKind: Sendable {
     var property: [String: JSONValue] = [
       "type": isOptional ? .array([.string(type), .string("null")]) : .string(type)
     ]
-    if let choices { property["enum"] = .array(choices.map { .string($0) }) }
+    if let choices {
+      property["enum"] = .array(choices.map { .string($0) } + (isOptional ? [.null] : []))
+    }
     if let range {
       property["minimum"] = number(range.lowerBound)
       property["maximum"] = number(range.upperBound)

@@ -66,6 +66,9 @@ public enum Lexicon {
   /// Whether a variable is one of those that lie on pressure levels.
   static func isOnLevels(_ name: String) -> Bool { namesOnLevels.contains(name) }
 
+  /// The least value that a variable can have, in its units; nil where it can be negative, or nothing is known.
+  public static func lowerBound(_ name: String) -> Double? { LexiconTable.nonNegative.contains(name) ? 0 : nil }
+
   /// By ECMWF's number; 129 is `z`, not `zs`.
   public static func find(paramId: Int) -> Variable? { byParamId[paramId] }
 }

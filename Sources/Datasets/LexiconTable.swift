@@ -5,6 +5,16 @@
 enum LexiconTable {
   static let rows = onLevels + others
 
+  /// Variables that can't be negative: humidity, clouds, precipitation, snow, water in the soil, solar and downward radiation,
+  /// speeds, what covers part of an area.
+  static let nonNegative: Set<String> = [
+    "q", "r", "o3", "clwc", "ciwc", "crwc", "cswc", "cc", "ws", "si10", "i10fg", "blh", "cape", "tcw", "tcwv", "tclw",
+    "tciw", "tco3", "ivt", "tcc", "lcc", "mcc", "hcc", "tp", "tp6h", "tp12h", "tp24h", "cp", "lsp", "sf", "ro", "sro",
+    "ssro", "ssrd", "strd", "ssr", "tsr", "tisr", "tisr6h", "tisr12h", "tisr24h", "fdir", "avg_sdswrf", "avg_sdlwrf",
+    "avg_snswrf", "avg_tnswrf", "avg_tdswrf", "swvl1", "swvl2", "swvl3", "swvl4", "sd", "rsn", "asn", "ci", "lai_lv",
+    "lai_hv", "cvl", "cvh",
+  ]
+
   /// On pressure levels.
   static let onLevels: [Variable] = [
     row("z", "geopotential", "m2 s-2", "geopotential", ("z", 129), "geopotential", ["gh", "hgt"]),

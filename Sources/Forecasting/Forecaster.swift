@@ -12,11 +12,18 @@ public final class Forecaster {
   private let runner: StepRunner
   private let reader: FrameReader
   private let gather: FieldGather
+  /// The least value of each of this rank's fields, in our units; nil for none.
+  private let lowerBounds: [Float?]
 
   /// - Parameters:
   ///   - units: in which fields are handed out.
   ///   - toFirst: all to the first rank of each instance; else they are shared out.
-  public init(runner: StepRunner, reader: FrameReader, units: [FieldGather.Unit], toFirst: Bool) {
+  ///   - lowerBounds: the least value of each predicted field, in our units, to which fields are raised before they are handed
+  ///     out, as the runner has raised the normalised ones; empty for none.
+  public init(
+    runner: StepRunner, reader: FrameReader, units: [FieldGather.Unit], toFirst: Bool, lowerBounds: [Float?] = []
+  ) {
+    self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[runner.block.fields])
     self.runner = runner
     self.reader = reader
     gather = FieldGather(
@@ -73,6 +80,7 @@ public final class Forecaster {
                 state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
                 into: planes.baseAddress!, tokens: block.tokens)
               try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * runner.stepHours)
+              raise(planes)
               setImputed(planes, to: .nan)
               try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
               setImputed(planes, to: 0)
@@ -82,6 +90,15 @@ public final class Forecaster {
           progress(done, total)
         }
       }
+    }
+  }
+
+  /// Raises [fields, rows, columns] to the lower bounds: a normalised bound comes back from de-normalisation not quite as it was.
+  private func raise(_ planes: UnsafeMutableBufferPointer<Float>) {
+    let size = planes.count / max(1, runner.block.fields.count)
+    for (place, bound) in lowerBounds.enumerated() {
+      guard let bound else { continue }
+      for index in place * size..<(place + 1) * size { planes[index] = max(planes[index], bound) }
     }
   }
 

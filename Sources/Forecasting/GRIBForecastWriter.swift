@@ -15,16 +15,13 @@ public final class GRIBForecastWriter: ForecastOutput {
 
   /// - Parameter lineage: what the forecasts are made from; GRIB has no place for it, so that it goes into a file beside.
   /// - Throws: naming the variable that GRIB can't hold, before anything is computed.
-  public init(
-    _ path: String, grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int],
-    lineage: Lineage? = nil
-  ) throws {
+  public init(_ path: String, _ contents: ForecastContents, lineage: Lineage? = nil) throws {
     self.path = path
     self.lineage = lineage
-    self.grid = grid
-    self.channels = channels
-    self.initialTimes = initialTimes
-    self.leadHours = leadHours
+    grid = contents.grid
+    channels = contents.channels
+    initialTimes = contents.initialTimes
+    leadHours = contents.leadHours
     paramIds = try channels.map { channel in
       guard let number = Lexicon[channel.variable]?.ecmwf?.paramId else {
         throw JigsawError(
@@ -68,5 +65,6 @@ public final class GRIBForecastWriter: ForecastOutput {
     try Files.writeAtomically(try lineage.json(pretty: true) + "\n", to: Lineage.sidecar(path))
   }
 
+  public var temporary: String { writer.temporary }
   public func abandon() { writer.abandon() }
 }

@@ -20,6 +20,8 @@ public final class StepRunner {
   public let block: FieldBlock
   /// Predicted fields in all.
   public let fields: Int
+  /// The least normalised value of each of this rank's fields; empty for none.
+  private let lowerBounds: [Float]
   /// Points and fields of one state that have no values, on all ranks.
   private let imputedCount: Int
   /// Of this rank's points and fields.
@@ -30,15 +32,18 @@ public final class StepRunner {
   /// - Parameters:
   ///   - weights: of all points and fields.
   ///   - imputedCount: how many of these have no values in the data.
+  ///   - lowerBounds: the least normalised value of each predicted field, to which every step's result is raised; empty for none.
   public init(
     model: any ForecastModel, rank: ModelRank, weights: LossWeights, auxiliary: AuxiliaryFields,
-    tiling: Tiling, stepHours: Int, slots: Int = 3, imputedCount: Int = 0
+    tiling: Tiling, stepHours: Int, slots: Int = 3, imputedCount: Int = 0,
+    lowerBounds: [Float] = []
   ) {
     self.imputedCount = imputedCount
     self.model = model
     self.rank = rank
     fields = weights.columns.count
     block = FieldBlock(fields: rank.fields(fields), tokens: rank.tokens(tiling.tokens))
+    self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[block.fields])
     let s = tiling.pointsPerToken
     self.weights = LossWeights(
       rows: weights.rows.elements(block.tokens.lowerBound * s..<block.tokens.upperBound * s),
@@ -79,10 +84,24 @@ public final class StepRunner {
     -> Value
   {
     let next = try model.step(input(state, start, step), firstApplication: step, isTraining: isTraining, operations)
+    if !lowerBounds.isEmpty { raise(next.tensor) }
     // Where there are no values, the model goes on getting what it started with.
     let tensor = start.imputed.isEmpty ? nil : next.tensor
     for place in start.imputed { tensor?.pointer[place] = start.state.pointer[place] }
     return next
+  }
+
+  /// Raises a state [T, B, s·V] to the lower bounds of its fields.
+  private func raise(_ state: Tensor) {
+    let (width, values) = (lowerBounds.count, state.pointer)
+    lowerBounds.withUnsafeBufferPointer { bounds in
+      let least = bounds.baseAddress!
+      compute.pass(state.count / max(1, width), bytes: 2 * state.byteCount) { points in
+        for point in points {
+          for field in 0..<width { values[point * width + field] = max(values[point * width + field], least[field]) }
+        }
+      }
+    }
   }
 
   private func input(_ state: Value, _ start: Frame, _ step: Int) -> ModelInput {

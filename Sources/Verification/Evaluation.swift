@@ -52,11 +52,7 @@ public struct Evaluation: Sendable {
         remedy: "verify against data on the grid of the forecast")
     }
     channels = truth.channels
-    for channel in channels where !forecasts.channels.contains(channel) {
-      throw JigsawError(
-        forecasts.path, "has no \(channel.name)", found: forecasts.channels.map(\.name).joined(separator: ", "),
-        remedy: "take it out of data.variables or forecast it")
-    }
+    for channel in channels { try forecasts.require(channel) }
     let leads = forecasts.leadHours.indices.filter {
       options.leadHours.isEmpty || options.leadHours.contains(forecasts.leadHours[$0])
     }

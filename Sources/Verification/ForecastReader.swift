@@ -2,92 +2,80 @@ import Basics
 import Datasets
 import Stores
 
-/// A forecast store as `ForecastWriter` makes it, [time, prediction_timedelta, (level), latitude, longitude], or GRIB.
+/// Forecasts of a store, or of several files with some initial times each: ours in any layout, and those of others, in NetCDF,
+/// Zarr or GRIB.
 public struct ForecastReader: Sendable {
   public let path: String
   public let grid: LatLonGrid
+  /// Ascending.
   public let initialTimes: [Timestamp]
   public let leadHours: [Int]
   public let channels: [Channel]
-  /// What the forecasts were made from, where the store says so.
+  /// What the forecasts were made from, where they say so.
   public let lineage: Lineage?
-  private let store: any ArrayStore
-  /// By channel: the array, its level, what makes its units ours.
-  private let sources: [Source]
+  private let parts: [ForecastFields]
+  /// By initial time: the part that has it, and where.
+  private let places: [(part: Int, initial: Int)]
 
-  private struct Source: Sendable {
-    let array: String
-    let level: Int?
-    let conversion: UnitConversion
-  }
-
-  /// No axis has more points.
-  private static let coordinateLimit = 1 << 22
-
+  /// - Parameter path: of a store, of a folder of files, or a pattern of stores.
+  /// - Throws: when they can't be read, or differ in grid, leads or model, or two hold the same initial time.
   public init(_ path: String) throws {
     self.path = path
-    let store = try openStore(path, gribTimes: .forecasts)
-    self.store = store
-    lineage = try ForecastReader.lineage(store, path)
-    for name in ["time", "prediction_timedelta", "latitude", "longitude"] {
-      _ = try store.info(name)
+    let paths = try ForecastReader.paths(path)
+    var (parts, lineages): ([ForecastFields], [Lineage?]) = ([], [])
+    for path in paths {
+      let store = try openStore(path, gribTimes: .forecasts)
+      parts.append(try ForecastFields(store))
+      lineages.append(try ForecastReader.lineage(store, path))
     }
-    func coordinate(_ name: String) throws -> RawArray {
-      try store.readCoordinate(name, atMost: ForecastReader.coordinateLimit)
-    }
-    let latitudes = try coordinate("latitude").doubles
-    guard latitudes.count > 1, latitudes[0] > latitudes[1] else {
-      throw JigsawError(
-        "\(path): latitude", "is not north to south", remedy: "use a store written by 'jigsaw forecast'")
-    }
-    grid = LatLonGrid(latitudes: latitudes, longitudes: try coordinate("longitude").doubles)
-    let info = try store.info("time")
-    let clock = try CFTime(
-      units: info.attributes["units"]?.text ?? "", calendar: info.attributes["calendar"]?.text, place: "\(path): time")
-    initialTimes = try coordinate("time").integers.map(clock.timestamp)
-    leadHours = try ForecastReader.leadHours(
-      coordinate("prediction_timedelta").doubles, store.info("prediction_timedelta"), path)
-    let levels = store.arrays["level"] == nil ? [] : try coordinate("level").doubles
-    var channels: [Channel] = []
-    var sources: [Source] = []
-    for array in store.arrays.values.sorted(by: { $0.name < $1.name }) {
-      let names = array.dimensionNames
-      let hasLevels = names == ["time", "prediction_timedelta", "level", "latitude", "longitude"]
-      guard hasLevels || names == ["time", "prediction_timedelta", "latitude", "longitude"] else { continue }
-      // In GRIB, variables are called as ECMWF calls them.
-      let variable = Lexicon.find(array.name) ?? Lexicon.variable(array.name)
-      let conversion = try ForecastReader.conversion(array, to: variable, path)
-      for (index, level) in hasLevels ? levels.enumerated().map({ ($0, $1 as Double?) }) : [(0, nil)] {
-        channels.append(Channel(variable: variable.name, levelHPa: level))
-        sources.append(Source(array: array.name, level: hasLevels ? index : nil, conversion: conversion))
+    self.parts = parts
+    let first = parts[0]
+    (grid, leadHours) = (first.grid, first.leadHours)
+    for (path, part) in zip(paths, parts).dropFirst() {
+      func differ(_ what: String, _ expected: String, _ found: String) -> JigsawError {
+        JigsawError(
+          path, "has other \(what) than \(paths[0])", expected: expected, found: found,
+          remedy: "name forecasts that are alike, for example with a narrower pattern")
+      }
+      if !part.grid.matches(grid) { throw differ("points", grid.summary, part.grid.summary) }
+      if part.leadHours != leadHours {
+        throw differ("leads", ForecastReader.text(leadHours), ForecastReader.text(part.leadHours))
       }
     }
-    if channels.isEmpty {
+    for (path, found) in zip(paths, lineages).dropFirst() {
+      guard
+        let difference = lineages[0].flatMap({ one in found.flatMap { one.difference(from: Lineage(model: $0.model)) } }
+        )
+      else { continue }
       throw JigsawError(
-        path, "holds no forecasts", expected: "variables [time, prediction_timedelta, (level,) latitude, longitude]",
-        found: store.arrays.keys.sorted().joined(separator: ", "), remedy: "use a store written by 'jigsaw forecast'")
+        path, "is of another model than \(paths[0])", expected: difference.recorded, found: difference.now,
+        remedy: "score the forecasts of each by themselves")
     }
-    self.channels = channels
-    self.sources = sources
+    lineage = lineages.allSatisfy { $0 != nil } ? lineages[0] : nil
+    channels = first.channels.filter { channel in parts.allSatisfy { $0.channels.contains(channel) } }
+    let all = parts.indices.flatMap { part in
+      parts[part].initialTimes.enumerated().map { (time: $1, part: part, initial: $0) }
+    }.sorted { $0.time < $1.time }
+    if let twice = zip(all, all.dropFirst()).first(where: { $0.time == $1.time }) {
+      throw JigsawError(
+        paths[twice.1.part], "has a forecast from \(twice.0.time.display), as has \(paths[twice.0.part])",
+        remedy: "leave one of them out")
+    }
+    initialTimes = all.map(\.time)
+    places = all.map { ($0.part, $0.initial) }
   }
 
-  /// Lead times in hours, whatever unit they are stored in.
-  private static func leadHours(_ values: [Double], _ info: ArrayInfo, _ path: String) throws -> [Int] {
-    let place = "\(path): \(info.name)"
-    guard let units = info.units, let seconds = CFTime.seconds(unit: units) else {
-      throw JigsawError(
-        place, "has units that are no span of time", expected: "hours, days, minutes, seconds or the like",
-        found: info.units.map { "'\($0)'" } ?? "none", remedy: "write them with their unit")
-    }
-    return try values.map { value in
-      let hours = value * seconds / 3_600
-      guard hours.isFinite, abs(hours - hours.rounded()) < 1e-6, (0...1_000_000).contains(hours) else {
-        throw JigsawError(
-          place, "has a lead that can't be verified", expected: "whole hours", found: "\(significant(value)) \(units)",
-          remedy: "keep leads of whole hours")
-      }
-      return Int(saturating: hours.rounded())
-    }
+  private static func text(_ hours: [Int]) -> String { hours.map(String.init).joined(separator: ", ") }
+
+  /// The stores that a path stands for; a folder of NetCDF or GRIB files is no Zarr store.
+  private static func paths(_ path: String) throws -> [String] {
+    let found = try expand(path)
+    guard found == [path], !path.contains("://"), Files.isDirectory(path) else { return found }
+    let names = try Files.list(path)
+    if names.contains(where: { ["zarr.json", ".zgroup", ".zmetadata"].contains($0) }) { return found }
+    let endings = [".nc", ".nc4", ".netcdf", ".grib", ".grib2", ".grb", ".grb2"]
+    let files = names.filter { name in endings.contains { name.hasSuffix($0) } && !Temporary.isOne(name) }
+    return files.isEmpty ? found : files.map { "\(path)/\($0)" }
   }
 
   private static func lineage(_ store: any ArrayStore, _ path: String) throws -> Lineage? {
@@ -101,34 +89,23 @@ public struct ForecastReader: Sendable {
     return found
   }
 
-  private static func conversion(_ array: ArrayInfo, to variable: Variable, _ path: String) throws -> UnitConversion {
-    guard let units = array.units, Lexicon[variable.name] != nil else { return .none }
-    guard let conversion = UnitConversion(from: units, to: variable.units) else {
-      throw JigsawError(
-        "\(path): \(array.name)", "has units that don't fit \(variable.longName)", expected: "'\(variable.units)'",
-        found: "'\(units)'")
-    }
-    return conversion
+  /// - Throws: why a channel can't be read, if it can't.
+  public func require(_ channel: Channel) throws {
+    if channels.contains(channel) { return }
+    throw parts.lazy.compactMap { $0.refusals[channel] }.first
+      ?? JigsawError(
+        path, "has no \(channel.name)", found: channels.map(\.name).joined(separator: ", "),
+        remedy: "take it out of data.variables or forecast it")
   }
 
   /// One field [rows, columns].
   /// - Parameter isMissing: points that need have no value; nil: none.
   /// - Throws: when others have none.
   public func read(_ channel: Channel, initial: Int, lead: Int, isMissing: [Bool]? = nil) throws -> [Float] {
-    guard let index = channels.firstIndex(of: channel) else {
-      throw JigsawError(path, "has no \(channel.name)", found: channels.map(\.name).joined(separator: ", "))
-    }
-    let source = sources[index]
-    let level = source.level.map { [$0..<$0 + 1] } ?? []
-    let raw = try store.read(
-      source.array, [initial..<initial + 1, lead..<lead + 1] + level + [0..<grid.rows, 0..<grid.columns])
-    var field = [Float](repeating: 0, count: raw.count)
-    let packing = try store.packing(of: store.info(source.array))
-    field.withUnsafeMutableBufferPointer { packing.unpack(raw, into: $0) }
-    if source.conversion != .none {
-      for i in field.indices {
-        field[i] = Float(Double(field[i]) * source.conversion.factor + source.conversion.offset)
-      }
+    let (part, place) = places[initial]
+    guard let field = try parts[part].read(channel, initial: place, lead: lead) else {
+      try require(channel)
+      throw JigsawError(path, "has no \(channel.name)")
     }
     if field.indices.contains(where: { !field[$0].isFinite && !(isMissing?[$0] ?? false) }) {
       throw JigsawError(

@@ -66,7 +66,7 @@ public struct ForecastWorkflow {
     if let note = checkpoint.note { console.say("note: \(note)") }
     let manifest = checkpoint.manifest
     try Agreement.check([("checkpoint", "\(checkpoint.path), update \(manifest.progress.update)")], on: world)
-    let output = request.output ?? folder.forecast(configuration.forecast.format)
+    let output = request.output ?? folder.forecast(configuration.forecast)
     var lock: OutputLock?
     defer { withExtendedLifetime(lock) {} }
     try world.together(onlyOn: 0) {
@@ -102,59 +102,44 @@ public struct ForecastWorkflow {
       configuration.parallel, model, batch: configuration.forecast.batchSize, world, resources,
       products: products.backend)
     try checkpoint.load(.averaged, into: rank)
+    let lowerBounds = lowerBounds(dataset.channels)
     let runner = StepRunner(
       model: model, rank: rank,
       weights: LossWeights(
         grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
         latitude: .none, variables: [:], levelsHPa: [:], perTendency: false),
       auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
-      stepHours: manifest.stepHours, imputedCount: dataset.missingCount)
+      stepHours: manifest.stepHours, imputedCount: dataset.missingCount,
+      lowerBounds: lowerBounds.enumerated().map { channel, bound in
+        bound.map { ($0 - normalization.mean[channel]) / normalization.deviation[channel] } ?? -.infinity
+      })
     let steps = leadHours / manifest.stepHours
     let leads = (1...steps).map { $0 * manifest.stepHours }
     console.say(
       "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
         + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
     )
-    // A Zarr store is cut into bands, one for each part of the domain, and every rank writes some; a NetCDF or GRIB file
-    // is written by the first rank.
-    let mesh = rank.context.mesh
-    let isShared = output.hasSuffix(".zarr")
-    if !isShared && mesh.replica > 1 {
-      throw JigsawError(
-        output, "can't be written by \(mesh.replica) model instances at once",
-        expected: "a name that ends in .zarr, or \(mesh.instance) ranks",
-        remedy: "forecast to Zarr, or start \(mesh.instance) ranks")
-    }
-    let bands = isShared ? mesh.domain : 1
     let lineage = Lineage(
       data: try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world),
-      model: manifest.identity, settings: [ForecastWorkflow.choiceKey: choice.text])
-    var writer: (any ForecastOutput)?
-    var temporary: String?
-    func makeWriter() throws {
-      if RunFolder.isGRIB(output) {
-        writer = try GRIBForecastWriter(
-          output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
-          lineage: lineage)
-        return
-      }
-      let made = try ForecastWriter(
-        output, grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
-        source:
-          "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)",
-        lineage: lineage, bands: bands, joining: temporary,
-        zarrFormat: configuration.forecast.format == .zarr3 ? 3 : 2)
-      (writer, temporary) = (made, made.temporary)
-    }
-    try world.together(onlyOn: 0, makeWriter)
-    temporary = try world.broadcast(temporary ?? "", from: 0)
-    if isShared && world.rank > 0 { try makeWriter() }
+      model: manifest.identity,
+      settings: [
+        ForecastWorkflow.choiceKey: choice.text, "forecast.bounds": configuration.forecast.bounds.rawValue,
+      ])
+    let contents = try ForecastContents(
+      grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
+      source:
+        "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)",
+      lineage: lineage)
+    let target = try ForecastTarget(output, configuration.forecast, count: initialTimes.count)
+    let bands = try target.bands(rank.context.mesh)
+    let writer = try target.open(contents, bands: bands, lineage: lineage, on: world)
     do {
       let start = monotonicSeconds()
       try Forecaster(
         runner: runner,
         reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
-        units: ForecastWriter.units(dataset.grid, dataset.channels, bands: bands), toFirst: !isShared
+        units: contents.units(bands: bands), toFirst: target.hasOneWriterPerForecast,
+        lowerBounds: lowerBounds
       ).run(initialTimes, keep: Array(1...steps), batchSize: configuration.forecast.batchSize) {
         unit, values, initial, lead in
         try writer?.write(unit, values, initial: initial, lead: lead)
@@ -169,6 +154,14 @@ public struct ForecastWorkflow {
     }
     console.say("wrote \(output)")
     return output
+  }
+
+  /// By channel, in our units; empty for none.
+  private func lowerBounds(_ channels: [Channel]) -> [Float?] {
+    switch configuration.forecast.bounds {
+    case .none: []
+    case .physical: channels.map { Lexicon.lowerBound($0.variable).map { Float($0) } }
+    }
   }
 
   private func facts(_ request: Request) -> [Agreement.Fact] {

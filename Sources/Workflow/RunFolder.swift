@@ -82,11 +82,12 @@ public struct RunFolder: Sendable {
   }
 
   /// The forecast that `forecast` writes by default.
-  public func forecast(_ format: ForecastSection.Format) -> String {
-    switch format {
-    case .zarr, .zarr3: "\(path)/forecast.zarr"
-    case .netcdf: "\(path)/forecast.nc"
-    case .grib2: "\(path)/forecast.grib2"
+  public func forecast(_ section: ForecastSection) -> String {
+    if section.layout == .perForecast { return "\(path)/forecast" }
+    switch section.storedFormat {
+    case .zarr, .zarr3: return "\(path)/forecast.zarr"
+    case .netcdf: return "\(path)/forecast.nc"
+    case .grib2: return "\(path)/forecast.grib2"
     }
   }
 
@@ -97,7 +98,8 @@ public struct RunFolder: Sendable {
 
   /// The run's own forecasts that are there, the latest first.
   public var existingForecasts: [String] {
-    let paths = [ForecastSection.Format.zarr, .netcdf, .grib2].map { forecast($0) }.filter(Files.exists)
+    let paths = ["forecast.zarr", "forecast.nc", "forecast.grib2", "forecast"].map { "\(path)/\($0)" }
+      .filter(Files.exists)
     return paths.map { (path: $0, time: Files.modificationSeconds($0) ?? 0) }.sorted { $0.time > $1.time }.map(\.path)
   }
 

@@ -33,7 +33,8 @@ import Yams
     "training.checkpoint.every": "10", "training.checkpoint.keep": "11", "training.rollLongitudes": "true",
     "training.checkpointActivations": "true",
     "training.prefetch": "12", "forecast.leadHours": "48", "forecast.everyHours": "18", "forecast.batchSize": "2",
-    "forecast.format": "netcdf", "evaluation.leadHours": "[6, 24]", "evaluation.climatologyWindowDays": "31",
+    "forecast.format": "netcdf", "forecast.layout": "perForecast", "forecast.bounds": "physical",
+    "evaluation.leadHours": "[6, 24]", "evaluation.climatologyWindowDays": "31",
     "evaluation.spectra": "false", "evaluation.dampedPersistence": "true",
   ]
 

@@ -10,7 +10,7 @@ extension StoreAxes {
   private static func standardName(_ array: ArrayInfo) -> String { array.attributes["standard_name"]?.text ?? "" }
 
   /// Whether an array holds the times at which forecasts start.
-  private static func isReference(_ array: ArrayInfo) -> Bool {
+  static func isReference(_ array: ArrayInfo) -> Bool {
     let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
     let names = [
       "forecast_reference_time", "reftime", "reference_time", "initial_time", "init_time", "initialization_time",
@@ -26,6 +26,17 @@ extension StoreAxes {
       || standardName(array).isEmpty && leadNames.contains(array.name)
         && CFTime.seconds(unit: array.attributes["units"]?.text ?? "") != nil
   }
+
+  /// Whether an array is meant to hold lead times, readable or not.
+  static func namesLead(_ array: ArrayInfo) -> Bool {
+    isLead(array) || standardName(array).isEmpty && leadNames.contains(array.name)
+  }
+
+  /// Whether an array holds times that may be those of validity.
+  static func isTime(_ array: ArrayInfo) -> Bool { !namesLead(array) && rank(array) != nil }
+
+  /// Whether an array says that it holds times of validity.
+  static func isValidity(_ array: ArrayInfo) -> Bool { standardName(array) == "time" || array.name == "valid_time" }
 
   /// How well an array says the times of validity, the least best; nil for what does not.
   private static func rank(_ array: ArrayInfo) -> Int? {

@@ -142,7 +142,7 @@ struct StoreAxes: Sendable {
     }
   }
 
-  private static func findPlaces(_ store: any ArrayStore) throws -> Places {
+  static func findPlaces(_ store: any ArrayStore) throws -> Places {
     let auxiliary = auxiliary(store)
     let arrays = store.arrays.values.filter {
       (1...3).contains($0.dimensions.count) && !auxiliary.contains($0.name)

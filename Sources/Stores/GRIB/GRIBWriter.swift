@@ -33,7 +33,7 @@ public struct GRIBFieldDefinition: Sendable {
 public final class GRIBWriter {
   public static let bitsPerValue = 16
   private let path: String
-  private let temporary: String
+  public let temporary: String
   private let file: OutputFile
   private var isDone = false
 

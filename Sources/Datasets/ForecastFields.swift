@@ -1,0 +1,154 @@
+import Basics
+import Stores
+
+/// A store of forecasts, by whatever tool: fields by initial time and lead, in our order and units.
+public struct ForecastFields: Sendable {
+  public let grid: LatLonGrid
+  public let initialTimes: [Timestamp]
+  public let leadHours: [Int]
+  public let channels: [Channel]
+  /// By channels of variables that are there and can't be read: why.
+  public let refusals: [Channel: JigsawError]
+  public let attributes: [String: AttributeValue]
+  private let fields: GriddedStore
+  private let sources: [Channel: (binding: GriddedStore.Binding, level: Int?)]
+
+  /// - Throws: when the store isn't one of forecasts on a regular grid.
+  public init(_ store: any ArrayStore) throws {
+    let axes = try ForecastAxes(store)
+    attributes = store.attributes
+    (initialTimes, leadHours) = (axes.initialTimes, axes.leadHours)
+    let slices = ForecastSlices(store, axes)
+    fields = try GriddedStore(slices)
+    grid = fields.grid
+    var channels: [Channel] = []
+    var sources: [Channel: (binding: GriddedStore.Binding, level: Int?)] = [:]
+    var refusals: [Channel: JigsawError] = [:]
+    for array in StoreAxes.fields(slices)
+    where fields.isField(array) || array.dimensionNames.contains(ForecastSlices.axis) {
+      let (name, level) = ForecastFields.variable(array)
+      do {
+        guard let binding = try fields.bind(name, rename: [name: array.name]) else { continue }
+        if let member = binding.member, array.shape[member] > 1 {
+          throw JigsawError(
+            "\(store.location): \(array.name)", "has \(array.shape[member]) ensemble members", expected: "one",
+            remedy: "select one of them, or their mean, before")
+        }
+        if binding.isStatic && (axes.initialDimension ?? axes.leadDimension) != nil { continue }
+        let levels: [(Double?, Int?)] =
+          binding.hasLevels ? fields.levelsHPa.enumerated().map { ($1, $0) } : [(level, nil)]
+        for (levelHPa, index) in levels {
+          let channel = Channel(variable: name, levelHPa: levelHPa)
+          if sources[channel] == nil { channels.append(channel) }
+          sources[channel] = sources[channel] ?? (binding, index)
+        }
+      } catch let error as JigsawError {
+        for levelHPa in fields.levelsHPa.map(Optional.some) + [level] {
+          refusals[Channel(variable: name, levelHPa: levelHPa)] = error
+        }
+      }
+    }
+    if channels.isEmpty {
+      throw refusals.values.first
+        ?? JigsawError(
+          store.location, "holds no forecasts",
+          expected: "variables by initial time, lead, (level,) latitude and longitude",
+          found: store.arrays.keys.sorted().joined(separator: ", "), remedy: "use a store written by 'jigsaw forecast'")
+    }
+    self.channels = channels
+    self.sources = sources
+    self.refusals = refusals
+  }
+
+  /// Our name of what an array holds, and the level that its name tells: `t_850` is the temperature at 850 hPa, as Anemoi
+  /// names variables.
+  private static func variable(_ array: ArrayInfo) -> (name: String, levelHPa: Double?) {
+    if let known = Lexicon.find(array.name) { return (known.name, nil) }
+    if let (stem, number) = LevelNames.split(array.name), let known = Lexicon.find(stem),
+      Lexicon.isOnLevels(known.name),
+      number > 0, number <= 1_100
+    {
+      return (known.name, number)
+    }
+    return (array.name, nil)
+  }
+
+  /// One field [rows, columns], missing values NaN; nil where there is no such channel.
+  public func read(_ channel: Channel, initial: Int, lead: Int) throws -> [Float]? {
+    guard let (binding, level) = sources[channel] else { return nil }
+    var field = [Float](repeating: .nan, count: grid.count)
+    let slice = initial * leadHours.count + lead
+    try field.withUnsafeMutableBufferPointer { out in
+      guard let start = out.baseAddress else { return }
+      try fields.read(binding, times: slice..<slice + 1, level: level) { _ in start }
+    }
+    return field
+  }
+}
+
+/// A store of forecasts as one of fields: in place of initial times and leads it has one dimension, along which lie all leads
+/// of the first forecast, then all of the next.
+struct ForecastSlices: ArrayStore {
+  /// The dimension, and its coordinate.
+  static let axis = "forecast and lead"
+
+  private let store: any ArrayStore
+  private let initialDimension, leadDimension: String?
+  private let leadCount, count: Int
+  let arrays: [String: ArrayInfo]
+
+  init(_ store: any ArrayStore, _ axes: ForecastAxes) {
+    self.store = store
+    (initialDimension, leadDimension) = (axes.initialDimension, axes.leadDimension)
+    leadCount = axes.leadHours.count
+    count = axes.initialTimes.count * leadCount
+    let folded = Set([initialDimension, leadDimension].compactMap { $0 })
+    var arrays = store.arrays.filter { _, array in
+      !StoreAxes.isReference(array) && !StoreAxes.namesLead(array) && !StoreAxes.isTime(array)
+    }
+    let axis = ArrayInfo.Dimension(name: ForecastSlices.axis, size: count)
+    for (name, array) in arrays where !folded.isDisjoint(with: array.dimensionNames) {
+      let kept = array.dimensions.indices.filter { !folded.contains(array.dimensions[$0].name) }
+      arrays[name] = ArrayInfo(
+        name: name, type: array.type, dimensions: [axis] + kept.map { array.dimensions[$0] },
+        chunks: array.chunks.map { chunks in [1] + kept.map { chunks[$0] } }, codec: array.codec,
+        attributes: array.attributes, realAttributes: array.realAttributes)
+    }
+    arrays[ForecastSlices.axis] = ArrayInfo(
+      name: ForecastSlices.axis, type: .int64, dimensions: [axis], chunks: nil, codec: "",
+      attributes: ["standard_name": .text("time"), "units": .text("seconds since 1970-01-01")])
+    self.arrays = arrays
+  }
+
+  var location: String { store.location }
+  var format: String { store.format }
+  var attributes: [String: AttributeValue] { store.attributes }
+  var reads: ReadCounter { store.reads }
+  var readsAtOnce: Int { store.readsAtOnce }
+
+  func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
+    if name == ForecastSlices.axis {
+      let numbers = box[0].map { Int64($0) }
+      return RawArray(type: .int64, bytes: numbers.withUnsafeBytes { Array($0) })
+    }
+    let stored = try store.info(name)
+    guard arrays[name]?.dimensionNames.first == ForecastSlices.axis else { return try store.read(name, box) }
+    // One slice after the other: those of a range need not lie side by side.
+    var type = stored.type
+    var bytes: [UInt8] = []
+    for slice in box[0] {
+      var rest = box.dropFirst()
+      let part = stored.dimensions.map { dimension -> Range<Int> in
+        switch dimension.name {
+        case initialDimension: slice / leadCount..<slice / leadCount + 1
+        case leadDimension: slice % leadCount..<slice % leadCount + 1
+        default: rest.removeFirst()
+        }
+      }
+      let raw = try store.read(name, part)
+      type = raw.type
+      bytes += raw.bytes
+    }
+    return RawArray(type: type, bytes: bytes)
+  }
+}

@@ -1,0 +1,102 @@
+import Basics
+import Configuration
+import Datasets
+import Stores
+import TestSupport
+import Testing
+import Verification
+
+@testable import Workflow
+
+/// What can't be negative isn't in forecasts with `forecast.bounds: physical`.
+@Suite struct ForecastBoundsTests {
+  private static let start = Timestamp(year: 2001, month: 1, day: 10)
+
+  /// Rain in places, and pressure.
+  private static func data(_ path: String) throws {
+    var data = SyntheticData()
+    (data.upper, data.surface, data.times) = ([], ["msl", "tp"], 48)
+    try data.write(path + ".nc")
+    var store = try EditedStore(path + ".nc")
+    store.arrays["tp"]?.attributes["units"] = .text("m")
+    let rain = try #require(store.arrays["tp"]).values.map { max(0, $0 - 205) }
+    store.arrays["tp"]?.values = rain
+    try store.write(path)
+  }
+
+  private static func configuration(_ folder: String, _ more: String = "{}") throws -> RunConfiguration {
+    try RunConfiguration.parse(
+      """
+      run: \(folder)/run
+      threads: 1
+      data:
+        sources: [{path: \(folder)/data.zarr}]
+        variables: [msl, tp]
+        train: {start: 2001-01-01, end: 2001-01-09}
+        test: {start: 2001-01-10, end: 2001-01-12}
+      model: {patch: [2, 4], channels: 16, tokenWidth: 12, channelWidth: 20, blocks: 1, output: blend}
+      training: {updates: 4, batchSize: 2}
+      forecast: {leadHours: 12}
+      """, file: "test")
+  }
+
+  private static func forecast(_ configuration: RunConfiguration, _ bounds: ForecastSection.Bounds, leadHours: Int = 12)
+    throws -> ForecastReader
+  {
+    var configuration = configuration
+    configuration.forecast.bounds = bounds
+    var request = ForecastWorkflow.Request()
+    (request.from, request.leadHours, request.overwrites) = (start, leadHours, true)
+    request.output = "\(configuration.run)/\(bounds.rawValue)-\(leadHours).zarr"
+    return try ForecastReader(
+      ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(request))
+  }
+
+  @Test func rainIsNeverNegativeAndTheNextStepStartsFromThat() throws {
+    let folder = try TemporaryFolder()
+    try Self.data("\(folder.path)/data.zarr")
+    let configuration = try Self.configuration(folder.path)
+    try TrainWorkflow(configuration, console: .silent).start()
+    let (free, bounded) = (try Self.forecast(configuration, .none), try Self.forecast(configuration, .physical))
+    let rain = Channel(variable: "tp")
+    func rainAt(_ lead: Int, _ reader: ForecastReader) throws -> [Float] {
+      try reader.read(rain, initial: 0, lead: lead)
+    }
+    let (first, second) = (try rainAt(0, bounded), try rainAt(1, bounded))
+    #expect(try rainAt(0, free).contains { $0 < 0 }, "something to bound")
+    #expect(try first == rainAt(0, free).map { max(0, $0) })
+    #expect(second.allSatisfy { $0 >= 0 })
+    #expect(
+      try bounded.read(Channel(variable: "msl"), initial: 0, lead: 0)
+        == free.read(Channel(variable: "msl"), initial: 0, lead: 0), "pressure has no bound")
+
+    // A forecast of one step from the bounded state, as if it had been observed.
+    let msl = try bounded.read(Channel(variable: "msl"), initial: 0, lead: 0)
+    var store = try EditedStore("\(folder.path)/data.zarr")
+    let time = Int(Self.start.hours(since: Timestamp(year: 2001, month: 1, day: 1))) / 6
+    for (name, field) in [("msl", msl), ("tp", first)] {
+      store.arrays[name]?.values.replaceSubrange(
+        time * field.count..<(time + 1) * field.count, with: field.map(Double.init))
+    }
+    try Files.remove("\(folder.path)/data.zarr")
+    try store.write("\(folder.path)/data.zarr")
+    let again = try rainAt(0, Self.forecast(configuration, .physical, leadHours: 6))
+    let fromFree = try zip(rainAt(1, free).map { max(0, $0) }, again).map { abs($0 - $1) }.max() ?? 0
+    let difference = zip(second, again).map { abs($0 - $1) }.max() ?? 1
+    #expect(difference < 1e-5)
+    #expect(fromFree > 1e-3, "the bound matters for the next step")
+  }
+
+  @Test func newConfigurationsHaveBoundsAndOthersNone() {
+    #expect(RunConfiguration.example.forecast.bounds == .physical)
+    #expect(RunConfiguration().forecast.bounds == .none)
+  }
+
+  @Test func lexiconKnowsWhatCanNotBeNegative() {
+    for name in ["tp", "q", "ssrd", "tcc", "sd", "sf", "ci", "r"] { #expect(Lexicon.lowerBound(name) == 0, "\(name)") }
+    for name in ["t", "u", "z", "str", "sshf", "e", "msl", "d", "unheard"] {
+      #expect(Lexicon.lowerBound(name) == nil, "\(name)")
+    }
+    #expect(Lexicon.variables.filter { Lexicon.lowerBound($0.name) != nil }.count > 50)
+  }
+}
