@@ -14,8 +14,9 @@ struct Forecast: ParsableCommand {
     discussion: """
       Without --from, forecasts start throughout the run's test period. Initial states come from data.sources of the run's
       configuration; other data can be named with --set. The output is a Zarr folder if its name ends in .zarr, GRIB 2 if
-      in .grib2, .grib, .grb2 or .grb, else CF NetCDF; dimensions time, prediction_timedelta, level, latitude, longitude. Under
-      mpirun or srun all ranks forecast together, and each writes its own chunks of a Zarr store.
+      in .grib2, .grib, .grb2 or .grb, else CF NetCDF; dimensions time, prediction_timedelta, level, latitude, longitude, of a
+      single forecast in NetCDF time (of validity), level, latitude, longitude. With forecast.layout perForecast it is a folder
+      of such files. Under mpirun or srun all ranks forecast together, and each writes its own chunks of a Zarr store.
       """)
 
   @Argument(help: "The run folder.") var runFolder: String
@@ -75,7 +76,10 @@ struct Evaluate: ParsableCommand {
       """)
 
   @Argument(help: "The run folder.") var runFolder: String
-  @Option(help: ArgumentHelp("The forecast store; default: the run's own.", valueName: "path")) var forecast: String?
+  @Option(
+    help: ArgumentHelp(
+      "A forecast store, ours or another's, a folder or pattern of files; default: the run's own.", valueName: "path"))
+  var forecast: String?
   @OptionGroup var settings: Settings
   @OptionGroup var ranks: RankOptions
 

@@ -51,6 +51,7 @@ struct ForecastAxes {
     let leads = try lead.map { along($0, try ForecastAxes.spans($0, store)) }
     let starts = try start.map { along($0, try ForecastAxes.times($0, store)) }
     let valids = try valid.map { along($0, try ForecastAxes.times($0, store)) }
+    for along in [starts, leads, valids] { try ForecastAxes.requireValues(along, store) }
     switch (starts, leads, valids) {
     case (let starts?, let leads?, _): try self.init(starts, leads, store)
     case (let starts?, nil, let valids?):
@@ -109,6 +110,12 @@ struct ForecastAxes {
     return Along(
       name: "\(valid.name) less \(known.name)", dimension: valid.dimension,
       seconds: valid.seconds.indices.map { valid.seconds[$0] - known.at($0) })
+  }
+
+  private static func requireValues(_ along: Along?, _ store: any ArrayStore) throws {
+    if let along, along.seconds.isEmpty {
+      throw JigsawError("\(store.location): \(along.name)", "is empty", expected: "at least one value")
+    }
   }
 
   private static func times(_ array: ArrayInfo, _ store: any ArrayStore) throws -> [Int64] {
