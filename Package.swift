@@ -61,14 +61,15 @@ let package = Package(
 
     room("Basics", ["CLinux"]),
     room("Tensors", ["Basics", "CKernels", "COneDNN"]),
+    room("Geometry", ["Basics", "Tensors"]),
     room("Communication", ["Basics", "Tensors", "CMPI"]),
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
-    room("Models", ["Basics", "CKernels", "Tensors", "Execution", "Communication", "Distribution"]),
+    room("Models", ["Basics", "CKernels", "Tensors", "Geometry", "Execution", "Communication", "Distribution"]),
     room(
       "Stores",
       ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
-    room("Datasets", ["Basics", "CKernels", "Tensors", "Communication", "Distribution", "Stores"]),
+    room("Datasets", ["Basics", "CKernels", "Tensors", "Geometry", "Communication", "Distribution", "Stores"]),
     room(
       "Training",
       [
@@ -159,6 +160,7 @@ let package = Package(
       name: "scaling-page",
       dependencies: ["Basics", "Distribution", "Execution", "Models", "Planning", "Reporting"],
       path: "Benchmarks/scaling/page", swiftSettings: strict),
+    tests("GeometryTests", ["Basics", "Tensors", "Geometry"]),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
       "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
@@ -189,7 +191,8 @@ let package = Package(
     tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
     tests("StoresTests", ["Basics", "CKernels", "Stores", "TestSupport"]),
     tests(
-      "DatasetsTests", ["Basics", "Tensors", "Communication", "Distribution", "Stores", "Datasets", "TestSupport"]),
+      "DatasetsTests",
+      ["Basics", "Tensors", "Geometry", "Communication", "Distribution", "Stores", "Datasets", "TestSupport"]),
     tests("CLITests", ["Basics", "Stores", "TestSupport", "jigsaw"], exclude: ["help.txt"]),
     tests(
       "ConfigurationTests",

@@ -6,6 +6,7 @@ import Testing
   /// From the ground up.
   static let floors = [
     "CKernels", "COneDNN", "CNetCDF", "CECCodes", "CBlosc", "CZlib", "CZstd", "CMPI", "Basics", "Tensors",
+    "Geometry",
     "Communication",
     "Execution",
     "Distribution", "Models", "Stores",

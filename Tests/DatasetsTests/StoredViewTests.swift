@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 import Stores
 import TestSupport
 import Testing

@@ -1,41 +1,9 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
+import Geometry
 
-/// Gaussian grids of the names that ECMWF gives them.
-enum GaussianGrid {
-  /// The latitudes of N lines between pole and equator on both hemispheres, north to south: zeros of the Legendre polynomial
-  /// of degree 2N.
-  static func latitudes(_ n: Int) -> [Double] {
-    let degree = 2 * n
-    let north = (1...n).map { index -> Double in
-      var x = cos(.pi * (Double(index) - 0.25) / (Double(degree) + 0.5))
-      for _ in 0..<100 {
-        var (previous, value) = (1.0, x)
-        for k in 2...max(2, degree) {
-          (previous, value) = (value, ((2 * Double(k) - 1) * x * value - (Double(k) - 1) * previous) / Double(k))
-        }
-        let slope = Double(degree) * (x * value - previous) / (x * x - 1)
-        let step = value / slope
-        x -= step
-        if abs(step) < 1e-15 { break }
-      }
-      return asin(x) * 180 / .pi
-    }
-    return north + north.reversed().map { -$0 }
-  }
-
-  /// The octahedral reduced grid O<n>: 20 points on the line next to a pole, four more on each following one
-  /// (Malardel et al., ECMWF Newsletter 146).
+extension GaussianGrid {
+  /// The octahedral reduced grid O<n>.
   static func octahedral(_ n: Int) -> PointGrid {
-    var (latitudes, longitudes): ([Double], [Double]) = ([], [])
-    for (line, latitude) in GaussianGrid.latitudes(n).enumerated() {
-      let count = 20 + 4 * min(line, 2 * n - 1 - line)
-      for column in 0..<count {
-        latitudes.append(latitude)
-        longitudes.append(360 * Double(column) / Double(count))
-      }
-    }
+    let (latitudes, longitudes) = octahedralPoints(n)
     return PointGrid(latitudes: latitudes, longitudes: longitudes)
   }
 

@@ -1,3 +1,5 @@
+import Geometry
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -145,5 +147,11 @@ public struct PointGrid: Sendable, Hashable {
       }
       return (values, bin.map { valueOfBin[$0] })
     }
+  }
+}
+
+extension PointTree {
+  init(_ grid: PointGrid) {
+    self.init(zip(grid.latitudes, grid.longitudes).map { SpherePoint(latitude: $0, longitude: $1) })
   }
 }

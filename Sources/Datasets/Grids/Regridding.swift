@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 
 /// A linear map from the points of one grid to those of another: each target value is a weighted sum of source values.
 public struct Regridding: Sendable, Equatable {

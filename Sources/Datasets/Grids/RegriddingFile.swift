@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 import Stores
 
 /// Regridding weights in files: written as ESMF does (`row`, `col`, `S`), read in that form, in xESMF's, which has no coordinates

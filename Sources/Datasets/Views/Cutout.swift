@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 
 #if canImport(Glibc)
   import Glibc

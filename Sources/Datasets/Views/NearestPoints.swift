@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 
 /// For each of some points, the nearest of others.
 struct NearestSources: Sendable {

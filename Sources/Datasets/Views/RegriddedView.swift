@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 
 /// A view on another grid: `regrid`.
 struct RegriddedView: DerivedView {

@@ -1,68 +1,10 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
-
-/// A point of the unit sphere.
-struct SpherePoint: Sendable {
-  let x, y, z: Double
-
-  init(latitude: Double, longitude: Double) {
-    let (phi, lambda) = (latitude * .pi / 180, longitude * .pi / 180)
-    (x, y, z) = (cos(phi) * cos(lambda), cos(phi) * sin(lambda), sin(phi))
-  }
-
-  init(_ x: Double, _ y: Double, _ z: Double) { (self.x, self.y, self.z) = (x, y, z) }
-
-  func dot(_ other: SpherePoint) -> Double { x * other.x + y * other.y + z * other.z }
-
-  func cross(_ other: SpherePoint) -> SpherePoint {
-    SpherePoint(y * other.z - z * other.y, z * other.x - x * other.z, x * other.y - y * other.x)
-  }
-
-  static func - (a: SpherePoint, b: SpherePoint) -> SpherePoint { SpherePoint(a.x - b.x, a.y - b.y, a.z - b.z) }
-
-  func squaredDistance(to other: SpherePoint) -> Double {
-    let d = self - other
-    return d.dot(d)
-  }
-
-  func coordinate(_ axis: Int) -> Double { axis == 0 ? x : axis == 1 ? y : z }
-
-  /// The weighted mean of some points, on the sphere; nil where they cancel each other.
-  init?(mean points: [(point: SpherePoint, weight: Double)]) {
-    func sum(_ axis: Int) -> Double { points.reduce(0) { $0 + $1.point.coordinate(axis) * $1.weight } }
-    let (x, y, z) = (sum(0), sum(1), sum(2))
-    let length = (x * x + y * y + z * z).squareRoot()
-    guard length > 1e-9, length.isFinite else { return nil }
-    self.init(x / length, y / length, z / length)
-  }
-
-  /// How far a point of a grid lies from the next, on a chord: the largest distance found of some of its points.
-  static func spacing(_ points: [SpherePoint]) -> Double {
-    let samples = min(64, points.count)
-    let squares = (0..<samples).map { sample -> Double in
-      let point = points[points.count * sample / samples]
-      // At the poles a row is one point.
-      return points.reduce(4) { least, other in
-        let square = point.squaredDistance(to: other)
-        return square > 1e-16 ? min(least, square) : least
-      }
-    }
-    return squares.max()?.squareRoot() ?? 0
-  }
-}
-
 /// Finds the nearest of many points on the sphere: a k-d tree without pointers, the median of a range in its middle.
-struct PointTree: Sendable {
-  let points: [SpherePoint]
+public struct PointTree: Sendable {
+  public let points: [SpherePoint]
   /// Points in the order of the tree.
   private var order: [Int32]
 
-  init(_ grid: PointGrid) {
-    self.init(zip(grid.latitudes, grid.longitudes).map { SpherePoint(latitude: $0, longitude: $1) })
-  }
-
-  init(_ points: [SpherePoint]) {
+  public init(_ points: [SpherePoint]) {
     self.points = points
     var order = (0..<Int32(points.count)).map { $0 }
     order.withUnsafeMutableBufferPointer { order in
@@ -109,13 +51,13 @@ struct PointTree: Sendable {
     }
   }
 
-  struct Neighbour: Sendable {
-    let index: Int
-    let squaredDistance: Double
+  public struct Neighbour: Sendable {
+    public let index: Int
+    public let squaredDistance: Double
   }
 
   /// The `count` nearest points, the nearest first; fewer when there are no more.
-  func nearest(to target: SpherePoint, count: Int) -> [Neighbour] {
+  public func nearest(to target: SpherePoint, count: Int) -> [Neighbour] {
     var best: [Neighbour] = []
     best.reserveCapacity(count + 1)
     search(0, points.count, 0, target, count, &best)
@@ -141,5 +83,27 @@ struct PointTree: Sendable {
     if best.count < count || difference * difference < best[best.count - 1].squaredDistance {
       search(far.0, far.1, next, target, count, &best)
     }
+  }
+
+  /// All points at most `radius` away, on a chord, the nearest first; of more than `most` the nearest.
+  public func within(_ radius: Double, of target: SpherePoint, most: Int = .max) -> [Neighbour] {
+    var found: [Neighbour] = []
+    collect(0, points.count, 0, target, radius * radius, &found)
+    found.sort { ($0.squaredDistance, $0.index) < ($1.squaredDistance, $1.index) }
+    return found.count > most ? Array(found.prefix(most)) : found
+  }
+
+  private func collect(
+    _ low: Int, _ high: Int, _ axis: Int, _ target: SpherePoint, _ limit: Double, _ found: inout [Neighbour]
+  ) {
+    if low >= high { return }
+    let middle = (low + high) / 2
+    let index = Int(order[middle])
+    let distance = points[index].squaredDistance(to: target)
+    if distance <= limit { found.append(Neighbour(index: index, squaredDistance: distance)) }
+    let difference = target.coordinate(axis) - points[index].coordinate(axis)
+    let next = (axis + 1) % 3
+    if difference <= 0 || difference * difference <= limit { collect(low, middle, next, target, limit, &found) }
+    if difference >= 0 || difference * difference <= limit { collect(middle + 1, high, next, target, limit, &found) }
   }
 }
