@@ -43,4 +43,10 @@ public struct PointSpace: Sendable, Equatable {
   public var encodedCoordinates: [Float] {
     zip(latitudes, longitudes).flatMap { [sinf($0), sinf($1), cosf($0), cosf($1)] }
   }
+
+  /// For people: where a point is.
+  func place(_ point: Int) -> String {
+    func degrees(_ radians: Float) -> Double { (Double(radians) * 18_000 / .pi).rounded() / 100 }
+    return "\(degrees(latitudes[point]))° N \(degrees(longitudes[point]))° E"
+  }
 }

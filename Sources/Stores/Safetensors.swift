@@ -61,6 +61,55 @@ public enum Safetensors {
     return (CRC32C.checksum(head), head.count + end)
   }
 
+  /// A tensor of any type with its bytes.
+  public struct Tensor: Sendable, Equatable {
+    /// "F32", "I32", "BOOL" …
+    public let type: String
+    public let shape: [Int]
+    /// Row-major, little-endian.
+    public let bytes: [UInt8]
+
+    public init(type: String, shape: [Int], bytes: [UInt8]) {
+      self.type = type
+      self.shape = shape
+      self.bytes = bytes
+    }
+
+    public init(_ values: [Float], shape: [Int]) {
+      self.init(type: "F32", shape: shape, bytes: values.withUnsafeBytes { Array($0) })
+    }
+
+    public init(_ values: [Int32], shape: [Int]) {
+      self.init(type: "I32", shape: shape, bytes: values.withUnsafeBytes { Array($0) })
+    }
+
+    public init(_ values: [Bool], shape: [Int]) {
+      self.init(type: "BOOL", shape: shape, bytes: values.map { $0 ? 1 : 0 })
+    }
+  }
+
+  /// Writes a file of some tensors, those of wide types first, so that each is aligned; replaces the file as a whole.
+  public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to path: String) throws {
+    let sorted = tensors.sorted {
+      (File.width($1.value.type), $0.key) < (File.width($0.value.type), $1.key)
+    }
+    var header: [String: JSONValue] = [:]
+    if !metadata.isEmpty { header["__metadata__"] = .object(metadata.mapValues { .string($0) }) }
+    var data: [UInt8] = []
+    for (name, tensor) in sorted {
+      precondition(tensor.bytes.count == tensor.shape.reduce(File.width(tensor.type), *), name)
+      header[name] = .object([
+        "dtype": .string(tensor.type), "shape": .array(tensor.shape.map { .integer($0) }),
+        "data_offsets": .array([.integer(data.count), .integer(data.count + tensor.bytes.count)]),
+      ])
+      data += tensor.bytes
+    }
+    var text = Array(try JSONValue.object(header).text(pretty: false).utf8)
+    while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
+    try Files.writeAtomically(
+      withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text + data, to: path)
+  }
+
   /// A created file into which several processes write their parts of its tensors. Not atomic by itself: callers write
   /// into a folder that they rename.
   public final class OpenFile {
@@ -170,6 +219,17 @@ public enum Safetensors {
       try values.withUnsafeMutableBufferPointer { try read(name, shape: entry.shape, into: $0) }
       return values
     }
+
+    /// A tensor of any type.
+    public func tensor(_ name: String) throws -> Tensor {
+      guard let entry = entries[name] else { throw JigsawError(path, "has no tensor '\(name)'") }
+      let start = dataStart + entry.range.lowerBound
+      return Tensor(
+        type: entry.type, shape: entry.shape,
+        bytes: try File.read(descriptor, start..<start + entry.range.count, path))
+    }
+
+    fileprivate static func width(_ type: String) -> Int { widths[type] ?? 1 }
 
     private static func damaged(_ path: String, _ why: String) -> JigsawError {
       JigsawError(

@@ -10,6 +10,8 @@ public struct PointGrid: Sendable, Hashable {
   public let latitudes, longitudes: [Double]
   /// Rows and columns, when a field is stored row after row.
   public let shape: Shape?
+  /// Whether the coordinates are stored in single precision, so that others compute with them in it.
+  public let isSinglePrecision: Bool
 
   public struct Shape: Sendable, Hashable {
     public let rows, columns: Int
@@ -20,7 +22,8 @@ public struct PointGrid: Sendable, Hashable {
     }
   }
 
-  public init(latitudes: [Double], longitudes: [Double], shape: Shape? = nil) {
+  public init(latitudes: [Double], longitudes: [Double], shape: Shape? = nil, isSinglePrecision: Bool = false) {
+    self.isSinglePrecision = isSinglePrecision
     precondition(latitudes.count == longitudes.count)
     self.latitudes = latitudes
     self.longitudes = longitudes
@@ -37,8 +40,21 @@ public struct PointGrid: Sendable, Hashable {
 
   public var count: Int { latitudes.count }
 
+  /// Where the points are counts, not how exactly that is stored.
+  public static func == (a: PointGrid, b: PointGrid) -> Bool {
+    (a.latitudes, a.longitudes, a.shape) == (b.latitudes, b.longitudes, b.shape)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(latitudes)
+    hasher.combine(longitudes)
+    hasher.combine(shape)
+  }
+
   public subscript(indices: [Int]) -> PointGrid {
-    PointGrid(latitudes: indices.map { latitudes[$0] }, longitudes: indices.map { longitudes[$0] })
+    PointGrid(
+      latitudes: indices.map { latitudes[$0] }, longitudes: indices.map { longitudes[$0] },
+      isSinglePrecision: isSinglePrecision)
   }
 
   /// Whether another grid has the same points in the same order, within `tolerance` degrees.

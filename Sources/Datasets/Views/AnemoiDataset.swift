@@ -58,7 +58,8 @@ public final class AnemoiDataset: FieldView {
     {
       shape = PointGrid.Shape(rows: extents[0], columns: extents[1])
     }
-    points = PointGrid(latitudes: latitudes, longitudes: longitudes, shape: shape)
+    let isSingle = ["latitudes", "longitudes"].allSatisfy { store.arrays[$0]?.type == .float32 }
+    points = PointGrid(latitudes: latitudes, longitudes: longitudes, shape: shape, isSinglePrecision: isSingle)
     dates = try AnemoiDataset.readDates(store)
     try check("dates", dates.count, 0)
     missing = try AnemoiDataset.readMissing(store, dates)

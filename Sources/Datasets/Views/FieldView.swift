@@ -11,6 +11,8 @@ public protocol FieldView: Sendable {
   var variables: [ViewVariable] { get }
   var memberCount: Int { get }
   var points: PointGrid { get }
+  /// Of a view of several grids one after the other: how many points each has.
+  var gridSizes: [Int] { get }
   /// Indices of dates that are there in name only.
   var missing: Set<Int> { get }
   /// Runs of points that are stored together.
@@ -85,6 +87,8 @@ public struct FieldStatistics: Sendable, Equatable {
 }
 
 extension FieldView {
+  public var gridSizes: [Int] { [points.count] }
+
   public func storedRuns(of variable: Int) -> [Range<Int>] { storedRuns }
 
   /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
@@ -132,6 +136,7 @@ extension DerivedView {
   var variables: [ViewVariable] { base.variables }
   var memberCount: Int { base.memberCount }
   var points: PointGrid { base.points }
+  var gridSizes: [Int] { base.points.count == points.count ? base.gridSizes : [points.count] }
   var missing: Set<Int> { base.missing }
   var storedRuns: [Range<Int>] { base.storedRuns }
   var reads: (chunks: Int, bytes: Int) { base.reads }

@@ -14,7 +14,9 @@ struct PointSubset: DerivedView {
     self.base = base
     self.indices = indices
     let chosen = base.points[indices]
-    points = PointGrid(latitudes: chosen.latitudes, longitudes: chosen.longitudes, shape: shape)
+    points = PointGrid(
+      latitudes: chosen.latitudes, longitudes: chosen.longitudes, shape: shape,
+      isSinglePrecision: chosen.isSinglePrecision)
     // The runs as they are cut by the runs of the base.
     var runs: [Range<Int>] = []
     var start = 0
@@ -61,7 +63,8 @@ struct GridUnion: FieldView {
     for part in parts.dropFirst() { try checkSame(parts[0], part, key, .dates, .variables, .members) }
     self.parts = parts
     points = PointGrid(
-      latitudes: parts.flatMap(\.points.latitudes), longitudes: parts.flatMap(\.points.longitudes))
+      latitudes: parts.flatMap(\.points.latitudes), longitudes: parts.flatMap(\.points.longitudes),
+      isSinglePrecision: parts.allSatisfy(\.points.isSinglePrecision))
     starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.points.count) }
     missing = parts.reduce(into: []) { $0.formUnion($1.missing) }
   }
@@ -70,6 +73,7 @@ struct GridUnion: FieldView {
   var dates: [Timestamp] { parts[0].dates }
   var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { parts[0].memberCount }
+  var gridSizes: [Int] { parts.map(\.points.count) }
   var storedRuns: [Range<Int>] {
     zip(parts, starts).flatMap { part, start in
       part.storedRuns.map { $0.lowerBound + start..<$0.upperBound + start }
