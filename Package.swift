@@ -89,7 +89,7 @@ let package = Package(
       }),
     // Style, scripts and coastlines are compiled in, so that the program stays one file.
     room(
-      "Reporting", ["Basics", "Datasets", "Verification"],
+      "Reporting", ["Basics", "Geometry", "Datasets", "Verification"],
       resources: [
         "style.css", "charts.css", "maps.css", "base.js", "palettes.js", "chart.js", "map.js", "mapsection.js",
         "scores.js",
@@ -100,7 +100,8 @@ let package = Package(
     room(
       "Workflow",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets", "Training",
+        "Basics", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
+        "Training",
         "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
       ]),
     .executableTarget(

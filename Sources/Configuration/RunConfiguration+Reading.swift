@@ -64,7 +64,7 @@ extension RunConfiguration {
 }
 
 /// Aliases stand for all that they name: few lines can stand for more values than memory holds.
-private func requireNodeCount(_ root: Node, _ place: String) throws {
+func requireNodeCount(_ root: Node, _ place: String) throws {
   let limit = 100_000
   var count = 0
   func add(_ node: Node) {
@@ -86,7 +86,7 @@ private func requireNodeCount(_ root: Node, _ place: String) throws {
     place, "has too many values", expected: "at most \(limit), each alias counted with all that it names")
 }
 
-private func notYAML(_ error: YamlError, _ file: String) -> JigsawError {
+func notYAML(_ error: YamlError, _ file: String) -> JigsawError {
   switch error {
   case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
     .composer(_, let problem, let mark, _):

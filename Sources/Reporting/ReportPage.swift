@@ -168,7 +168,7 @@ public struct ReportPage {
 }
 
 /// Files of Resources/, compiled in.
-private enum Resource {
+enum Resource {
   static let style = [PackageResources.style_css, PackageResources.charts_css, PackageResources.maps_css].map(text)
     .joined()
   static let coastlines = text(PackageResources.coastlines_json)

@@ -1,0 +1,16 @@
+import Basics
+import Yams
+
+/// A YAML file as JSON: plain words that are numbers, true, false or null are these, dates stay words.
+/// - Throws: for what is not YAML.
+public func readYAML(_ path: String) throws -> JSONValue {
+  guard Files.exists(path) else { throw JigsawError(path, "no such file") }
+  let text = try Files.readText(path, atMost: 16 << 20)
+  do {
+    let root = try Yams.compose(yaml: text) ?? Node("null")
+    try requireNodeCount(root, path)
+    return try json(root, "", path)
+  } catch let error as YamlError {
+    throw notYAML(error, path)
+  }
+}
