@@ -68,7 +68,8 @@ enum SphericalVoronoi {
   /// Nil where another point is at the same place.
   private static func area(_ index: Int, _ tree: PointTree) -> Double? {
     let centre = tree.points[index]
-    var cell = hemisphere(around: centre)
+    let faces = CubeFaces(around: centre)
+    var cell = faces.cell(0)
     var count = 16
     while true {
       let all = count >= min(256, tree.points.count)
@@ -89,18 +90,19 @@ enum SphericalVoronoi {
       count *= 2
     }
     let area = cell.solidAngle(around: centre)
-    return cell.reachesOutside ? area + farSide(index, tree) : area
+    return cell.reachesOutside ? area + beyond(index, faces, tree) : area
   }
 
-  /// What the cell of a point has on the other half of the sphere: only where all points lie on one side.
-  private static func farSide(_ index: Int, _ tree: PointTree) -> Double {
+  /// What the cell of a point has further away from it: where points are few, or all lie on one side.
+  private static func beyond(_ index: Int, _ faces: CubeFaces, _ tree: PointTree) -> Double {
     let centre = tree.points[index]
-    var cell = hemisphere(around: -1 * centre)
-    for other in tree.points.indices where other != index {
-      cell.cut(centre - tree.points[other], by: other)
-      if cell.isEmpty { return 0 }
+    return (1..<6).reduce(0) { sum, face in
+      var cell = faces.cell(face)
+      for other in tree.points.indices where other != index && !cell.isEmpty {
+        cell.cut(centre - tree.points[other], by: other)
+      }
+      return sum + cell.solidAngle(around: faces.axes[face].axis)
     }
-    return cell.solidAngle(around: -1 * centre)
   }
 
   private static func cut(_ cell: inout ConvexCell, _ centre: SpherePoint, _ other: SpherePoint, by label: Int) -> Bool
@@ -111,14 +113,28 @@ enum SphericalVoronoi {
     return true
   }
 
-  private static func hemisphere(around pole: SpherePoint) -> ConvexCell {
-    let least =
-      abs(pole.x) <= min(abs(pole.y), abs(pole.z))
-      ? SpherePoint(1, 0, 0) : abs(pole.y) <= abs(pole.z) ? SpherePoint(0, 1, 0) : SpherePoint(0, 0, 1)
-    let across = pole.cross(least)
-    let u = (1 / across.length) * across
-    let v = pole.cross(u)
-    return ConvexCell([u, v, -1 * u, -1 * v], isSpherical: true)
+  /// The sphere in six parts, seen through the faces of a cube that stands on a point: no side of a part, nor what is cut off
+  /// it, spans half a circle.
+  private struct CubeFaces {
+    let axes: [(across: SpherePoint, along: SpherePoint, axis: SpherePoint)]
+
+    /// The first face is that around the point.
+    init(around pole: SpherePoint) {
+      let least =
+        abs(pole.x) <= min(abs(pole.y), abs(pole.z))
+        ? SpherePoint(1, 0, 0) : abs(pole.y) <= abs(pole.z) ? SpherePoint(0, 1, 0) : SpherePoint(0, 0, 1)
+      let across = pole.cross(least)
+      let u = (1 / across.length) * across
+      let v = pole.cross(u)
+      axes = [(u, v, pole), (v, pole, u), (pole, u, v), (v, u, -1 * pole), (pole, v, -1 * u), (u, pole, -1 * v)]
+    }
+
+    func cell(_ face: Int) -> ConvexCell {
+      let (u, v, w) = axes[face]
+      let scale = 1 / 3.0.squareRoot()
+      return ConvexCell(
+        [(-1.0, -1.0), (1, -1), (1, 1), (-1, 1)].map { scale * ($0.0 * u + $0.1 * v + w) }, isSpherical: true)
+    }
   }
 }
 
