@@ -184,7 +184,8 @@ let package = Package(
     tests(
       "WorkflowTests",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Models", "Stores", "Datasets", "Training", "Configuration",
+        "Basics", "Tensors", "Geometry", "Communication", "Execution", "Models", "Stores", "Datasets", "Training",
+        "Configuration",
         "Verification", "Workflow",
         "TestSupport",
       ]),

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Reads millions of damaged stores (Tests/FuzzMain): Scripts/fuzz.sh [COUNT_FACTOR]. With 1, the default, 10⁶ metadata
-# documents and 3·10⁵ chunks, archives, NetCDF files and GRIB files. Results: docs/results/fuzzing, or where OUT says.
+# documents and 3·10⁵ chunks, archives, NetCDF files, GRIB files and checkpoints. Results: docs/results/fuzzing, or where OUT says.
 set -eu
 cd "$(dirname "$0")/.."
 factor=${1:-1}
@@ -26,6 +26,7 @@ other() {
   # Bombs would add 512 MiB.
   half chunks 100000 "$seed" 128
   half grib 50000 "$seed" 2048
+  half checkpoint 100000 "$seed" 1024
 }
 one > "$out/one.log" 2>&1 &
 first=$!

@@ -80,7 +80,8 @@ import Testing
     let commands = [
       [], ["train"], ["resume"], ["forecast"], ["evaluate"], ["report"], ["data"], ["data", "inspect"],
       ["data", "check"], ["data", "stats"], ["data", "convert"], ["data", "fetch"], ["data", "fetch", "weatherbench2"],
-      ["checkpoint"], ["checkpoint", "inspect"], ["checkpoint", "verify"], ["config"], ["config", "show"],
+      ["checkpoint"], ["checkpoint", "inspect"], ["checkpoint", "verify"], ["graph"], ["graph", "build"],
+      ["graph", "inspect"], ["graph", "plot"], ["import"], ["import", "anemoi"], ["config"], ["config", "show"],
       ["config", "validate"],
       ["config", "schema"], ["init"], ["plan"], ["machines"], ["bench"], ["bench", "machine"],
       ["bench", "step"], ["doctor"], ["version"],

@@ -54,7 +54,7 @@ struct ZipKind: FuzzKind {
   }
 
   /// An archive of entries that are stored or deflated (APPNOTE 6.3).
-  private static func archive(_ values: [String: [UInt8]], isDeflated: Bool) -> [UInt8] {
+  static func archive(_ values: [String: [UInt8]], isDeflated: Bool) -> [UInt8] {
     func number(_ value: Int, _ width: Int) -> [UInt8] {
       (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     }

@@ -30,13 +30,14 @@ public func fuzzKind(_ name: String, folder: String, bombByteCount: Int = 512 <<
     try FileKind(
       folder, "grib", "\(Goldens.folder)/../grib",
       ["ensemble", "forecasts", "grids", "names", "packings", "reduced", "scanning1", "scanning2", "several", "twice"])
+  case "checkpoint": try CheckpointKind(folder)
   default: nil
   }
 }
 
 private let classicFiles = ["classic", "offset64", "types3", "types3offset", "types5"]
 
-public let fuzzKinds = ["metadata", "chunks", "zip", "netcdf", "classic", "grib"]
+public let fuzzKinds = ["metadata", "chunks", "zip", "netcdf", "classic", "grib", "checkpoint"]
 
 /// A key that no store may ask for.
 public struct EscapingKey: Error {

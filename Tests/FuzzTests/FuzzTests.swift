@@ -5,7 +5,9 @@ import Testing
 
 /// Some of the cases that Scripts/fuzz.sh runs by the million. NetCDF-4 files are left to it: HDF5 itself crashes on some.
 @Suite struct FuzzTests {
-  @Test(arguments: [("metadata", 400), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200)])
+  @Test(arguments: [
+    ("metadata", 400), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200), ("checkpoint", 40),
+  ])
   func damagedStoresAreReadOrRefused(name: String, count: Int) throws {
     let folder = try TemporaryFolder()
     let kind = try #require(try fuzzKind(name, folder: folder.path, bombByteCount: 8 << 20))

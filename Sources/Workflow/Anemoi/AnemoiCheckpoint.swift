@@ -133,6 +133,26 @@ public struct AnemoiCheckpoint: Sendable {
         name, tensor.shape.count == 2 && counts.contains(tensor.shape[0]), "[edges, numbers] for \(counts) edges")
     }
     try verifyWidths()
+    try verifySortedEdges()
+  }
+
+  /// The model keeps its edges by destination, with their attributes side by side: some set of edges must give just these.
+  private func verifySortedEdges() throws {
+    let sorted = graph.edges.compactMap { graph.graph(from: $0.source, to: $0.destination) }
+    for (name, tensor) in module.otherBuffers.sorted(by: { $0.key < $1.key }) where name.hasSuffix(".edge_attr") {
+      let index = String(name.dropLast("edge_attr".count)) + "edge_index_base"
+      guard let ends = module.otherBuffers[index], ends.type == "I32", tensor.type == "F32" else { continue }
+      let (attributes, endBytes) = (try archive.bytes(tensor), try archive.bytes(ends))
+      let isKnown = sorted.contains { graph in
+        let own = (graph.sources + graph.destinations).withUnsafeBytes { Array($0) }
+        return own == endBytes && graph.attributes.withUnsafeBytes { Array($0) } == attributes
+      }
+      guard isKnown else {
+        throw JigsawError(
+          "\(path): \(name)", "doesn't fit the graph", expected: "attributes of edges sorted by destination",
+          found: "\(tensor.shape)")
+      }
+    }
   }
 
   /// Widths of the first and the last layer follow from variables and steps.
