@@ -122,7 +122,12 @@ import Testing
         let norm = try #require(key["attributes"]?[attribute.name]?["norm"]?.string.flatMap(Normalisation.init))
         let kind: EdgeGeometry = attribute.name == "edge_length" ? .length : .direction
         let own = try GraphBuilder.attribute(kind, norm, of: set, in: golden)
-        let worst = zip(own, attribute.values).map { abs($0 - $1) }.max() ?? 1
+        // Where both ends are one place, the direction is rounding noise.
+        let ends = Ends(set, golden).edges
+        let columns = attribute.columns
+        let worst =
+          own.indices.filter { ends[$0 / columns].chord > 1e-6 }
+          .map { abs(own[$0] - attribute.values[$0]) }.max() ?? 1
         #expect(worst < 6e-5, "\(number) \(attribute.name)")
       }
     }
@@ -138,7 +143,9 @@ import Testing
     for (name, value) in [("a", graph), ("b", golden)] {
       let path = "\(folder.path)/\(name).safetensors"
       try GraphFile.write(value, to: path)
-      #expect(try GraphFile.read(path) == value)
+      var expected = value
+      expected.edges.sort { $0.name < $1.name }
+      #expect(try GraphFile.read(path) == expected)
     }
     // For others, edges are there in the order of a model: as Anemoi's model sorts them.
     let (own, theirs) = (
