@@ -650,6 +650,7 @@ static double multiply_add_rate(double seconds) {
 
 #include "products.inc.h"
 #include "rounded.inc.h"
+#include "graph.inc.h"
 
 const jk_kernels JK_TABLE = {
     .name = JK_NAME,
@@ -687,5 +688,14 @@ const jk_kernels JK_TABLE = {
     .column_sums_of_rounded = column_sums_of_rounded,
     .row_sums_of_rounded = row_sums_of_rounded,
     .layer_norm_rounded = layer_norm_rounded,
+    .edge_attention_forward = edge_attention_forward,
+    .edge_attention_backward = edge_attention_backward,
+    .edge_attention_backward_sources = edge_attention_backward_sources,
+    .window_softmax = window_softmax,
+    .window_softmax_backward = window_softmax_backward,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .gated_forward = gated_forward,
+    .gated_backward = gated_backward,
     .multiply_add_rate = multiply_add_rate,
 };

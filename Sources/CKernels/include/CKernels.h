@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CKernelsGraph.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -164,6 +166,40 @@ typedef struct {
   /// layer_norm_forward with y in bf16; no strides.
   void (*layer_norm_rounded)(const float *x, const float *scale, const float *shift, float epsilon, uint16_t *y, float *mean,
                              float *rstd, size_t rows, size_t columns);
+
+  /// Attention of the destinations [first, last). alpha [edges, batch, heads] receives the weights of the edges. A destination
+  /// without edges gets 0. scratch: 2·heads·width floats.
+  void (*edge_attention_forward)(const jk_attention *g, const float *q, const float *k, const float *v,
+                                 const float *bias, float *out, float *alpha, size_t first, size_t last,
+                                 float *scratch);
+  /// Its backward at the destinations: dlogits [edges, batch, heads] and dq are stored; dattributes [edges, width], unless null,
+  /// dweight [heads·channels, width] and dbias are added to. scratch: 4·heads·width floats.
+  void (*edge_attention_backward)(const jk_attention *g, const float *q, const float *k, const float *v,
+                                  const float *dout, const float *alpha, float *dlogits, float *dq, float *dattributes,
+                                  float *dweight, float *dbias, size_t first, size_t last, float *scratch);
+  /// Its backward at the sources [first, last), by the edges that leave each: dk and dv are stored.
+  void (*edge_attention_backward_sources)(const jk_attention *g, const int32_t *source_starts,
+                                          const int32_t *source_edges, const int32_t *destinations, const float *q,
+                                          const float *dout, const float *alpha, const float *dlogits, float *dk,
+                                          float *dv, size_t first, size_t last);
+
+  /// One tile of an online softmax (Milakov and Gimelshein 2018): scores become exp(scale·score - most), 0 outside the window;
+  /// most and sums [rows] are brought up to date, factors [rows] is what earlier results are to be multiplied with.
+  void (*window_softmax)(const jk_window *w, float *scores, size_t stride, float *most, float *sums, float *factors,
+                         size_t rows, size_t columns);
+  /// Scores become weights p = exp(scale·score - most)/sum; dscores, the gradients of p, become those of the raw scores,
+  /// scale·p·(dp - mean).
+  void (*window_softmax_backward)(const jk_window *w, float *scores, float *dscores, size_t stride, const float *most,
+                                  const float *sums, const float *means, size_t rows, size_t columns);
+
+  /// y = f(x); y may be x.
+  void (*activation_forward)(jk_activation kind, const float *x, float *y, size_t n);
+  /// dx = dy·f'(x); dx may be dy.
+  void (*activation_backward)(jk_activation kind, const float *x, const float *dy, float *dx, size_t n);
+  /// y = f(gate)·value.
+  void (*gated_forward)(jk_activation kind, const float *gate, const float *value, float *y, size_t n);
+  void (*gated_backward)(jk_activation kind, const float *gate, const float *value, const float *dy, float *dgate,
+                         float *dvalue, size_t n);
 
   /// Rate of independent fused multiply-adds on one core, FLOP/s, over about `seconds`.
   double (*multiply_add_rate)(double seconds);
