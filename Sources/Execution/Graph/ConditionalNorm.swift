@@ -1,0 +1,67 @@
+import Tensors
+
+/// LayerNorm whose scale and shift depend on a condition: y = n(x)·(1 + scale) + shift, n without affine part;
+/// all [R, B, C].
+public struct ConditionalNorm: Operation {
+  public let x, scale, shift: Value
+  private let group: ParameterGroup
+
+  public init(_ x: Value, scale: Value, shift: Value, group: ParameterGroup) {
+    precondition(scale.shape == x.shape && shift.shape == x.shape)
+    self.x = x
+    self.scale = scale
+    self.shift = shift
+    self.group = group
+  }
+
+  public var inputs: [Value] { [x, scale, shift] }
+  public func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape) }
+  public func phase(_ table: ParameterTable) -> StepPhase? { StepPhase(group) }
+  public func cost(_ table: ParameterTable) -> OperationCost {
+    OperationCost(forward: Work(elements: 4 * x.shape.count), backward: Work(elements: 8 * x.shape.count))
+  }
+
+  public func run(on operations: LocalOperations) -> Value {
+    let (compute, columns, count) = (operations.compute, x.shape.columns, x.shape.count)
+    let rows = count / columns
+    let (mean, rstd) = (compute.tensor([rows]), compute.tensor([rows]))
+    let (ones, zeros) = (compute.tensor([columns]), compute.tensor([columns]))
+    compute.pass(1, bytes: 2 * ones.byteCount) { _ in
+      ones.pointer.update(repeating: 1, count: columns)
+      zeros.pointer.update(repeating: 0, count: columns)
+    }
+    let y = operations.newTensor(x.shape)
+    compute.layerNorm(
+      x.tensor, scale: ones, shift: zeros, epsilon: layerNormEpsilon, into: y, mean: mean, rstd: rstd)
+    compute.pass(count, grain: 4_096, bytes: 4 * y.byteCount) { [scale, shift] range in
+      let (y, s, t) = (y.pointer, scale.tensor.pointer, shift.tensor.pointer)
+      for i in range { y[i] = y[i] * (1 + s[i]) + t[i] }
+    }
+    let output = operations.result(y, x.shape)
+    guard let tape = operations.tape else { return output }
+    tape.record { [x, scale, shift] in
+      let dy = output.takeGradient()
+      let (dscale, dnormal) = (operations.newTensor(x.shape), operations.newTensor(x.shape))
+      compute.pass(rows, grain: max(1, 4_096 / columns), bytes: 5 * dy.byteCount) { range in
+        let (x, s, d) = (x.tensor.pointer, scale.tensor.pointer, dy.pointer)
+        for row in range {
+          let (m, r) = (mean.pointer[row], rstd.pointer[row])
+          for i in row * columns..<(row + 1) * columns {
+            dscale.pointer[i] = d[i] * (x[i] - m) * r
+            dnormal.pointer[i] = d[i] * (1 + s[i])
+          }
+        }
+      }
+      let target = operations.gradientTarget(x)
+      let unused = compute.tensor([2, columns])
+      unused.fill()
+      compute.layerNormBackward(
+        x.tensor, scale: ones, mean: mean, rstd: rstd, dnormal, into: target.tensor, accumulate: target.accumulate,
+        dscale: Tensor(shape: [columns], buffer: unused.buffer),
+        dshift: Tensor(shape: [columns], buffer: unused.buffer, offset: columns))
+      operations.contribute(dscale, to: scale)
+      operations.contribute(dy, to: shift)
+    }
+    return output
+  }
+}
