@@ -4,11 +4,21 @@ import Tensors
 public struct AffineParameters: Sendable, Hashable {
   public let weight: ParameterID
   public let bias: ParameterID?
+  /// The columns of the weight that are used; nil: all of them.
+  public let columns: Range<Int>?
 
-  public init(weight: ParameterID, bias: ParameterID?) {
+  public init(weight: ParameterID, bias: ParameterID?, columns: Range<Int>? = nil) {
     self.weight = weight
     self.bias = bias
+    self.columns = columns
   }
+
+  fileprivate func part(_ weight: Tensor) -> Matrix {
+    let matrix = weight.matrix(rows: weight.shape[0])
+    return columns.map { matrix.columns($0) } ?? matrix
+  }
+
+  fileprivate func inputs(_ table: ParameterTable) -> Int { columns?.count ?? table[weight].columns }
 
   public var all: [ParameterID] { [weight] + (bias.map { [$0] } ?? []) }
 }
@@ -27,7 +37,7 @@ public struct Affine: Operation {
     self.x = x
     p = parameters
     self.addend = addend
-    self.overwriting = overwriting
+    self.overwriting = overwriting && addend != nil
   }
 
   public var inputs: [Value] { [x] + (addend.map { [$0] } ?? []) }
@@ -41,29 +51,29 @@ public struct Affine: Operation {
   }
 
   public func cost(_ table: ParameterTable) -> OperationCost {
-    let (spec, flops) = (table[p.weight], 2 * points * table[p.weight].count)
-    let weights = p.all.reduce(0) { $0 + table[$1].count }
-    let (y, dx) = (points * spec.rows, x.requiresGradient ? 1 : 0)
+    let outputs = table[p.weight].rows
+    let count = outputs * p.inputs(table)
+    let weights = count + (p.bias.map { table[$0].count } ?? 0)
+    let (flops, y, dx) = (2 * points * count, points * outputs, x.requiresGradient ? 1 : 0)
     return OperationCost(
       forward: Work(flops: flops, elements: x.shape.count + weights + y + (addend == nil ? 0 : y)),
       backward: Work(
-        flops: (1 + dx) * flops, elements: y + (1 + dx) * x.shape.count + dx * spec.count + 2 * weights))
+        flops: (1 + dx) * flops, elements: y + (1 + dx) * x.shape.count + dx * count + 2 * weights))
   }
 
   public func layers(_ table: ParameterTable) -> [LayerSizes] {
-    let spec = table[p.weight]
-    return [
-      LayerSizes(rows: points, inputs: spec.columns, outputs: spec.rows, needsInputGradient: x.requiresGradient)
+    [
+      LayerSizes(
+        rows: points, inputs: p.inputs(table), outputs: table[p.weight].rows, needsInputGradient: x.requiresGradient)
     ]
   }
 
   public func run(on operations: LocalOperations) -> Value {
-    let (compute, n, weight) = (operations.compute, points, operations.value(p.weight))
+    let (compute, n, w) = (operations.compute, points, p.part(operations.value(p.weight)))
     let shape = output(operations.parameters.table).shape
-    precondition(x.shape.columns == weight.shape[1], "\(weight.shape[1]) inputs expected, \(x.shape.columns) given")
+    precondition(x.shape.columns == w.columns, "\(w.columns) inputs expected, \(x.shape.columns) given")
     precondition(addend.map { $0.shape == shape } ?? true)
-    let w = weight.matrix(rows: shape.columns)
-    let y = overwriting ? addend!.tensor : operations.newTensor(shape)
+    let y = overwriting ? addend?.tensor ?? operations.newTensor(shape) : operations.newTensor(shape)
     let finish = Finish(
       bias: p.bias.map { operations.value($0) }, addend: overwriting ? nil : addend?.tensor.matrix(rows: n))
     compute.multiply(
@@ -78,7 +88,7 @@ public struct Affine: Operation {
       }
       compute.multiply(
         dy.matrix(rows: n).transposed, x.tensor.matrix(rows: n).plain,
-        into: operations.gradient(p.weight).matrix(rows: shape.columns), accumulate: true)
+        into: p.part(operations.gradient(p.weight)), accumulate: true)
       if x.requiresGradient {
         let target = operations.gradientTarget(x)
         compute.multiply(

@@ -1,0 +1,240 @@
+import Basics
+import Tensors
+
+extension GraphModelDescription {
+  /// Reads the `model` part of a configuration of anemoi-training, as resolved by it and stored in its checkpoints.
+  ///
+  /// - Parameters:
+  ///   - model: the configuration's `model`.
+  ///   - boundings: limits on the output, read with the statistics by the caller (`AnemoiBoundings`).
+  /// - Throws: a sentence for everything that these models do not compute.
+  public init(
+    anemoi model: JSONValue, _ variables: Variables, inputSteps: Int, outputSteps: Int,
+    boundings: [Bounding], place: String
+  ) throws {
+    let reader = AnemoiReader(model, place)
+    let channels = try reader.integer("num_channels")
+    self.init(
+      variables, inputSteps: inputSteps, outputSteps: outputSteps, channels: channels,
+      encoder: try reader.mapper("encoders"), processor: try reader.processor(),
+      decoder: try reader.mapper("decoders"))
+    guard encoder.channels == channels else {
+      throw reader.refusal("encoders", "num_channels of the processor, \(channels)", "\(encoder.channels)")
+    }
+    guard decoder.kind == .graphTransformer || decoder.channels == channels else {
+      throw reader.refusal("decoders", "num_channels of the processor, \(channels)", "\(decoder.channels)")
+    }
+    trainableData = try reader.trainable("node_trainable_parameters", "data")
+    trainableHidden = try reader.trainable("node_trainable_parameters", "hidden")
+    encoder.trainableEdges = try reader.trainable("edge_trainable_parameters", "data2hidden")
+    processor.trainableEdges = try reader.trainable("edge_trainable_parameters", "hidden2hidden")
+    decoder.trainableEdges = try reader.trainable("edge_trainable_parameters", "hidden2data")
+    targetFeatures = try reader.targetFeatures()
+    if encoder.kind != .edgeNetwork && decoder.kind == .edgeNetwork {
+      throw reader.refusal("decoders", "a graph-transformer decoder behind a graph-transformer encoder", "GNN")
+    }
+    skipsLatent = model["model"]?["latent_skip"]?.isTrue ?? true
+    residualStep = try reader.residualStep(inputSteps)
+    noise = try reader.noise()
+    if processor.isConditional && noise == nil {
+      throw reader.refusal("processor", "a noise_injector for its conditional norms", "none")
+    }
+    self.boundings = boundings
+  }
+}
+
+/// Finds its way in a configuration of anemoi-training.
+struct AnemoiReader {
+  let model: JSONValue
+  let place: String
+
+  init(_ model: JSONValue, _ place: String) {
+    self.model = model
+    self.place = place
+  }
+
+  func refusal(_ key: String, _ expected: String, _ found: String) -> JigsawError {
+    JigsawError(
+      "\(place): model.\(key)", "is not among the models computed here", expected: expected, found: found,
+      remedy: "see docs/graph-models.md for the settings that are")
+  }
+
+  func integer(_ key: String, in section: JSONValue? = nil, at path: String = "", default fallback: Int? = nil) throws
+    -> Int
+  {
+    if let value = (section ?? model)[key]?.integer { return value }
+    if let fallback, (section ?? model)[key] == nil { return fallback }
+    throw refusal(path + key, "a whole number", (section ?? model)[key]?.line ?? "nothing")
+  }
+
+  /// The last part of a `_target_`, the name of a class.
+  func target(_ section: JSONValue?, _ key: String) throws -> String {
+    guard let name = section?["_target_"]?.string?.split(separator: ".").last else {
+      throw refusal(key, "a _target_", "nothing")
+    }
+    return String(name)
+  }
+
+  func trainable(_ key: String, _ part: String) throws -> Int {
+    guard let section = model[key] else { return 0 }
+    return try integer(part, in: section, at: "\(key).", default: 0)
+  }
+
+  // MARK: Layers
+
+  private func activation(_ section: JSONValue, _ key: String) throws -> ActivationKind {
+    let kernels = section["layer_kernels"] ?? model["layer_kernels"]
+    guard let kernel = kernels?["Activation"] else { return .gelu }
+    let name = try target(kernel, "\(key).layer_kernels.Activation")
+    switch (name, kernel["approximate"]?.string ?? "none") {
+    case ("GELU", "none"): return .gelu
+    case ("SiLU", _): return .silu
+    case ("ReLU", _): return .relu
+    case ("Sigmoid", _): return .sigmoid
+    default:
+      throw refusal("\(key).layer_kernels.Activation", "GELU (exact), SiLU, ReLU or Sigmoid", name)
+    }
+  }
+
+  private func checkKernels(_ section: JSONValue, _ key: String, conditional: Bool) throws -> Bool {
+    let kernels = section["layer_kernels"] ?? model["layer_kernels"]
+    if let linear = kernels?["Linear"], try target(linear, "\(key).layer_kernels.Linear") != "Linear" {
+      throw refusal("\(key).layer_kernels.Linear", "torch.nn.Linear", linear["_target_"]?.string ?? "")
+    }
+    guard let norm = kernels?["LayerNorm"] else { return false }
+    let name = try target(norm, "\(key).layer_kernels.LayerNorm")
+    if let epsilon = norm["eps"]?.double, epsilon != 1e-5 {
+      throw refusal("\(key).layer_kernels.LayerNorm.eps", "1e-5", "\(epsilon)")
+    }
+    switch name {
+    case "LayerNorm", "AutocastLayerNorm": return false
+    case "ConditionalLayerNorm" where conditional: return true
+    default:
+      throw refusal("\(key).layer_kernels.LayerNorm", "LayerNorm or AutocastLayerNorm", name)
+    }
+  }
+
+  private func layer(_ section: JSONValue, _ key: String, channels: Int) throws -> GraphModelDescription.Layer {
+    let ratio = section["mlp_hidden_ratio"]?.double ?? 1
+    let attention = section["attn_channels"]?.integer ?? channels
+    var layer = GraphModelDescription.Layer(
+      hiddenWidth: Int((Double(channels) * ratio + 0.5).rounded(.down)), attentionChannels: attention)
+    let activation = try activation(section, key)
+    layer.hidden =
+      switch section["mlp_implementation"]?.string ?? "mlp" {
+      case "mlp": .plain(activation)
+      case "glu": .gated(.sigmoid)
+      case "swiglu": .gated(.silu)
+      case "geglu": .gated(.gelu)
+      case "reglu": .gated(.relu)
+      case let other:
+        throw refusal("\(key).mlp_implementation", "mlp, glu, swiglu, geglu or reglu", other)
+      }
+    layer.heads = try integer("num_heads", in: section, at: "\(key).", default: 1)
+    guard layer.heads > 0, attention % layer.heads == 0 else {
+      throw refusal("\(key).num_heads", "a divisor of \(attention) channels", "\(layer.heads)")
+    }
+    layer.normalizesQueries = section["qk_norm"]?.isTrue ?? false
+    layer.edgeActivation = section["edge_pre_mlp"]?.isTrue ?? false ? activation : nil
+    layer.extraLayers = try integer("mlp_extra_layers", in: section, at: "\(key).", default: 0)
+    return layer
+  }
+
+  func mapper(_ key: String) throws -> GraphModelDescription.Mapper {
+    guard let entries = model[key]?.object, entries.count == 1, let entry = entries.first,
+      let section = entry.value["mapper"]
+    else { throw refusal(key, "one mapper", "\(model[key]?.object?.count ?? 0)") }
+    let name = try target(section, "\(key).mapper")
+    let channels = try integer(
+      "num_channels", in: section, at: "\(key).mapper.", default: model["num_channels"]?.integer)
+    let isEncoder = key == "encoders"
+    let kinds: [String: GraphModelDescription.MapperKind] =
+      isEncoder
+      ? ["GraphTransformerForwardMapper": .graphTransformer, "GNNForwardMapper": .edgeNetwork]
+      : ["GraphTransformerBackwardMapper": .graphTransformer, "GNNBackwardMapper": .edgeNetwork]
+    guard let kind = kinds[name] else {
+      throw refusal("\(key).mapper", kinds.keys.sorted().joined(separator: " or "), name)
+    }
+    _ = try checkKernels(section, "\(key).mapper", conditional: false)
+    var mapper = GraphModelDescription.Mapper(
+      kind, try layer(section, "\(key).mapper", channels: channels), channels: channels)
+    mapper.startsAtZero = section["initialise_data_extractor_zero"]?.isTrue ?? false
+    return mapper
+  }
+
+  func processor() throws -> GraphModelDescription.Processor {
+    guard let section = model["processor"] else { throw refusal("processor", "a processor", "none") }
+    let name = try target(section, "processor")
+    let kinds: [String: GraphModelDescription.ProcessorKind] = [
+      "GraphTransformerProcessor": .graphTransformer, "GNNProcessor": .edgeNetwork,
+      "TransformerProcessor": .transformer,
+    ]
+    guard let kind = kinds[name] else {
+      throw refusal("processor", kinds.keys.sorted().joined(separator: ", "), name)
+    }
+    let channels = try integer("num_channels", in: section, at: "processor.", default: model["num_channels"]?.integer)
+    guard channels == model["num_channels"]?.integer else {
+      throw refusal("processor.num_channels", "model.num_channels", "\(channels)")
+    }
+    var processor = GraphModelDescription.Processor(
+      kind, try layer(section, "processor", channels: channels),
+      layers: try integer("num_layers", in: section, at: "processor."))
+    processor.isConditional = try checkKernels(section, "processor", conditional: kind != .edgeNetwork)
+    if kind == .transformer {
+      processor.reach = section["window_size"]?.integer
+      for (option, isSet) in [
+        ("softcap", (section["softcap"]?.double ?? 0) != 0), ("use_alibi_slopes", section["use_alibi_slopes"]?.isTrue == true),
+        ("dropout_p", (section["dropout_p"]?.double ?? 0) != 0),
+      ] where isSet {
+        throw refusal("processor.\(option)", "none", section[option]?.line ?? "")
+      }
+    }
+    return processor
+  }
+
+  // MARK: The whole
+
+  func targetFeatures() throws -> [GraphModelDescription.TargetFeature] {
+    guard let decoder = model["decoders"]?.object?.first?.value, let names = decoder["target_node_features"]?.array
+    else { return [.encodedData] }
+    return try names.map {
+      guard let feature = $0.string.flatMap(GraphModelDescription.TargetFeature.init(rawValue:)) else {
+        throw refusal(
+          "decoders.target_node_features",
+          "encoded_data, coordinates, forcings, prognostics or trainable_parameters", $0.line)
+      }
+      return feature
+    }
+  }
+
+  func residualStep(_ inputSteps: Int) throws -> Int {
+    guard let residual = model["residual"]?["datasets"]?["data"] ?? model["residual"] else { return inputSteps - 1 }
+    let name = try target(residual, "residual")
+    guard name == "SkipConnection" else { throw refusal("residual", "SkipConnection", name) }
+    let step = residual["step"]?.integer ?? -1
+    let index = step < 0 ? inputSteps + step : step
+    guard (0..<inputSteps).contains(index) else {
+      throw refusal("residual.step", "one of \(inputSteps) input steps", "\(step)")
+    }
+    return index
+  }
+
+  func noise() throws -> GraphModelDescription.Noise? {
+    guard let section = model["noise_injector"], section != .null else { return nil }
+    let name = try target(section, "noise_injector")
+    guard name == "NoiseConditioning" else { throw refusal("noise_injector", "NoiseConditioning", name) }
+    for option in ["noise_matrix", "noise_edges_name"] where section[option].map({ $0 != .null }) ?? false {
+      throw refusal("noise_injector.\(option)", "none", section[option]?.line ?? "")
+    }
+    if model["condition_on_residual"]?.isTrue == true { throw refusal("condition_on_residual", "false", "true") }
+    return GraphModelDescription.Noise(
+      channels: try integer("noise_channels_dim", in: section, at: "noise_injector."),
+      hiddenWidth: try integer("noise_mlp_hidden_dim", in: section, at: "noise_injector."),
+      deviation: Float(section["noise_std"]?.double ?? 1), activation: try activation(section, "noise_injector"))
+  }
+}
+
+extension JSONValue {
+  /// Of true and false alone.
+  fileprivate var isTrue: Bool? { if case .bool(let value) = self { value } else { nil } }
+}

@@ -1,0 +1,59 @@
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// The graph that a model computes on: data and hidden nodes, and the edges between them.
+public struct ModelGraph: Sendable {
+  /// One set of edges.
+  public struct Edges: Sendable {
+    public let lists: EdgeLists
+    public let attributeCount: Int
+    /// [edges, attributes], in the order of `lists`.
+    public let attributes: Tensor
+
+    public init(_ lists: EdgeLists, attributes: [Float], attributeCount: Int) {
+      self.lists = lists
+      self.attributeCount = attributeCount
+      self.attributes = Tensor(attributes, shape: [lists.count, attributeCount])
+    }
+  }
+
+  /// [nodes, 4]: sines of latitude and longitude, cosines of latitude and longitude.
+  public let dataCoordinates, hiddenCoordinates: Tensor
+  public let dataToHidden, hiddenToData: Edges
+  /// nil where the processor needs no edges.
+  public let hiddenToHidden: Edges?
+
+  public var dataNodes: Int { dataCoordinates.shape[0] }
+  public var hiddenNodes: Int { hiddenCoordinates.shape[0] }
+
+  /// - Parameters:
+  ///   - dataCoordinates: [nodes, 2], latitude and longitude in radians.
+  ///   - hiddenCoordinates: likewise.
+  public init(
+    dataCoordinates: [Float], hiddenCoordinates: [Float], dataToHidden: Edges, hiddenToHidden: Edges?,
+    hiddenToData: Edges
+  ) {
+    self.dataCoordinates = ModelGraph.features(dataCoordinates)
+    self.hiddenCoordinates = ModelGraph.features(hiddenCoordinates)
+    self.dataToHidden = dataToHidden
+    self.hiddenToHidden = hiddenToHidden
+    self.hiddenToData = hiddenToData
+    let (data, hidden) = (dataNodes, hiddenNodes)
+    precondition(dataToHidden.lists.sourceCount == data && dataToHidden.lists.destinationCount == hidden)
+    precondition(hiddenToData.lists.sourceCount == hidden && hiddenToData.lists.destinationCount == data)
+    precondition(
+      hiddenToHidden.map { $0.lists.sourceCount == hidden && $0.lists.destinationCount == hidden } ?? true)
+  }
+
+  private static func features(_ coordinates: [Float]) -> Tensor {
+    let nodes = coordinates.count / 2
+    let features = (0..<nodes).flatMap { node in
+      let (latitude, longitude) = (coordinates[2 * node], coordinates[2 * node + 1])
+      return [sin(latitude), sin(longitude), cos(latitude), cos(longitude)]
+    }
+    return Tensor(features, shape: [nodes, 4])
+  }
+}
