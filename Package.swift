@@ -146,6 +146,13 @@ let package = Package(
     .executableTarget(
       name: "view-checks", dependencies: ["Basics", "Tensors", "Datasets"], path: "Tests/ViewChecksMain",
       swiftSettings: strict),
+    // Golden cases of graph models, run by the tests and by graph-checks.
+    .target(
+      name: "GraphChecks", dependencies: ["Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Training"],
+      path: "Tests/GraphChecks", swiftSettings: strict),
+    .executableTarget(
+      name: "graph-checks", dependencies: ["Basics", "GraphChecks"], path: "Tests/GraphChecksMain",
+      swiftSettings: strict),
     // Reads whole samples, to be compared with other libraries: Benchmarks/reading.
     .executableTarget(
       name: "reading-speed", dependencies: ["Basics", "Stores", "Datasets"], path: "Benchmarks/reading/speed",

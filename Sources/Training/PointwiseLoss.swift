@@ -1,0 +1,138 @@
+import Basics
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A loss of predictions on any points, as anemoi-training defines its losses: the mean over samples of the weighted sum over
+/// states and points of the mean over variables. Predictions are [points, samples·members, states·variables], targets
+/// [points, samples, states·variables], both normalised; weights likewise, or with one sample for all.
+public struct PointwiseLoss: Sendable {
+  public enum Kind: Sendable, Hashable {
+    case squared, absolute
+    /// The square root of `squared`.
+    case rootOfSquared
+    /// ½d² up to delta, from there on linear.
+    case huber(delta: Double)
+    /// log cosh d
+    case logCosh
+    /// The almost fair continuous ranked probability score of the members (Lang et al., arXiv 2412.15832); 1 is the fair score.
+    case rankedProbability(alpha: Double)
+  }
+
+  public let kind: Kind
+  public let variables: Int
+  public let members: Int
+  /// Whether elements without target count as predicted exactly.
+  public let ignoresMissing: Bool
+
+  public init(_ kind: Kind, variables: Int, members: Int = 1, ignoresMissing: Bool = false) {
+    self.kind = kind
+    self.variables = variables
+    self.members = members
+    self.ignoresMissing = ignoresMissing
+  }
+
+  /// The loss. `gradient` receives `scale` times its derivative with respect to the prediction.
+  public func callAsFunction(
+    _ prediction: Tensor, target: Tensor, weights: Tensor, gradient: Tensor?, scale: Double = 1, _ compute: Compute
+  ) -> Double {
+    if case .rootOfSquared = kind {
+      let squared = PointwiseLoss(.squared, variables: variables, members: members, ignoresMissing: ignoresMissing)
+      let root = squared(prediction, target: target, weights: weights, gradient: nil, compute).squareRoot()
+      if let gradient {
+        _ = squared(
+          prediction, target: target, weights: weights, gradient: gradient, scale: root > 0 ? scale / (2 * root) : 0,
+          compute)
+      }
+      return root
+    }
+    let (points, columns) = (target.shape[0], target.shape[2])
+    let samples = target.shape[1]
+    precondition(prediction.count == target.count * members && columns % variables == 0)
+    precondition(weights.count == target.count || weights.count == points * columns)
+    let share = 1 / Double(samples * variables)
+    let rowCount = points * samples
+    // One partial sum per row of points, added in order: the same for any number of threads.
+    var sums = [Double](repeating: 0, count: rowCount)
+    sums.withUnsafeMutableBufferPointer { sums in
+      let sums = UncheckedSums(start: sums.baseAddress)
+      compute.pass(rowCount, grain: 64, bytes: prediction.byteCount * 3) { range in
+        for row in range {
+          let weightRow = weights.count == target.count ? row : row / samples
+          sums.start?[row] = self.row(
+            prediction.pointer + row * members * columns, target.pointer + row * columns,
+            weights.pointer + weightRow * columns, gradient.map { $0.pointer + row * members * columns },
+            scale: scale * share, columns: columns)
+        }
+      }
+    }
+    return sums.reduce(0, +) * share
+  }
+
+  private struct UncheckedSums: @unchecked Sendable {
+    let start: UnsafeMutablePointer<Double>?
+  }
+
+  /// All members at one point of one sample.
+  private func row(
+    _ prediction: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>,
+    _ weights: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>?, scale: Double, columns: Int
+  ) -> Double {
+    var total = 0.0
+    for column in 0..<columns {
+      let (y, w) = (target[column], Double(weights[column]))
+      if ignoresMissing && y.isNaN {
+        for member in 0..<members { gradient?[member * columns + column] = 0 }
+        continue
+      }
+      if case .rankedProbability(let alpha) = kind {
+        total += w * score(prediction + column, y, gradient.map { $0 + column }, columns, alpha, scale: scale * w)
+        continue
+      }
+      for member in 0..<members {
+        let i = member * columns + column
+        let (loss, derivative) = error(Double(prediction[i] - y))
+        total += w * loss / Double(members)
+        gradient?[i] = Float(scale * w * derivative / Double(members))
+      }
+    }
+    return total
+  }
+
+  private func error(_ d: Double) -> (loss: Double, derivative: Double) {
+    switch kind {
+    case .absolute: (abs(d), sign(d))
+    case .huber(let delta):
+      abs(d) < delta ? (0.5 * d * d, d) : (delta * (abs(d) - 0.5 * delta), delta * sign(d))
+    case .logCosh: (abs(d) + log1p(exp(-2 * abs(d))) - log(2), tanh(d))
+    case .squared, .rootOfSquared, .rankedProbability: (d * d, 2 * d)
+    }
+  }
+
+  private func sign(_ d: Double) -> Double { d > 0 ? 1 : d < 0 ? -1 : 0 }
+
+  /// 1/(2M(M−1)) Σ_{i≠k} |x_i − y| + |x_k − y| − (1 − ε)|x_i − x_k|, ε = (1 − α)/M, which is
+  /// mean |x_i − y| − (1 − ε)/(2M(M−1)) Σ_{i≠k} |x_i − x_k|.
+  private func score(
+    _ x: UnsafeMutablePointer<Float>, _ y: Float, _ gradient: UnsafeMutablePointer<Float>?, _ stride: Int,
+    _ alpha: Double, scale: Double
+  ) -> Double {
+    let m = Double(members)
+    let factor = (1 - (1 - alpha) / m) / (2 * m * (m - 1))
+    var total = 0.0
+    for i in 0..<members {
+      let error = Double(x[i * stride] - y)
+      var derivative = sign(error) / m
+      total += abs(error) / m
+      for k in 0..<members where k != i {
+        let d = Double(x[i * stride] - x[k * stride])
+        total -= factor * abs(d)
+        derivative -= 2 * factor * sign(d)
+      }
+      gradient?[i * stride] = Float(scale * derivative)
+    }
+    return total
+  }
+}

@@ -1,0 +1,113 @@
+import Basics
+import Models
+import Stores
+import Tensors
+
+/// A folder of a golden case: config.json, graph.safetensors, weights.safetensors, case.safetensors, losses.json.
+struct CaseFiles {
+  let folder: String
+  let config: JSONValue
+  let graph, weights, values: Safetensors.File
+
+  init(_ folder: String) throws {
+    self.folder = folder
+    func path(_ name: String) -> String { "\(folder)/\(name)" }
+    config = try JSONValue(parsing: try Files.read(path("config.json")), place: path("config.json"))
+    graph = try Safetensors.File(path("graph.safetensors"))
+    weights = try Safetensors.File(path("weights.safetensors"))
+    values = try Safetensors.File(path("case.safetensors"))
+  }
+
+  func losses() throws -> JSONValue {
+    try JSONValue(parsing: try Files.read("\(folder)/losses.json"), place: "\(folder)/losses.json")
+  }
+
+  /// A member of the configuration, by the way to it.
+  func setting(_ path: String...) throws -> JSONValue {
+    var value = config
+    for key in path {
+      guard let next = value[key] else {
+        throw JigsawError("\(folder)/config.json", "has no \(path.joined(separator: "."))")
+      }
+      value = next
+    }
+    return value
+  }
+
+  func integer(_ path: String, _ key: String) throws -> Int {
+    guard let value = try setting(path, key).integer else {
+      throw JigsawError("\(folder)/config.json: \(path).\(key)", "is not a whole number")
+    }
+    return value
+  }
+
+  /// Columns of a kind of variables: `data` or `model`, `input` or `output`, `full`, `prognostic` …
+  func indices(_ space: String, _ side: String, _ kind: String) throws -> [Int] {
+    guard let list = try setting("indices", space, side, kind).integers else {
+      throw JigsawError("\(folder)/config.json: indices.\(space).\(side).\(kind)", "is not a list of whole numbers")
+    }
+    return list
+  }
+}
+
+extension Safetensors.File {
+  func integers(_ name: String) throws -> [Int32] {
+    let tensor = try tensor(name)
+    guard tensor.type == "I32" else { throw JigsawError("\(path): \(name)", "is not of type I32", found: tensor.type) }
+    return tensor.bytes.withUnsafeBytes { bytes in
+      (0..<bytes.count / 4).map { Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)) }
+    }
+  }
+
+  func flags(_ name: String) throws -> [Bool] {
+    let tensor = try tensor(name)
+    guard tensor.type == "BOOL" else { throw JigsawError("\(path): \(name)", "is not of type BOOL", found: tensor.type) }
+    return tensor.bytes.map { $0 != 0 }
+  }
+
+  func shape(_ name: String) throws -> [Int] {
+    guard let entry = entries[name] else { throw JigsawError(path, "has no tensor '\(name)'") }
+    return entry.shape
+  }
+}
+
+extension CaseFiles {
+  /// The graph in the order in which the model reads it.
+  func modelGraph() throws -> ModelGraph {
+    func edges(_ name: String, _ sources: Int, _ destinations: Int) throws -> ModelGraph.Edges {
+      let indices = try graph.integers("edges/\(name)/sorted_edge_index")
+      let count = indices.count / 2
+      var starts = [Int32](repeating: 0, count: destinations + 1)
+      for destination in indices[count...] { starts[Int(destination) + 1] += 1 }
+      for i in 0..<destinations { starts[i + 1] += starts[i] }
+      let attributes = "edges/\(name)/sorted_edge_attr"
+      return ModelGraph.Edges(
+        EdgeLists(destinationStarts: starts, sources: Array(indices[..<count]), sourceCount: sources),
+        attributes: try graph.floats(attributes), attributeCount: try graph.shape(attributes)[1])
+    }
+    let (data, hidden) = (try graph.floats("nodes/data/latlon_rad"), try graph.floats("nodes/hidden/latlon_rad"))
+    let (n, m) = (data.count / 2, hidden.count / 2)
+    let hasProcessorEdges = graph.entries["edges/hidden_to_hidden/sorted_edge_index"] != nil
+    return ModelGraph(
+      dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: try edges("data_to_hidden", n, m),
+      hiddenToHidden: hasProcessorEdges ? try edges("hidden_to_hidden", m, m) : nil,
+      hiddenToData: try edges("hidden_to_data", m, n))
+  }
+
+  func modelDescription() throws -> GraphModelDescription {
+    let model = try setting("anemoi_config", "model")
+    let variables = GraphModelDescription.Variables(
+      inputs: try indices("model", "input", "full").count, outputs: try indices("model", "output", "full").count,
+      prognosticInputs: try indices("model", "input", "prognostic"),
+      prognosticOutputs: try indices("model", "output", "prognostic"),
+      forcingInputs: try indices("model", "input", "forcing"))
+    let boundings = try GraphModelDescription.Bounding.list(
+      anemoi: model["bounding"]?["datasets"]?["data"] ?? .array([]),
+      outputs: try setting("indices", "model", "output", "name_to_index"),
+      variables: try setting("variables").strings ?? [], statistics: try setting("statistics_used_by_model"),
+      place: "\(folder)/config.json")
+    return try GraphModelDescription(
+      anemoi: model, variables, inputSteps: try integer("sample", "n_step_input"),
+      outputSteps: try integer("sample", "n_step_output"), boundings: boundings, place: "\(folder)/config.json")
+  }
+}

@@ -1,0 +1,233 @@
+import Basics
+import CKernels
+import Execution
+import Models
+import Stores
+import Tensors
+import Training
+
+extension GraphCheck {
+  // MARK: Loss
+
+  func loss() throws -> PointwiseLoss {
+    guard
+      var section = try files.setting("anemoi_config", "training", "training_loss")["datasets"]?["data"]
+    else { throw JigsawError(files.folder, "has no training_loss of the data") }
+    if let wrapped = section["per_scale_loss"] {
+      guard section["multiscale_config"] == .null else {
+        throw JigsawError(files.folder, "has a multi-scale loss, which is not computed here")
+      }
+      section = wrapped
+    }
+    let name = section["_target_"]?.string?.split(separator: ".").last.map(String.init) ?? ""
+    let kinds: [String: PointwiseLoss.Kind] = [
+      "MSELoss": .squared, "WeightedMSELoss": .squared, "MAELoss": .absolute, "RMSELoss": .rootOfSquared,
+      "LogCoshLoss": .logCosh, "HuberLoss": .huber(delta: section["delta"]?.double ?? 1),
+      "CRPS": .rankedProbability(alpha: section["alpha"]?.double ?? 0.95),
+      "AlmostFairKernelCRPS": .rankedProbability(alpha: section["alpha"]?.double ?? 1),
+    ]
+    guard let kind = kinds[name] else {
+      throw JigsawError(
+        files.folder, "has a loss that is not computed here", expected: kinds.keys.sorted().joined(separator: ", "),
+        found: name)
+    }
+    return PointwiseLoss(
+      kind, variables: model.description.variables.outputs, members: members,
+      ignoresMissing: section["ignore_nans"] == .bool(true))
+  }
+
+  /// The product of all scalers: [points, batch, steps·variables].
+  func lossWeights() throws -> Tensor {
+    let v = model.description.variables.outputs
+    let sizes = [batch, steps.output, 1, model.graph.dataNodes, v]
+    let weights = compute.tensor([sizes[3], batch, steps.output * v])
+    compute.pass(1, bytes: weights.byteCount) { _ in
+      weights.pointer.update(repeating: 1, count: weights.count)
+    }
+    for (name, dimensions) in try files.setting("scaler_dims").object ?? [:] {
+      guard let dimensions = dimensions.integers else { throw JigsawError(files.folder, "has a scaler without dims") }
+      let (values, shape) = (try files.values.floats("scaler/\(name)"), try files.values.shape("scaler/\(name)"))
+      var strides = [0, 0, 0, 0, 0]
+      var stride = 1
+      for (dimension, extent) in zip(dimensions, shape).reversed() {
+        let dimension = dimension < 0 ? dimension + 5 : dimension
+        guard extent == 1 || extent == sizes[dimension] else {
+          throw JigsawError("\(files.folder): scaler/\(name)", "has a shape that doesn't fit", found: "\(shape)")
+        }
+        strides[dimension] = extent == 1 ? 0 : stride
+        stride *= extent
+      }
+      for point in 0..<sizes[3] {
+        for sample in 0..<batch {
+          for step in 0..<steps.output {
+            let start = sample * strides[0] + step * strides[1] + point * strides[3]
+            let to = weights.pointer + ((point * batch + sample) * steps.output + step) * v
+            for variable in 0..<v { to[variable] *= values[start + variable * strides[4]] }
+          }
+        }
+      }
+    }
+    return weights
+  }
+
+  // MARK: Rollout
+
+  /// Runs `count` steps from the case's input.
+  /// - Returns: the loss, the predictions, and the input, which has its gradient if they are wanted.
+  func rollout(_ count: Int, gradients: Bool, observe: GraphModel.Observer? = nil) throws -> (
+    loss: Double, predictions: [Tensor], input: Value
+  ) {
+    let (loss, weights) = (try loss(), try lossWeights())
+    operations.tape = gradients ? Tape() : nil
+    defer { operations.tape = nil }
+    let input = try input()
+    var (x, total): (Value, Double) = (input, 0)
+    var predictions: [Tensor] = []
+    for step in 0..<count {
+      let y = try model.step(
+        x, noise: noise(), isFirstStep: step == 0, observe: step == 0 ? observe : nil, operations)
+      predictions.append(y.tensor)
+      let gradient = gradients ? compute.tensor(y.shape.dimensions) : nil
+      total += loss(
+        y.tensor, target: try target(rolloutStep: step), weights: weights, gradient: gradient,
+        scale: 1 / Double(count), compute) / Double(count)
+      if step < count - 1 { x = try next(x, y, step) }
+      // The next window adds to it what comes back through the rollout.
+      y.gradient = gradient
+    }
+    if let tape = operations.tape {
+      operations.tape = nil
+      try tape.backward()
+    }
+    return (total, predictions, input)
+  }
+
+  private func next(_ x: Value, _ y: Value, _ step: Int) throws -> Value {
+    let moved = min(steps.input, steps.output)
+    let end = steps.input + (step + 1) * steps.output
+    let truth = pack(
+      try normalized.get(), times: end - moved..<end, variables: try files.indices("data", "input", "full"),
+      members: members)
+    return try operations.apply(
+      NextWindow(x, prediction: y, truth: truth, predicted: try outputMask(), model.description))
+  }
+
+  /// Points that are predicted; nil: all.
+  private func outputMask() throws -> [Bool]? {
+    guard let mask = try files.setting("anemoi_config", "model")["output_mask"]?["datasets"]?["data"],
+      let name = mask["_target_"]?.string?.split(separator: ".").last, name != "NoOutputMask"
+    else { return nil }
+    guard name == "Boolean1DMask", let attribute = mask["attribute_name"]?.string else {
+      throw JigsawError(files.folder, "has an output mask of an unknown kind", found: String(name))
+    }
+    return try files.graph.flags("nodes/data/\(attribute)")
+  }
+
+  // MARK: Checks
+
+  func checkStep() throws {
+    var activations: [String: [Float]] = [:]
+    store.clearGradients()
+    let result = try rollout(1, gradients: true) { activations[$0] = self.rows($1) }
+    let prediction = unpack(result.predictions[0], steps: steps.output)
+    report.compare("y_pred", prediction, try array("y_pred").values)
+    report.compare("y_pred_physical", try physical(prediction), try array("y_pred_physical").values)
+    for name in files.values.entries.keys.sorted() where name.hasPrefix("inter/") {
+      guard let mine = activations[String(name.dropFirst(6))] else {
+        throw JigsawError("\(files.folder): \(name)", "is an intermediate result that the model does not have")
+      }
+      report.compare(name, mine, try files.values.floats(name))
+    }
+    report.compareLoss("loss", result.loss, Double(try files.values.floats("loss")[0]))
+    if let gradient = result.input.gradient {
+      report.compare("grad_x", unpack(gradient, steps: steps.input), try array("grad_x").values)
+    }
+    try compareGradients("grad")
+  }
+
+  func checkRollout() throws {
+    store.clearGradients()
+    let result = try rollout(2, gradients: true)
+    report.compareLoss("rollout2/loss", result.loss, Double(try files.values.floats("rollout2/loss")[0]))
+    for (step, prediction) in result.predictions.enumerated() {
+      report.compare(
+        "rollout2/y_pred_\(step)", unpack(prediction, steps: steps.output),
+        try array("rollout2/y_pred_\(step)").values)
+    }
+    try compareGradients("rollout2/grad")
+  }
+
+  private func physical(_ prediction: [Float]) throws -> [Float] {
+    let factor = try files.weights.floats("post_processors.data.processors.normalizer._norm_mul")
+    let addend = try files.weights.floats("post_processors.data.processors.normalizer._norm_add")
+    let columns = try files.indices("data", "output", "full")
+    return prediction.enumerated().map { index, value in
+      let column = columns[index % columns.count]
+      return (value - addend[column]) / factor[column]
+    }
+  }
+
+  private func compareGradients(_ prefix: String) throws {
+    var pairs: [(name: String, mine: [Float], theirs: [Float])] = []
+    for (spec, gradient) in store.named(in: store.gradients) {
+      let name = "\(prefix)/\(spec.name)"
+      // Parameters that nothing depends on have no gradient in the original.
+      let theirs =
+        files.values.entries[name] == nil
+        ? [Float](repeating: 0, count: spec.count) : try files.values.floats(name)
+      pairs.append((spec.name, gradient.values, theirs))
+    }
+    let zero = Set(
+      (try files.setting("parameters_with_analytically_zero_gradient").strings ?? [])
+        + (try files.setting("parameters_without_gradient").strings ?? []))
+    report.compareGradients(prefix, pairs, zero: zero)
+  }
+
+  /// Ten updates by AdamW on the one batch.
+  func checkTraining() throws {
+    let golden = try files.losses()
+    func number(_ key: String) throws -> Double {
+      guard let value = golden[key]?.double else { throw JigsawError("\(files.folder)/losses.json", "has no \(key)") }
+      return value
+    }
+    let betas = golden["betas"]?.array?.compactMap(\.double) ?? []
+    let theirs = golden["losses"]?.array?.compactMap(\.double) ?? []
+    guard betas.count == 2 else { throw JigsawError("\(files.folder)/losses.json", "has no two betas") }
+    let (moment1, moment2) = (store.makePiece(), store.makePiece())
+    store.clearGradients()
+    var mine: [Double] = []
+    for step in theirs.indices {
+      mine.append(try rollout(1, gradients: true).loss)
+      clip(try number("clip_grad_value"))
+      let n = Double(step + 1)
+      let coefficients = jk_adam(
+        learning_rate: Float(try number("lr")), beta1: Float(betas[0]), beta2: Float(betas[1]),
+        epsilon: Float(try number("eps")), bias_correction1: Float(1 - power(betas[0], n)),
+        bias_correction2: Float(1 - power(betas[1], n)), coupled_decay: 0,
+        decoupled_decay: Float(try number("weight_decay")), gradient_scale: 1, average_decay: 0)
+      compute.adam(
+        coefficients, parameter: store.values, gradient: store.gradients, moment1: moment1, moment2: moment2,
+        average: nil)
+    }
+    report.compareLosses("losses", mine, theirs)
+    report.compareLoss("loss_after", try rollout(1, gradients: false).loss, try number("loss_after"))
+    var worst = 0.0
+    for (spec, tensor) in store.named(in: store.values) {
+      guard let norm = golden["param_l2_after"]?[spec.name]?.double, norm > 0 else { continue }
+      worst = max(worst, abs(CheckReport.norm(tensor.values) - norm) / norm)
+    }
+    report.add("param_l2_after", .object(["relative": .number(worst)]))
+    try loadWeights()
+  }
+
+  private func clip(_ limit: Double) {
+    let (gradients, limit) = (store.gradients, Float(limit))
+    compute.pass(gradients.count, grain: 4_096, bytes: 2 * gradients.byteCount) { range in
+      for i in range { gradients.pointer[i] = max(-limit, min(limit, gradients.pointer[i])) }
+    }
+  }
+
+  private func power(_ base: Double, _ exponent: Double) -> Double {
+    (0..<Int(exponent)).reduce(1.0) { product, _ in product * base }
+  }
+}

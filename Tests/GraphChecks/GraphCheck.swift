@@ -1,0 +1,203 @@
+import Basics
+import Execution
+import Models
+import Stores
+import Tensors
+import Training
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Runs a golden case of anemoi-models and reports how far everything is from what the original computed.
+public final class GraphCheck {
+  let files: CaseFiles
+  let model: GraphModel
+  let store: ParameterStore
+  let operations: LocalOperations
+  let batch, members, times: Int
+  var compute: Compute { operations.compute }
+  var report = CheckReport()
+
+  public init(_ folder: String, threads: Int = ThreadTeam.availableCPUs, checkpointsActivations: Bool = false) throws {
+    files = try CaseFiles(folder)
+    model = GraphModel(try files.modelDescription(), try files.modelGraph())
+    store = ParameterStore(model.parameters)
+    operations = LocalOperations(compute: Compute(threads: threads), parameters: store)
+    operations.checkpointsActivations = checkpointsActivations
+    batch = try files.integer("sample", "batch")
+    members = try files.integer("sample", "members")
+    times = try files.integer("sample", "times")
+    try loadWeights()
+  }
+
+  /// All checks, as JSON.
+  public func run() throws -> JSONValue {
+    report.add("case", .string(try files.setting("case").string ?? files.folder))
+    try checkInput()
+    try checkStep()
+    try checkRollout()
+    try checkTraining()
+    return report.json
+  }
+
+  // MARK: Weights
+
+  /// Every parameter from the file; the file may hold nothing else of the model but aliases and buffers.
+  func loadWeights() throws {
+    for (spec, tensor) in store.named(in: store.values) {
+      try files.weights.read(spec.name, shape: spec.shape, into: tensor.floats)
+    }
+    let known = Set(model.parameters.specs.map(\.name))
+    let others = files.weights.entries.keys.filter { name in
+      name.hasPrefix("model.") && !known.contains(name) && !name.contains(".layer_norm_attention_dest.")
+        && !name.contains(".latlons_") && !name.hasSuffix(".trainable_layout_version")
+        && !name.hasSuffix(".norm_min_val")
+    }
+    guard others.isEmpty else {
+      throw JigsawError(
+        files.weights.path, "has parameters that the model does not have",
+        found: others.sorted().prefix(3).joined(separator: ", "))
+    }
+  }
+
+  // MARK: Layouts
+
+  /// From [batch, time, member, point, variable] to [point, batch·members, times·variables], some times and variables of it.
+  func pack(_ x: CaseArray, times: Range<Int>, variables: [Int], members: Int) -> Tensor {
+    let points = x.shape[3]
+    let y = compute.tensor([points, batch * members, times.count * variables.count])
+    let sharesMember = x.shape[2] == 1
+    var at = 0
+    for point in 0..<points {
+      for sample in 0..<batch {
+        for member in 0..<members {
+          for time in times {
+            let start = x.offset(sample, time, sharesMember ? 0 : member, point)
+            for variable in variables {
+              y.pointer[at] = x.values[start + variable]
+              at += 1
+            }
+          }
+        }
+      }
+    }
+    return y
+  }
+
+  /// Back to [batch, time, member, point, variable].
+  func unpack(_ y: Tensor, steps: Int) -> [Float] {
+    let (points, samples) = (y.shape[0], y.shape[1])
+    let variables = y.shape[2] / steps
+    var values = [Float](repeating: 0, count: y.count)
+    var at = 0
+    for sample in 0..<batch {
+      for time in 0..<steps {
+        for member in 0..<samples / batch {
+          for point in 0..<points {
+            let start = (point * samples + sample * (samples / batch) + member) * y.shape[2] + time * variables
+            for variable in 0..<variables {
+              values[at] = y.pointer[start + variable]
+              at += 1
+            }
+          }
+        }
+      }
+    }
+    return values
+  }
+
+  /// Rows (sample, member, node) as in the original, of a value [nodes, samples·members, columns].
+  func rows(_ value: Value) -> [Float] {
+    let shape = value.shape
+    var values = [Float]()
+    values.reserveCapacity(shape.count)
+    for sample in 0..<shape.batch {
+      for row in 0..<shape.rows {
+        let start = value.tensor.pointer + (row * shape.batch + sample) * shape.columns
+        values += UnsafeBufferPointer(start: start, count: shape.columns)
+      }
+    }
+    return values
+  }
+
+  func array(_ name: String) throws -> CaseArray { try CaseArray(files.values, name) }
+
+  var steps: (input: Int, output: Int) { (model.description.inputSteps, model.description.outputSteps) }
+
+  // MARK: Input
+
+  /// Normalised data as the original has them.
+  lazy var normalized: Result<CaseArray, any Error> = Result {
+    var array = try self.array("batch_raw")
+    let (factor, addend) = (try normalizer("mul"), try normalizer("add"))
+    for i in array.values.indices {
+      // Two operations, as the original rounds twice.
+      let scaled = array.values[i] * factor[i % factor.count]
+      array.values[i] = scaled + addend[i % addend.count]
+    }
+    return array
+  }
+
+  private func normalizer(_ part: String) throws -> [Float] {
+    try files.weights.floats("pre_processors.data.processors.normalizer._norm_\(part)")
+  }
+
+  func input() throws -> Value {
+    let columns = try files.indices("data", "input", "full")
+    let x = pack(try normalized.get(), times: 0..<steps.input, variables: columns, members: members)
+    return Value(x, requiresGradient: true)
+  }
+
+  func target(rolloutStep: Int) throws -> Tensor {
+    let start = steps.input + rolloutStep * steps.output
+    return pack(
+      try normalized.get(), times: start..<start + steps.output,
+      variables: try files.indices("data", "output", "full"), members: 1)
+  }
+
+  func noise() throws -> Value? {
+    guard let noise = model.description.noise else { return nil }
+    // [batch, member, node, channel]
+    let (values, shape) = (try files.values.floats("noise"), try files.values.shape("noise"))
+    let (nodes, channels) = (shape[2], shape[3])
+    let tensor = compute.tensor([nodes, batch * members, channels])
+    for sample in 0..<batch * members {
+      for node in 0..<nodes {
+        for channel in 0..<channels {
+          tensor.pointer[(node * batch * members + sample) * channels + channel] =
+            values[(sample * nodes + node) * channels + channel] * noise.deviation
+        }
+      }
+    }
+    return Value(tensor)
+  }
+
+  private func checkInput() throws {
+    report.compare("batch_normalised", try normalized.get().values, try array("batch_normalised").values)
+    report.compare("x", unpack(try input().tensor, steps: steps.input), try array("x").values)
+    report.compare(
+      "latlons", graphFeatures(model.graph.dataCoordinates),
+      try files.weights.floats("model.node_attributes.latlons_data"))
+  }
+
+  private func graphFeatures(_ tensor: Tensor) -> [Float] { tensor.values }
+}
+
+/// An array [batch, time, member, point, variable] of a case.
+struct CaseArray {
+  let shape: [Int]
+  var values: [Float]
+
+  init(_ file: Safetensors.File, _ name: String) throws {
+    shape = try file.shape(name)
+    values = try file.floats(name)
+    guard shape.count == 5 else {
+      throw JigsawError("\(file.path): \(name)", "should have five dimensions", found: "\(shape)")
+    }
+  }
+
+  func offset(_ sample: Int, _ time: Int, _ member: Int, _ point: Int) -> Int {
+    (((sample * shape[1] + time) * shape[2] + member) * shape[3] + point) * shape[4]
+  }
+}
