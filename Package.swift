@@ -148,7 +148,8 @@ let package = Package(
       swiftSettings: strict),
     // Golden cases of graph models, run by the tests and by graph-checks.
     .target(
-      name: "GraphChecks", dependencies: ["Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Training"],
+      name: "GraphChecks",
+      dependencies: ["Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Training"],
       path: "Tests/GraphChecks", swiftSettings: strict),
     .executableTarget(
       name: "graph-checks", dependencies: ["Basics", "GraphChecks"], path: "Tests/GraphChecksMain",

@@ -61,7 +61,9 @@ extension Safetensors.File {
 
   func flags(_ name: String) throws -> [Bool] {
     let tensor = try tensor(name)
-    guard tensor.type == "BOOL" else { throw JigsawError("\(path): \(name)", "is not of type BOOL", found: tensor.type) }
+    guard tensor.type == "BOOL" else {
+      throw JigsawError("\(path): \(name)", "is not of type BOOL", found: tensor.type)
+    }
     return tensor.bytes.map { $0 != 0 }
   }
 

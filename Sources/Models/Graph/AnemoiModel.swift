@@ -183,7 +183,8 @@ struct AnemoiReader {
     if kind == .transformer {
       processor.reach = section["window_size"]?.integer
       for (option, isSet) in [
-        ("softcap", (section["softcap"]?.double ?? 0) != 0), ("use_alibi_slopes", section["use_alibi_slopes"]?.isTrue == true),
+        ("softcap", (section["softcap"]?.double ?? 0) != 0),
+        ("use_alibi_slopes", section["use_alibi_slopes"]?.isTrue == true),
         ("dropout_p", (section["dropout_p"]?.double ?? 0) != 0),
       ] where isSet {
         throw refusal("processor.\(option)", "none", section[option]?.line ?? "")
