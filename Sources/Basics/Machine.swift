@@ -89,7 +89,7 @@ public enum Machine {
   }
 
   /// Files of /proc have no size that could be asked before.
-  private static func readVirtual(_ path: String) throws -> String {
+  static func readVirtual(_ path: String) throws -> String {
     guard let file = fopen(path, "r") else { throw JigsawError(path, "can't open this file (\(Files.reason()))") }
     defer { fclose(file) }
     var bytes: [UInt8] = []

@@ -140,6 +140,8 @@ public struct MachineRates: Codable, Equatable, Sendable {
   /// CPUs that the measuring process could use.
   public var cpus: Int
   /// Of the whole machine; nil when unknown.
+  /// Processors that others kept busy meanwhile; nil when unknown.
+  public var otherLoad: Double?
   public var memoryBytes: Int?
   public var peaks: [Peak] = []
   public var products: [Product] = []

@@ -281,6 +281,7 @@ public struct TrainingSection: Section {
   public var checkpoint = CheckpointSection()
   public var prefetch: Int?
   public var checkpointActivations = false
+  public var initialWeights: String?
   public var rollLongitudes = false
 
   public init() {}
@@ -302,6 +303,9 @@ public struct TrainingSection: Section {
     .choice("decayKind", \.decayKind, "coupled: added to the gradient (Adam); decoupled: apart from it (AdamW)."),
     .number("clipNorm", \.clipNorm, 0...1_000_000, "Largest global gradient norm; 0: no clipping."),
     .number("averageDecay", \.averageDecay, 0...0.999999, "Moving average of the weights, used in forecasts; 0: none."),
+    .text(
+      "initialWeights", \.initialWeights,
+      "A run folder or checkpoint whose weights a new training starts from, as far as they fit; null: random numbers."),
     .section("loss", \.loss, "Mean of (w_lat · w_variable · w_level · error)², errors in standard deviations."),
     .section("rollout", \.rollout, "Training on more than one step."),
     .section("validation", \.validation, "Watching errors on the validation period; the best weights are kept."),

@@ -15,6 +15,8 @@ public struct LayoutSearch: Sendable {
     public var layout: Layout
     /// Samples of an update over all replicas, to be kept; nil: batch and accumulation are kept instead.
     public var globalBatch: Int?
+    /// Whether as many frames are read ahead as memory allows, in place of the layout's.
+    public var readsAhead = false
 
     public init(model: WeatherMixer, layout: Layout) {
       self.model = model
@@ -57,6 +59,9 @@ public struct LayoutSearch: Sendable {
     self.predictor = predictor
   }
 
+  /// What a rank has beside the program itself, bytes; nil when unknown.
+  private var freeBytes: Int? { machine.memoryBytes.map { max(0, $0 - machine.model.programBytes) } }
+
   public func fits(_ prediction: Prediction) -> Bool {
     machine.memoryBytes.map { prediction.memory.total <= $0 } ?? true
   }
@@ -74,7 +79,16 @@ public struct LayoutSearch: Sendable {
       layout.batch = (1...min(own, job.layout.batch)).last { own % $0 == 0 } ?? 1
       layout.accumulation = own / layout.batch
     }
+    layout.framesHeld = framesHeld(layout)
     return layout
+  }
+
+  /// As `Ingredients.prefetch` takes it: frames in an eighth of a rank's memory, 2 to 16.
+  private func framesHeld(_ layout: Layout) -> Int {
+    guard job.readsAhead, layout.storedBytesPerFrame > 0 else { return layout.prefetch }
+    let (s, mesh) = (job.model.sizes, layout.mesh)
+    let frame = 4 * s.tokens * s.pointsPerToken / mesh.domain * s.variables / mesh.tensor * layout.batch
+    return min(max((machine.memoryBytes ?? 16 << 30) / 8 / max(1, frame), 2), 16)
   }
 
   public func predict(_ layout: Layout) throws -> Candidate {
@@ -123,7 +137,7 @@ public struct LayoutSearch: Sendable {
         layout.checkpointsActivations = checkpoints
         // Formulas leave out much: who needs more by them needs more.
         let least = try StepEstimate(layout, job.model, machine.model).memoryBytes
-        if let memory = machine.memoryBytes, Double(least) > 1.1 * Double(memory) { continue }
+        if let free = freeBytes, Double(least) > 1.1 * Double(free) { continue }
         let candidate = try predict(layout)
         outcome.simulated += 1
         spent += layout.mesh.instance
@@ -139,17 +153,20 @@ public struct LayoutSearch: Sendable {
     return outcome
   }
 
-  /// The smallest power of two times `ranks` at which a layout fits, with that layout; nil if none does up to `limit`.
+  /// The smallest power of two times `ranks` at which a layout fits, with that layout; nil if none does up to `limit`, or
+  /// among as many as are tried.
   public func smallestFitting(from ranks: Int, limit: Int = 65_536) throws -> Candidate? {
-    var count = ranks
-    while count <= limit {
+    if freeBytes == 0 { return nil }
+    var (count, spent) = (ranks, 0)
+    while count <= limit, spent < 10 * simulatedRanks {
       // The largest instances and split optimisers hold the least.
       let smallest = try layouts(ranks: count).map { layout in
         var layout = layout
         layout.checkpointsActivations = true
         return (layout: layout, bytes: try StepEstimate(layout, job.model, machine.model).memoryBytes)
       }.sorted { $0.bytes < $1.bytes }.prefix(4)
-      for (layout, bytes) in smallest where machine.memoryBytes.map({ bytes <= $0 }) ?? true {
+      for (layout, bytes) in smallest where freeBytes.map({ bytes <= $0 }) ?? true {
+        spent += layout.mesh.instance
         let candidate = try predict(layout)
         if fits(candidate.prediction) { return candidate }
       }

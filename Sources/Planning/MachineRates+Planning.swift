@@ -8,14 +8,28 @@ import Tensors
 extension MachineRates {
   /// - Parameters:
   ///   - threads: of each rank; 0: all processors, shared by as many ranks as run.
-  ///   - ranks: that are to run, on as many such machines as they need.
-  public func planned(precision: String, threads: Int, ranks: Int, place: String) throws -> PlannedMachine {
-    let threads = threads > 0 ? threads : max(1, cpus / max(1, min(ranks, cpus)))
+  ///   - ranks: that are to run.
+  ///   - nodes: machines like this one that there are.
+  /// - Throws: also when these have no processors for so many ranks.
+  public func planned(precision: String, threads: Int, ranks: Int, nodes: Int = 1, place: String) throws
+    -> PlannedMachine
+  {
+    let perNode = (ranks + nodes - 1) / nodes
+    let threads = threads > 0 ? threads : max(1, cpus / max(1, min(perNode, cpus)))
     guard threads <= cpus else {
       throw JigsawError(
         "--threads", "asks for more than \(place) has", expected: "at most \(cpus)", found: "\(threads)")
     }
     let ranksPerNode = max(1, cpus / threads)
+    guard ranks <= nodes * ranksPerNode else {
+      let needed = (ranks + ranksPerNode - 1) / ranksPerNode
+      throw JigsawError(
+        "plan",
+        "\(ranks) ranks of \(threads) \(threads == 1 ? "thread" : "threads") need more processors than there are",
+        expected: "at most \(nodes * ranksPerNode) ranks on \(nodes) \(nodes == 1 ? "machine" : "machines") of \(cpus)",
+        found: "\(ranks)",
+        remedy: "plan for fewer ranks or threads, or for \(needed) such machines with --nodes \(needed)")
+    }
     let busy = min(ranks, ranksPerNode)
     let isSplit = precision == Precision.bf16x3.rawValue
     let type = isSplit ? Precision.bf16.rawValue : precision

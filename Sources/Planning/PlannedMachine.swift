@@ -29,16 +29,17 @@ extension PlannedMachine {
   ///   - threads: of each rank, as asked for; nil: a described machine's own, on a measured one what is configured.
   ///   - configured: threads of each rank; 0: the machine's processors, shared by the ranks on it.
   ///   - ranks: that are to run.
-  public static func open(_ machine: String, precision: String, threads: Int? = nil, configured: Int = 0, ranks: Int)
-    throws -> PlannedMachine
-  {
+  ///   - nodes: measured machines that there are; of described ones there are as many as it takes.
+  public static func open(
+    _ machine: String, precision: String, threads: Int? = nil, configured: Int = 0, ranks: Int, nodes: Int = 1
+  ) throws -> PlannedMachine {
     guard Files.exists(machine) else {
       return try MachineCatalogue.named(machine).planned(precision: precision, threads: threads ?? 0, place: machine)
     }
     let bytes = try Files.read(machine)
     if try JSONValue(parsing: bytes, place: machine)["format"]?.string == MachineRates.format {
       return try MachineRates(file: machine).planned(
-        precision: precision, threads: threads ?? configured, ranks: ranks, place: machine)
+        precision: precision, threads: threads ?? configured, ranks: ranks, nodes: nodes, place: machine)
     }
     return try MachineDescription(json: bytes, place: machine).planned(
       precision: precision, threads: threads ?? 0, place: machine)

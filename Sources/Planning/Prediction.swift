@@ -14,9 +14,14 @@ public struct Layout: Sendable, Hashable {
   public var overlaps = true
   /// Frames read ahead.
   public var prefetch = 2
+  /// Frames that reading ahead holds in all, where these are more than it takes for steps not to wait; they take memory alone.
+  public var framesHeld = 0
   /// Stored bytes of one state of one sample, of all fields, as they lie in the store; 0: nothing is read. A frame has as
   /// many of these as the batch has samples.
   public var storedBytesPerFrame = 0
+  /// Decoded fields that a model instance reads again and again, bytes, and how much of them a rank may keep.
+  public var decodedBytes = 0
+  public var decodedBytesLimit = 0
 
   public init(mesh: Mesh) { self.mesh = mesh }
 }
@@ -35,13 +40,15 @@ public struct RankMemory: Sendable, Equatable {
   public var buckets = 0
   /// Frames read ahead, what is read for other ranks, static fields.
   public var frames = 0
+  /// Decoded fields kept from one epoch to the next.
+  public var fields = 0
   /// Scratch of products and kernels, the program itself.
   public var program = 0
 
   public init() {}
 
   public var total: Int {
-    weights + gradients + optimizer + activations + exchange + buckets + frames + program
+    weights + gradients + optimizer + activations + exchange + buckets + frames + fields + program
   }
 }
 

@@ -159,6 +159,10 @@ final class SimulatedRank {
     memory.frames =
       pool[.frames] + frames.reduce(0) { $0 + $1.state.byteCount }
       + (statics + planes) * ElementType.float32.byteCount
+    let frame =
+      rank.tokens(tiling.tokens).count * tiling.pointsPerToken * rank.fields(fields.variables).count * layout.batch
+    memory.frames += max(0, layout.framesHeld - layout.prefetch) * frame * ElementType.float32.byteCount
+    memory.fields = min(layout.decodedBytes / layout.mesh.instance, layout.decodedBytesLimit)
     memory.program = machine.programBytes + machine.threads * own.scratchBytes.reduce(0, +)
     return memory
   }

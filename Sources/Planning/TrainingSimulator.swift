@@ -47,6 +47,7 @@ public struct TrainingSimulator: Predictor {
   public func predict(
     _ layout: Layout, on machine: MachineModel, extent: Extent, traceFolder: String? = nil
   ) throws -> Prediction {
+    let machine = extent == .mesh ? machine : shrunk(machine, layout.mesh)
     let reports = try simulate(layout, on: machine, extent: extent, traceFolder: traceFolder)
     var prediction = Prediction(reports, samples: layout.batch * layout.accumulation * layout.mesh.replica)
     let (all, some) = (layout.mesh.replica, simulated(layout.mesh, machine, extent).replica)
@@ -61,10 +62,25 @@ public struct TrainingSimulator: Predictor {
     return prediction
   }
 
+  /// A machine with nodes of half as many replicas as are simulated at most: larger ones, of which several are in use, would ask for
+  /// a simulation of all their ranks. The ranks of a node share what it has as they did.
+  private func shrunk(_ machine: MachineModel, _ mesh: Mesh) -> MachineModel {
+    let most = max(1, mostReplicas / 2) * mesh.instance
+    guard machine.ranksPerNode > most, mesh.count > machine.ranksPerNode else { return machine }
+    var smaller = machine
+    let share = Double(most) / Double(machine.ranksPerNode)
+    smaller.ranksPerNode = most
+    smaller.nodeBytesPerSecond = machine.nodeBytesPerSecond.map { $0 * share }
+    smaller.readingBytesPerSecond.node *= share
+    return smaller
+  }
+
   /// A mesh with as many replicas as take part in a simulation.
   private func simulated(_ mesh: Mesh, _ machine: MachineModel, _ extent: Extent) -> Mesh {
-    // More than a node has.
-    let most = max(mostReplicas, 2 * ((machine.ranksPerNode + mesh.instance - 1) / mesh.instance))
+    // More than a node has, where there are several.
+    let most =
+      mesh.count <= machine.ranksPerNode
+      ? mostReplicas : max(mostReplicas, 2 * ((machine.ranksPerNode + mesh.instance - 1) / mesh.instance))
     return extent == .mesh
       ? mesh : Mesh(replica: min(mesh.replica, most), domain: mesh.domain, tensor: mesh.tensor)
   }

@@ -82,6 +82,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var imputed: [String: String]?
   /// Of the data it was trained on; null where that was not recorded.
   public var data: DataFingerprint?
+  /// Of another training, with which this one began; null where it began with random numbers.
+  public var initialWeights: InitialWeights.Origin?
   /// Of the manifest without these eight digits.
   var checksum: String?
   /// What is in the files beside the manifest, by name; null in checkpoints of version 0.1.
@@ -270,9 +272,15 @@ public struct Checkpoint: Sendable {
   }
 
   /// Fills this rank's parts of the parameters of a model built from this checkpoint's description.
-  public func load(_ weights: Weights, into rank: ModelRank) throws {
-    let name = weights == .averaged && hasAverage ? Checkpoint.averageName : Checkpoint.modelName
-    try read(name, [ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)], rank)
+  ///
+  /// - Parameter only: names of the parameters to fill; nil: all.
+  public func load(_ weights: Weights, into rank: ModelRank, only: Set<String>? = nil) throws {
+    try read(
+      file(weights), [ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)], rank, only: only)
+  }
+
+  func file(_ weights: Weights) -> String {
+    weights == .averaged && hasAverage ? Checkpoint.averageName : Checkpoint.modelName
   }
 
   /// By the manifest, not by the files: one that is missing must not go unnoticed.
@@ -308,8 +316,10 @@ public struct Checkpoint: Sendable {
 
   /// Reads a file, each rank its parts, and compares the checksums of the whole tensors with those of the manifest.
   /// - Throws: on every rank, naming the file and the tensor that is not what was written.
-  private func read(_ name: String, _ pieces: [ParameterFile.Piece], _ rank: ModelRank) throws {
-    let file = ParameterFile(path: "\(path)/\(name)", pieces: pieces)
+  private func read(
+    _ name: String, _ pieces: [ParameterFile.Piece], _ rank: ModelRank, only: Set<String>? = nil
+  ) throws {
+    let file = ParameterFile(path: "\(path)/\(name)", pieces: pieces, only: only)
     let world = rank.context.world
     var own: [UInt32] = []
     try world.together {

@@ -17,12 +17,18 @@ struct ParameterFile {
 
   let path: String
   let pieces: [Piece]
+  /// Names of the parameters to read; nil: all.
+  var only: Set<String>?
 
   /// Bytes that are summed up and written, or read, at a time: they stay in a processor's cache in between.
   private static let stride = (256 << 10) / MemoryLayout<Float>.size
 
   private func items(_ table: ParameterTable) -> [Safetensors.Item] {
-    pieces.flatMap { piece in table.specs.map { Safetensors.Item(name: piece.prefix + $0.name, shape: $0.shape) } }
+    pieces.flatMap { piece in
+      table.specs.filter { only?.contains($0.name) ?? true }.map {
+        Safetensors.Item(name: piece.prefix + $0.name, shape: $0.shape)
+      }
+    }
   }
 
   /// The names of its tensors, as checksums of them are ordered.
@@ -80,7 +86,7 @@ struct ParameterFile {
     let file = try Safetensors.File(path)
     var remainders: [UInt32] = []
     for piece in pieces {
-      for (index, spec) in rank.parameters.table.specs.enumerated() {
+      for (index, spec) in rank.parameters.table.specs.enumerated() where only?.contains(spec.name) ?? true {
         let entry = try file.entry(piece.prefix + spec.name, shape: spec.shape)
         let id = ParameterID(index: index)
         let isCounted = isCounted(rank, id, piece)

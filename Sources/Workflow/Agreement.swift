@@ -1,6 +1,7 @@
 import Basics
 import Communication
 import Configuration
+import Datasets
 import Tensors
 
 /// What all ranks must have been given alike: version, verb, settings, data, checkpoint. Otherwise they would compute
@@ -23,6 +24,19 @@ enum Agreement {
     if world.size == 1 { return }
     let settings = configuration.settings.filter { !ownSettings.contains($0.key) }
     try check([("version", version), ("verb", verb)] + more + settings, on: world)
+  }
+
+  /// The data as the first rank sees them, once one rank of every other machine has seen the same: a copy or a mount of its own
+  /// may hold something else.
+  ///
+  /// - Parameter looks: whether this rank is the one of its machine.
+  static func data(_ sources: [SourceDescription], looks: Bool, on world: any Communicator) throws -> DataFingerprint {
+    let shared = try DataFingerprint.shared(sources, on: world)
+    if world.size == 1 { return shared }
+    var own = shared
+    try world.together { if looks && world.rank > 0 { own = try DataFingerprint(sources) } }
+    try check([("data", "\(own.files) files, \(own.bytes) bytes, content \(own.content)")], on: world)
+    return shared
   }
 
   static func check(_ facts: [Fact], on world: any Communicator) throws {

@@ -46,7 +46,9 @@ public struct BenchMachine {
       // Ranks that are threads share one process.
       if Ranks.isUnderLauncher { rates?.residentBytesWithRanks = Machine.residentMemory }
     } else {
+      let load = OtherLoad()
       rates = try measured()
+      rates?.otherLoad = load.processors
     }
     var text = ""
     try world.together(onlyOn: 0) {
@@ -240,7 +242,32 @@ public struct BenchMachine {
               ]
             }))
     }
+    if let load = rates.otherLoad, load > OtherLoad.most {
+      parts.append(
+        "warning: others kept \(fixed(load, 1)) of \(rates.cpus) CPUs busy meanwhile, so that rates are lower than the machine's: "
+          + "measure again when it is idle")
+    }
     return parts.joined(separator: "\n\n")
+  }
+}
+
+/// What other processes make of this process's processors, from its creation on.
+struct OtherLoad {
+  /// Of processors, that measurements can do with.
+  static let most = 0.2
+
+  private let mask = ThreadTeam.availableCPUMask
+  private let start = monotonicSeconds()
+  private let own = Machine.processorSeconds
+  private let busy: Double?
+
+  init() { busy = Machine.busySeconds(mask: mask) }
+
+  /// How many they kept busy, on the mean; nil when unknown.
+  var processors: Double? {
+    guard let busy, let now = Machine.busySeconds(mask: mask) else { return nil }
+    let seconds = monotonicSeconds() - start
+    return max(0, (now - busy - (Machine.processorSeconds - own)) / max(seconds, 1e-3))
   }
 }
 

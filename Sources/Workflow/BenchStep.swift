@@ -91,7 +91,7 @@ public struct BenchStep {
     let (state, target) = try frames(runner, grid, batch: batch)
 
     // As a training does it, since it decides how exchanges are cut.
-    let peak = Ingredients.multiplyAddPeak(rank.compute, console)
+    let peak = Ingredients.multiplyAddPeak(rank.compute, processors: resources.processors, console)
     _ = try rank.context.measurePace(peak: peak)
     var recorder = BenchRecorder(world, rank, model, batch: batch, isForecast: request.isForecast)
     let steps = request.warmUps + request.updates

@@ -44,6 +44,12 @@ public struct EvaluateWorkflow {
     options.usesDampedPersistence = configuration.evaluation.dampedPersistence
     let began = monotonicSeconds()
     let reader = try ForecastReader(path)
+    try Agreement.check(
+      [
+        ("forecast", reader.lineage?.model?.summary ?? "of an unknown model"),
+        ("forecast: initial times", reader.initialTimes.map(\.display).joined(separator: ", ")),
+      ], on: world)
+    _ = try Agreement.data(Ingredients.descriptions(data), looks: resources.isFirstOfMachine, on: world)
     let target = try folder.evaluation(of: path)
     try checkLineage(reader, isOwn: target == folder.evaluation)
     let evaluation = try Evaluation(reader, truth: truth, options: options, on: world) {

@@ -65,7 +65,7 @@ public struct ForecastWorkflow {
     let checkpoint = try openCheckpoint()
     if let note = checkpoint.note { console.say("note: \(note)") }
     let manifest = checkpoint.manifest
-    try Agreement.check([("checkpoint", "\(checkpoint.path), update \(manifest.progress.update)")], on: world)
+    try Agreement.check([("checkpoint", "\(checkpoint.path), \(manifest.identity.summary)")], on: world)
     let output = request.output ?? folder.forecast(configuration.forecast)
     var lock: OutputLock?
     defer { withExtendedLifetime(lock) {} }
@@ -120,7 +120,8 @@ public struct ForecastWorkflow {
         + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
     )
     let lineage = Lineage(
-      data: try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world),
+      data: try Agreement.data(
+        Ingredients.descriptions(configuration.data), looks: resources.isFirstOfMachine, on: world),
       model: manifest.identity,
       settings: [
         ForecastWorkflow.choiceKey: choice.text, "forecast.bounds": configuration.forecast.bounds.rawValue,

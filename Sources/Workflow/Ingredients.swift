@@ -200,17 +200,20 @@ enum Ingredients {
   }
 
   /// The machine's peak of fused multiply-adds for the threads at hand, FLOP/s: as 'jigsaw bench machine' stored it for this
-  /// processor and count of threads, else measured now.
+  /// processor and count of threads, else measured now. Threads that have no processor of their own add nothing.
+  ///
+  /// - Parameter processors: that there are for them.
   static func multiplyAddPeak(
-    _ compute: Compute, _ console: Console, file: String? = MachineRates.standardPath
+    _ compute: Compute, processors: Double, _ console: Console, file: String? = MachineRates.standardPath
   ) -> Double {
-    let threads = compute.team.count
+    let threads = max(1, min(compute.team.count, Int(processors + 1e-9)))
+    let share = min(1, processors / Double(threads))
     do {
-      if let stored = try file.flatMap(MachineRates.stored)?.multiplyAddPeak(threads: threads) { return stored }
+      if let stored = try file.flatMap(MachineRates.stored)?.multiplyAddPeak(threads: threads) { return share * stored }
     } catch {
       console.say("machine: \(error); measuring now")
     }
-    return Compute.measuredMultiplyAddRate() * Double(threads)
+    return share * Compute.measuredMultiplyAddRate() * Double(threads)
   }
 
   static func description(

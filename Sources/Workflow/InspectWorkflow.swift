@@ -70,6 +70,7 @@ public enum InspectWorkflow {
       "  progress: update \(m.progress.update), \(m.progress.samples) samples (epoch "
         + "\(fixed(Double(m.progress.samples) / Double(m.progress.samplesPerEpoch), 2))), seed \(m.progress.seed)"
         + (m.progress.bestUpdate.map { ", best validation at \($0)" } ?? ""),
+      "  began with: \(m.initialWeights.map { "weights of \($0.summary)" } ?? "random numbers (seed \(m.progress.seed))")",
       "  static fields: \(m.staticFields.isEmpty ? "none" : m.staticFields.joined(separator: ", "))",
       "  forcings: \(m.forcings.isEmpty ? "none" : m.forcings.map(\.rawValue).joined(separator: ", "))",
     ]

@@ -34,14 +34,15 @@ public struct PlanReport: Codable, Sendable {
 
   /// Bytes that one rank holds when it holds most.
   public struct Memory: Codable, Sendable {
-    public var weights, gradients, optimizer, activations, exchange, buckets, frames, program, total: Int
+    public var weights, gradients, optimizer, activations, exchange, buckets, frames, fields, program, total: Int
     /// "fits", "tight" (above nine tenths), "does not fit", "unknown".
     public var verdict: String
 
     init(_ memory: RankMemory, available: Int?) {
       (weights, gradients, optimizer) = (memory.weights, memory.gradients, memory.optimizer)
       (activations, exchange, buckets) = (memory.activations, memory.exchange, memory.buckets)
-      (frames, program, total) = (memory.frames, memory.program, memory.total)
+      (frames, fields) = (memory.frames, memory.fields)
+      (program, total) = (memory.program, memory.total)
       verdict =
         available.map {
           Double(memory.total) > 0.9 * Double($0) ? memory.total > $0 ? "does not fit" : "tight" : "fits"
@@ -52,7 +53,8 @@ public struct PlanReport: Codable, Sendable {
     var parts: [(String, Int)] {
       [
         ("weights", weights), ("gradients", gradients), ("optimiser", optimizer), ("activations", activations),
-        ("blocks on their way", exchange), ("gradient buckets", buckets), ("frames", frames), ("program", program),
+        ("blocks on their way", exchange), ("gradient buckets", buckets), ("frames", frames),
+        ("decoded fields", fields), ("program", program),
       ]
     }
   }

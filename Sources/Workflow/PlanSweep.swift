@@ -37,14 +37,14 @@ public struct PlanSweep {
 
   /// - Returns: a table for people.
   public func run(into folder: String) throws -> String {
-    let (description, samplesPerEpoch) = try workflow.sizes()
+    let sizes = try workflow.sizes()
     func best(_ count: Int, _ globalBatch: Int) throws -> (PlanReport.Layout, PlannedMachine)? {
       var problem = try workflow.problem(
-        description, samplesPerEpoch: samplesPerEpoch, ranks: count, globalBatch: globalBatch)
+        sizes, ranks: count, globalBatch: globalBatch)
       problem.search.simulations = PlanSweep.simulations
       let machine = problem.search.machine
       return try problem.search.best(ranks: count).fitting.first.map {
-        (PlanReport.Layout($0, machine, samplesPerEpoch: samplesPerEpoch), machine)
+        (PlanReport.Layout($0, machine, samplesPerEpoch: sizes.samplesPerEpoch), machine)
       }
     }
     var points: [Point] = []

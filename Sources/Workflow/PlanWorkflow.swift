@@ -16,6 +16,8 @@ public struct PlanWorkflow {
     public var ranks = 1
     /// Only this mesh, with checkpointing and splitting as configured.
     public var mesh: (replica: Int, domain: Int, tensor: Int)?
+    /// Machines like the measured one.
+    public var nodes = 1
     /// Of each rank.
     public var threads: Int?
     /// Of products, in place of the configuration's: also "tf32".
@@ -72,8 +74,8 @@ public struct PlanWorkflow {
   /// - Parameters:
   ///   - ranks: that the machine is to run.
   ///   - globalBatch: to be kept; nil: batch and accumulation of an instance are.
-  func problem(_ description: ModelDescription, samplesPerEpoch: Int?, ranks: Int, globalBatch: Int?) throws -> Problem
-  {
+  func problem(_ sizes: Sizes, ranks: Int, globalBatch: Int?) throws -> Problem {
+    let description = sizes.description
     let model = try description.makeModel()
     let (training, parallel) = (configuration.training, configuration.parallel)
     var layout = Layout(mesh: Mesh())
@@ -81,44 +83,66 @@ public struct PlanWorkflow {
     layout.accumulation = training.accumulation
     let first = training.rollout.stages.min { $0.fraction < $1.fraction }
     layout.rolloutSteps = request.rolloutSteps ?? first?.steps ?? 1
+    layout.prefetch = training.prefetch ?? layout.prefetch
     layout.averagesWeights = training.averageDecay > 0
     layout.overlaps = parallel.overlap
-    layout.prefetch = training.prefetch ?? layout.prefetch
     layout.checkpointsActivations = training.checkpointActivations
     layout.splitsOptimizer = parallel.splitOptimizer
     if request.reads {
       layout.storedBytesPerFrame =
         description.gridRows * description.gridColumns * description.variables * ElementType.float32.byteCount
     }
-    var job = LayoutSearch.Job(model: model, layout: layout)
-    job.globalBatch = globalBatch
     let machine = try PlannedMachine.open(
       request.machine, precision: request.precision ?? configuration.precision.rawValue,
-      threads: request.threads, configured: configuration.threads, ranks: ranks)
+      threads: request.threads, configured: configuration.threads, ranks: ranks, nodes: request.nodes)
+    layout.decodedBytes = sizes.states * layout.storedBytesPerFrame
+    // As a training takes it where nothing is configured: a quarter of the memory.
+    layout.decodedBytesLimit =
+      configuration.data.cacheGiB.map { Int(saturating: $0 * Double(1 << 30)) } ?? (machine.memoryBytes ?? 16 << 30) / 4
+    var job = LayoutSearch.Job(model: model, layout: layout)
+    job.globalBatch = globalBatch
+    job.readsAhead = training.prefetch == nil
     return Problem(
-      description: description, model: model, samplesPerEpoch: samplesPerEpoch,
+      description: description, model: model, samplesPerEpoch: sizes.samplesPerEpoch,
       search: LayoutSearch(job, on: machine, try makePredictor(description)))
   }
 
+  /// What the answer depends on beside the configuration.
+  struct Sizes {
+    let description: ModelDescription
+    let samplesPerEpoch: Int?
+    /// Times whose fields are read in an epoch, validation included.
+    let states: Int
+  }
+
   /// Of the data, or as asked for.
-  func sizes() throws -> (ModelDescription, samplesPerEpoch: Int?) {
+  func sizes() throws -> Sizes {
     let data = configuration.data
     if let grid = request.grid, let variables = request.variables {
       let description = try Ingredients.description(
         configuration, grid: SyntheticFields.grid(rows: grid.rows, columns: grid.columns), variables: variables,
         statics: data.staticFields.count, tendencyScale: [Float](repeating: 1, count: variables))
-      return (description, request.samplesPerEpoch)
+      return Sizes(
+        description: description, samplesPerEpoch: request.samplesPerEpoch, states: request.samplesPerEpoch ?? 0)
     }
     let dataset = try Ingredients.dataset(data, cacheBytes: 0)
     let description = try Ingredients.description(
       configuration, dataset, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
-    if let asked = request.samplesPerEpoch { return (description, asked) }
     let (start, end) = try data.train.range("data.train")
+    var states = dataset.indices(from: start, through: end).count
+    if let start = data.validation.start, let end = data.validation.end {
+      let validation = configuration.training.validation
+      states += min(
+        dataset.indices(from: start, through: end).count, validation.samples * (validation.steps + 1))
+    }
+    if let asked = request.samplesPerEpoch {
+      return Sizes(description: description, samplesPerEpoch: asked, states: min(states, asked))
+    }
     let steps = configuration.training.rollout.stages.map(\.steps).max() ?? 1
     let sampler = try Sampler(
       dataset, from: start, through: end, stepHours: data.stepHours, leadSteps: steps,
       seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
-    return (description, sampler.count)
+    return Sizes(description: description, samplesPerEpoch: sampler.count, states: states)
   }
 
   /// Of a sweep's first point: asked for, or those of one instance.
@@ -126,14 +150,18 @@ public struct PlanWorkflow {
     request.globalBatch ?? configuration.training.batchSize * configuration.training.accumulation
   }
 
-  /// The file in which this machine's own rates are stored.
-  public static func measuredMachine() throws -> String {
-    guard let path = MachineRates.standardPath, Files.exists(path) else {
-      throw JigsawError(
-        "--machine", "is not given, and this machine has not been measured yet",
-        remedy: "name a machine ('jigsaw machines' lists them), or run 'jigsaw bench machine' once")
-    }
-    return path
+  /// Calls `body` with a file of this machine's own rates: the stored ones, else some measured in a few seconds, which are not kept.
+  public static func withMeasuredMachine<Result>(
+    _ console: Console = Console(), stored: String? = MachineRates.standardPath, _ body: (String) throws -> Result
+  ) throws -> Result {
+    if let stored, Files.exists(stored) { return try body(stored) }
+    console.say(
+      "this machine has not been measured: taking some seconds for it ('jigsaw bench machine' does so well and keeps the "
+        + "result)")
+    let path = Temporary.name(for: stored ?? "machine.json")
+    defer { try? Files.remove(path) }
+    _ = try BenchMachine(output: path, isQuick: true, console: .silent).run()
+    return try body(path)
   }
 
   /// A list, or the description of one.
@@ -149,9 +177,7 @@ public struct PlanWorkflow {
   public func run() throws -> PlanReport {
     let mesh = request.mesh.map { Mesh(replica: $0.replica, domain: $0.domain, tensor: $0.tensor) }
     let ranks = mesh?.count ?? request.ranks
-    let (description, samplesPerEpoch) = try sizes()
-    let problem = try problem(
-      description, samplesPerEpoch: samplesPerEpoch, ranks: ranks, globalBatch: request.globalBatch)
+    let problem = try problem(sizes(), ranks: ranks, globalBatch: request.globalBatch)
     guard let mesh else { return try searched(problem, ranks) }
     _ = try Mesh(
       ranks: ranks, domain: mesh.domain, tensor: mesh.tensor, tokens: problem.model.sizes.tokens,
@@ -196,6 +222,12 @@ public struct PlanWorkflow {
     _ problem: Problem, _ candidate: LayoutSearch.Candidate?, _ ranks: Int, _ mesh: String?
   ) throws -> JigsawError {
     let search = problem.search
+    if let memory = search.machine.memoryBytes, memory <= search.machine.model.programBytes {
+      return JigsawError(
+        "plan", "the program alone needs more memory than a rank of \(search.machine.name) has",
+        expected: "programBytes below \(memory)", found: "\(search.machine.model.programBytes)",
+        remedy: "correct memoryBytes or programBytes of the machine")
+    }
     func gigabytes(_ bytes: Int) -> String { "\(fixed(Double(bytes) * 1e-9, 1)) GB" }
     var remedy = "make the model or the batch smaller"
     let here = mesh == nil ? nil : try search.best(ranks: ranks).fitting.first

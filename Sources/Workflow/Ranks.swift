@@ -55,8 +55,11 @@ public enum Ranks {
 /// One rank's share of its machine: memory and processors are shared by the ranks on it.
 struct RankResources {
   let threads: Int
-  /// Ranks on this machine.
+  /// Processors' worth of time that this rank can have: its share of those that it may use, within the limits of its control group.
+  let processors: Double
+  /// Ranks on this machine, and whether this is the first of them.
   let localRanks: Int
+  let isFirstOfMachine: Bool
 
   init(_ world: any Communicator, threads: Int) throws {
     let own = RankResources.description
@@ -68,6 +71,8 @@ struct RankResources {
     let ranks = parts.map { Array(UnsafeRawBufferPointer(start: $0.pointer, count: count)) }
     let neighbours = ranks.filter { $0[..<RankResources.nameLength] == own[..<RankResources.nameLength] }
     localRanks = neighbours.count
+    isFirstOfMachine =
+      ranks.firstIndex { $0[..<RankResources.nameLength] == own[..<RankResources.nameLength] } == world.rank
     // Each processor counts for as many parts as ranks may use it.
     var share = 0.0
     for index in RankResources.nameLength..<count {
@@ -76,6 +81,8 @@ struct RankResources {
       }
     }
     if share == 0 { share = Double(ThreadTeam.availableCPUs) / Double(localRanks) }
+    if let quota = Machine.processorQuota { share = min(share, quota / Double(localRanks)) }
+    processors = share
     self.threads = threads > 0 ? threads : max(1, Int(share + 1e-9))
     world.manner.sharesProcessors = share < 1 - 1e-9
   }

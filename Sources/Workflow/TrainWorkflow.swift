@@ -97,7 +97,7 @@ public struct TrainWorkflow {
   /// - Parameter replacing: whether an earlier run goes, once everything has been checked that can be.
   private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
     try Agreement.check(
-      [("checkpoint", checkpoint.map { "\($0.path), update \($0.manifest.progress.update)" } ?? "none")], on: world)
+      [("checkpoint", checkpoint.map { "\($0.path), \($0.manifest.identity.summary)" } ?? "none")], on: world)
     do { try train(from: checkpoint, replacing: replacing) } catch
       where error is Interrupted || error is FailedElsewhere
     {
@@ -132,6 +132,7 @@ public struct TrainWorkflow {
     let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.forcings)
     let given = try Ingredients.givenStatistics(configuration.data, dataset)
     if let checkpoint {
+      try checkInitialWeights(since: stored)
       try checkInputs(checkpoint, dataset, samples: plan.sampler.count)
       if let note = checkpoint.note { console.say("note: \(note)") }
       if try isAtStop(checkpoint, totalUpdates: plan.totalUpdates) { return }
@@ -144,7 +145,8 @@ public struct TrainWorkflow {
       try Files.createDirectory(folder.path)
       lock = try OutputLock(folder: folder.path)
     }
-    let data = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world)
+    let data = try Agreement.data(
+      Ingredients.descriptions(configuration.data), looks: resources.isFirstOfMachine, on: world)
     let statistics =
       try given ?? Ingredients.ownStatistics(configuration, dataset, data, on: world, checkpoint?.manifest, console)
     try Agreement.check(facts(statistics), on: world)
@@ -175,13 +177,17 @@ public struct TrainWorkflow {
     manifest.data = data
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
+    var initialWeights: InitialWeights?
     if let checkpoint {
+      manifest.initialWeights = checkpoint.manifest.initialWeights
       try checkStatistics(checkpoint, manifest)
       try checkpoint.load(.current, into: rank)
       try checkpoint.load(into: optimizer, rank)
     } else {
       manifest.progress.bestMeasure = TrainWorkflow.measure(configuration)
       rank.initialize(seed: seed)
+      initialWeights = try takeInitialWeights(into: rank, manifest)
+      manifest.initialWeights = initialWeights?.origin
       optimizer.startAverage()
     }
     let began = Machine.unixSeconds
@@ -197,6 +203,7 @@ public struct TrainWorkflow {
           started: Timestamp(seconds: Int64(began))),
         to: folder.provenance)
     }
+    if let initialWeights { introduce(initialWeights, manifest) }
     if let checkpoint {
       manifest.progress = try progress(checkpoint.manifest.progress, stored)
       try sayChanges(since: stored, plan, batches, at: manifest.progress.update)
@@ -209,7 +216,7 @@ public struct TrainWorkflow {
       auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates, imputedCount: dataset.missingCount)
     let flops = try model.forwardFLOPs
-    let ownPeak = Ingredients.multiplyAddPeak(compute, console)
+    let ownPeak = Ingredients.multiplyAddPeak(compute, processors: resources.processors, console)
     let peak = try world.allReduce([ownPeak])[0]
     let prefetch =
       try settings.prefetch

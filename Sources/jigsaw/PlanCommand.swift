@@ -7,7 +7,7 @@ struct Plan: ParsableCommand {
     abstract: "Predict memory, time and traffic of a training before it runs.",
     discussion: """
       Simulates the trainer's own steps on a machine that need not be at hand: one of the catalogue ('jigsaw machines'), one
-      described in a file, or this one as 'jigsaw bench machine' measured it. Of all layouts of --ranks ranks that fit into
+      described in a file, or this one as 'jigsaw bench machine' measured it, else as some seconds of measuring find it. Of all layouts of --ranks ranks that fit into
       memory the fastest is shown with its runners-up. Nothing is read but the grid, the variables and the times of the
       configuration's sources, and not even these with --grid and --variables. docs/plan.md explains the answer.
 
@@ -28,6 +28,8 @@ struct Plan: ParsableCommand {
       "Predict this mesh alone, replica x domain x tensor, with the configuration's checkpointing and splitting.",
       valueName: "mesh"))
   var mesh: MeshSize?
+  @Option(help: ArgumentHelp("Machines like this one that there are, where it was measured.", valueName: "count"))
+  var nodes = 1
   @Option(help: ArgumentHelp("Threads of each rank, where ranks are processors.", valueName: "count"))
   var threads: Int?
   @Option(
@@ -63,6 +65,7 @@ struct Plan: ParsableCommand {
       }
     }
     try check("ranks", ranks, 1...MeshSize.mostRanks)
+    try check("nodes", nodes, 1...MeshSize.mostRanks)
     try check("threads", threads, 1...1_024)
     try check("variables", variables, 1...100_000)
     try check("samples-per-epoch", samplesPerEpoch, 1...1_000_000_000)
@@ -77,7 +80,12 @@ struct Plan: ParsableCommand {
   }
 
   func run() throws {
-    var request = PlanWorkflow.Request(machine: try machine ?? PlanWorkflow.measuredMachine())
+    if let machine { try run(on: machine) } else { try PlanWorkflow.withMeasuredMachine { try run(on: $0) } }
+  }
+
+  private func run(on machine: String) throws {
+    var request = PlanWorkflow.Request(machine: machine)
+    request.nodes = nodes
     request.ranks = ranks
     request.mesh = mesh.map { ($0.replica, $0.domain, $0.tensor) }
     request.threads = threads

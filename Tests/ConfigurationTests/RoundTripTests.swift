@@ -31,7 +31,7 @@ import Yams
     "training.rollout.storedStates": "7", "training.validation.every": "8", "training.validation.samples": "9",
     "training.validation.steps": "3",
     "training.checkpoint.every": "10", "training.checkpoint.keep": "11", "training.rollLongitudes": "true",
-    "training.checkpointActivations": "true",
+    "training.checkpointActivations": "true", "training.initialWeights": "runs/other",
     "training.prefetch": "12", "forecast.leadHours": "48", "forecast.everyHours": "18", "forecast.batchSize": "2",
     "forecast.format": "netcdf", "forecast.layout": "perForecast", "forecast.bounds": "physical",
     "evaluation.leadHours": "[6, 24]", "evaluation.climatologyWindowDays": "31",

@@ -87,6 +87,19 @@ import Testing
     #expect(machine.model.transfersTakeProcessor)
   }
 
+  @Test func moreMachinesThanThisOneMustBeAskedFor() throws {
+    for (threads, ranks, most, nodes) in [(1, 5, 4, 2), (2, 4, 2, 2), (4, 3, 1, 3), (0, 9, 4, 3)] {
+      let error = #expect(throws: JigsawError.self) {
+        try Self.rates.planned(precision: "fp32", threads: threads, ranks: ranks, place: "m.json")
+      }
+      #expect(error?.expected?.hasPrefix("at most \(most) ranks on 1 machine of 4") == true)
+      #expect(error?.remedy?.hasSuffix("--nodes \(nodes)") == true)
+      let machine = try Self.rates.planned(
+        precision: "fp32", threads: threads, ranks: ranks, nodes: nodes, place: "m.json")
+      #expect(machine.model.ranksPerNode == most && machine.assumptions == ["links"])
+    }
+  }
+
   @Test func whatWasNotMeasuredIsSaid() throws {
     func message(_ rates: MachineRates, _ precision: String = "fp32", threads: Int = 1, ranks: Int = 1) -> String {
       let error = #expect(throws: JigsawError.self) {

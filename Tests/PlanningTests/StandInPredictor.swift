@@ -54,7 +54,7 @@ enum Samples {
 
   static func machine(memoryBytes: Int? = nil) throws -> PlannedMachine {
     var machine = try MachineCatalogue.named("horeka-a100-40").planned(precision: "fp32", threads: 0, place: "")
-    machine.memoryBytes = memoryBytes ?? machine.memoryBytes
+    if let memoryBytes { (machine.memoryBytes, machine.model.programBytes) = (memoryBytes, 0) }
     return machine
   }
 }

@@ -1,6 +1,7 @@
 import Basics
 import Communication
 import Configuration
+import Datasets
 import TestSupport
 import Testing
 
@@ -31,6 +32,26 @@ import Testing
         return "nothing"
       } catch { return "\(error)" }
     }
+  }
+
+  /// A machine with a copy of its own: one number of one field is another.
+  @Test func oneMachineWithOtherData() throws {
+    let folder = try TemporaryFolder()
+    for name in ["a", "b"] { try SyntheticData().write("\(folder.path)/\(name).nc") }
+    var bytes = try Files.read("\(folder.path)/b.nc")
+    bytes[bytes.count / 2] ^= 1
+    try Files.writeAtomically(bytes, to: "\(folder.path)/b.nc")
+    func messages(_ last: String, looks: Bool) throws -> [String] {
+      try Self.failures(4) { world in
+        let name = world.rank == 3 ? last : "a"
+        _ = try Agreement.data([SourceDescription(path: "\(folder.path)/\(name).nc")], looks: looks, on: world)
+      }
+    }
+    #expect(try messages("a", looks: true) == [String](repeating: "nothing", count: 4))
+    for message in try messages("b", looks: true) {
+      #expect(message.hasPrefix("rank 3: data: is not what rank 0 was given; expected 1 files, "), "\(message)")
+    }
+    #expect(try messages("b", looks: false) == [String](repeating: "nothing", count: 4))
   }
 
   @Test(arguments: [2, 4], differences) func oneRankWithAnotherSetting(ranks: Int, difference: Difference) throws {

@@ -162,7 +162,7 @@ import Testing
     rates.peaks = [.init(type: "fp32", unit: "fused multiply-add", threads: 1, flopsPerSecond: 123e15)]
     try rates.write(to: path)
     func peak(threads: Int, file: String? = path) -> Double {
-      Ingredients.multiplyAddPeak(Compute(threads: threads), .silent, file: file)
+      Ingredients.multiplyAddPeak(Compute(threads: threads), processors: Double(threads), .silent, file: file)
     }
     #expect(peak(threads: 1) == 123e15)
     #expect(peak(threads: 2) < 1e15)

@@ -55,6 +55,27 @@ import Testing
     #expect(report.counts.contains("\(best.productFLOPs)"))
   }
 
+  /// Decoded fields that are kept, up to the limit, and frames read ahead.
+  @Test func memoryHoldsWhatIsReadAgain() throws {
+    var configuration = try Self.configuration()
+    func memory(_ reads: Bool = true) throws -> PlanReport.Memory {
+      var request = Self.request()
+      request.reads = reads
+      request.mesh = (1, 1, 1)
+      return try Self.plan(configuration, request).best.memory
+    }
+    // 1 000 states of 14 fields of 32 × 64 points.
+    let (kept, none) = (try memory(), try memory(false))
+    #expect(kept.fields == 1_000 * 14 * 32 * 64 * 4 && none.fields == 0)
+    configuration.data.cacheGiB = 0.01
+    #expect(try memory().fields == Int(0.01 * Double(1 << 30)))
+    configuration.data.cacheGiB = 0
+    #expect(try memory().fields == 0)
+    // 16 frames of two samples, where there is memory for so many, in place of two.
+    configuration.training.prefetch = 2
+    #expect(try kept.frames - memory().frames == 14 * 2 * 14 * 32 * 64 * 4)
+  }
+
   /// Checkpointing computes blocks again; one rank sends nothing.
   @Test func aMeshIsPredictedAsConfigured() throws {
     var request = Self.request()

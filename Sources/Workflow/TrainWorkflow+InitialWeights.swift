@@ -1,0 +1,49 @@
+import Basics
+import Configuration
+import Datasets
+import Distribution
+import Execution
+import Training
+
+/// Beginning with another run's weights.
+extension TrainWorkflow {
+  /// Fills what fits of the weights that the configuration names; nil where it names none.
+  func takeInitialWeights(into rank: ModelRank, _ manifest: CheckpointManifest) throws -> InitialWeights? {
+    guard let path = configuration.training.initialWeights else { return nil }
+    let checkpoint = try TrainWorkflow.checkpoint(at: path)
+    try Agreement.check(
+      [("training.initialWeights", "\(checkpoint.path), \(checkpoint.manifest.identity.summary)")], on: world)
+    let weights = try InitialWeights(checkpoint, for: rank.parameters.table, manifest)
+    try weights.load(into: rank)
+    return weights
+  }
+
+  func introduce(_ weights: InitialWeights, _ manifest: CheckpointManifest) {
+    for line in weights.lines { console.say(line) }
+    let renormalised = weights.renormalised(manifest)
+    if !renormalised.isEmpty {
+      console.say(
+        "note: normalised otherwise than where the weights come from: \(renormalised.joined(separator: ", ")); "
+          + "data.statistics can name that run's statistics.json")
+    }
+  }
+
+  /// A checkpoint, or the best, else the newest, of a run.
+  private static func checkpoint(at path: String) throws -> Checkpoint {
+    if Files.exists("\(path)/manifest.json") { return try Checkpoint(path) }
+    if let found = try RunFolder(path).checkpoints().preferred() { return found }
+    throw JigsawError(
+      "training.initialWeights", "names no run with checkpoints, and no checkpoint", found: path,
+      remedy: "name a run folder, or a folder such as RUN/checkpoints/update-0001000")
+  }
+
+  /// A run that goes on has weights of its own.
+  func checkInitialWeights(since stored: RunConfiguration?) throws {
+    let (before, now) = (stored?.training.initialWeights, configuration.training.initialWeights)
+    guard stored != nil, now != nil, before != now else { return }
+    throw JigsawError(
+      "training.initialWeights", "is for a new run, and this one goes on with its own weights",
+      expected: before ?? "null", found: now ?? "null",
+      remedy: "start a new run with it in another folder (--set run=…)")
+  }
+}
