@@ -68,16 +68,16 @@ readme-test: build
 
 environments: $(PYTHON_ENVIRONMENT)/ready $(MORE_ENVIRONMENTS:=/ready)
 
-$(PYTHON_ENVIRONMENT)/ready: Tests/Interop/requirements.txt
+$(PYTHON_ENVIRONMENT)/ready: Tests/Interop/requirements.lock
 	@Scripts/setup.sh test
 	python3 -m venv $(PYTHON_ENVIRONMENT)
-	$(PYTHON_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check -r Tests/Interop/requirements.txt
+	$(PYTHON_ENVIRONMENT)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r Tests/Interop/requirements.lock
 	@touch $@
 
-.venv-%/ready: Tests/Interop/requirements-%.txt
+.venv-%/ready: Tests/Interop/requirements-%.lock
 	@Scripts/setup.sh test
 	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 lint:

@@ -122,7 +122,7 @@ let package = Package(
     .executableTarget(
       name: "fuzz-stores", dependencies: ["Basics", "FuzzCases", "TestSupport"], path: "Tests/FuzzMain",
       swiftSettings: strict),
-    tests("FuzzTests", ["Basics", "FuzzCases", "TestSupport"]),
+    tests("FuzzTests", ["Basics", "FuzzCases", "TestSupport"], exclude: ["Corpus"]),
     // Kernels for units that few machines have, compiled against their instructions in plain C.
     .target(
       name: "KernelEmulation", dependencies: ["CKernels"], path: "Tests/KernelEmulation",

@@ -46,5 +46,6 @@ else
 fi
 echo "installing:$missing"
 $run apt-get update -qq
+# sudo passes no environment on: env sets the variable behind it.
 # shellcheck disable=SC2086 # one word per package is meant
-DEBIAN_FRONTEND=noninteractive $run apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -53,7 +53,7 @@ extension Files {
     let isFree = lstat(path, &info) != 0
     if isFree || (!isFolder && info.st_mode & S_IFMT != S_IFDIR) { return try rename(complete, to: path) }
     if jl_exchange(complete, path) == 0 {
-      syncDirectory(parent(of: path))
+      try syncDirectory(parent(of: path))
       return try remove(complete)
     }
     let aside = "\(path).\(Temporary.unique())\(replaced)"

@@ -191,14 +191,16 @@ public enum Files {
     if Glibc.rename(from, path) != 0 {
       throw JigsawError(path, "can't rename \(from) to this (\(reason()))")
     }
-    syncDirectory(parent(of: path))
+    try syncDirectory(parent(of: path))
   }
 
-  public static func syncDirectory(_ path: String) {
+  /// Waits until the names in a folder are on the disk. File systems that know no such request are left alone.
+  public static func syncDirectory(_ path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    if descriptor >= 0 {
-      fsync(descriptor)
-      close(descriptor)
+    guard descriptor >= 0 else { throw JigsawError(path, "can't open this folder to sync it (\(reason()))") }
+    defer { close(descriptor) }
+    if fsync(descriptor) != 0, errno != EINVAL, errno != ENOTSUP {
+      throw JigsawError(path, "can't sync the names in this folder to disk (\(reason()))")
     }
   }
 

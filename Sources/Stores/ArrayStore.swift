@@ -251,6 +251,25 @@ extension ArrayStore {
       throw JigsawError(
         "\(location): \(info.name)", "can't read the part \(box)", expected: "a part of the shape \(info.shape)")
     }
+    try info.requireMemory(for: box, availableByteCount: Machine.availableMemory, location)
+  }
+}
+
+extension ArrayInfo {
+  /// Sizes below this are allocated without a look at the machine's memory.
+  private static let smallByteCount = 256 << 20
+
+  /// Refuses to read what memory can't hold: the part itself, or one chunk, as large as its metadata declare it.
+  func requireMemory(for box: [Range<Int>], availableByteCount: @autoclosure () -> Int?, _ location: String) throws {
+    let part = box.reduce(type.byteCount) { $0.multipliedSaturating(by: $1.count) }
+    let chunk = (chunks ?? []).reduce(type.byteCount) { $0.multipliedSaturating(by: $1) }
+    let needed = part == 0 ? 0 : max(part, chunk)
+    guard needed > ArrayInfo.smallByteCount, let available = availableByteCount(), needed > available else { return }
+    func gibibytes(_ bytes: Int) -> String { "\(fixed(Double(bytes) / 0x1p30, 1)) GiB" }
+    throw JigsawError(
+      "\(location): \(name)", "declares more than memory can hold, chunks \(chunks ?? shape)",
+      expected: "at most the \(gibibytes(available)) that are free", found: "\(gibibytes(needed)) at once",
+      remedy: "write it anew in smaller chunks, or correct its metadata")
   }
 }
 

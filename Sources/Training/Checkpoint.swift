@@ -254,7 +254,7 @@ public struct Checkpoint: Sendable {
             tensors: zip(file.names(rank.parameters.table), remainders[index]).map { ($0.name, $0.byteCount, $1) })
         }
         try Files.writeAtomically(try manifest.document(), to: "\(temporary)/\(manifestName)")
-        Files.syncDirectory(temporary)
+        try Files.syncDirectory(temporary)
         try Files.replace(path, by: temporary)
       }
     } catch {

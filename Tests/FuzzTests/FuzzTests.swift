@@ -5,6 +5,21 @@ import Testing
 
 /// Some of the cases that Scripts/fuzz.sh runs by the million. NetCDF-4 files are left to it: HDF5 itself crashes on some.
 @Suite struct FuzzTests {
+  /// Inputs of the corpus that are sound as a store or document: refused is at most a variable in it.
+  private static let opened: Set<String> = [
+    "fill-1e999.store.json", "longitudes-1e19.store.json", "number-1e400.json", "scale-as-list.store.json",
+    "scale-as-text.store.json", "time-units-year-1e9.store.json", "times-1e300.store.json", "type-f4096.store.json",
+  ]
+
+  @Test(.timeLimit(.minutes(1))) func inputsOfTheCorpusAreReadOrRefused() throws {
+    let folder = "\(Goldens.folder)/../../FuzzTests/Corpus"
+    let names = try Files.list(folder)
+    #expect(names.count > 15)
+    for name in names {
+      #expect(try Corpus.replay("\(folder)/\(name)") == FuzzTests.opened.contains(name), "\(name)")
+    }
+  }
+
   @Test(arguments: [
     ("metadata", 400), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200), ("checkpoint", 40),
   ])

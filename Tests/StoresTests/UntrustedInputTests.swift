@@ -96,6 +96,28 @@ import Testing
     for count in [17, 1_000] { #expect(throws: JigsawError.self) { try ZarrStore(store(count)) } }
   }
 
+  /// A chunk is as large as its metadata say before any of it has been read.
+  @Test func chunksBeyondFreeMemoryAreRefused() throws {
+    func info(_ chunks: [Int], shape: [Int] = [8_192, 131_072]) -> ArrayInfo {
+      ArrayInfo(
+        name: "t", type: .float32, dimensions: zip(["y", "x"], shape).map { .init(name: $0, size: $1) }, chunks: chunks,
+        codec: "none", attributes: [:])
+    }
+    let (large, point) = (info([8_192, 131_072]), [0..<1, 0..<1])  // 4 GiB
+    let error = #expect(throws: JigsawError.self) {
+      try large.requireMemory(for: point, availableByteCount: 1 << 30, "a.zarr")
+    }
+    #expect(error?.found == "4.0 GiB at once" && error?.place == "a.zarr: t")
+    try large.requireMemory(for: point, availableByteCount: 5 << 30, "a.zarr")
+    try large.requireMemory(for: [0..<0, 0..<1], availableByteCount: 1 << 30, "a.zarr")
+    // Small chunks, but all of them at once.
+    let small = info([1, 1_024])
+    try small.requireMemory(for: point, availableByteCount: 1, "a.zarr")
+    #expect(throws: JigsawError.self) {
+      try small.requireMemory(for: [0..<8_192, 0..<131_072], availableByteCount: 1 << 30, "a.zarr")
+    }
+  }
+
   @Test func numbersBeyondIntegersSaturate() {
     #expect(Int(saturating: 1e300) == .max && Int(saturating: -1e19) == .min && Int(saturating: .nan) == 0)
     #expect(Int(saturating: 0x1p63) == .max && Int(saturating: -2.9) == -2 && Int64(saturating: .infinity) == .max)

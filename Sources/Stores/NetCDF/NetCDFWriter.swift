@@ -11,6 +11,7 @@ public final class NetCDFWriter: ArrayWriter {
   private let definition: StoreDefinition
 
   public init(_ path: String, _ definition: StoreDefinition) throws {
+    try definition.requireSafeNames(path)
     self.path = path
     temporary = Temporary.name(for: path)
     self.definition = definition
