@@ -149,7 +149,9 @@ let package = Package(
     // Golden cases of graph models, run by the tests and by graph-checks.
     .target(
       name: "GraphChecks",
-      dependencies: ["Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Training"],
+      dependencies: [
+        "Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Training", "Configuration", "Workflow",
+      ],
       path: "Tests/GraphChecks", swiftSettings: strict),
     .executableTarget(
       name: "graph-checks", dependencies: ["Basics", "GraphChecks"], path: "Tests/GraphChecksMain",
@@ -158,6 +160,10 @@ let package = Package(
     .executableTarget(
       name: "reading-speed", dependencies: ["Basics", "Stores", "Datasets"], path: "Benchmarks/reading/speed",
       swiftSettings: strict),
+    // Times training steps of graph models: Benchmarks/graph-models.
+    .executableTarget(
+      name: "graph-speed", dependencies: ["Basics", "CKernels", "Tensors", "Execution", "Models", "Training"],
+      path: "Benchmarks/graph-models/speed", swiftSettings: strict),
     // Trains with and without reading.
     .executableTarget(
       name: "loading-speed",
@@ -178,7 +184,7 @@ let package = Package(
       "ModelsTests",
       [
         "Basics", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Training", "OperationChecks",
+        "Training", "OperationChecks", "GraphChecks",
       ]),
     tests(
       "TrainingTests",

@@ -31,6 +31,14 @@ struct CheckReport {
     members[name] = .object(["relative_l2": .number(norm > 0 ? d / norm : d), "max_abs": .number(most)])
   }
 
+  /// The largest relative error of several comparisons of the same name.
+  mutating func keepWorst(_ name: String, _ mine: [Float], _ theirs: [Float]) {
+    let norm = CheckReport.norm(theirs)
+    let error = CheckReport.difference(mine, theirs).norm / (norm > 0 ? norm : 1)
+    let worst = members[name]?["relative_l2"]?.double ?? 0
+    members[name] = .object(["relative_l2": .number(error > worst || error.isNaN ? error : worst)])
+  }
+
   mutating func compareLoss(_ name: String, _ mine: Double, _ theirs: Double) {
     members[name] = .object([
       "value": .number(mine), "expected": .number(theirs), "relative": .number(abs(mine - theirs) / abs(theirs)),

@@ -61,6 +61,13 @@ public final class GraphCheck {
     }
   }
 
+  /// Changes the model, to see that checks notice.
+  public func scaleParameter(_ name: String, by factor: Float) {
+    for (spec, tensor) in store.named(in: store.values) where spec.name == name {
+      compute.scale(tensor, by: factor, into: tensor)
+    }
+  }
+
   // MARK: Layouts
 
   /// From [batch, time, member, point, variable] to [point, batch·members, times·variables], some times and variables of it.
@@ -177,11 +184,12 @@ public final class GraphCheck {
     report.compare("batch_normalised", try normalized.get().values, try array("batch_normalised").values)
     report.compare("x", unpack(try input().tensor, steps: steps.input), try array("x").values)
     report.compare(
-      "latlons", graphFeatures(model.graph.dataCoordinates),
+      "latlons_data", model.graph.dataCoordinates.values,
       try files.weights.floats("model.node_attributes.latlons_data"))
+    report.compare(
+      "latlons_hidden", model.graph.hiddenCoordinates.values,
+      try files.weights.floats("model.node_attributes.latlons_hidden"))
   }
-
-  private func graphFeatures(_ tensor: Tensor) -> [Float] { tensor.values }
 }
 
 /// An array [batch, time, member, point, variable] of a case.

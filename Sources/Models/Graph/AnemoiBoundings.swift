@@ -7,13 +7,15 @@ extension GraphModelDescription.Bounding {
   ///   - outputs: the model's output columns by variable.
   ///   - variables: all of the dataset, in the order of `statistics`.
   ///   - statistics: `mean`, `stdev`, `minimum`, `maximum`.
+  ///   - limits: normalised limits that are known, by the bounding's place in the list and their number.
   public static func list(
-    anemoi list: JSONValue, outputs: JSONValue, variables: [String], statistics: JSONValue, place: String
+    anemoi list: JSONValue, outputs: JSONValue, variables: [String], statistics: JSONValue, place: String,
+    limits: ((Int, Int) throws -> [Float])? = nil
   ) throws -> [Self] {
     try (list.array ?? []).enumerated().map { index, entry in
       let reader = BoundingReader(
         entry: entry, outputs: outputs, variables: variables, statistics: statistics,
-        place: "\(place): model.bounding[\(index)]")
+        place: "\(place): model.bounding[\(index)]", known: limits.map { limits in { try limits(index, $0) } })
       return try reader.bounding()
     }
   }
@@ -25,6 +27,7 @@ private struct BoundingReader {
   let variables: [String]
   let statistics: JSONValue
   let place: String
+  let known: ((Int) throws -> [Float])?
 
   func bounding() throws -> GraphModelDescription.Bounding {
     guard let name = entry["_target_"]?.string?.split(separator: ".").last else {
@@ -70,6 +73,7 @@ private struct BoundingReader {
 
   /// The limits in normalised units.
   private func normalizedLimits(_ names: [String]) throws -> [Float] {
+    if let known { return try known(names.count) }
     guard let limits = entry["min_val"]?.array?.compactMap(\.double), let kinds = entry["normalizer"]?.strings,
       limits.count == names.count, kinds.count == names.count
     else { throw JigsawError(place, "needs one min_val and one normalizer for each variable") }

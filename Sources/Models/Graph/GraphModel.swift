@@ -68,7 +68,9 @@ public struct GraphModel: Sendable {
         "model.noise_injector.noise_mlp", inputs: [$0.channels], width: $0.hiddenWidth, outputs: $0.channels,
         norm: true, .plain($0.activation), &builder)
     }
-    processorEdges = graph.hiddenToHidden.flatMap {
+    // A transformer does not look at edges, even where the graph has some.
+    let edges = description.processor.kind == .transformer ? nil : graph.hiddenToHidden
+    processorEdges = edges.flatMap {
       builder.trainable(
         "model.processor_graph_provider.trainable.trainable", rows: $0.lists.count,
         columns: description.processor.trainableEdges)
@@ -155,7 +157,8 @@ public struct GraphModel: Sendable {
   private func process(
     _ h: Value, condition: Value?, _ observe: Observer?, _ operations: any Operations
   ) throws -> Value {
-    let attributes = try graph.hiddenToHidden.map {
+    let edges = description.processor.kind == .transformer ? nil : graph.hiddenToHidden
+    let attributes = try edges.map {
       try edgeAttributes($0, trainable: processorEdges, group: .processor, operations)
     }
     let condition = description.processor.isConditional ? condition : nil
@@ -164,14 +167,14 @@ public struct GraphModel: Sendable {
     for (index, layer) in layers.enumerated() {
       switch layer {
       case .graphTransformer(let block):
-        guard let edges = graph.hiddenToHidden, let attributes else { preconditionFailure("no edges to process") }
+        guard let edges, let attributes else { preconditionFailure("no edges to process") }
         x = try operations.segment(x, block.parameters) {
           try block($0, sources: nil, edges.lists, attributes: attributes, condition: condition, operations)
         }
       case .transformer(let block):
         x = try operations.segment(x, block.parameters) { try block($0, condition: condition, operations) }
       case .edgeNetwork(let block):
-        guard let edges = graph.hiddenToHidden, let attributes else { preconditionFailure("no edges to process") }
+        guard let edges, let attributes else { preconditionFailure("no edges to process") }
         if let embedding = block.embedding {
           carried = try repeated(
             embedding([attributes], operations), batch: h.shape.batch, group: .processor, operations)
