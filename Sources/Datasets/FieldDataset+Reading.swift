@@ -38,8 +38,8 @@ extension FieldDataset {
   // MARK: Chunks
 
   /// Stored chunks that were read and decoded so far, and their bytes as stored.
-  public var reads: (chunks: Int, bytes: Int) {
-    sum(parts.map(\.store.reads))
+  public var reads: ReadCounts {
+    ReadCounts(sum: parts.map(\.store.reads))
   }
 
   /// A chunk of a part (all times of it), as far as it is wanted.
@@ -100,13 +100,13 @@ extension FieldDataset {
     try fields.withUnsafeMutableBufferPointer { fields in
       for (index, entry) in statics.enumerated() {
         let target = fields.baseAddress! + index * grid.count
-        try entry.store.readStatic(entry.found, into: target)
+        try entry.read(into: target)
         if let imputation = imputedStatics[index] {
-          try fill(static: target, imputation, place: "\(entry.store.location): \(entry.found.storedName)")
+          try fill(static: target, imputation, place: entry.place)
         }
         if UnsafeBufferPointer(start: target, count: grid.count).contains(where: { !$0.isFinite }) {
           throw JigsawError(
-            "\(entry.store.location): \(entry.found.storedName)", "has missing values (NaN)",
+            entry.place, "has missing values (NaN)",
             expected: "a number at every grid point", remedy: "fill them or leave this static field out")
         }
       }

@@ -14,11 +14,13 @@ public final class FieldDataset: Sendable {
   public let origin: String
   /// The same without paths: what is chosen of the data, wherever they are.
   public let selection: String
+  /// Where fields come from, for people.
+  public let origins: [FieldOrigin]
   /// Notes for people on what was changed on reading.
   public let normalizations: [String]
 
   let parts: [Part]
-  let statics: [(store: any GridFields, found: FoundVariable)]
+  let statics: [StaticField]
   /// Static fields that may lack values, by their place.
   let imputedStatics: [Int: Imputation]
   /// Channels that may lack values.
@@ -44,9 +46,9 @@ public final class FieldDataset: Sendable {
   /// For decoded fields.
   public let memory = BufferPool()
 
-  /// One store of a source, with the channels it gives.
+  /// One store, with the channels it gives.
   struct Part: Sendable {
-    let source: Int
+    let series: Int
     let store: any GridFields
     let fields: [WantedField]
     /// Runs of times that are stored together, of the field of which most are.
@@ -54,8 +56,8 @@ public final class FieldDataset: Sendable {
     /// Memory that reading one time takes beside that for its fields.
     let bytesOnTheWay: Int
 
-    init(source: Int, store: any GridFields, fields: [WantedField]) {
-      self.source = source
+    init(series: Int, store: any GridFields, fields: [WantedField]) {
+      self.series = series
       self.store = store
       self.fields = fields
       storedTimes = .coarsest(fields.map { store.storedTimes($0.found) })
@@ -63,7 +65,7 @@ public final class FieldDataset: Sendable {
     }
   }
 
-  /// For one time: per source, the part and the time's index in it.
+  /// For one time: per series, the part and the time's index in it.
   struct Place: Sendable {
     let entries: [(part: Int, index: Int)]
   }
@@ -104,70 +106,14 @@ public final class FieldDataset: Sendable {
     grid = opened.grid
     origin = opened.origin
     selection = opened.selection
-    // Which source gives which variable; each of its stores must have it.
-    var channels: [Channel] = []
-    var fieldsOfStore = [[WantedField]](repeating: [], count: stores.count)
-    for name in variables {
-      let found = try opened.locate(name, wantsTime: true)
-      let first = found[0].found
-      let levels: [Double?] = first.hasLevels ? levelsHPa.map { $0 } : [nil]
-      if first.hasLevels && levelsHPa.isEmpty {
-        throw JigsawError(
-          "data.levels", "is empty, but \(name) is stored on levels",
-          found: stores[found[0].store].store.levelsHPa.map { Channel.text($0) }.joined(separator: ", "),
-          remedy: "choose some of these")
-      }
-      if !first.hasLevels, !levelsHPa.isEmpty, Lexicon.isOnLevels(Lexicon.variable(name).name) {
-        throw JigsawError(
-          "\(stores[found[0].store].store.location): \(first.storedName)",
-          "has no levels, but data.levels asks for some of \(name)",
-          expected:
-            "a dimension of pressure levels with \(levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa",
-          found: first.dimensionNames.joined(separator: ", "),
-          remedy: "give the field its level, or leave \(name) or data.levels out")
-      }
-      for level in levels {
-        let channel = channels.count
-        channels.append(Channel(variable: name, levelHPa: level))
-        for entry in found {
-          let store = stores[entry.store].store
-          guard entry.found.hasLevels == first.hasLevels else {
-            throw JigsawError(
-              "\(store.location): \(entry.found.storedName)",
-              "has \(first.hasLevels ? "no " : "")levels, unlike in \(stores[found[0].store].store.location)",
-              remedy: "give both files the same dimensions")
-          }
-          fieldsOfStore[entry.store].append(
-            WantedField(channel: channel, found: entry.found, slot: try store.slot(level, of: entry.found)))
-        }
-      }
+    let chosen = try ChannelSelection(opened, variables: variables, levelsHPa: levelsHPa)
+    channels = chosen.channels
+    parts = zip(stores, chosen.fields).compactMap { opened, fields in
+      fields.isEmpty ? nil : Part(series: opened.series, store: opened.store, fields: fields)
     }
-    for fields in fieldsOfStore {
-      var seen: [String: Int] = [:]
-      for field in fields {
-        let place = "\(field.found.storedName) \(field.slot)"
-        if let other = seen.updateValue(field.channel, forKey: place) {
-          throw JigsawError(
-            "data.variables", "names one stored field twice",
-            found: "\(channels[other].name) and \(channels[field.channel].name) are \(field.found.storedName)",
-            remedy: "remove one of them")
-        }
-      }
-    }
-    self.channels = channels
-    parts = stores.indices.compactMap { index in
-      fieldsOfStore[index].isEmpty
-        ? nil : Part(source: stores[index].source, store: stores[index].store, fields: fieldsOfStore[index])
-    }
-    statics = try staticVariables.map { name in
-      let entry = try opened.locate(name, wantsTime: false)[0]
-      guard !entry.found.hasLevels else {
-        throw JigsawError(
-          "\(stores[entry.store].store.location): \(entry.found.storedName)", "has levels",
-          expected: "a static field [latitude, longitude]", remedy: "select one level of it before")
-      }
-      return (stores[entry.store].store, entry.found)
-    }
+    let located = try staticVariables.map { (name: $0, found: try opened.locateStatic($0)) }
+    statics = try located.map { try StaticField($0.found.map { (stores[$0.store].store, $0.found) }) }
+    origins = FieldOrigin.all(opened, chosen, located)
     staticChannels = staticVariables.map { Channel(variable: $0) }
     (times, places) = try FieldDataset.align(parts)
     if times.isEmpty && !parts.isEmpty {
@@ -195,31 +141,31 @@ public final class FieldDataset: Sendable {
         }
       }
     }
+    notes += statics.compactMap(\.note)
     for (channel, field) in imputed {
       notes.append("\(channels[channel].name) imputed: \(field.imputation.text) at \(field.missingCount) points")
     }
     normalizations = Array(Set(notes)).sorted()
   }
 
-  /// Times that all sources have.
+  /// Times that all series have.
   private static func align(_ parts: [Part]) throws -> ([Timestamp], [Place]) {
-    var perSource: [Int: [Timestamp: (part: Int, index: Int)]] = [:]
+    var ofSeries: [Int: [Timestamp: (part: Int, index: Int)]] = [:]
     for (number, part) in parts.enumerated() {
       for (index, time) in part.store.times.enumerated() {
-        if let other = perSource[part.source]?[time] {
+        if let other = ofSeries[part.series]?[time] {
           throw JigsawError(
             part.store.location,
             "has the time \(time.display) that is also in "
               + parts[other.part].store.location, remedy: "remove the overlap")
         }
-        perSource[part.source, default: [:]][time] = (number, index)
+        ofSeries[part.series, default: [:]][time] = (number, index)
       }
     }
-    let sources = perSource.keys.sorted()
-    guard let first = sources.first else { return ([], []) }
-    let common = perSource[first]!.keys.filter { time in sources.allSatisfy { perSource[$0]![time] != nil } }.sorted()
-    let places = common.map { time in Place(entries: sources.map { perSource[$0]![time]! }) }
-    return (common, places)
+    let series = ofSeries.sorted { $0.key < $1.key }.map(\.value)
+    guard let first = series.first else { return ([], []) }
+    let common = first.keys.filter { time in series.allSatisfy { $0[time] != nil } }.sorted()
+    return (common, common.map { time in Place(entries: series.compactMap { $0[time] }) })
   }
 
   // MARK: Times

@@ -8,19 +8,20 @@ protocol GridFields: Sendable {
   var grid: LatLonGrid { get }
   /// Ascending, without those that are missing; empty for a store of static fields only.
   var times: [Timestamp] { get }
+  /// The levels of all that is there, hPa, in stored order.
   var levelsHPa: [Double] { get }
   /// Names of what is there, for messages.
   var names: [String] { get }
   /// What was changed on the way in.
   var normalizations: [String] { get }
   /// Chunks read so far, and their bytes as stored.
-  var reads: (chunks: Int, bytes: Int) { get }
+  var reads: ReadCounts { get }
 
   /// Finds one of our variables; nil when it isn't here.
   ///
   /// - Parameters:
   ///   - rename: our name: the name here, where the user said so.
-  ///   - asStatic: takes a field with a single time for a static one.
+  ///   - asStatic: takes a field with times for a static one.
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable?
 
   /// Where the data of a level lie; nil for a variable without levels.
@@ -49,8 +50,8 @@ protocol GridFields: Sendable {
   /// What the store says of a field's values and of their change over a step, in our units.
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)?
 
-  /// A static field: [rows, columns].
-  func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws
+  /// A static field: [rows, columns]; of one that is stored at several times that of a time.
+  func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws
 }
 
 /// A variable of ours where it was found.
@@ -59,13 +60,23 @@ struct FoundVariable: Sendable {
   /// As the store calls it, for messages.
   let storedName: String
   let dimensionNames: [String]
-  let hasLevels: Bool
+  /// hPa; empty without levels.
+  let levelsHPa: [Double]
+  /// Whether its level is a coordinate without dimension.
+  var hasScalarLevel = false
+  /// Of a field without levels: the vertical coordinate that is no pressure, and what it says.
+  var otherLevel: (name: String, found: String)?
   let isStatic: Bool
+  /// Of a static field: the times at which it is stored.
+  var storedTimeCount = 1
   let storedUnits: String?
   let conversion: UnitConversion
   /// Which stored numbers are taken as missing, where that needs saying.
   var remarks: [String] = []
   let handle: Handle
+
+  var hasLevels: Bool { !levelsHPa.isEmpty }
+  func has(_ levelHPa: Double) -> Bool { levelsHPa.contains { abs($0 - levelHPa) < 1e-3 } }
 
   enum Handle: Sendable {
     case binding(GriddedStore.Binding)

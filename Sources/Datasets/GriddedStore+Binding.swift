@@ -16,25 +16,30 @@ extension GriddedStore {
     let time, level, member: Int?
     let latitude, longitude: Int
 
-    public var isStatic: Bool { time == nil }
-    public var hasLevels: Bool { level != nil }
+    /// Whether a field with times is taken for one without.
+    let isFixed: Bool
+    /// Of a field without a dimension of levels.
+    let scalarLevel: ScalarLevels.Level?
+    /// hPa; empty without levels.
+    public let levelsHPa: [Double]
+
+    public var isStatic: Bool { time == nil || isFixed }
+    public var hasLevels: Bool { !levelsHPa.isEmpty }
+    /// Times at which a field that is taken for a static one is stored.
+    var fixedTimes: Int { time.map { array.shape[$0] } ?? 1 }
   }
 
   /// Finds `name` by `rename` (the user's word), by our name, by known aliases. Nil when it isn't here.
   ///
   /// - Parameters:
-  ///   - asStatic: takes a field with a single time, as archives deliver masks and orography, for a static one.
+  ///   - asStatic: takes a field with times, as archives deliver masks and orography, for a static one.
   ///   - keepsUnits: leaves values as they are where their units don't fit the variable, and refuses numbers that can't be
   ///     unpacked only when they are read.
+  /// - Throws: also when the store has the variable under two names.
   public func bind(
     _ name: String, rename: [String: String] = [:], asStatic: Bool = false, keepsUnits: Bool = false
   ) throws -> Binding? {
-    let variable = Lexicon.variable(name)
-    let candidates = rename[name].map { [$0] } ?? [name] + variable.aliases
-    guard let array = candidates.lazy.compactMap({ store.arrays[$0] }).first else {
-      if let wanted = rename[name] { _ = try store.info(wanted) }
-      return nil
-    }
+    guard let array = try array(of: name, rename: rename, asStatic: asStatic) else { return nil }
     let place = "\(store.location): \(array.name)"
     let names = array.dimensionNames
     guard let latitude = names.firstIndex(of: axes.latitude), let longitude = names.firstIndex(of: axes.longitude)
@@ -43,63 +48,75 @@ extension GriddedStore {
         place, "is not a field on the grid", expected: "dimensions \(axes.latitude) and \(axes.longitude)",
         found: names.joined(separator: ", "))
     }
-    var time = axes.time.flatMap { names.firstIndex(of: $0) }
-    if asStatic, let dimension = time, array.shape[dimension] == 1 { time = nil }
+    let time = axes.time.flatMap { names.firstIndex(of: $0) }
     let level = axes.level.flatMap { names.firstIndex(of: $0) }
     let member = axes.member.flatMap { names.firstIndex(of: $0) }
-    let known = [latitude, longitude, time, level, member].compactMap { $0 }
-    for index in names.indices where !known.contains(index) && array.shape[index] != 1 {
-      throw StoreAxes.misfit(array.dimensions[index], in: store, place)
-    }
-    // A single level of a model is not the surface.
-    if Lexicon.isOnLevels(name),
-      let model = names.first(where: { !known.contains(names.firstIndex(of: $0) ?? -1) && isModelLevel($0) }),
-      let index = names.firstIndex(of: model)
-    {
-      throw StoreAxes.misfit(array.dimensions[index], in: store, place)
-    }
-    if level == nil, Lexicon.isOnLevels(variable.name), let scalar = scalarPressure(of: array) {
-      throw JigsawError(
-        place, "lies on the single level of its coordinate '\(scalar)', which has no dimension",
-        expected: "a dimension of levels", found: names.joined(separator: ", "),
-        remedy:
-          "give it one, for example with xarray's expand_dims('\(scalar)'), then join the files of several levels into one with concat"
-      )
-    }
-    let units = array.units
-    var conversion = UnitConversion.none
-    if let units, Lexicon[name] != nil {
-      let found = UnitConversion(from: units, to: variable.units)
-      guard let found = found ?? (keepsUnits ? UnitConversion.none : nil) else {
-        throw JigsawError(
-          place, "has units that don't fit \(name) (\(variable.longName))", expected: "'\(variable.units)'",
-          found: "'\(units)'", remedy: "correct the units, or name the right variable under data.sources.names")
-      }
-      conversion = found
-    }
+    try checkDimensions(array, name, known: [latitude, longitude, time, level, member].compactMap { $0 })
+    let scalar =
+      level == nil
+      ? try scalarLevels.level(of: array, name, isStatic: time == nil || asStatic, in: store) : nil
+    let conversion = try conversion(of: array, to: name, keepsUnits: keepsUnits)
     let packing = Result { try store.packing(of: array) }
     var refusal: JigsawError?
     if case .failure(let error as JigsawError) = packing {
       if !keepsUnits { throw error }
       refusal = error
     }
+    let levels: [Double] = if case .pressure(let hPa)? = scalar { [hPa] } else { level == nil ? [] : levelsHPa }
     return Binding(
-      variable: variable, array: array, conversion: conversion, storedUnits: units,
+      variable: Lexicon.variable(name), array: array, conversion: conversion, storedUnits: array.units,
       packing: try refusal == nil ? packing.get() : .plain, refusal: refusal, time: time, level: level, member: member,
-      latitude: latitude,
-      longitude: longitude)
+      latitude: latitude, longitude: longitude, isFixed: asStatic, scalarLevel: scalar, levelsHPa: levels)
   }
 
-  /// The coordinate without dimensions that says on which pressure a variable lies, if there is one.
-  private func scalarPressure(of array: ArrayInfo) -> String? {
-    let named = [array.attributes["coordinates"], store.attributes["coordinates"]].compactMap { $0?.text }
-      .flatMap { $0.split(whereSeparator: \.isWhitespace).map(String.init) }
-    return store.arrays.values.sorted { $0.name < $1.name }.first { candidate in
-      guard candidate.shape.isEmpty else { return false }
-      if candidate.attributes["standard_name"]?.text == "air_pressure" { return true }
-      let isPressure = candidate.units.map { UnitConversion(from: $0, to: "hPa") != nil } ?? false
-      return isPressure && named.contains(candidate.name)
-    }?.name
+  /// The one array that holds a variable.
+  private func array(of name: String, rename: [String: String], asStatic: Bool) throws -> ArrayInfo? {
+    if let wanted = rename[name] { return try store.info(wanted) }
+    let variable = Lexicon.variable(name)
+    let found = ([name] + variable.aliases).compactMap { store.arrays[$0] }
+    let fields = found.filter(isField)
+    if fields.count > 1 {
+      throw Lexicon.isThereTwice(name, store.location, fields.map(\.name))
+    }
+    if found.isEmpty, asStatic, let shared = variable.sharedName.flatMap({ store.arrays[$0] }), isField(shared),
+      axes.level.map({ !shared.dimensionNames.contains($0) }) ?? true
+    {
+      return shared
+    }
+    if found.isEmpty {
+      let named = store.arrays.values.filter { array in
+        Lexicon.find(array.name) == nil && isField(array)
+          && Lexicon.find(standardNameOf: array, place(of: array))?.name == name
+      }.sorted { $0.name < $1.name }
+      if named.count > 1 { throw Lexicon.isThereTwice(name, store.location, named.map(\.name)) }
+      return named.first
+    }
+    return fields.first ?? found[0]
+  }
+
+  /// Where a field lies.
+  func place(of array: ArrayInfo) -> Lexicon.VerticalPlace { scalarLevels.place(of: array, dimension: axes.level) }
+
+  private func checkDimensions(_ array: ArrayInfo, _ name: String, known: [Int]) throws {
+    let place = "\(store.location): \(array.name)"
+    // A single level of a model is not the surface.
+    for index in array.dimensions.indices
+    where !known.contains(index)
+      && (array.shape[index] != 1 || Lexicon.isOnLevels(name) && isModelLevel(array.dimensions[index].name))
+    {
+      throw StoreAxes.misfit(array.dimensions[index], in: store, place)
+    }
+  }
+
+  /// From stored units to those of a variable.
+  private func conversion(of array: ArrayInfo, to name: String, keepsUnits: Bool) throws -> UnitConversion {
+    guard let units = array.units, let variable = Lexicon[name] else { return .none }
+    if let found = UnitConversion(from: units, to: variable.units) { return found }
+    if keepsUnits { return .none }
+    throw JigsawError(
+      "\(store.location): \(array.name)", "has units that don't fit \(name) (\(variable.longName))",
+      expected: "'\(variable.units)'", found: "'\(units)'",
+      remedy: "correct the units, or name the right variable under data.sources.names")
   }
 
   private func isModelLevel(_ dimension: String) -> Bool {
@@ -108,10 +125,11 @@ extension GriddedStore {
 
   /// The stored index of a level.
   public func levelIndex(_ levelHPa: Double, of binding: Binding) throws -> Int {
-    if let index = levelsHPa.firstIndex(where: { abs($0 - levelHPa) < 1e-3 }) { return index }
+    if let index = binding.levelsHPa.firstIndex(where: { abs($0 - levelHPa) < 1e-3 }) { return index }
     throw JigsawError(
       "\(store.location): \(binding.array.name)", "has no level \(Channel.text(levelHPa)) hPa",
-      found: levelsHPa.map { Channel.text($0) }.joined(separator: ", "), remedy: "choose data.levels among these")
+      found: binding.levelsHPa.map { Channel.text($0) }.joined(separator: ", "),
+      remedy: "choose data.levels among these")
   }
 
   /// Runs of times that are stored together.

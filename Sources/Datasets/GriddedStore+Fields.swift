@@ -4,7 +4,7 @@ import Stores
 extension GriddedStore: GridFields {
   var location: String { store.location }
   var names: [String] { Array(store.arrays.keys) }
-  var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+  var reads: ReadCounts { store.reads.counts(location: store.location) }
 
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     guard let binding = try bind(name, rename: rename, asStatic: asStatic) else { return nil }
@@ -13,10 +13,14 @@ extension GriddedStore: GridFields {
         "\(location): \(binding.array.name)", "has \(binding.array.shape[member]) ensemble members", expected: "one",
         remedy: "choose one with open: {dataset: …, member: 0}")
     }
-    return FoundVariable(
+    var found = FoundVariable(
       variable: binding.variable, storedName: binding.array.name, dimensionNames: binding.array.dimensionNames,
-      hasLevels: binding.hasLevels, isStatic: binding.isStatic, storedUnits: binding.storedUnits,
+      levelsHPa: binding.levelsHPa, isStatic: binding.isStatic, storedUnits: binding.storedUnits,
       conversion: binding.conversion, remarks: binding.packing.remarks, handle: .binding(binding))
+    found.hasScalarLevel = binding.level == nil && binding.hasLevels
+    if case .other(let name, let text)? = binding.scalarLevel { found.otherLevel = (name, text) }
+    found.storedTimeCount = binding.isStatic ? binding.fixedTimes : 1
+    return found
   }
 
   private func binding(_ found: FoundVariable) -> Binding {
@@ -60,7 +64,7 @@ extension GriddedStore: GridFields {
 
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)? { nil }
 
-  func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws {
-    try read(binding(found), times: 0..<1, level: nil) { _ in out }
+  func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws {
+    try read(binding(found), times: time..<time + 1, level: nil) { _ in out }
   }
 }

@@ -8,12 +8,13 @@ public struct GriddedStore: Sendable {
   public let grid: LatLonGrid
   /// Empty for a store of static fields only.
   public let times: [Timestamp]
-  /// hPa, in stored order; empty when there are no levels.
+  /// hPa, in stored order, of a coordinate with or without a dimension; empty when there are no levels.
   public let levelsHPa: [Double]
   /// What was changed on the way in, for `data inspect`.
   public let normalizations: [String]
 
   let axes: Axes
+  let scalarLevels: ScalarLevels
   let flipsLatitude: Bool
   let storedRows: Int
   /// Stored column of the first column here.
@@ -34,6 +35,7 @@ public struct GriddedStore: Sendable {
         store.location, "is not on a regular grid", expected: "latitudes × longitudes",
         found: "points along \(found.places.dimensions.joined(separator: ", "))")
     }
+    scalarLevels = try ScalarLevels(store)
     axes = Axes(
       time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member,
       latitude: latitude.dimension, longitude: longitude.dimension)
@@ -61,7 +63,9 @@ public struct GriddedStore: Sendable {
     grid = LatLonGrid(latitudes: Array(southwards.prefix(rows ?? storedRows)), longitudes: meridians.longitudes)
     if grid.rows < storedRows { notes.append("only the northern \(grid.rows) of \(storedRows) rows are used") }
     times = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
-    levelsHPa = try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) } ?? []
+    levelsHPa =
+      try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) }
+      ?? scalarLevels.pressuresHPa.sorted()
     normalizations = notes
   }
 

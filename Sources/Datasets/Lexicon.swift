@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// A physical variable as everything here calls it.
 public struct Variable: Sendable, Hashable {
@@ -15,6 +16,8 @@ public struct Variable: Sendable, Hashable {
   public let weatherBench: String?
   /// Elsewhere: NCEP, CMIP, older files.
   public let others: [String]
+  /// CF standard names that serve as well.
+  public let otherStandardNames: [String]
 
   public struct ECMWF: Sendable, Hashable {
     public let shortName: String
@@ -28,6 +31,10 @@ public struct Variable: Sendable, Hashable {
       if alias != name && Lexicon[alias] == nil && !names.contains(alias) { names.append(alias) }
     }
   }
+
+  /// ECMWF's short name where that is another variable's own, too: among static fields without levels `z` is the
+  /// geopotential of the surface.
+  var sharedName: String? { ecmwf.map(\.shortName).flatMap { $0 != name && Lexicon[$0] != nil ? $0 : nil } }
 }
 
 /// The variables that are known by name.
@@ -50,7 +57,8 @@ public enum Lexicon {
   public static func variable(_ name: String) -> Variable {
     byName[name]
       ?? Variable(
-        name: name, longName: name, units: "1", standardName: nil, ecmwf: nil, weatherBench: nil, others: [])
+        name: name, longName: name, units: "1", standardName: nil, ecmwf: nil, weatherBench: nil, others: [],
+        otherStandardNames: [])
   }
 
   /// The variable that has this name anywhere: ours, ECMWF's, WeatherBench 2's, another's.
@@ -61,6 +69,57 @@ public enum Lexicon {
   static func find(_ name: String, units: String?) -> Variable? {
     guard let found = find(name) else { return nil }
     return units.map { UnitConversion(from: $0, to: found.units) != nil } ?? true ? found : nil
+  }
+
+  /// The variables that arrays of one store hold, by their names and units, or by their CF standard names where the lexicon
+  /// doesn't know the name. Arrays that would be the same variable keep their own names (nil).
+  ///
+  /// - Parameter place: the level of an array: on pressure levels, or the height of a single one.
+  static func names(of arrays: [ArrayInfo], place: (ArrayInfo) throws -> VerticalPlace) rethrows -> [Variable?] {
+    let found = try arrays.map { array in
+      try find(array.name) == nil
+        ? find(standardNameOf: array, place(array)) : find(array.name, units: array.units)
+    }
+    let counts = Dictionary(found.compactMap { $0.map { ($0.name, 1) } }, uniquingKeysWith: +)
+    return found.map { variable in variable.flatMap { counts[$0.name] == 1 ? $0 : nil } }
+  }
+
+  /// Where a field lies, as far as its store says.
+  enum VerticalPlace { case pressureLevels, height(metres: Double), unsaid }
+
+  private static let byStandardName = Dictionary(
+    grouping: variables.flatMap { variable in
+      ([variable.standardName].compactMap { $0 } + variable.otherStandardNames).map { ($0, variable) }
+    }, by: \.0
+  ).mapValues { $0.map(\.1) }
+
+  /// The one variable that an array's standard name, place and units mean. Extremes over a period are none.
+  static func find(standardNameOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
+    guard let standard = array.attributes["standard_name"]?.text, let named = byStandardName[standard] else {
+      return nil
+    }
+    let ofSurface = named.filter { !isOnLevels($0.name) }
+    let cells = array.attributes["cell_methods"]?.text ?? ""
+    if ["maximum", "minimum", "standard_deviation", "variance", "range"].contains(where: cells.contains) { return nil }
+    let fitting = named.filter { variable in
+      if let units = array.units, UnitConversion(from: units, to: variable.units) == nil { return false }
+      switch place {
+      case .pressureLevels: return isOnLevels(variable.name)
+      case .height(let metres): return LexiconTable.heights[variable.name] == metres
+      case .unsaid:
+        return ofSurface.count == 1 && !isOnLevels(variable.name)
+          && (named.count == 1 || LexiconTable.heights[variable.name] == nil)
+      }
+    }
+    return fitting.count == 1 ? fitting[0] : nil
+  }
+
+  /// Why a variable that a store has under several names is not taken from one of them.
+  static func isThereTwice(_ name: String, _ location: String, _ names: [String]) -> JigsawError {
+    JigsawError(
+      "\(location): \(name)", "is there under several names", expected: "one array that holds it",
+      found: names.joined(separator: " and "),
+      remedy: "say which one is meant, with data.sources.names: {\(name): \(names[0])}")
   }
 
   /// Whether a variable is one of those that lie on pressure levels.

@@ -17,7 +17,7 @@ enum LexiconTable {
 
   /// On pressure levels.
   static let onLevels: [Variable] = [
-    row("z", "geopotential", "m2 s-2", "geopotential", ("z", 129), "geopotential", ["gh", "hgt"]),
+    row("z", "geopotential", "m2 s-2", "geopotential", ("z", 129), "geopotential", ["gh", "hgt", "zg"]),
     row("t", "temperature", "K", "air_temperature", ("t", 130), "temperature", ["air", "tmp", "ta"]),
     row("u", "eastward wind", "m s-1", "eastward_wind", ("u", 131), "u_component_of_wind", ["uwnd", "ugrd", "ua"]),
     row("v", "northward wind", "m s-1", "northward_wind", ("v", 132), "v_component_of_wind", ["vwnd", "vgrd", "va"]),
@@ -52,28 +52,30 @@ enum LexiconTable {
     // At the surface and near it.
     row(
       "msl", "mean sea level pressure", "Pa", "air_pressure_at_mean_sea_level", ("msl", 151), "mean_sea_level_pressure",
-      ["slp", "prmsl", "mslet", "mslp"]),
+      ["slp", "prmsl", "mslet", "mslp", "psl"]),
     row(
       "sp", "surface pressure", "Pa", "surface_air_pressure", ("sp", 134), "surface_pressure",
       ["pres", "pressfc", "ps"]),
     row("t2m", "2 m temperature", "K", "air_temperature", ("2t", 167), "2m_temperature", ["tmp2m", "tas"]),
     row("d2m", "2 m dew point", "K", "dew_point_temperature", ("2d", 168), "2m_dewpoint_temperature", ["dpt2m"]),
+    row("sh2", "2 m specific humidity", "kg kg-1", "specific_humidity", ("2sh", 174096), nil, ["huss"]),
+    row("r2", "2 m relative humidity", "%", "relative_humidity", ("2r", 260242), nil, ["hurs"]),
     row(
       "u10", "10 m eastward wind", "m s-1", "eastward_wind", ("10u", 165), "10m_u_component_of_wind",
       ["ugrd10m", "uas"]),
     row(
       "v10", "10 m northward wind", "m s-1", "northward_wind", ("10v", 166), "10m_v_component_of_wind",
       ["vgrd10m", "vas"]),
-    row("si10", "10 m wind speed", "m s-1", "wind_speed", ("10si", 207), "10m_wind_speed"),
+    row("si10", "10 m wind speed", "m s-1", "wind_speed", ("10si", 207), "10m_wind_speed", ["sfcWind"]),
     row("i10fg", "10 m wind gust", "m s-1", "wind_speed_of_gust", ("i10fg", 228029), "instantaneous_10m_wind_gust"),
     row("u100", "100 m eastward wind", "m s-1", "eastward_wind", ("100u", 228246), "100m_u_component_of_wind"),
     row("v100", "100 m northward wind", "m s-1", "northward_wind", ("100v", 228247), "100m_v_component_of_wind"),
     row(
       "mx2t", "2 m maximum temperature", "K", "air_temperature", ("mx2t", 201),
-      "maximum_2m_temperature_since_previous_post_processing", ["tmax"]),
+      "maximum_2m_temperature_since_previous_post_processing", ["tmax", "tasmax"]),
     row(
       "mn2t", "2 m minimum temperature", "K", "air_temperature", ("mn2t", 202),
-      "minimum_2m_temperature_since_previous_post_processing", ["tmin"]),
+      "minimum_2m_temperature_since_previous_post_processing", ["tmin", "tasmin"]),
     row(
       "mx2t6", "2 m maximum temperature of 6 h", "K", "air_temperature", ("mx2t6", 121),
       "maximum_2m_temperature_in_the_last_6_hours"),
@@ -96,13 +98,13 @@ enum LexiconTable {
     row("tcw", "total column water", "kg m-2", nil, ("tcw", 136), "total_column_water"),
     row(
       "tcwv", "total column water vapour", "kg m-2", "atmosphere_mass_content_of_water_vapor", ("tcwv", 137),
-      "total_column_water_vapour", ["pwat", "total_column_vapor"]),
+      "total_column_water_vapour", ["pwat", "total_column_vapor", "prw"]),
     row(
       "tclw", "total column cloud liquid water", "kg m-2", "atmosphere_mass_content_of_cloud_liquid_water",
       ("tclw", 78), "total_column_cloud_liquid_water"),
     row(
       "tciw", "total column cloud ice", "kg m-2", "atmosphere_mass_content_of_cloud_ice", ("tciw", 79),
-      "total_column_cloud_ice_water"),
+      "total_column_cloud_ice_water", ["clivi"]),
     row(
       "tco3", "total column ozone", "kg m-2", "atmosphere_mass_content_of_ozone", ("tco3", 206), "total_column_ozone"),
     row(
@@ -174,10 +176,10 @@ enum LexiconTable {
       ["mslhf"]),
     row(
       "avg_sdswrf", "mean solar radiation downwards at the surface", "W m-2", nil, ("avg_sdswrf", 235035),
-      "mean_surface_downward_short_wave_radiation_flux", ["msdwswrf"]),
+      "mean_surface_downward_short_wave_radiation_flux", ["msdwswrf", "rsds"]),
     row(
       "avg_sdlwrf", "mean thermal radiation downwards at the surface", "W m-2", nil, ("avg_sdlwrf", 235036),
-      "mean_surface_downward_long_wave_radiation_flux", ["msdwlwrf"]),
+      "mean_surface_downward_long_wave_radiation_flux", ["msdwlwrf", "rlds"]),
     row(
       "avg_snswrf", "mean net solar radiation at the surface", "W m-2", nil, ("avg_snswrf", 235037),
       "mean_surface_net_short_wave_radiation_flux", ["msnswrf"]),
@@ -192,7 +194,16 @@ enum LexiconTable {
       "mean_top_net_long_wave_radiation_flux", ["mtnlwrf"]),
     row(
       "avg_tdswrf", "mean solar radiation downwards at the top", "W m-2", nil, ("avg_tdswrf", 235053),
-      "mean_top_downward_short_wave_radiation_flux", ["mtdwswrf"]),
+      "mean_top_downward_short_wave_radiation_flux", ["mtdwswrf", "rsdt"]),
+    row(
+      "avg_tprate", "mean total precipitation rate", "kg m-2 s-1", "precipitation_flux", ("avg_tprate", 235055),
+      "mean_total_precipitation_rate", ["mtpr", "pr"]),
+    row(
+      "avg_cpr", "mean convective precipitation rate", "kg m-2 s-1", "convective_precipitation_flux",
+      ("avg_cpr", 235030), "mean_convective_precipitation_rate", ["mcpr", "prc"]),
+    row(
+      "avg_tsrwe", "mean snowfall rate", "kg m-2 s-1", "snowfall_flux", ("avg_tsrwe", 235031), "mean_snowfall_rate",
+      ["msr", "prsn"]),
     // Soil, snow and ice.
     row("stl1", "soil temperature, layer 1", "K", "soil_temperature", ("stl1", 139), "soil_temperature_level_1"),
     row("stl2", "soil temperature, layer 2", "K", "soil_temperature", ("stl2", 170), "soil_temperature_level_2"),
@@ -216,10 +227,11 @@ enum LexiconTable {
     row("rsn", "snow density", "kg m-3", "snow_density", ("rsn", 33), "snow_density"),
     row("asn", "snow albedo", "1", nil, ("asn", 32), "snow_albedo"),
     row("tsn", "snow temperature", "K", "temperature_in_surface_snow", ("tsn", 238), "temperature_of_snow_layer"),
-    row("ci", "sea ice cover", "1", "sea_ice_area_fraction", ("ci", 31), "sea_ice_cover", ["siconc", "icec"]),
+    row("ci", "sea ice cover", "1", "sea_ice_area_fraction", ("ci", 31), "sea_ice_cover", ["siconc", "icec", "sic"]),
     // Constant in time, or nearly so.
     row(
-      "lsm", "land-sea mask", "1", "land_binary_mask", ("lsm", 172), "land_sea_mask", ["land_area_fraction", "land"]),
+      "lsm", "land-sea mask", "1", "land_binary_mask", ("lsm", 172), "land_sea_mask",
+      ["land_area_fraction", "land", "sftlf"]),
     row(
       "orog", "surface altitude", "m", "surface_altitude", ("orog", 228002), nil,
       ["orography", "surface_altitude", "hgtsfc"]),
@@ -244,6 +256,21 @@ enum LexiconTable {
     row("dl", "lake depth", "m", nil, ("dl", 228007), "lake_depth"),
   ]
 
+  /// Other CF standard names under which the same is stored, in units that convert: older ones, of heights for
+  /// geopotential, of fractions for masks, of means for fluxes.
+  private static let otherStandardNames: [String: [String]] = [
+    "z": ["geopotential_height"], "msl": ["air_pressure_at_sea_level"], "lsm": ["land_area_fraction"],
+    "w": ["vertical_air_velocity_expressed_as_tendency_of_pressure"],
+    "tcwv": ["atmosphere_water_vapor_content"], "sd": ["surface_snow_amount"],
+    "avg_sdswrf": ["surface_downwelling_shortwave_flux_in_air"],
+    "avg_sdlwrf": ["surface_downwelling_longwave_flux_in_air"], "avg_tdswrf": ["toa_incoming_shortwave_flux"],
+  ]
+
+  /// Metres above the ground of variables that share their standard name with others.
+  static let heights: [String: Double] = [
+    "t2m": 2, "d2m": 2, "sh2": 2, "r2": 2, "u10": 10, "v10": 10, "si10": 10, "u100": 100, "v100": 100,
+  ]
+
   private static func row(
     _ name: String, _ longName: String, _ units: String, _ standardName: String?,
     _ ecmwf: (shortName: String, paramId: Int)?, _ weatherBench: String?, _ others: [String] = []
@@ -251,6 +278,6 @@ enum LexiconTable {
     Variable(
       name: name, longName: longName, units: units, standardName: standardName,
       ecmwf: ecmwf.map { Variable.ECMWF(shortName: $0.shortName, paramId: $0.paramId) }, weatherBench: weatherBench,
-      others: others)
+      others: others, otherStandardNames: otherStandardNames[name] ?? [])
   }
 }

@@ -2,13 +2,22 @@ import Basics
 
 /// The stores of sources on one grid, opened once for any number of datasets made of them.
 public struct OpenedSources: Sendable {
-  let stores: [(source: Int, store: any GridFields)]
+  let stores: [Opened]
   /// Sources, renamings and rows in one line: the same for the same data.
   let origin: String
   /// The same without paths: what is chosen of the data, wherever they are.
   let selection: String
   let grid: LatLonGrid
   private let sources: [SourceDescription]
+
+  /// One store of a source. The stores of a series follow each other in time; files of a pattern that hold other levels
+  /// are a series of their own.
+  struct Opened: Sendable {
+    let source, series: Int
+    let store: any GridFields
+  }
+
+  typealias Found = (store: Int, found: FoundVariable)
 
   /// - Parameters:
   ///   - rows: how many grid rows from the north to use; nil: all.
@@ -30,16 +39,18 @@ public struct OpenedSources: Sendable {
     }
     selection = (chosen + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; ")
     origin = withoutUserInformation((paths + (rows.map { ["\($0) rows"] } ?? [])).joined(separator: "; "))
-    var stores: [(source: Int, store: any GridFields)] = []
+    var stores: [Opened] = []
     for (index, source) in sources.enumerated() {
-      for store in try source.openStores(key: "data.sources[\(index)]", rows: rows, workers: workers) {
-        stores.append((index, store))
+      let first = (stores.last?.series ?? -1) + 1
+      let ofSource = try source.openStores(key: "data.sources[\(index)]", rows: rows, workers: workers)
+      for (store, series) in zip(ofSource, OpenedSources.series(ofSource)) {
+        stores.append(Opened(source: index, series: first + series, store: store))
       }
     }
     guard let first = stores.first?.store else {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
     }
-    for (_, store) in stores where !store.grid.matches(first.grid) {
+    for store in stores.map(\.store) where !store.grid.matches(first.grid) {
       throw JigsawError(
         store.location, "has another grid than \(first.location)", expected: first.grid.summary,
         found: store.grid.summary, remedy: "regrid one of them")
@@ -48,65 +59,91 @@ public struct OpenedSources: Sendable {
     self.stores = stores
   }
 
+  /// A source as the configuration names it.
+  func display(of source: Int) -> String { sources[source].display }
+
   /// For messages.
   var display: String { sources.map(\.display).joined(separator: ", ") }
 
-  /// - Throws: when another source has a variable or static field too, so that it isn't said which one is meant.
-  private func refuseOthers(
-    _ name: String, beside first: (store: Int, found: FoundVariable), source: Int, wantsTime: Bool
-  ) throws {
-    for other in stores where other.source > source {
-      guard let found = try other.store.find(name, rename: sources[other.source].names, asStatic: !wantsTime),
-        found.isStatic != wantsTime
-      else { continue }
-      throw JigsawError(
-        "\(wantsTime ? "data.variables" : "data.static"): \(name)", "is in several sources",
-        expected: "one source that has it",
-        found: "\(stores[first.store].store.location) (\(first.found.storedName)) and \(other.store.location) "
-          + "(\(found.storedName))",
-        remedy: wantsTime
-          ? "name files that follow each other in time by one pattern, or choose with open: {dataset: …, drop: […]}"
-          : "choose with open: {dataset: …, drop: […]}")
+  /// The series that each store of a source belongs to, ascending: stores without a level in common are of several.
+  private static func series(_ stores: [any GridFields]) -> [Int] {
+    var levels: [Set<Double>] = []
+    let numbers = stores.map { store -> Int in
+      let own = Set(store.levelsHPa)
+      if let number = levels.firstIndex(where: { own.isEmpty || $0.isEmpty || !own.isDisjoint(with: $0) }) {
+        levels[number].formUnion(own)
+        return number
+      }
+      levels.append(own)
+      return levels.count - 1
     }
+    return numbers
   }
 
-  /// The stores of the one source that has `name`.
-  func locate(_ name: String, wantsTime: Bool) throws -> [(store: Int, found: FoundVariable)] {
-    for source in sources.indices {
-      let ofSource = stores.indices.filter { stores[$0].source == source }
-      let found = try ofSource.compactMap { index -> (store: Int, found: FoundVariable)? in
-        guard
-          let found = try stores[index].store.find(
-            name, rename: sources[source].names, asStatic: !wantsTime),
-          found.isStatic != wantsTime
-        else { return nil }
-        return (index, found)
-      }
-      if found.isEmpty { continue }
-      if wantsTime && found.count < ofSource.count {
-        let without = ofSource.first { index in !found.contains { $0.store == index } } ?? 0
-        throw JigsawError(
-          stores[without].store.location, "lacks the variable '\(name)' that other files of the source have",
-          remedy: "complete the file or narrow data.sources.path")
-      }
-      try refuseOthers(name, beside: found[0], source: source, wantsTime: wantsTime)
-      return found
-    }
-    // It may be there, but of the other kind.
-    for (source, store) in stores {
-      guard let found = try store.find(name, rename: sources[source].names, asStatic: !wantsTime) else { continue }
+  /// Why several series are not taken together.
+  func ambiguity(_ name: String, _ first: Found, _ other: Found, wantsTime: Bool) -> JigsawError {
+    JigsawError(
+      "\(wantsTime ? "data.variables" : "data.static"): \(name)", "is in several sources",
+      expected: "one source that has it",
+      found: "\(stores[first.store].store.location) (\(first.found.storedName)) and "
+        + "\(stores[other.store].store.location) (\(other.found.storedName))",
+      remedy: wantsTime
+        ? "name files that follow each other in time by one pattern, or choose with open: {dataset: …, drop: […]}"
+        : "choose with open: {dataset: …, drop: […]}")
+  }
+
+  private func find(_ name: String, in index: Int, asStatic: Bool) throws -> Found? {
+    let opened = stores[index]
+    return try opened.store.find(name, rename: sources[opened.source].names, asStatic: asStatic).map { (index, $0) }
+  }
+
+  /// The stores that have a variable with times, by series.
+  /// - Throws: when none has it, or not all of a series.
+  func locate(_ name: String) throws -> [[Found]] {
+    let all = try stores.indices.compactMap { try find(name, in: $0, asStatic: false) }
+    let found = all.filter { !$0.found.isStatic }
+    guard !found.isEmpty else {
+      guard let (store, other) = all.first else { throw absence(name, wantsTime: true) }
       throw JigsawError(
-        "\(store.location): \(found.storedName)",
-        wantsTime ? "has no times, but is among data.variables" : "varies in time, but is among data.static",
-        expected: wantsTime ? "dimensions time, latitude, longitude" : "dimensions latitude, longitude",
-        found: found.dimensionNames.joined(separator: ", "),
-        remedy: wantsTime ? "move it to data.static" : "move it to data.variables, or select one time of it before")
+        "\(stores[store].store.location): \(other.storedName)", "has no times, but is among data.variables",
+        expected: "dimensions time, latitude, longitude", found: other.dimensionNames.joined(separator: ", "),
+        remedy: "move it to data.static")
     }
+    let ofSeries = Dictionary(grouping: found) { stores[$0.store].series }.sorted { $0.key < $1.key }
+    for (series, found) in ofSeries {
+      let without = stores.indices.first { index in
+        stores[index].series == series && !found.contains { $0.store == index }
+      }
+      guard let without else { continue }
+      throw JigsawError(
+        stores[without].store.location, "lacks the variable '\(name)' that other files of the source have",
+        remedy: "complete the file or narrow data.sources.path")
+    }
+    return ofSeries.map(\.value)
+  }
+
+  /// The stores of the one source that has a static field. Fields without times come before those that have some.
+  func locateStatic(_ name: String) throws -> [Found] {
+    let all = try stores.indices.compactMap { try find(name, in: $0, asStatic: true) }
+    let plain = all.filter { $0.found.storedTimeCount == 1 }
+    let found = plain.isEmpty ? all : plain
+    guard let first = found.first else { throw absence(name, wantsTime: false) }
+    if let other = found.first(where: { stores[$0.store].source != stores[first.store].source }) {
+      throw ambiguity(name, first, other, wantsTime: false)
+    }
+    if let levels = found.first(where: \.found.hasLevels) {
+      throw JigsawError(
+        "\(stores[levels.store].store.location): \(levels.found.storedName)", "has levels",
+        expected: "a static field [latitude, longitude]", remedy: "select one level of it before")
+    }
+    return found
+  }
+
+  private func absence(_ name: String, wantsTime: Bool) -> JigsawError {
     let names = Set(stores.flatMap(\.store.names)).sorted()
     let aliases = Lexicon.variable(name).aliases
-    let kind = wantsTime ? "variable" : "static field"
-    throw JigsawError(
-      display, "no \(kind) '\(name)' in this data",
+    return JigsawError(
+      display, "no \(wantsTime ? "variable" : "static field") '\(name)' in this data",
       expected: "an array called \(([name] + aliases).map { "'\($0)'" }.joined(separator: " or "))",
       found: names.joined(separator: ", "),
       remedy: "correct \(wantsTime ? "data.variables" : "data.static"), or map the name under data.sources.names")

@@ -29,15 +29,16 @@ public struct UnitConversion: Sendable, Hashable {
   }
 
   /// What is given in one unit or the other, though they measure different things: heights of pressure levels, which are geopotential
-  /// divided by standard gravity (WMO), and amounts of water per area, as depths.
+  /// divided by standard gravity (WMO), and amounts and fluxes of water per area, as depths.
   private static func equivalence(_ from: Unit.Dimension, _ to: Unit.Dimension) -> Double? {
     let (length, geopotential) = (Unit.Dimension(metre: 1), Unit.Dimension(metre: 2, second: -2))
     let load = Unit.Dimension(metre: -2, kilogram: 1)
+    let (speed, flux) = (Unit.Dimension(metre: 1, second: -1), Unit.Dimension(metre: -2, second: -1, kilogram: 1))
     switch (from, to) {
     case (length, geopotential): return Unit.gravity
     case (geopotential, length): return 1 / Unit.gravity
-    case (load, length): return 1e-3
-    case (length, load): return 1e3
+    case (load, length), (flux, speed): return 1e-3
+    case (length, load), (speed, flux): return 1e3
     default: return nil
     }
   }

@@ -2,6 +2,7 @@ import Basics
 import Communication
 import Configuration
 import Datasets
+import Stores
 import Training
 
 /// `jigsaw data check`: whether data have what a configuration or a checkpoint needs.
@@ -28,7 +29,7 @@ public struct CheckWorkflow {
 
   /// - Parameters:
   ///   - checkpoint: whose inputs the data must have; nil: those of the configuration.
-  ///   - readsValues: whether all fields are read, to find missing values.
+  ///   - readsValues: whether all fields are read, to judge their values.
   public func run(checkpoint path: String?, readsValues: Bool) throws -> Findings {
     try Agreement.check("data check", configuration, [("--checkpoint", path ?? "none")], on: world)
     var data = configuration.data
@@ -66,9 +67,12 @@ public struct CheckWorkflow {
       "static: \(dataset.staticChannels.isEmpty ? "none" : dataset.staticChannels.map(\.name).joined(separator: ", "))",
       "grid: \(dataset.grid.summary)\(dataset.grid.isGlobal ? ", global" : ", limited area")",
     ]
+    findings.lines += dataset.origins.map { "from: \($0.sentence)" }
     findings.lines += dataset.normalizations.map { "note: \($0)" }
     try checkTimes(dataset, stepHours: manifest?.stepHours ?? data.stepHours, &findings)
-    if readsValues { try checkValues(dataset, windowBytes: resources.fieldBytes(data), &findings) }
+    if readsValues {
+      try checkValues(dataset, needsChange: manifest == nil, windowBytes: resources.fieldBytes(data), &findings)
+    }
     return findings
   }
 
@@ -124,7 +128,9 @@ public struct CheckWorkflow {
 
   // MARK: Values
 
-  private func checkValues(_ dataset: FieldDataset, windowBytes: Int, _ findings: inout Findings) throws {
+  private func checkValues(
+    _ dataset: FieldDataset, needsChange: Bool, windowBytes: Int, _ findings: inout Findings
+  ) throws {
     var indices = Set<Int>()
     for (name, period) in periods {
       let (start, end) = try period.range("data.\(name)")
@@ -133,7 +139,7 @@ public struct CheckWorkflow {
     let wanted = periods.isEmpty ? Array(dataset.times.indices) : indices.sorted()
     let began = monotonicSeconds()
     let before = dataset.reads
-    let missing = try MissingValues.count(dataset, times: wanted, on: world, windowBytes: windowBytes) {
+    let survey = try ValueSurvey(dataset, times: wanted, on: world, windowBytes: windowBytes) {
       console.progress("check", done: $0, of: $1, since: began, detail: "times")
     }
     let reads = dataset.reads
@@ -141,11 +147,29 @@ public struct CheckWorkflow {
     findings.chunksRead = Int(sums[0])
     findings.lines.append(
       "values: \(wanted.count) times read, \(InspectWorkflow.size(Int(sums[1]))) in \(Int(sums[0])) chunks")
-    for (channel, row) in missing.enumerated() {
-      guard let row else { continue }
-      findings.problems.append(
-        "\(dataset.channels[channel].name) has \(row.values) missing values in \(row.times) of \(wanted.count) times, "
-          + "first at \(dataset.times[row.firstTime].display) (\(dataset.place(of: channel, time: row.firstTime)))")
+    for (place, count) in try world.merged(reads.absent).sorted(by: { $0.key < $1.key }) {
+      findings.lines.append(
+        "absent: \(place): \(count) chunk\(count == 1 ? " was" : "s were") never written; the fill value is read there")
     }
+    let found = survey.findings(dataset, timeCount: wanted.count, needsChange: needsChange)
+    findings.lines += found.notes.map { "note: \($0)" }
+    findings.problems += found.problems
+  }
+}
+
+extension Communicator {
+  /// Counts of all ranks, added up.
+  fileprivate func merged(_ counts: [String: Int]) throws -> [String: Int] {
+    let own = counts.map { "\($0.value) \($0.key)" }.joined(separator: "\0")
+    var merged: [String: Int] = [:]
+    for rank in 0..<size {
+      let text = String(decoding: try broadcast(rank == self.rank ? Array(own.utf8) : [], from: rank), as: UTF8.self)
+      for entry in text.split(separator: "\0") {
+        let parts = entry.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, let count = Int(parts[0]) else { continue }
+        merged[String(parts[1]), default: 0] += count
+      }
+    }
+    return merged
   }
 }

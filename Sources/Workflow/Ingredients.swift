@@ -134,7 +134,10 @@ enum Ingredients {
       }
     }
     // Another rank may see the file of a shared folder later.
-    if try world.all(found != nil), let found { return found }
+    if try world.all(found != nil), let found {
+      warn(of: found, console)
+      return found
+    }
     return try computeStatistics(dataset, configuration.data, data, on: world, output: own, console)
   }
 
@@ -170,13 +173,20 @@ enum Ingredients {
     defer { withExtendedLifetime(lock) {} }
     try world.together(onlyOn: 0) { lock = try OutputLock(output) }
     let began = monotonicSeconds()
-    return try DatasetStatistics.compute(
+    let statistics = try DatasetStatistics.compute(
       dataset, from: start, through: end, stepHours: section.stepHours, on: world, data: data,
       parts: output + ".parts", windowBytes: window
     ) { done, total in
       console.progress("statistics", done: done, of: total, since: began)
       if StopSignal.current != nil && done < total { throw Interrupted() }
     }
+    warn(of: statistics, console)
+    return statistics
+  }
+
+  /// Values that can't be make statistics with which nothing is learnt.
+  private static func warn(of statistics: DatasetStatistics, _ console: Console) {
+    for text in statistics.implausible { console.say("warning: \(text)") }
   }
 
   static func loadStatistics(_ path: String) throws -> DatasetStatistics {

@@ -53,24 +53,6 @@ import Testing
     #expect(problem(["\(folder.path)/t.nc"], ["t", "msl"]) == "none")
   }
 
-  /// What xarray's sel(level=850) leaves.
-  @Test(arguments: [[], [850], [300]]) func aLevelWithoutDimensionIsNotIgnored(levels: [Double]) throws {
-    let folder = try TemporaryFolder()
-    let path = "\(folder.path)/t.nc"
-    var data = SyntheticData()
-    (data.upper, data.levels, data.statics, data.surface) = ([], [], [], ["t", "msl"])
-    try data.write(path)
-    var store = try EditedStore(path)
-    store.arrays["level"] = .init(
-      type: .float64, dimensions: [], chunks: nil,
-      attributes: ["units": .text("hPa"), "standard_name": .text("air_pressure")], values: [850])
-    try Files.remove(path)
-    try store.write(path)
-    let found = problem([path], ["t"], levels: levels)
-    #expect(found.contains("t.nc: t: lies on the single level of its coordinate 'level'"), "\(found)")
-    #expect(problem([path], ["msl"]) == "none")
-  }
-
   @Test func gapsStayGapsWhenStoredAnew() throws {
     let folder = try TemporaryFolder()
     var data = SyntheticData()

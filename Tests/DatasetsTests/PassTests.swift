@@ -91,17 +91,17 @@ import Testing
     let found = try ThreadRanks.run(ranks) { world in
       let dataset = try dataset(folder)
       let before = dataset.reads.chunks
-      let found = try MissingValues.count(dataset, times: Array(dataset.times.indices), on: world)
+      let found = try ValueSurvey(dataset, times: Array(dataset.times.indices), on: world).rows.map(\.missing)
       return (found: found, chunks: dataset.reads.chunks - before)
     }
-    let expected: [MissingValues?] = [
-      nil, nil, nil, MissingValues(times: 1, values: 1, firstTime: 59),
-      MissingValues(times: 2, values: 3, firstTime: 20),
+    let expected: [ValueSurvey.Missing?] = [
+      nil, nil, nil, ValueSurvey.Missing(times: 1, values: 1, firstTime: 59),
+      ValueSurvey.Missing(times: 2, values: 3, firstTime: 20),
     ]
     #expect(found.allSatisfy { $0.found == expected })
     #expect(found.reduce(0) { $0 + $1.chunks } == Self.chunks)
-    let some = try MissingValues.count(dataset(folder), times: [3, 4, 41, 42])
-    #expect(some == [nil, nil, nil, nil, MissingValues(times: 1, values: 1, firstTime: 41)])
+    let some = try ValueSurvey(dataset(folder), times: [3, 4, 41, 42]).rows.map(\.missing)
+    #expect(some == [nil, nil, nil, nil, ValueSurvey.Missing(times: 1, values: 1, firstTime: 41)])
   }
 
   // MARK: Opening

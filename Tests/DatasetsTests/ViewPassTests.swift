@@ -156,8 +156,8 @@ import Testing
     case .conversion:
       try convert(ConversionInput(dataset, from: nil, through: nil, windowBytes: windowBytes), .fields)
     case .check:
-      let found = try MissingValues.count(dataset, times: Array(times.indices), windowBytes: windowBytes)
-      #expect(found.allSatisfy { $0 == nil })
+      let found = try ValueSurvey(dataset, times: Array(times.indices), windowBytes: windowBytes)
+      #expect(found.rows.allSatisfy { $0.missing == nil })
     case .statistics:
       let hours = Int(times[1].hours(since: times[0]))
       _ = try DatasetStatistics.compute(
@@ -214,7 +214,7 @@ import Testing
       let dataset = try FieldDataset(
         sources: [Self.source(test.request, folder.path)], variables: test.variables, levelsHPa: [850, 500])
       let before = dataset.reads.chunks
-      _ = try MissingValues.count(dataset, times: Array(dataset.times.indices), on: world)
+      _ = try ValueSurvey(dataset, times: Array(dataset.times.indices), on: world)
       return dataset.reads.chunks - before
     }
     #expect(found.reduce(0, +) == test.chunks)

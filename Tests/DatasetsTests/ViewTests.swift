@@ -17,7 +17,7 @@ struct NumberedView: FieldView {
   var storedRuns: [Range<Int>]
   var storedDates: DateRuns { DateRuns(count: dates.count, together: 1) }
   let pointsOnTheWay = 0
-  let reads = (chunks: 0, bytes: 0)
+  let reads = ReadCounts()
   var readsAtOnce = 1
 
   init(_ points: PointGrid = PointGrid(LatLonGrid.global(rows: 4, columns: 8))) {

@@ -3,7 +3,7 @@ import Stores
 
 /// Which coordinate is one of pressure levels, and which are other vertical axes.
 extension StoreAxes {
-  private static let pressureNames = ["level", "isobaricInhPa", "pressure_level", "plev"]
+  static let pressureNames: Set<String> = ["level", "isobaricInhPa", "pressure_level", "plev"]
 
   /// Whether a coordinate counts or weighs levels of a model (hybrid, sigma, …), whatever its units are.
   static func isModelLevel(_ array: ArrayInfo) -> Bool {
@@ -22,7 +22,7 @@ extension StoreAxes {
     }
   }
 
-  private static func isPressure(_ array: ArrayInfo) -> Bool {
+  static func isPressure(_ array: ArrayInfo) -> Bool {
     let standard = array.attributes["standard_name"]?.text?.lowercased() ?? ""
     if standard == "air_pressure" { return true }
     // Heights, depths, potential temperatures and the like say so.

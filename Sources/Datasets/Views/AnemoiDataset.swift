@@ -70,7 +70,7 @@ public final class AnemoiDataset: FieldView {
   }
 
   public var location: String { store.location }
-  public var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+  public var reads: ReadCounts { store.reads.counts(location: store.location) }
   public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Some dates of a view: `start`, `end`, `frequency`.
 struct DateSubset: DerivedView {
@@ -81,7 +82,7 @@ struct ConcatenatedView: FieldView {
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var storedDates: DateRuns { .row(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
-  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
@@ -93,10 +94,6 @@ struct ConcatenatedView: FieldView {
       try parts[number].read(inPart) { target(own[$0], $1) }
     }
   }
-}
-
-func sum(_ reads: [(chunks: Int, bytes: Int)]) -> (chunks: Int, bytes: Int) {
-  reads.reduce((0, 0)) { ($0.0 + $1.chunks, $0.1 + $1.bytes) }
 }
 
 /// In what views that are combined must agree.

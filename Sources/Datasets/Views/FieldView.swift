@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Fields at dates, of variables, of ensemble members, at points: what a stored dataset is, and what is made of some by
 /// selecting, joining and cutting. The counterpart of a dataset in Anemoi, whose names and rules it follows.
@@ -24,7 +25,7 @@ public protocol FieldView: Sendable {
   /// How many points of each wanted field of all points lie in memory while it is read, beside those that are asked for.
   var pointsOnTheWay: Int { get }
   /// Chunks read so far, and their bytes as stored.
-  var reads: (chunks: Int, bytes: Int) { get }
+  var reads: ReadCounts { get }
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
 
@@ -139,7 +140,7 @@ extension DerivedView {
   var gridSizes: [Int] { base.points.count == points.count ? base.gridSizes : [points.count] }
   var missing: Set<Int> { base.missing }
   var storedRuns: [Range<Int>] { base.storedRuns }
-  var reads: (chunks: Int, bytes: Int) { base.reads }
+  var reads: ReadCounts { base.reads }
   var readsAtOnce: Int { base.readsAtOnce }
   var storedDates: DateRuns { base.storedDates }
   var pointsOnTheWay: Int { base.pointsOnTheWay }

@@ -79,24 +79,27 @@ public final class PointFields: FieldView {
         store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
       } ?? 1
 
+    let scalarLevels = try ScalarLevels(store)
     var variables: [ViewVariable] = []
     var fields: [Field] = []
-    for array in StoreAxes.fields(store) {
-      let known = [axes.time, axes.level, axes.member] + axes.points
-      guard Set(axes.points).isSubset(of: array.dimensionNames),
-        array.dimensions.allSatisfy({ known.contains($0.name) || $0.size == 1 })
-      else { continue }
+    let known = [axes.time, axes.level, axes.member] + axes.points
+    let arrays = StoreAxes.fields(store).filter { array in
+      Set(axes.points).isSubset(of: array.dimensionNames)
+        && array.dimensions.allSatisfy { known.contains($0.name) || $0.size == 1 }
+    }
+    let names = Lexicon.names(of: arrays) { scalarLevels.place(of: $0, dimension: axes.level) }
+    for (array, variable) in zip(arrays, names) {
       let units = array.units
-      let variable = Lexicon.find(array.name, units: units)
       let name = variable?.name ?? array.name
       let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
       let time = axes.time.flatMap { array.dimensionNames.firstIndex(of: $0) }
       let storedDates = time.map { [dates] in DateRuns(count: dates.count, together: array.chunks?[$0] ?? 1) }
-      let hasLevels = axes.level.map { array.dimensionNames.contains($0) } ?? false
-      for index in hasLevels ? levelsHPa.indices.map({ $0 }) : [nil] {
-        let channel = Channel(variable: name, levelHPa: index.map { levelsHPa[$0] })
+      let hasDimension = axes.level.map { array.dimensionNames.contains($0) } ?? false
+      let scalar = hasDimension ? nil : try scalarLevels.pressure(of: array, name, isStatic: time == nil, in: store)
+      for index in hasDimension ? levelsHPa.indices.map({ $0 }) : [nil] {
+        let channel = Channel(variable: name, levelHPa: index.map { levelsHPa[$0] } ?? scalar)
         var described = ViewVariable(name: channel.name, units: variable?.units ?? units)
-        described.parameter = hasLevels ? name : nil
+        described.parameter = channel.levelHPa == nil ? nil : name
         described.levelHPa = channel.levelHPa
         described.isConstantInTime = time == nil
         described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
@@ -126,7 +129,7 @@ public final class PointFields: FieldView {
   }
 
   public var location: String { store.location }
-  public var reads: (chunks: Int, bytes: Int) { (store.reads.chunks, store.reads.bytes) }
+  public var reads: ReadCounts { store.reads.counts(location: store.location) }
   public var readsAtOnce: Int { store.readsAtOnce }
 
   public func read(

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Some points of a view: `area`, `thinning`, `trim_edge`.
 struct PointSubset: DerivedView {
@@ -81,7 +82,7 @@ struct GridUnion: FieldView {
   }
   var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
-  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
@@ -130,7 +131,7 @@ struct EnsembleView: FieldView {
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
-  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {

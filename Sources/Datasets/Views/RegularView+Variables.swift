@@ -6,32 +6,41 @@ extension RegularView {
     let known = Lexicon.variable(name)
     if let wanted = rename[name] { try require(wanted, for: name) }
     let own = [name] + known.aliases
-    // ECMWF calls the surface's geopotential z too: among constant fields that is what is meant.
-    let short = asStatic ? [known.ecmwf?.shortName].compactMap { $0 }.filter { !own.contains($0) } : []
-    let candidates = rename[name].map { [$0] } ?? own + short
-    // Archives deliver masks and orography with a single time.
-    let hasOneTime = view.dates.count < 2
-    for candidate in candidates {
-      let exact = variables.indices.filter {
-        variables[$0].name == candidate
-          && (variables[$0].isConstantInTime || rename[name] != nil || short.first != candidate)
-      }
-      let ofLevels = variables.indices.filter {
-        variables[$0].stemAndLevel.level != nil && variables[$0].stemAndLevel.stem == candidate
-      }
-      // A name that has levels means these; a field of the same name at the surface is another variable.
-      let takesLevels = exact.isEmpty || !asStatic && !ofLevels.isEmpty
-      let chosen = takesLevels ? ofLevels : exact
-      guard let first = chosen.first.map({ variables[$0] }) else { continue }
-      let slots = Dictionary(
-        chosen.map { (takesLevels ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
-        uniquingKeysWith: { first, _ in first })
-      return FoundVariable(
-        variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
-        hasLevels: takesLevels, isStatic: asStatic && (hasOneTime || first.isConstantInTime), storedUnits: first.units,
-        conversion: try conversion(chosen, to: known), handle: .variables(slots))
+    var found = (rename[name].map { [$0] } ?? own).compactMap { choose($0, asStatic: asStatic) }
+    if found.isEmpty, asStatic, rename[name] == nil, let shared = known.sharedName {
+      found = [choose(shared, asStatic: true)].compactMap { $0 }.filter { !$0.isOnLevels }
     }
-    return nil
+    guard let chosen = found.first else { return nil }
+    if found.count > 1 {
+      throw Lexicon.isThereTwice(name, location, found.compactMap { $0.variables.first.map { variables[$0].name } })
+    }
+    let first = variables[chosen.variables[0]]
+    let slots = Dictionary(
+      chosen.variables.map { (chosen.isOnLevels ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
+      uniquingKeysWith: { first, _ in first })
+    var variable = FoundVariable(
+      variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
+      levelsHPa: chosen.isOnLevels ? slots.keys.sorted() : [], isStatic: asStatic, storedUnits: first.units,
+      conversion: try conversion(chosen.variables, to: known), handle: .variables(slots))
+    variable.storedTimeCount = asStatic && !first.isConstantInTime ? max(1, times.count) : 1
+    return variable
+  }
+
+  /// Variables of one name: one, or several levels.
+  private struct Chosen {
+    let variables: [Int]
+    let isOnLevels: Bool
+  }
+
+  private func choose(_ candidate: String, asStatic: Bool) -> Chosen? {
+    let exact = variables.indices.filter { variables[$0].name == candidate }
+    let ofLevels = variables.indices.filter {
+      variables[$0].stemAndLevel.level != nil && variables[$0].stemAndLevel.stem == candidate
+    }
+    // A name that has levels means these; a field of the same name at the surface is another variable.
+    let takesLevels = exact.isEmpty || !asStatic && !ofLevels.isEmpty
+    let chosen = takesLevels ? ofLevels : exact
+    return chosen.isEmpty ? nil : Chosen(variables: chosen, isOnLevels: takesLevels)
   }
 
   /// - Throws: when the view has nothing of the name that the user gave for a variable.

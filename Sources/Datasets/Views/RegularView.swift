@@ -47,7 +47,7 @@ final class RegularView: GridFields {
 
   var location: String { view.location }
   var names: [String] { view.variables.map(\.name) }
-  var reads: (chunks: Int, bytes: Int) { view.reads }
+  var reads: ReadCounts { view.reads }
   var variables: [ViewVariable] { view.variables }
 
   private static func isPlain(_ order: [Int]) -> Bool { order.enumerated().allSatisfy { $0 == $1 } }
@@ -176,10 +176,10 @@ final class RegularView: GridFields {
     return (values.rescaled(conversion.factor, conversion.offset), change.rescaled(conversion.factor, 0))
   }
 
-  func readStatic(_ found: FoundVariable, into out: UnsafeMutablePointer<Float>) throws {
+  func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws {
     guard let variable = slots(found).values.first else { preconditionFailure("a variable without a slot") }
     // What has no dates is the same at all.
-    guard let date = dates.first ?? (view.dates.isEmpty ? 0 : nil) else {
+    guard let date = dates.isEmpty ? (view.dates.isEmpty ? 0 : nil) : dates[time] else {
       throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")
     }
     let wanted = WantedPart(dates: [date], variables: [variable], member: 0, points: 0..<grid.count)

@@ -21,14 +21,13 @@ final class StoreFields: FieldView {
     self.gridded = gridded
     var variables: [ViewVariable] = []
     var fields: [(binding: GriddedStore.Binding, level: Int?)] = []
-    for array in gridded.store.arrays.values.sorted(by: { $0.name < $1.name }) {
-      guard gridded.isField(array) else { continue }
+    let arrays = gridded.store.arrays.values.filter(gridded.isField).sorted { $0.name < $1.name }
+    for (array, known) in zip(arrays, Lexicon.names(of: arrays, place: gridded.place)) {
       let units = array.units
-      let known = Lexicon.find(array.name, units: units)
       let name = known?.name ?? array.name
       guard let binding = try gridded.bind(name, rename: [name: array.name], keepsUnits: true) else { continue }
-      for level in binding.hasLevels ? gridded.levelsHPa.indices.map({ $0 }) : [nil] {
-        let channel = Channel(variable: name, levelHPa: level.map { gridded.levelsHPa[$0] })
+      for level in binding.hasLevels ? binding.levelsHPa.indices.map({ $0 }) : [nil] {
+        let channel = Channel(variable: name, levelHPa: level.map { binding.levelsHPa[$0] })
         var variable = ViewVariable(
           name: channel.name, units: known?.units ?? units)
         variable.parameter = binding.hasLevels ? name : nil
@@ -36,7 +35,7 @@ final class StoreFields: FieldView {
         variable.isConstantInTime = binding.isStatic
         variable.storedUnits = binding.conversion == .none ? nil : units
         variables.append(variable)
-        fields.append((binding, level))
+        fields.append((binding, binding.level == nil ? nil : level))
       }
     }
     // Archives of fields, one by one, write levels into names.
@@ -56,7 +55,7 @@ final class StoreFields: FieldView {
   }
 
   var location: String { gridded.store.location }
-  var reads: (chunks: Int, bytes: Int) { (gridded.store.reads.chunks, gridded.store.reads.bytes) }
+  var reads: ReadCounts { gridded.reads }
   var readsAtOnce: Int { gridded.store.readsAtOnce }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Some variables of a view, in any order and under any names: `select`, `drop`, `reorder`, `rename`.
 struct VariableSubset: DerivedView {
@@ -66,7 +67,7 @@ struct JoinedView: FieldView {
   }
   var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
-  var reads: (chunks: Int, bytes: Int) { sum(parts.map(\.reads)) }
+  var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {

@@ -25,6 +25,8 @@ extension ChunkPipeline {
     var only: ArrayPart.Only?
     /// Told of each chunk that is decoded.
     let decoded: () -> Void
+    /// Told of the first number of each chunk that is not there.
+    let absent: ([Int]) -> Void
     let take: (StoredPiece) -> Void
 
     var width: Int { type.byteCount }
@@ -41,6 +43,7 @@ extension ChunkPipeline {
     }
 
     func giveFill() {
+      absent(origin)
       fill.withUnsafeBytes { give(box, at: $0.baseAddress!, strides: box.map { _ in 0 }) }
     }
 

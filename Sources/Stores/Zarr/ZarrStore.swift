@@ -117,7 +117,8 @@ public final class ZarrStore: ArrayStore {
         }
         let wanted = ChunkPipeline.Wanted(
           box: inChunk, dimensions: Array(box.indices), origin: origin, type: array.type, fill: array.fill,
-          only: part.only, decoded: { [reads] in reads.countChunk() }, take: take)
+          only: part.only, decoded: { [reads] in reads.countChunk() },
+          absent: { [reads] in reads.countAbsent(name, origin: $0) }, take: take)
         do {
           try array.pipeline.decode(source, wanted, scratch)
         } catch let damage as ChunkPipeline.Damage {

@@ -1,0 +1,63 @@
+import Basics
+
+/// Where a variable of a dataset, or some levels of it, or a static field comes from, for people.
+public struct FieldOrigin: Sendable, Equatable {
+  public let variable: String
+  /// hPa; empty without levels.
+  public internal(set) var levelsHPa: [Double]
+  public let isStatic: Bool
+  /// As the configuration names the source: a path, a pattern or what is opened, without user information.
+  public let source: String
+  /// The name there, of the first level.
+  public let storedName: String
+  /// Stores that hold it: files of a pattern.
+  public let storeCount: Int
+  /// Times in these, ascending; empty for a static field.
+  public let times: [Timestamp]
+
+  /// "t (850, 500 hPa): ta of data/t*.nc, 2 files, 56 times from 2001-01-01 00:00 to 2001-01-14 18:00".
+  public var sentence: String {
+    let levels = levelsHPa.isEmpty ? "" : " (\(levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa)"
+    let files = storeCount == 1 ? "" : ", \(storeCount) files"
+    let period = times.first.flatMap { first in
+      times.last.map { ", \(times.count) times from \(first.display) to \($0.display)" }
+    }
+    return "\(variable)\(levels): \(storedName) of \(source)\(files)\(period ?? "")"
+  }
+}
+
+extension FieldOrigin {
+  /// Of all channels and static fields, in their order.
+  static func all(
+    _ opened: OpenedSources, _ chosen: ChannelSelection, _ statics: [(name: String, found: [OpenedSources.Found])]
+  ) -> [FieldOrigin] {
+    var origins: [FieldOrigin] = []
+    var places: [String: Int] = [:]
+    for (channel, described) in chosen.channels.enumerated() {
+      let holders = chosen.fields.indices.compactMap { store in
+        chosen.fields[store].first { $0.channel == channel }.map { (store: store, found: $0.found) }
+      }
+      guard let first = holders.first else { continue }
+      let level = [described.levelHPa].compactMap { $0 }
+      let key = "\(described.variable) \(opened.stores[first.store].series)"
+      if let place = places[key] {
+        origins[place].levelsHPa += level
+      } else {
+        places[key] = origins.count
+        origins.append(FieldOrigin(described.variable, level, isStatic: false, holders, opened))
+      }
+    }
+    return origins + statics.map { FieldOrigin($0.name, [], isStatic: true, $0.found, opened) }
+  }
+
+  private init(
+    _ variable: String, _ levelsHPa: [Double], isStatic: Bool, _ holders: [OpenedSources.Found], _ opened: OpenedSources
+  ) {
+    let stores = holders.map { opened.stores[$0.store] }
+    (self.variable, self.levelsHPa, self.isStatic) = (variable, levelsHPa, isStatic)
+    source = stores.first.map { opened.display(of: $0.source) } ?? ""
+    storedName = holders.first?.found.storedName ?? variable
+    storeCount = stores.count
+    times = isStatic ? [] : stores.flatMap(\.store.times).sorted()
+  }
+}

@@ -1,0 +1,77 @@
+import Basics
+
+/// A field without time of a dataset: read once, from the first of the stores that hold it, at their first time.
+///
+/// What else is stored of it must be the same: up to 32 stores and 8 times of the first one, evenly spread with both ends,
+/// are compared, within a step of 16-bit packing (2·10⁻⁵ of the field's range).
+struct StaticField: Sendable {
+  let store: any GridFields
+  let found: FoundVariable
+  /// What was compared, for people.
+  let note: String?
+
+  private static let comparedStores = 32
+  private static let comparedTimes = 8
+  private static let tolerance: Float = 2e-5
+
+  /// - Parameter holders: in order.
+  /// - Throws: when they differ, naming both files, or both times of one.
+  init(_ holders: [(store: any GridFields, found: FoundVariable)]) throws {
+    let first = holders[0]
+    (store, found) = first
+    let times = StaticField.spread(found.storedTimeCount, most: StaticField.comparedTimes)
+    let stores = StaticField.spread(holders.count, most: StaticField.comparedStores)
+    var notes: [String] = []
+    if times.count > 1 {
+      notes.append("its first time is taken, the same at \(times.count) of \(found.storedTimeCount) times")
+    }
+    if stores.count > 1 { notes.append("the same in \(stores.count) of \(holders.count) files") }
+    note = notes.isEmpty ? nil : "\(found.variable.name): \(notes.joined(separator: ", "))"
+    if notes.isEmpty { return }
+    let field = try StaticField.read(first, time: 0)
+    for time in times.dropFirst() where try StaticField.differ(field, StaticField.read(first, time: time)) {
+      throw JigsawError(
+        StaticField.place(first), "varies in time, but is among data.static",
+        expected: "the same field at \(store.times[0].display) and \(store.times[time].display)",
+        remedy: "move it to data.variables, or select one time of it before")
+    }
+    for other in stores.dropFirst().map({ holders[$0] })
+    where try StaticField.differ(field, StaticField.read(other, time: 0)) {
+      throw JigsawError(
+        StaticField.place(other), "is another static field than that of \(store.location)",
+        expected: "the same values in all files of a source",
+        remedy: "name the file that is right as a source of its own, and leave the field out of the others")
+    }
+  }
+
+  /// - Parameter out: [rows, columns].
+  func read(into out: UnsafeMutablePointer<Float>) throws { try store.readStatic(found, time: 0, into: out) }
+
+  var place: String { StaticField.place((store, found)) }
+
+  private static func place(_ holder: (store: any GridFields, found: FoundVariable)) -> String {
+    "\(holder.store.location): \(holder.found.storedName)"
+  }
+
+  private static func read(_ holder: (store: any GridFields, found: FoundVariable), time: Int) throws -> [Float] {
+    var values = [Float](repeating: .nan, count: holder.store.grid.count)
+    try values.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      try holder.store.readStatic(holder.found, time: time, into: start)
+    }
+    return values
+  }
+
+  private static func differ(_ first: [Float], _ second: [Float]) -> Bool {
+    let numbers = first.filter(\.isFinite)
+    let limit = ((numbers.max() ?? 0) - (numbers.min() ?? 0)) * tolerance
+    return zip(first, second).contains { a, b in
+      a.isNaN || b.isNaN ? a.isNaN != b.isNaN : a != b && abs(a - b) > limit
+    }
+  }
+
+  /// Indices evenly spread over 0 ..< count, both ends among them.
+  private static func spread(_ count: Int, most: Int) -> [Int] {
+    count <= most ? Array(0..<count) : (0..<most).map { $0 * (count - 1) / (most - 1) }
+  }
+}

@@ -1,0 +1,117 @@
+import Basics
+
+extension ValueSurvey {
+  /// What a pass found, in sentences.
+  public struct Findings: Sendable {
+    /// What makes fields unusable.
+    public var problems: [String] = []
+    /// What may be meant.
+    public var notes: [String] = []
+  }
+
+  /// - Parameters:
+  ///   - timeCount: times that were read.
+  ///   - needsChange: whether fields are to be normalised by what they are, so that they must vary.
+  public func findings(_ dataset: FieldDataset, timeCount: Int, needsChange: Bool) -> Findings {
+    var findings = Findings()
+    for (channel, row) in rows.enumerated() {
+      let named = NamedRow(dataset, channel, row, timeCount)
+      findings.problems += [named.missing, named.odd].compactMap { $0 }
+      if let constant = named.constant {
+        if needsChange { findings.problems.append(constant) } else { findings.notes.append(constant) }
+      } else if let flat = named.flat {
+        findings.notes.append(flat)
+      }
+    }
+    return findings
+  }
+}
+
+/// What was found of one channel, with its name, unit and place.
+private struct NamedRow {
+  let dataset: FieldDataset
+  let row: ValueSurvey.Row
+  let timeCount: Int
+  private let channel: Int
+  private let name, unit: String
+  private let plausible: ClosedRange<Double>?
+
+  init(_ dataset: FieldDataset, _ channel: Int, _ row: ValueSurvey.Row, _ timeCount: Int) {
+    (self.dataset, self.channel, self.row, self.timeCount) = (dataset, channel, row, timeCount)
+    name = dataset.channels[channel].name
+    let known = Lexicon[dataset.channels[channel].variable]
+    unit = known.map { $0.units == "1" ? "" : " \($0.units)" } ?? ""
+    plausible = known?.plausible
+  }
+
+  private func at(_ time: Int) -> String {
+    "\(dataset.times[time].display) (\(dataset.place(of: channel, time: time)))"
+  }
+
+  private func text(_ value: Double) -> String { "\(significant(value))\(unit)" }
+
+  var missing: String? {
+    row.missing.map {
+      "\(name) has \($0.values) missing values in \($0.times) of \(timeCount) times, first at \(at($0.firstTime))"
+    }
+  }
+
+  var odd: String? {
+    guard let odd = row.odd, let (low, high) = extremes else { return nil }
+    let values = "\(name) has \(odd.values) value\(odd.values == 1 ? "" : "s") in \(odd.times) of \(timeCount) times"
+    let first = "first at \(at(odd.firstTime))"
+    var found: [String] = []
+    if let plausible {
+      if low.value < plausible.lowerBound { found.append("\(text(low.value)) at \(dataset.times[low.time].display)") }
+      if high.value > plausible.upperBound {
+        found.append("\(text(high.value)) at \(dataset.times[high.time].display)")
+      }
+      let range = "\(significant(plausible.lowerBound)) … \(significant(plausible.upperBound))\(unit)"
+      return "\(values) that can't be, \(first); expected \(range), found \(found.joined(separator: ", "))\(advice)"
+    }
+    let extremes = row.mark.map(text) ?? "\(text(low.value)), \(text(high.value))"
+    return "\(values) far from all others, \(first); found \(extremes)\(advice)"
+  }
+
+  private var extremes: (ValueSurvey.Extreme, ValueSurvey.Extreme)? {
+    row.minimum.flatMap { low in row.maximum.map { (low, $0) } }
+  }
+
+  private var advice: String {
+    guard let mark = row.mark else { return "; correct the units or the data" }
+    if mark == 0 { return "; chunks that were never written read as zero" }
+    return "; a fill value that no attribute names? Set missing_value, or correct the data"
+  }
+
+  var constant: String? {
+    guard timeCount > 1, let value = row.minimum?.value else { return nil }
+    if row.minimum?.value == row.maximum?.value {
+      return "\(name) is \(text(value)) everywhere at all \(timeCount) times, and can't be normalised; leave it out"
+    }
+    return row.isUnchanging
+      ? "\(name) is the same at all \(timeCount) times; move it to data.static, or leave it out" : nil
+  }
+
+  /// Nothing is said of fields that are zero where there is no rain, cloud, ice or sun.
+  var flat: String? {
+    guard let first = row.firstFlat else { return nil }
+    let mayBeZero = plausible.map { (-1...0).contains($0.lowerBound) } ?? true
+    if first.value == 0, mayBeZero || unit == " W m-2" || unit == " J m-2" { return nil }
+    return "\(name) is \(first.value.isNaN ? "one value" : text(first.value)) everywhere at \(row.flatTimes) of "
+      + "\(timeCount) times, first at \(at(first.time))"
+  }
+}
+
+extension DatasetStatistics {
+  /// Channels whose extremes can't be, a sentence each: what is normalised with them is worth nothing.
+  public var implausible: [String] {
+    channels.sorted { $0.key < $1.key }.compactMap { name, row in
+      let variable = Lexicon[name] ?? LevelNames.split(name).flatMap { Lexicon[$0.stem] }
+      guard let variable, let range = variable.plausible,
+        row.minimum < range.lowerBound || row.maximum > range.upperBound
+      else { return nil }
+      return "\(name) goes from \(significant(row.minimum)) to \(significant(row.maximum)) \(variable.units), outside "
+        + "\(significant(range.lowerBound)) … \(significant(range.upperBound)); 'jigsaw data check' says where"
+    }
+  }
+}
