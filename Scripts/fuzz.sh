@@ -1,6 +1,7 @@
 #!/bin/sh
 # Reads millions of damaged stores (Tests/FuzzMain): Scripts/fuzz.sh [COUNT_FACTOR]. With 1, the default, 10⁶ metadata
-# documents and 3·10⁵ chunks, archives, NetCDF files, GRIB files and checkpoints. Results: docs/results/fuzzing, or where OUT says.
+# documents, 10⁵ stores with attributes that change values, and 3·10⁵ chunks, archives, NetCDF files, GRIB files and
+# checkpoints. Results: docs/results/fuzzing, or where OUT says.
 set -eu
 cd "$(dirname "$0")/.."
 factor=${1:-1}
@@ -17,12 +18,14 @@ half() { # KIND CASES SEED LIMIT
 }
 one() {
   half metadata 500000 "$seed" 2048
+  half attributes 50000 "$seed" 2048
   half netcdf 70000 "$seed" 2048
   half classic 30000 "$seed" 2048
   half zip 50000 "$seed" 2048
 }
 other() {
   half metadata 500000 "$((seed + 1))" 2048
+  half attributes 50000 "$((seed + 1))" 2048
   # Bombs would add 512 MiB.
   half chunks 100000 "$seed" 128
   half grib 50000 "$seed" 2048

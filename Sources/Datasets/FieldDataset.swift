@@ -177,6 +177,13 @@ public final class FieldDataset: Sendable {
     times.indices.filter { times[$0] >= start && times[$0] <= end }
   }
 
+  /// The unit of a channel or static field: ours, or of variables that the lexicon lacks what the store says.
+  public func units(of channel: Channel) -> String {
+    if let known = Lexicon[channel.variable] { return known.units }
+    let found = parts.flatMap(\.fields).map(\.found) + statics.map(\.found)
+    return found.first { $0.variable.name == channel.variable }?.storedUnits ?? Lexicon.variable(channel.variable).units
+  }
+
   /// Where a channel's data are, for messages: store and array.
   public func place(of channel: Int, time: Int) -> String {
     for entry in places[time].entries {

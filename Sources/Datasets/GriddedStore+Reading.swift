@@ -109,12 +109,12 @@ extension GriddedStore {
   }
 
   /// Reads whole fields of one array at consecutive times (ignored for static fields) and one level (ignored without
-  /// levels): `out(i)` is where the field of the i-th time goes, [rows, columns].
+  /// a dimension of levels): `out(i)` is where the field of the i-th time goes, [rows, columns].
   public func read(
     _ binding: Binding, times: Range<Int>, level: Int?, into out: (Int) -> UnsafeMutablePointer<Float>
   ) throws {
     let shape = binding.array.shape
-    precondition((binding.level == nil) == (level == nil), "a level is needed for \(binding.array.name)")
+    precondition(binding.level == nil || level != nil, "a level is needed for \(binding.array.name)")
     let box = Box(
       levels: (level ?? 0)..<(level ?? 0) + 1, rows: 0..<shape[binding.latitude], columns: 0..<shape[binding.longitude])
     try read(binding, times: times, box: box, levels: [level ?? 0], ReadingScratch()) { time, _, part in

@@ -223,7 +223,7 @@ enum LexiconTable {
       "volumetric_soil_water_layer_4"),
     row(
       "sd", "snow depth, water equivalent", "m", "lwe_thickness_of_surface_snow_amount", ("sd", 141), "snow_depth",
-      ["sdwe", "weasd"]),
+      ["sdwe", "weasd", "snw"]),
     row("rsn", "snow density", "kg m-3", "snow_density", ("rsn", 33), "snow_density"),
     row("asn", "snow albedo", "1", nil, ("asn", 32), "snow_albedo"),
     row("tsn", "snow temperature", "K", "temperature_in_surface_snow", ("tsn", 238), "temperature_of_snow_layer"),

@@ -186,7 +186,7 @@ import Testing
     (data.upper, data.surface) = ([], ["z"])
     try data.write("\(folder.path)/a2.nc")
     #expect(dataset(["a?.nc"]).contains("a2.nc: z: has no levels, unlike in"))
-    #expect(dataset(["a1.nc"], ["msl"], statics: ["z"]).contains("z: varies in time"))
+    #expect(dataset(["a1.nc"], ["msl"], statics: ["z"]).contains("z: has levels"))
   }
 
   /// Archives deliver masks and orography with one time.

@@ -1,7 +1,8 @@
 import Basics
-import Datasets
 import TestSupport
 import Testing
+
+@testable import Datasets
 
 #if canImport(Glibc)
   import Glibc
@@ -35,6 +36,21 @@ import Testing
     #expect(count > 100)
   }
 
+  @Test func rangesAreThoseOfKnownVariables() {
+    for (name, range) in PlausibleValues.ranges {
+      #expect(Lexicon[name] != nil && range.lowerBound < range.upperBound, "\(name)")
+    }
+    #expect(LexiconTable.heights.keys.allSatisfy { Lexicon[$0] != nil })
+    // Of the standard atmosphere, and of records.
+    for (name, value) in [
+      ("t", 180.0), ("t2m", 329.85), ("t2m", 183.95), ("msl", 108_480), ("msl", 87_000), ("z", 480_000), ("u", 130),
+      ("sp", 31_000), ("tp24h", 1.825), ("u10", 105),
+    ] { #expect(Lexicon[name]?.plausible?.contains(value) == true, "\(name) \(value)") }
+    for (name, value) in [("t2m", 0.0), ("t2m", 20), ("msl", 1_013), ("q", 5), ("u", -32_768), ("lsm", 100)] {
+      #expect(Lexicon[name]?.plausible?.contains(value) == false, "\(name) \(value)")
+    }
+  }
+
   @Test func variablesAreFoundByEveryName() {
     for variable in Lexicon.variables {
       #expect(Lexicon.find(variable.name) == variable)
@@ -57,17 +73,19 @@ import Testing
       # Variables
 
       What is known by name: unit, CF standard name, ECMWF's short name (which Anemoi datasets use too) and paramId, the name in
-      WeatherBench 2 and the Climate Data Store, names elsewhere. A store's variable is found by any of these names. Written by
-      `UPDATE_DOCS=1 swift test --filter LexiconTests`.
+      WeatherBench 2 and the Climate Data Store, names elsewhere (CMIP, NCEP), and between which values it can be: `jigsaw data check` calls
+      others a problem. A store's variable is found by any of these names. Written by `UPDATE_DOCS=1 swift test --filter LexiconTests`.
 
-      | ours | is | unit | CF standard name | ECMWF | WeatherBench 2 | others |
-      |---|---|---|---|---|---|---|
+      | ours | is | unit | can be | CF standard name | ECMWF | WeatherBench 2 | others |
+      |---|---|---|---|---|---|---|---|
 
       """
     for v in Lexicon.variables {
       let ecmwf = v.ecmwf.map { "\($0.shortName) \($0.paramId)" } ?? ""
+      let range = v.plausible.map { "\(significant($0.lowerBound)) … \(significant($0.upperBound))" } ?? ""
+      let standard = ([v.standardName].compactMap { $0 } + v.otherStandardNames).joined(separator: ", ")
       text +=
-        "| \(v.name) | \(v.longName) | \(v.units) | \(v.standardName ?? "") | \(ecmwf) | \(v.weatherBench ?? "") | \(v.others.joined(separator: ", ")) |\n"
+        "| \(v.name) | \(v.longName) | \(v.units) | \(range) | \(standard) | \(ecmwf) | \(v.weatherBench ?? "") | \(v.others.joined(separator: ", ")) |\n"
     }
     if getenv("UPDATE_DOCS") != nil { try Files.writeAtomically(text, to: path) }
     #expect(try Files.readText(path) == text)

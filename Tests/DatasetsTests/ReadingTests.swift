@@ -1,6 +1,7 @@
 import Basics
 import Communication
 import Distribution
+import Stores
 import Tensors
 import TestSupport
 import Testing

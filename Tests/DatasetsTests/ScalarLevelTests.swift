@@ -15,7 +15,7 @@ import Testing
 
   /// What xarray's sel(level=850) leaves.
   private func write(
-    _ name: String, _ variables: [String] = ["t", "msl"], coordinate: String = "level", _ value: Double?,
+    _ name: String, of variables: [String] = ["t", "msl"], coordinate: String = "level", _ value: Double?,
     _ attributes: [String: String] = ["units": "hPa", "standard_name": "air_pressure"], isNamed: Bool = true
   ) throws {
     var data = SyntheticData()
@@ -63,7 +63,7 @@ import Testing
 
   /// Files of a pattern, and sources of their own, with a level each; in the order in which they are asked for.
   @Test(arguments: [true, false]) func levelsOfSeveralFilesAreJoined(isPattern: Bool) throws {
-    for level in [850.0, 500] { try write("t\(Int(level))", ["t"], level) }
+    for level in [850.0, 500] { try write("t\(Int(level))", of: ["t"], level) }
     let paths = isPattern ? ["\(folder.path)/t*.nc"] : [path("t850"), path("t500")]
     let joined = try dataset(paths, levels: [500, 850])
     #expect(joined.channels.map(\.name) == ["t_500", "t_850"] && joined.times.count == 8)
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func levelsOfAViewAreJoined() throws {
-    for level in [850.0, 500] { try write("t\(Int(level))", ["t"], level) }
+    for level in [850.0, 500] { try write("t\(Int(level))", of: ["t"], level) }
     let request = JSONValue.object([
       "join": .array(["t850", "t500"].map { .object(["dataset": .string(path($0))]) })
     ])
@@ -86,8 +86,8 @@ import Testing
   }
 
   @Test func oneLevelOfTwoSourcesIsRefused() throws {
-    try write("a", ["t"], 850)
-    try write("b", ["t"], 850)
+    try write("a", of: ["t"], 850)
+    try write("b", of: ["t"], 850)
     #expect(problem([path("a"), path("b")], levels: [850]).contains("data.variables: t: is in several sources"))
     // Of a pattern they follow each other in time.
     #expect(problem(["\(folder.path)/*.nc"], levels: [850]).contains("that is also in"))
@@ -110,11 +110,11 @@ import Testing
   }
 
   @Test func levelsOfUnknownVariablesAreChecked() throws {
-    try write("dust", ["dust"], 850)
+    try write("dust", of: ["dust"], 850)
     #expect(try dataset([path("dust")], ["dust"], levels: [850]).channels.map(\.name) == ["dust_850"])
     #expect(problem([path("dust")], ["dust"], levels: [300]).contains("dust: has no level 300 hPa; found 850"))
     #expect(try dataset([path("dust")], ["dust"], levels: []).channels.map(\.name) == ["dust"])
-    try write("index", ["dust"], 17, [:])
+    try write("index", of: ["dust"], 17, [:])
     #expect(problem([path("index")], ["dust"], levels: [850]).contains("dust: lies on the single level of 'level'"))
   }
 }

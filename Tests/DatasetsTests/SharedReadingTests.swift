@@ -1,6 +1,7 @@
 import Basics
 import Communication
 import Distribution
+import Stores
 import Synchronization
 import Tensors
 import TestSupport

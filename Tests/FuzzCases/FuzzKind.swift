@@ -18,6 +18,7 @@ public protocol FuzzKind {
 public func fuzzKind(_ name: String, folder: String, bombByteCount: Int = 512 << 20) throws -> (any FuzzKind)? {
   switch name {
   case "metadata": try MetadataKind()
+  case "attributes": AttributeKind()
   case "chunks": try ChunkKind(bombByteCount: bombByteCount)
   case "zip": try ZipKind(folder)
   case "netcdf":
@@ -37,7 +38,7 @@ public func fuzzKind(_ name: String, folder: String, bombByteCount: Int = 512 <<
 
 private let classicFiles = ["classic", "offset64", "types3", "types3offset", "types5"]
 
-public let fuzzKinds = ["metadata", "chunks", "zip", "netcdf", "classic", "grib", "checkpoint"]
+public let fuzzKinds = ["metadata", "attributes", "chunks", "zip", "netcdf", "classic", "grib", "checkpoint"]
 
 /// A key that no store may ask for.
 public struct EscapingKey: Error {
@@ -80,7 +81,7 @@ enum Probe {
     try refusing { store = try open() }
     guard let store else { return false }
     for name in store.arrays.keys.sorted().prefix(12) { try refusing { try readEnds(store, name) } }
-    try refusing { _ = try GriddedStore(store) }
+    _ = try readFields(store)
     if AnemoiDataset.isOne(store) {
       try refusing {
         let dataset = try AnemoiDataset(store)
@@ -97,8 +98,30 @@ enum Probe {
   }
 
   /// What a user gets as a sentence is fine.
-  private static func refusing(_ body: () throws -> Void) throws {
+  static func refusing(_ body: () throws -> Void) throws {
     do { try body() } catch is JigsawError {}
+  }
+
+  /// Reads the first of the times of variables that are looked for, of small stores.
+  /// - Returns: how many were read.
+  static func readFields(_ store: any ArrayStore) throws -> Int {
+    var count = 0
+    try refusing {
+      let gridded = try GriddedStore(store)
+      if gridded.grid.count > 1 << 12 { return }
+      for name in ["t", "msl", "z"] {
+        try refusing {
+          guard let binding = try gridded.bind(name), !gridded.times.isEmpty || binding.isStatic else { return }
+          var out = [Float](repeating: 0, count: gridded.grid.count)
+          try out.withUnsafeMutableBufferPointer { buffer in
+            guard let start = buffer.baseAddress else { return }
+            try gridded.read(binding, times: 0..<1, level: binding.hasLevels ? 0 : nil) { _ in start }
+          }
+          count += 1
+        }
+      }
+    }
+    return count
   }
 
   /// The first and the last numbers of an array, some hundred at most.

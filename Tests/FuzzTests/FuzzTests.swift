@@ -21,7 +21,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("metadata", 400), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200), ("checkpoint", 40),
+    ("metadata", 400), ("attributes", 2_000), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200),
+    ("checkpoint", 40),
   ])
   func damagedStoresAreReadOrRefused(name: String, count: Int) throws {
     let folder = try TemporaryFolder()

@@ -120,13 +120,16 @@ public struct SyntheticData {
     try writer.finish()
   }
 
-  /// One field [rows, columns].
+  /// One field [rows, columns]. Pressure at sea level is such as can be.
   public func field(variable: Int, level: Int, time: Int) -> [Float] {
-    (0..<rows * columns).map { i in
+    let names = upper + surface
+    let isPressure = names.indices.contains(variable) && names[variable] == "msl"
+    let (base, unit) = isPressure ? (100_000.0, 100.0) : (Double(100 * (variable + 1)), 1)
+    return (0..<rows * columns).map { i in
       let (row, column) = (Double(i / columns), Double(i % columns))
       let phase = 2 * Double.pi * (column / Double(columns) * Double(1 + variable % 3) - Double(time) / 24)
       let envelope = sin(Double.pi * (row + 0.5) / Double(rows))
-      return Float(Double(100 * (variable + 1)) + Double(10 + level) * envelope * cos(phase + Double(variable)) + row)
+      return Float(base + unit * (Double(10 + level) * envelope * cos(phase + Double(variable)) + row))
     }
   }
 }

@@ -58,12 +58,11 @@ public struct ConversionInput {
     fields =
       dataset.channels.map { channel in
         Field(
-          channel: channel, units: Lexicon.variable(channel.variable).units, isConstant: false,
-          isComputedForcing: false)
+          channel: channel, units: dataset.units(of: channel), isConstant: false, isComputedForcing: false)
       }
       + dataset.staticChannels.map { channel in
         Field(
-          channel: channel, units: Lexicon.variable(channel.variable).units, isConstant: true, isComputedForcing: false)
+          channel: channel, units: dataset.units(of: channel), isConstant: true, isComputedForcing: false)
       }
     grid = dataset.grid
     points = PointGrid(dataset.grid)
