@@ -24,7 +24,7 @@ import Testing
     var storedRuns: [Range<Int>] { [0..<points.count] }
     var storedDates: DateRuns { DateRuns(count: 0, together: 1) }
     var pointsOnTheWay: Int { 0 }
-    var reads: (chunks: Int, bytes: Int) { (0, 0) }
+    var reads: ReadCounts { ReadCounts() }
     var readsAtOnce: Int { 1 }
     func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) {}
   }
