@@ -34,7 +34,7 @@ func nearest(_ neighbours: Int, from sources: [Float], to destinations: [Float])
     return cosines.indices.sorted { cosines[$0] > cosines[$1] }.prefix(neighbours).map { Int32($0) }
   }
   let starts = (0...destinations.count / 2).map { Int32($0 * neighbours) }
-  let attributes = chosen.indices.flatMap { [sin(Float($0)), cos(Float($0)), 0.5] }
+  let attributes = chosen.indices.flatMap { edge -> [Float] in [sin(Float(edge)), cos(Float(edge)), 0.5] }
   return ModelGraph.Edges(
     EdgeLists(destinationStarts: starts, sources: chosen, sourceCount: places.count), attributes: attributes,
     attributeCount: 3)
