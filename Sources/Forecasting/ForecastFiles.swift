@@ -68,7 +68,7 @@ public final class ForecastFiles: ForecastOutput {
   public func finish() throws {
     for initial in open.keys.sorted() { try close(initial) }
     guard let folder else { return }
-    Files.syncDirectory(folder.temporary)
+    try Files.syncDirectory(folder.temporary)
     try Files.replace(folder.path, by: folder.temporary)
   }
 
