@@ -11,12 +11,23 @@ import Training
 /// `jigsaw data stats`, `config validate`, `checkpoint inspect`: text about what is in a file.
 public enum InspectWorkflow {
   /// Statistics of a configuration's training period, computed by all ranks and saved by the first; a table of them.
+  /// - Returns: nil where a signal asked to end before all were there; what is done is kept for the same command.
   public static func statistics(
     _ configuration: RunConfiguration, output: String?, on world: any Communicator = SingleRank(), console: Console
+  ) throws -> String? {
+    try StopSignal.unlessStopped("before the statistics were complete", on: world, console) {
+      try allStatistics(configuration, output: output, on: world, console)
+    }
+  }
+
+  private static func allStatistics(
+    _ configuration: RunConfiguration, output: String?, on world: any Communicator, _ console: Console
   ) throws -> String {
     // Nothing is read twice, so that nothing need be kept.
     let threads = try RankResources(world, threads: configuration.threads).threads
     let dataset = try Ingredients.dataset(configuration.data, cacheBytes: 0, threads: threads)
+    StopSignal.willSave()
+    if try StopSignal.cameToAny(of: world) { throw Interrupted() }
     let (start, end) = try configuration.data.train.range("data.train")
     let path = output ?? RunFolder(configuration.run).statistics
     // A path given by hand may be a slip: nothing but earlier statistics is replaced there.

@@ -9,9 +9,9 @@ import Synchronization
 private let received = Atomic<Int32>(0)
 /// Whether a signal ends the process at once, since there is nothing yet to be saved.
 private let endsAtOnce = Atomic<Bool>(false)
-private let farewell: StaticString = "stopped by a signal before the first update; the same command goes on\n"
+private let farewell: StaticString = "stopped by a signal before there was anything to save; the same command goes on\n"
 
-/// SIGINT, SIGTERM and SIGUSR1 ask a training to save and end with status 0; a second SIGINT ends at once.
+/// SIGINT, SIGTERM and SIGUSR1 ask a training, or a pass for statistics, to save and end with status 0; a second SIGINT ends at once.
 public enum StopSignal {
   /// - Parameter isAlone: whether this process may end without telling others. Until `willSave` a signal then ends it at
   ///   once: opening data can take long and leaves nothing to save.
@@ -38,6 +38,20 @@ public enum StopSignal {
     return number == 0 ? nil : number
   }
 
+  /// Runs `body` on all ranks; where a signal to any of them ends it before there is a result, that is said.
+  /// - Returns: nil where a signal came.
+  static func unlessStopped<Result>(
+    _ what: String, on world: any Communicator, _ console: Console, _ body: () throws -> Result
+  )
+    throws -> Result?
+  {
+    do { return try body() } catch  where error is Interrupted || error is FailedElsewhere {
+      guard try cameToAny(of: world) else { throw error }
+      console.say("stopped by a signal \(what); the same command goes on")
+      return nil
+    }
+  }
+
   /// Whether any rank was asked to end. All ranks call it together.
   static func cameToAny(of world: any Communicator) throws -> Bool {
     try !world.all(current == nil)
@@ -46,5 +60,5 @@ public enum StopSignal {
 
 /// A signal asked to end before there was anything to save.
 struct Interrupted: Error, CustomStringConvertible {
-  let description = "stopped by a signal before the first update"
+  let description = "stopped by a signal"
 }

@@ -98,11 +98,8 @@ public struct TrainWorkflow {
   private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
     try Agreement.check(
       [("checkpoint", checkpoint.map { "\($0.path), \($0.manifest.identity.summary)" } ?? "none")], on: world)
-    do { try train(from: checkpoint, replacing: replacing) } catch
-      where error is Interrupted || error is FailedElsewhere
-    {
-      guard try StopSignal.cameToAny(of: world) else { throw error }
-      console.say("stopped by a signal before the first update; the same command goes on")
+    _ = try StopSignal.unlessStopped("before the first update", on: world, console) {
+      try train(from: checkpoint, replacing: replacing)
     }
   }
 

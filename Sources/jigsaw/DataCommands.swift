@@ -25,7 +25,7 @@ struct Data: ParsableCommand {
       abstract: "Compute mean, deviation, extremes and typical change of every field over the training period.",
       discussion: """
         One pass through the data. Ranks share the dates, and the result is the same on any number of them. After an
-        interruption the same command goes on where it was.
+        interruption the same command goes on where it was; a signal (SIGINT, SIGTERM, SIGUSR1) ends it with status 0.
         """)
 
     @Argument(help: "The configuration (YAML).") var config: String
@@ -36,10 +36,11 @@ struct Data: ParsableCommand {
 
     func run() throws {
       let configuration = try settings.load(config)
+      StopSignal.install(isAlone: !Ranks.isUnderLauncher)
       try ranks.run { [output] world in
         let table = try InspectWorkflow.statistics(
           configuration, output: output, on: world, console: world.rank == 0 ? Console() : .silent)
-        if world.rank == 0 { show(table) }
+        if world.rank == 0, let table { show(table) }
       }
     }
   }

@@ -107,3 +107,21 @@ def test_a_run_is_there_after_kills_while_it_is_replaced(own_run):
         jigsaw("forecast", folder, "--overwrite", "--lead", "6", "--every", "240")
         assert not (folder / ".replaced").exists()
     jigsaw("resume", folder)
+
+
+def test_a_signal_during_statistics_ends_well(tmp_path):
+    """'data stats' that is asked to end has status 0, and the same command goes on to what it would have found in one go."""
+    def command(name):
+        return [JIGSAW, "data", "stats", "configs/demo.yaml", "--output", tmp_path / name, *settings("threads=1")]
+
+    subprocess.run(command("whole.json"), cwd=ROOT, check=True, capture_output=True)
+    process = subprocess.Popen(command("parts.json"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # The first word of progress: data are open.
+    first = process.stderr.read(1)
+    process.send_signal(signal.SIGUSR1)
+    out, err = process.communicate()
+    assert process.returncode == 0, first + err
+    if not (tmp_path / "parts.json").exists():
+        assert "stopped by a signal before the statistics were complete" in err and out == ""
+        subprocess.run(command("parts.json"), cwd=ROOT, check=True, capture_output=True)
+    assert (tmp_path / "parts.json").read_text() == (tmp_path / "whole.json").read_text()
