@@ -40,7 +40,7 @@ public struct GriddedStore: Sendable {
       time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member,
       latitude: latitude.dimension, longitude: longitude.dimension)
     let latitudes = try GriddedStore.degrees(store, latitude.variable, most: 90)
-    var notes: [String] = []
+    var notes = store.notes
 
     guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes), latitudes.allSatisfy({ abs($0) <= 90.001 }) else {
       throw JigsawError("\(store.location): \(latitude.variable)", "is not a list of ascending or descending latitudes")

@@ -56,6 +56,16 @@ public struct PointTree: Sendable {
     public let squaredDistance: Double
   }
 
+  /// How far values reach beyond the points: to the twelfth neighbour, on a chord, of the point where it is farthest. That is two
+  /// spacings of a square grid and three at its corners, and covers the cells of grids up to twelve times as high as wide.
+  public var reach: Double {
+    let samples = min(20_000, points.count)
+    let squares = (0..<samples).map { sample in
+      nearest(to: points[points.count * sample / samples], count: 13).last?.squaredDistance ?? 0
+    }
+    return squares.max()?.squareRoot() ?? 0
+  }
+
   /// The `count` nearest points, the nearest first; fewer when there are no more.
   public func nearest(to target: SpherePoint, count: Int) -> [Neighbour] {
     var best: [Neighbour] = []

@@ -6,6 +6,9 @@
 public struct SpherePoint: Sendable, Equatable {
   public let x, y, z: Double
 
+  /// WMO's sphere (code table 3.2, 6).
+  public static let earthRadiusKm = 6_371.229
+
   /// - Parameters: degrees.
   public init(latitude: Double, longitude: Double) {
     self.init(latitudeRadians: latitude * .pi / 180, longitudeRadians: longitude * .pi / 180)

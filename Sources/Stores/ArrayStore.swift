@@ -166,6 +166,8 @@ public protocol ArrayStore: Sendable {
   var format: String { get }
   var attributes: [String: AttributeValue] { get }
   var arrays: [String: ArrayInfo] { get }
+  /// For people: what of the files is left out, and why.
+  var notes: [String] { get }
   var reads: ReadCounter { get }
 
   /// Reads the box given by one range per dimension.
@@ -186,6 +188,7 @@ public protocol ArrayStore: Sendable {
 }
 
 extension ArrayStore {
+  public var notes: [String] { [] }
   public var readsAtOnce: Int { 1 }
 
   public func read(

@@ -3,8 +3,8 @@ import Datasets
 
 /// Scores as tables and as a picture.
 public struct Scorecard {
-  private let evaluation: Evaluation
-  private let source: Source
+  let evaluation: Evaluation
+  let source: Source
   /// The first region: the globe, or the domain of a limited area.
   private let region: String
 
@@ -42,19 +42,10 @@ public struct Scorecard {
       "system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity,\(Scorecard.sourceColumns)"
     ]
     let end = sourceCells
-    for system in evaluation.systems {
-      for channel in evaluation.channels {
-        for lead in evaluation.leadHours {
-          for region in evaluation.regions {
-            guard let s = evaluation[system, channel.name, lead, region] else { continue }
-            let acc = s.acc.isFinite ? String(s.acc) : ""
-            lines.append(
-              "\(system.rawValue),\(csvCell(channel.name)),\(csvCell(Lexicon.variable(channel.variable).units)),\(lead),"
-                + "\(csvCell(region)),"
-                + "\(s.count),\(s.rmse),\(s.mae),\(s.bias),\(acc),\(s.activity),\(end)")
-          }
-        }
-      }
+    for s in scores {
+      lines.append(
+        "\(s.system),\(csvCell(s.channel)),\(csvCell(s.units)),\(s.leadHours),\(csvCell(s.region)),\(s.forecasts),"
+          + "\(s.rmse),\(s.mae),\(s.bias),\(s.acc.map { String($0) } ?? ""),\(s.activity),\(end)")
     }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -6,6 +6,11 @@ import Verification
 
 /// `jigsaw evaluate`: from a forecast store and the truth to scores.
 public struct EvaluateWorkflow {
+  /// The scorecard for people, and the scores for programs.
+  public struct Scores: Sendable {
+    public let text, json: String
+  }
+
   private let configuration: RunConfiguration
   private let folder: RunFolder
   private let console: Console
@@ -20,9 +25,9 @@ public struct EvaluateWorkflow {
     folder = RunFolder(configuration.run)
   }
 
-  /// Verifies `forecast` (by default the run's own), writes scores, spectra and scorecard, returns the scorecard's text.
+  /// Verifies `forecast` (by default the run's own), writes scores, spectra and scorecard.
   @discardableResult
-  public func run(forecast: String? = nil) throws -> String {
+  public func run(forecast: String? = nil) throws -> Scores {
     try Agreement.check("evaluate", configuration, [("--forecast", forecast ?? "none")], on: world)
     let stores = folder.existingForecasts
     guard let path = forecast ?? stores.first else {
@@ -61,7 +66,7 @@ public struct EvaluateWorkflow {
         forecast: Files.absolute(path), checkpoint: reader.lineage?.model?.summary ?? "unknown checkpoint",
         truth: Ingredients.descriptions(data).map { withoutUserInformation($0.display) }.joined(separator: ", ")))
     try world.together(onlyOn: 0) { try write(scorecard, evaluation, reader, to: target) }
-    return scorecard.markdown()
+    return Scores(text: scorecard.markdown(), json: try scorecard.report.json())
   }
 
   /// Refuses a forecast of the run that is of another checkpoint than a forecast made now would be.

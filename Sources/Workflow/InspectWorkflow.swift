@@ -5,10 +5,9 @@ import Datasets
 import Distribution
 import Execution
 import Models
-import Stores
 import Training
 
-/// `jigsaw data stats`, `config validate`, `checkpoint inspect`: text about what is in a file.
+/// `jigsaw data stats`, `config validate`, `checkpoint reshard`: text about what is in a file.
 public enum InspectWorkflow {
   /// Statistics of a configuration's training period, computed by all ranks and saved by the first; a table of them.
   /// - Returns: nil where a signal asked to end before all were there; what is done is kept for the same command.
@@ -64,41 +63,6 @@ public enum InspectWorkflow {
         + "\(significant(Double(try plan.model.forwardFLOPs) / 1e9)) GFLOP forward per sample")
     lines += dataset.normalizations.map { "  note: \($0)" }
     lines += warnings.map { "  \($0)" }
-    return lines.joined(separator: "\n")
-  }
-
-  /// What a checkpoint says of itself.
-  public static func checkpoint(_ path: String) throws -> String {
-    let checkpoint = try Checkpoint(path)
-    let m = checkpoint.manifest
-    var lines = [
-      "\(path)  \(m.format), written by jigsaw \(m.version)",
-      "  model: WeatherMixer, \(m.parameterCount) parameters, patch \(m.model.patchRows) × \(m.model.patchColumns), "
-        + "D \(m.model.channels), H_t \(m.model.tokenWidth), H_c \(m.model.channelWidth), \(m.model.blocks) blocks, "
-        + "output \(m.model.output.rawValue)",
-      "  grid: \(m.grid.summary)",
-      "  step: \(m.stepHours) h; trained on \(m.trainingStart) … \(m.trainingEnd)",
-      "  progress: update \(m.progress.update), \(m.progress.samples) samples (epoch "
-        + "\(fixed(Double(m.progress.samples) / Double(m.progress.samplesPerEpoch), 2))), seed \(m.progress.seed)"
-        + (m.progress.bestUpdate.map { ", best validation at \($0)" } ?? ""),
-      "  began with: \(m.initialWeights.map { "weights of \($0.summary)" } ?? "random numbers (seed \(m.progress.seed))")",
-      "  static fields: \(m.staticFields.isEmpty ? "none" : m.staticFields.joined(separator: ", "))",
-      "  forcings: \(m.forcings.isEmpty ? "none" : m.forcings.map(\.rawValue).joined(separator: ", "))",
-    ]
-    for entry in m.channels {
-      lines.append(
-        "  \(entry.channel.name)  \(entry.units)  mean \(significant(entry.statistics.mean))  "
-          + "stdev \(significant(entry.statistics.deviation))")
-    }
-    for file in try Files.list(path) where file.hasSuffix(".safetensors") {
-      let tensors = try Safetensors.File("\(path)/\(file)")
-      lines.append("  \(file): \(tensors.entries.count) tensors, \(size(Files.size("\(path)/\(file)") ?? 0))")
-      if file == "model.safetensors" {
-        for (name, entry) in tensors.entries.sorted(by: { $0.value.range.lowerBound < $1.value.range.lowerBound }) {
-          lines.append("    \(name)  \(entry.type) \(entry.shape)")
-        }
-      }
-    }
     return lines.joined(separator: "\n")
   }
 

@@ -1,10 +1,9 @@
 import Basics
 import Distribution
-import FoundationEssentials
 import Planning
 
 /// What `jigsaw plan` answers: a layout, what it costs, and those that come next.
-public struct PlanReport: Codable, Sendable {
+public struct PlanReport: Codable, JSONReport {
   public struct Machine: Codable, Sendable {
     public var name, summary, rank, precision: String
     public var isGPU: Bool
@@ -113,11 +112,4 @@ public struct PlanReport: Codable, Sendable {
   public var reason: String
   /// Layouts that there are, and those that were simulated.
   public var considered, simulated: Int
-
-  /// As a JSON document.
-  public func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
-  }
 }

@@ -3,7 +3,7 @@ import Stores
 import Tensors
 
 /// What ran where: version, machine, kernels chosen, libraries.
-public struct Provenance: Sendable {
+public struct Provenance: Sendable, Encodable {
   public let entries: [(key: String, value: String)]
 
   public init(threads: Int, products: String = standardProducts().name) {
@@ -22,6 +22,10 @@ public struct Provenance: Sendable {
       ("lz4", lz4Version),
       ("curl", curlVersion),
     ]
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    try Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value) }).encode(to: encoder)
   }
 
   public func json(started: Timestamp) throws -> String {

@@ -52,9 +52,7 @@ struct Bench: ParsableCommand {
     var grid: GridSize?
     @Option(help: ArgumentHelp("How many fields are predicted; needs --grid.", valueName: "count")) var variables: Int?
     @Flag(help: "Measure steps of a forecast instead.") var forecast = false
-    @Option(
-      help: ArgumentHelp("Write the result there as JSON, too; '-': print it instead of the table.", valueName: "file"))
-    var json: String?
+    @OptionGroup var json: JSONOutput
     @OptionGroup var ranks: RankOptions
 
     func validate() throws {
@@ -79,9 +77,7 @@ struct Bench: ParsableCommand {
       try ranks.run { [configuration, request, json] world in
         let report = try BenchStep(configuration, request, on: world).run()
         guard world.rank == 0 else { return }
-        let document = try report.json()
-        if json == "-" { show(document, terminator: "") } else { print(report.table) }
-        if let json, json != "-" { try Files.writeAtomically(document, to: json) }
+        try json.write(report.json(), text: report.table)
       }
     }
   }

@@ -80,14 +80,15 @@ struct Evaluate: ParsableCommand {
     help: ArgumentHelp(
       "A forecast store, ours or another's, a folder or pattern of files; default: the run's own.", valueName: "path"))
   var forecast: String?
+  @OptionGroup var json: JSONOutput
   @OptionGroup var settings: Settings
   @OptionGroup var ranks: RankOptions
 
   func run() throws {
     let configuration = try settings.load(run: runFolder)
-    try ranks.run { [forecast] world in
-      let scorecard = try EvaluateWorkflow(configuration, on: world).run(forecast: forecast)
-      if world.rank == 0 { show(scorecard, terminator: "") }
+    try ranks.run { [forecast, json] world in
+      let scores = try EvaluateWorkflow(configuration, on: world).run(forecast: forecast)
+      if world.rank == 0 { try json.write(scores.json, text: scores.text, terminator: "") }
     }
   }
 }

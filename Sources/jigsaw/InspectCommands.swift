@@ -13,8 +13,12 @@ struct CheckpointCommand: ParsableCommand {
       abstract: "Show a checkpoint's model, inputs, progress and tensors.")
 
     @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
+    @OptionGroup var json: JSONOutput
 
-    func run() throws { show(try InspectWorkflow.checkpoint(path)) }
+    func run() throws {
+      let report = try CheckpointReport(path)
+      try json.write(report.json(), text: report.text)
+    }
   }
 }
 
@@ -112,7 +116,12 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Show the machine, the libraries and the kernels that were chosen.")
 
-  func run() throws { show(try Doctor.report()) }
+  @OptionGroup var json: JSONOutput
+
+  func run() throws {
+    let report = try DoctorReport()
+    try json.write(report.json(), text: report.text)
+  }
 }
 
 struct Version: ParsableCommand {

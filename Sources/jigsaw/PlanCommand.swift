@@ -48,9 +48,7 @@ struct Plan: ParsableCommand {
   @Option(help: ArgumentHelp("Steps of rollout, instead of the first stage's.", valueName: "steps")) var rollout: Int?
   @Flag(inversion: .prefixedNo, help: "Whether samples have to be read from files.") var reading = true
   @Flag(help: "Print only what one rank computes, sends and reads, as counted.") var counts = false
-  @Option(
-    help: ArgumentHelp("Write the answer there as JSON, too; '-': print it instead.", valueName: "file"))
-  var json: String?
+  @OptionGroup var json: JSONOutput
   @Option(
     help: ArgumentHelp(
       "Strong and weak scaling over powers of two, for example ranks=1..4096: pictures and a table into --output.",
@@ -73,7 +71,7 @@ struct Plan: ParsableCommand {
     try check("rollout", rollout, 1...1_000)
     if (grid == nil) != (variables == nil) { throw ValidationError("--grid and --variables go together.") }
     if (sweep == nil) != (output == nil) { throw ValidationError("--sweep and --output go together.") }
-    if sweep != nil && (mesh != nil || counts || json != nil) {
+    if sweep != nil && (mesh != nil || counts || json.path != nil) {
       throw ValidationError("--sweep has an answer of its own: leave --mesh, --counts and --json out.")
     }
     if mesh != nil && ranks != 1 { throw ValidationError("--mesh says how many ranks there are: leave --ranks out.") }
@@ -102,9 +100,7 @@ struct Plan: ParsableCommand {
       return
     }
     let report = try workflow.run()
-    let document = try report.json()
-    if json == "-" { show(document, terminator: "") } else { print(counts ? report.counts : report.text) }
-    if let json, json != "-" { try Files.writeAtomically(document, to: json) }
+    try json.write(report.json(), text: counts ? report.counts : report.text)
   }
 }
 

@@ -6,6 +6,10 @@ import Testing
 
 @testable import Datasets
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 @Suite struct RegriddingTests {
   private func apply(_ regridding: Regridding, _ values: [Float]) -> [Float] {
     var out = [Float](repeating: 0, count: regridding.targetCount)
@@ -75,6 +79,51 @@ import Testing
     let values = apply(regridding, [Float](repeating: 7, count: 12))
     let inside = values.filter { !$0.isNaN }
     #expect(!inside.isEmpty && inside.count < 20 && inside.allSatisfy { $0 == 7 })
+  }
+
+  /// A value reaches as far as its neighbours lie; elsewhere there is none.
+  @Test func nearestPointsAreNear() throws {
+    let area = PointGrid(
+      LatLonGrid(latitudes: (0..<6).map { 60 - 5 * Double($0) }, longitudes: (0..<8).map { 5 * Double($0) }))
+    let target = PointGrid(LatLonGrid.global(rows: 36, columns: 72))
+    let values = (0..<area.count).map { Float($0) }
+    func near(_ limit: Double?) throws -> [(distance: Double, value: Float)] {
+      let found = apply(try Regridding(from: area, to: target, .nearest, within: limit, place: "test"), values)
+      let sources = zip(area.latitudes, area.longitudes).map { SpherePoint(latitude: $0, longitude: $1) }
+      return found.enumerated().map { point, value in
+        let place = SpherePoint(latitude: target.latitudes[point], longitude: target.longitudes[point])
+        return (sources.map { $0.squaredDistance(to: place) }.min().map { $0.squareRoot() } ?? 9, value)
+      }
+    }
+    let spacing = 2 * sin(2.5 * .pi / 180)
+    let unlimited = try near(nil)
+    #expect(unlimited.allSatisfy { $0.distance > spacing || !$0.value.isNaN })
+    #expect(unlimited.allSatisfy { $0.distance < 4 * spacing || $0.value.isNaN })
+    let limited = try near(0.6 * spacing)
+    #expect(limited.allSatisfy { ($0.distance <= 0.6 * spacing) == !$0.value.isNaN })
+    // Every point of the globe lies near one of a global grid, also where its cells are flat or high.
+    for source in [
+      PointGrid(LatLonGrid.global(rows: 4, columns: 40)), PointGrid(LatLonGrid.global(rows: 40, columns: 10)),
+      GaussianGrid.octahedral(4),
+    ] {
+      #expect(try Regridding(from: source, to: target, .nearest, place: "test").uncoveredCount == 0)
+    }
+  }
+
+  @Test func pointsWithoutValuesAreNoted() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    func open(_ regrid: String) throws -> any FieldView {
+      let request =
+        #"{"dataset": {"dataset": "\#(folder.path)/data.nc", "area": [60, 30, 0, 120]}, "regrid": \#(regrid)}"#
+      return try ViewRequest(JSONValue(parsing: Array(request.utf8), place: "test"), key: "open").open()
+    }
+    let view = try open(#"{"grid": [16, 32], "method": "nearest", "max_distance_km": 1000}"#)
+    let missing = try view.read(date: 0).prefix(view.points.count).filter(\.isNaN).count
+    #expect(missing > 256 && missing < 512)
+    #expect(view.notes.contains { $0.hasPrefix("regrid: \(missing) of 512 points have no values") }, "\(view.notes)")
+    let error = #expect(throws: JigsawError.self) { try open(#"{"grid": [16, 32], "max_distance_km": 500}"#) }
+    #expect(error?.problem == "belongs to method: nearest")
   }
 
   @Test func cellsThatAreNotKnownAreRefused() {

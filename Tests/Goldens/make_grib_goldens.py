@@ -17,7 +17,7 @@ import eccodes as ec
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "Interop"))
-from grib_messages import SAMPLES, expect, field, message, regular, scanned, together  # noqa: E402
+from grib_messages import MISSING, SAMPLES, expect, field, message, regular, scanned, together  # noqa: E402
 
 HERE = Path(__file__).parent / "grib"
 expected = {}
@@ -109,10 +109,96 @@ def names():
     ]]
     (HERE / "names.grib").write_bytes(b"".join(messages))
     (HERE / "twice.grib").write_bytes(messages[0] + messages[1] + messages[0])
+    (HERE / "rivals.grib").write_bytes(messages[0] + messages[1] + message(SAMPLES[2], {**t, "level": 500}, plane + 1))
     (HERE / "grids.grib").write_bytes(messages[0] + message(SAMPLES[2], {**regular(2, 5, 4), "shortName": "q"}, field(5, 4).ravel()))
     (HERE / "forecasts.grib").write_bytes(b"".join(
         message(SAMPLES[2], {**t, "level": 500, "dataDate": date, "stepRange": str(step)}, plane + step + date % 10)
         for date in (20010101, 20010102) for step in (24, 48)))
+
+
+def editions():
+    """Editions 1 and 2 by turns, on a grid whose longitudes edition 1 rounds."""
+    messages = []
+    for n, name in itertools.product(range(4), ["2t", "msl", "tcc", "10u", "t"]):
+        edition = 1 + n % 2
+        keys = {**regular(edition, 3, 7, 60, -60), "dataDate": 20200101 + n // 4, "dataTime": n % 4 * 600, "shortName": name,
+                "bitsPerValue": 16} | ({"level": 500} if name == "t" else {})  # fmt: skip
+        messages.append(message(SAMPLES[edition] if name == "t" else f"regular_ll_sfc_grib{edition}", keys, field(3, 7, n).ravel()))
+    write("editions", messages, latitudes=np.array([60.0, 0, -60]), longitudes=np.arange(7) * 308.571429 / 6)
+
+
+def projected():
+    """JPEG 2000 on Lambert and polar stereographic grids, full and with holes."""
+    for kind in "lambert", "polar":
+        grid = {"Nx": 8, "Ny": 5}
+        if kind == "lambert":
+            grid |= {"LaDInDegrees": 45, "LoVInDegrees": 10, "Latin1InDegrees": 30, "Latin2InDegrees": 60, "DxInMetres": 300000,
+                     "DyInMetres": 300000, "latitudeOfFirstGridPointInDegrees": 35, "longitudeOfFirstGridPointInDegrees": 355}  # fmt: skip
+        messages = []
+        for level, holes in ((500, None), (850, np.arange(40) % 5 == 2)):
+            handle = ec.codes_grib_new_from_samples("polar_stereographic_pl_grib2" if kind == "polar" else SAMPLES[2])
+            if kind == "lambert":
+                ec.codes_set(handle, "gridType", "lambert")
+            for key, value in {**grid, "jScansPositively": 1, "shortName": "t", "level": level, "bitsPerValue": 12}.items():
+                ec.codes_set(handle, key, value)
+            values = field(5, 8, level).ravel()
+            ec.codes_set_values(handle, values)
+            ec.codes_set(handle, "packingType", "grid_jpeg")
+            if holes is not None:
+                ec.codes_set(handle, "bitmapPresent", 1)
+                ec.codes_set(handle, "missingValue", MISSING)
+                values[holes] = MISSING
+            ec.codes_set_values(handle, values)
+            messages.append(ec.codes_get_message(handle))
+        write(kind, messages, latitudes=ec.codes_get_array(handle, "latitudes"),
+              longitudes=ec.codes_get_array(handle, "longitudes"))
+
+
+def periods():
+    """Precipitation over periods in every unit, from 31 January 2001. One says no end."""
+    def until(end):
+        parts = {"year": end[:4], "month": end[5:7], "day": end[8:10], "hour": end[11:13], "minute": end[14:16], "second": "0"}
+        return {f"{part}OfEndOfOverallTimeInterval": int(value) for part, value in parts.items()}
+
+    base = {"dataDate": 20010131, "shortName": "tp"}
+    first = {**regular(1, 3, 6, 60, -60), **base, "dataTime": 0, "timeRangeIndicator": 4, "P1": 0}
+    second = {**regular(2, 3, 6, 60, -60), "productDefinitionTemplateNumber": 8, **base}
+    messages = [
+        message("regular_ll_sfc_grib1", {**first, "indicatorOfUnitOfTimeRange": unit, "P2": length}, field(3, 6).ravel())
+        for unit, length in [(0, 20), (13, 2), (14, 2), (1, 2), (10, 1), (11, 1), (12, 1), (2, 1), (3, 1), (254, 100)]]
+    for unit, length, end in [
+            (0, 40, "2001-01-31 00:40"), (13, 3000, "2001-01-31 00:50"), (1, 4, "2001-01-31 00:00"), (10, 3, "2001-01-31 09:00"),
+            (11, 3, "2001-01-31 18:00"), (12, 3, "2001-02-01 12:00"), (2, 2, "2001-02-02 00:00"), (3, 2, "2001-03-31 00:00"),
+            (4, 1, "2002-01-31 00:00")]:  # fmt: skip
+        unit = {"indicatorOfUnitOfTimeRange": unit, "indicatorOfUnitForTimeRange": unit}
+        messages.append(message("regular_ll_sfc_grib2", {**second, "dataTime": 0, **unit, "lengthOfTimeRange": length, **until(end)},
+                                field(3, 6).ravel()))  # fmt: skip
+    (HERE / "periods.grib").write_bytes(b"".join(messages))
+    # Three that end at the same time.
+    (HERE / "spans.grib").write_bytes(b"".join(
+        message("regular_ll_sfc_grib2", {**second, "dataTime": start, "indicatorOfUnitForTimeRange": unit,
+                                         "lengthOfTimeRange": length, **until("2001-01-31 03:00")}, field(3, 6).ravel())
+        for start, unit, length in [(230, 0, 30), (200, 1, 1), (0, 10, 1)]))  # fmt: skip
+
+
+def kinds():
+    """One field on a grid among messages that are none: spherical harmonics, a cross section, templates that there aren't, a unit of
+    time that there isn't."""
+    def changed(section, offset, value):
+        content, at = bytearray(good), 16
+        while content[at + 4] != section:
+            at += int.from_bytes(content[at:at + 4], "big")
+        content[at + offset:at + offset + len(value)] = value
+        return bytes(content)
+
+    def harmonics(edition):
+        handle = ec.codes_grib_new_from_samples(f"sh_pl_grib{edition}")
+        return ec.codes_get_message(handle)
+
+    good = message(SAMPLES[2], {**regular(2, 3, 4), "shortName": "t", "level": 500}, field(3, 4).ravel())
+    (HERE / "kinds.grib").write_bytes(
+        harmonics(1) + good + harmonics(2) + changed(3, 12, (1000).to_bytes(2, "big")) + changed(3, 12, (999).to_bytes(2, "big"))
+        + changed(4, 7, (3000).to_bytes(2, "big")) + changed(5, 9, (300).to_bytes(2, "big")) + changed(4, 17, b"\x09\0\0\0\x06"))
 
 
 def main():
@@ -124,6 +210,10 @@ def main():
     packings()
     gaussian()
     names()
+    editions()
+    projected()
+    periods()
+    kinds()
     (HERE / "expected.json").write_text(json.dumps(expected, sort_keys=True, separators=(",", ":")) + "\n")
 
 

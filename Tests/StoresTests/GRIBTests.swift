@@ -20,7 +20,9 @@ enum GRIBGoldens {
 }
 
 @Suite struct GRIBTests {
-  static let files = ["scanning1", "scanning2", "ensemble", "several", "packings", "reduced"]
+  static let files = [
+    "scanning1", "scanning2", "ensemble", "several", "packings", "reduced", "editions", "lambert", "polar",
+  ]
 
   @Test(arguments: files) func arraysAreEqual(name: String) throws {
     let store = try openStore(GRIBGoldens.path(name))
@@ -107,15 +109,6 @@ enum GRIBGoldens {
     // Accumulations are valid at the end of their span.
     let times = try store.read("time").integers
     #expect(times.count == 2 && times[1] - times[0] == 12 * 3_600)
-  }
-
-  @Test func whatIsThereTwiceIsNamedWhenRead() throws {
-    let path = GRIBGoldens.path("twice")
-    let store = try openStore(path)
-    #expect(try store.read("t_surface").count == 12)
-    let error = #expect(throws: JigsawError.self) { try store.read("t") }
-    #expect(error?.place == "\(path): t at 500 hPa of 2007-03-23 12:00, message at byte 0")
-    #expect(error?.problem == "is there twice" && error?.found == "another at byte 430")
   }
 
   @Test func forecastsAreReadByStartIfAsked() throws {

@@ -14,6 +14,7 @@ public struct Regridding: Sendable, Equatable {
   public enum Method: String, Sendable, CaseIterable {
     /// Means over the target's cells, weighted by area: integrals are kept (first order; Jones 1999).
     case conservative
+    /// The value of the nearest point, if it lies near enough.
     case nearest
   }
 
@@ -25,15 +26,20 @@ public struct Regridding: Sendable, Equatable {
     weights = rows.flatMap { $0.map { Float($0.weight) } }
   }
 
+  /// - Parameter limit: of `nearest`, the largest distance on a unit sphere; nil: some two spacings of the source.
   /// - Throws: when cells are needed and a grid has none that are known.
-  public init(from source: PointGrid, to target: PointGrid, _ method: Method, place: String) throws {
+  public init(
+    from source: PointGrid, to target: PointGrid, _ method: Method, within limit: Double? = nil, place: String
+  ) throws {
     switch method {
     case .nearest:
       let tree = PointTree(source)
+      let reach = limit ?? tree.reach
       self.init(
         sourceCount: source.count,
         rows: zip(target.latitudes, target.longitudes).map { latitude, longitude in
-          tree.nearest(to: SpherePoint(latitude: latitude, longitude: longitude), count: 1).map { ($0.index, 1) }
+          tree.nearest(to: SpherePoint(latitude: latitude, longitude: longitude), count: 1)
+            .filter { $0.squaredDistance <= reach * reach }.map { ($0.index, 1) }
         })
     case .conservative:
       guard let from = RingGrid(source), let to = RingGrid(target) else {
@@ -74,6 +80,9 @@ public struct Regridding: Sendable, Equatable {
     guard let first = entries.min(), let last = entries.max() else { return 0..<0 }
     return Int(first)..<Int(last) + 1
   }
+
+  /// Targets that no source reaches: they have no values.
+  var uncoveredCount: Int { zip(starts, starts.dropFirst()).reduce(0) { $0 + ($1.0 == $1.1 ? 1 : 0) } }
 
   /// How many weights some targets have.
   func entries(_ targets: Range<Int>) -> Int { starts[targets.upperBound] - starts[targets.lowerBound] }

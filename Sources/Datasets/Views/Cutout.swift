@@ -16,8 +16,6 @@ struct Cutout {
   /// Nearest points that triangles are made of.
   var neighbours = 5
 
-  private static let earthRadiusKm = 6_371.229
-
   /// - Parameter parts: areas, the most important first, then the globe.
   func combine(_ parts: [any FieldView], key: String) throws -> any FieldView {
     guard parts.count > 1, let globe = parts.last else {
@@ -59,7 +57,7 @@ struct Cutout {
     let (west, east) = Cutout.extent(area.longitudes)
     var margin = croppingDistance
     if let maximumDistanceKm {
-      let degree = Cutout.earthRadiusKm * cos(max(abs(north), abs(south)) * .pi / 180) * .pi / 180
+      let degree = SpherePoint.earthRadiusKm * cos(max(abs(north), abs(south)) * .pi / 180) * .pi / 180
       margin = max(margin, 1.1 * maximumDistanceKm / degree)
     }
     let box = Area(
@@ -69,8 +67,8 @@ struct Cutout {
     }
     let tree = PointTree(area)
     let targets = candidates.map { SpherePoint(latitude: globe.latitudes[$0], longitude: globe.longitudes[$0]) }
-    let nearby = minimumDistanceKm.map { $0 / Cutout.earthRadiusKm } ?? Cutout.smallestSpacing(targets)
-    let limit = maximumDistanceKm.map { $0 / Cutout.earthRadiusKm }
+    let nearby = minimumDistanceKm.map { $0 / SpherePoint.earthRadiusKm } ?? Cutout.smallestSpacing(targets)
+    let limit = maximumDistanceKm.map { $0 / SpherePoint.earthRadiusKm }
     // A point in an area is within a few of its spacings of one of its points.
     let spacing =
       tree.points.map { point in

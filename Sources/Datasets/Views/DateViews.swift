@@ -84,6 +84,7 @@ struct ConcatenatedView: FieldView {
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
+  var notes: [String] { Set(parts.flatMap(\.notes)).sorted() }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     for number in parts.indices {

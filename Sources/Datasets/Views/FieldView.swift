@@ -28,6 +28,8 @@ public protocol FieldView: Sendable {
   var reads: ReadCounts { get }
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
+  /// For people: what was changed on the way in, or left out.
+  var notes: [String] { get }
 
   /// Reads some fields, missing values NaN; what is stored together is decoded once. `target` tells where the points of a field
   /// go, by the places of its date and its variable among those that are asked for.
@@ -91,6 +93,7 @@ extension FieldView {
   public var gridSizes: [Int] { [points.count] }
 
   public func storedRuns(of variable: Int) -> [Range<Int>] { storedRuns }
+  public var notes: [String] { [] }
 
   /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
   public func read(
@@ -142,6 +145,7 @@ extension DerivedView {
   var storedRuns: [Range<Int>] { base.storedRuns }
   var reads: ReadCounts { base.reads }
   var readsAtOnce: Int { base.readsAtOnce }
+  var notes: [String] { base.notes }
   var storedDates: DateRuns { base.storedDates }
   var pointsOnTheWay: Int { base.pointsOnTheWay }
 

@@ -71,7 +71,7 @@ public final class PointFields: FieldView {
     let axes = Axes(
       time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member, points: dimensions)
     self.axes = axes
-    var notes: [String] = []
+    var notes = store.notes
     dates = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
     let levelsHPa = try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) } ?? []
     memberCount =

@@ -6,6 +6,7 @@ struct RegriddedView: DerivedView {
   let base: any FieldView
   let points: PointGrid
   let storedRuns: [Range<Int>]
+  let notes: [String]
   var pointsOnTheWay: Int { base.pointsOnTheWay + base.points.count }
   private let regridding: Regridding
   private let workers: WorkerPool
@@ -17,6 +18,11 @@ struct RegriddedView: DerivedView {
     self.regridding = regridding
     self.points = points
     self.workers = workers
+    let uncovered = regridding.uncoveredCount
+    notes =
+      base.notes
+      + (uncovered == 0
+        ? [] : ["regrid: \(uncovered) of \(points.count) points have no values: \(base.location) does not reach them"])
     // As many runs as are stored, so that ranks share the reading, of whole rows.
     let rows = points.shape?.rows ?? points.count
     let width = points.count / max(1, rows)
@@ -68,7 +74,7 @@ struct RegridRequest {
     guard let members = value.object else {
       throw JigsawError(key, "is not understood", expected: "for example {grid: [32, 64], method: conservative}")
     }
-    let known = ["grid", "like", "method", "weights"]
+    let known = ["grid", "like", "method", "max_distance_km", "weights"]
     if let other = members.keys.sorted().first(where: { !known.contains($0) }) {
       throw JigsawError(
         "\(key).\(other)", "unknown option", expected: "one of \(known.joined(separator: ", "))",
@@ -87,6 +93,7 @@ struct RegridRequest {
       }
       method = chosen
     }
+    let limit = try distanceLimit(method)
     let path = members["weights"]?.string
     if let path, Files.exists(path) {
       let (regridding, points) = try RegriddingFile.read(path, from: view.points, to: wanted)
@@ -95,9 +102,21 @@ struct RegridRequest {
     guard let points = wanted else {
       throw JigsawError(key, "names no target", expected: "grid, like, or weights that are there")
     }
-    let regridding = try Regridding(from: view.points, to: points, method, place: key)
+    let regridding = try Regridding(from: view.points, to: points, method, within: limit, place: key)
     if let path { try RegriddingFile.write(regridding, from: view.points, to: points, path: path) }
     return RegriddedView(view, regridding, to: points, workers)
+  }
+
+  /// On a unit sphere.
+  private func distanceLimit(_ method: Regridding.Method) throws -> Double? {
+    guard let given = members["max_distance_km"] else { return nil }
+    guard method == .nearest else {
+      throw JigsawError("\(key).max_distance_km", "belongs to method: nearest", remedy: "remove it")
+    }
+    guard let distance = given.double, distance >= 0 else {
+      throw JigsawError("\(key).max_distance_km", "is no distance", expected: "kilometres", found: given.line)
+    }
+    return distance / SpherePoint.earthRadiusKm
   }
 
   private func target() throws -> PointGrid? {

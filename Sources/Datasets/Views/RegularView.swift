@@ -40,7 +40,8 @@ final class RegularView: GridFields {
     times = dates.map { all[$0] }
     storedTimes = view.storedDates.picked(dates)
     levelsHPa = Set(view.variables.compactMap { $0.stemAndLevel.level }).sorted()
-    var notes = RegularView.note(of: order).map { [$0] } ?? []
+    var notes = view.notes
+    if let note = RegularView.note(of: order) { notes.append(note) }
     if !missing.isEmpty { notes.append("\(missing.count) missing dates are left out") }
     normalizations = notes
   }

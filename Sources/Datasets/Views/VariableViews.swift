@@ -69,6 +69,7 @@ struct JoinedView: FieldView {
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
+  var notes: [String] { Set(parts.flatMap(\.notes)).sorted() }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     // Each part once, since what it stores together is decoded together.

@@ -20,6 +20,8 @@ struct GRIBCatalog: Sendable {
   }
 
   private(set) var entries: [String: Entry] = [:]
+  /// Fields that are there again, byte for byte.
+  private(set) var repetitions = 0
   /// Coordinates and their numbers.
   private(set) var coordinates: [String: (info: ArrayInfo, values: [Double])] = [:]
   let grid: GRIBGrid
@@ -32,8 +34,9 @@ struct GRIBCatalog: Sendable {
     var level: Double?
   }
 
+  /// - Parameter isSame: whether the messages of two fields have the same bytes.
   /// - Throws: when the file has several grids.
-  init(_ index: GRIBIndex, times: GRIBTimes, _ path: String) throws {
+  init(_ index: GRIBIndex, times: GRIBTimes, _ path: String, isSame: (GRIBField, GRIBField) throws -> Bool) throws {
     grid = try GRIBCatalog.onlyGrid(index, path)
     func position(_ field: GRIBField) -> Position {
       let product = index.products[field.product]
@@ -42,7 +45,7 @@ struct GRIBCatalog: Sendable {
         lead: times == .validity ? 0 : product.step, member: product.member,
         level: product.isOnPressureLevel ? product.level : nil)
     }
-    let groups = GRIBCatalog.variants(index, position)
+    let groups = GRIBVariant.groups(index) { position($0) }
     let allTimes = Set(index.fields.map { position($0).time }).sorted()
     let leads = Set(index.fields.map { position($0).lead }).sorted()
     // Masks and the like come without a member, or with number 0.
@@ -86,7 +89,15 @@ struct GRIBCatalog: Sendable {
         if times == .forecasts { cell = cell * leads.count + (leadIndex[position.lead] ?? 0) }
         if hasMembers { cell = cell * members.count + (memberIndex[position.member] ?? 0) }
         if let level = position.level { cell = cell * levels.count + (levelIndex[level] ?? 0) }
-        if entry.fields[cell] == nil { entry.fields[cell] = field } else { entry.rivals[cell] = field }
+        if let first = entry.fields[cell] {
+          if try isSame(index.fields[first], index.fields[field]) {
+            repetitions += 1
+          } else if entry.rivals[cell] == nil {
+            entry.rivals[cell] = field
+          }
+        } else {
+          entry.fields[cell] = field
+        }
       }
       entries[name] = entry
     }
@@ -94,28 +105,12 @@ struct GRIBCatalog: Sendable {
 
   // MARK: Pieces
 
-  /// Fields by kind; those of different spans are told apart where they claim the same time.
-  private static func variants(_ index: GRIBIndex, _ position: (GRIBField) -> Position) -> [GRIBVariant: [Int]] {
-    var groups: [GRIBVariant: [Int]] = [:]
-    for (number, field) in index.fields.enumerated() {
-      groups[GRIBVariant(index.products[field.product]), default: []].append(number)
-    }
-    for (variant, fields) in groups where variant.stepType != "instant" {
-      let bySpan = Dictionary(grouping: fields) { index.products[index.fields[$0].product].span }
-      guard bySpan.count > 1, Set(fields.map { position(index.fields[$0]) }).count < fields.count else { continue }
-      groups[variant] = nil
-      for (span, fields) in bySpan {
-        var part = variant
-        part.span = span
-        groups[part] = fields
-      }
-    }
-    return groups
-  }
-
   private static func onlyGrid(_ index: GRIBIndex, _ path: String) throws -> GRIBGrid {
-    guard let first = index.grids.first else { preconditionFailure("an index has fields") }
-    let others = index.grids.dropFirst().filter { !$0.isSame(as: first) }
+    // Where editions are mixed, edition 2 tells places more exactly.
+    guard let first = index.grids.max(by: { $0.edition < $1.edition }) else {
+      preconditionFailure("an index has fields")
+    }
+    let others = index.grids.filter { !$0.isSame(as: first) }
     if others.isEmpty { return first }
     throw JigsawError(
       path, "has fields on several grids", expected: "one grid for each file",

@@ -14,14 +14,17 @@ struct GRIBProduct: Sendable, Hashable {
   let level: Double
   /// "instant", "accum", "avg", …
   let stepType: String
-  /// Hours over which it is accumulated, averaged, …
-  let span: Int
+  /// Seconds over which it is accumulated, averaged, …
+  let spanSeconds: Int64
   /// Seconds from the base time to that of validity.
   let step: Int64
   /// The ensemble's member; 0 without one.
   let member: Int
   let packing: String
   let gridType: String
+
+  /// Whether its number is one of a centre's own tables of edition 1.
+  let isOfLocalTable: Bool
 
   static let pressure = "isobaricInhPa"
   var isOnPressureLevel: Bool { typeOfLevel == GRIBProduct.pressure }
@@ -39,23 +42,13 @@ struct GRIBField: Sendable {
 
 extension GRIBProduct {
   /// Reads the header of a field.
-  init(_ message: GRIBMessage, _ place: String) throws {
-    func date(_ dateKey: String, _ timeKey: String) throws -> Int64 {
-      guard let date = message.integer(dateKey), let time = message.integer(timeKey),
-        let timestamp = GRIBProduct.timestamp(date: date, time: time)
-      else { throw JigsawError(place, "has no date that can be", remedy: "the file is damaged; copy it again") }
-      return timestamp
-    }
+  ///
+  /// - Parameter base: the field's base time, seconds since 1970.
+  /// - Throws: `GRIBUnreadable` for what is no field that can be read.
+  init(_ message: GRIBMessage, base: Int64, _ place: String) throws {
     edition = message.integer("edition") ?? 0
-    let known = message.text("shortName") ?? ""
-    if known.isEmpty || known == "unknown" || known == "~" {
-      let keys =
-        edition == 1
-        ? ["table2Version", "indicatorOfParameter"] : ["discipline", "parameterCategory", "parameterNumber"]
-      shortName = "unknown" + keys.map { "_\(message.integer($0) ?? 0)" }.joined()
-    } else {
-      shortName = known
-    }
+    try GRIBProduct.requireKnown(message, edition)
+    shortName = GRIBProduct.name(message, edition: edition)
     paramId = message.integer("paramId") ?? 0
     longName = message.text("name") ?? shortName
     units = message.text("units") ?? "unknown"
@@ -66,36 +59,39 @@ extension GRIBProduct {
     typeOfLevel = type == "isobaricInPa" ? GRIBProduct.pressure : type
     level = type == "isobaricInPa" ? stored / 100 : stored
     stepType = message.text("stepType") ?? "instant"
-    try GRIBProduct.requireTimeUnits(message, edition, place)
-    let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
-    let forecast = message.integer("forecastTime") ?? 0
-    // The library counts the days to the validity one by one.
-    guard max(first.magnitude, last.magnitude) <= GRIBProduct.stepLimit,
-      forecast.magnitude <= 100 * GRIBProduct.stepLimit
-    else {
-      throw JigsawError(
-        place, "has a step that can't be", expected: "at most \(GRIBProduct.stepLimit) hours",
-        found: "\(first) to \(last), forecast time \(forecast)", remedy: "the file is damaged; copy it again")
-    }
-    span = last - first
-    step = try date("validityDate", "validityTime") - date("dataDate", "dataTime")
     member = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil } ?? 0
     packing = message.text("packingType") ?? "unknown"
     gridType = message.text("gridType") ?? "unknown"
+    isOfLocalTable = edition == 1 && message.integer("table2Version").map { $0 >= 128 } == true
+    let period = try GRIBPeriod(message, edition: edition, base: base, place)
+    (step, spanSeconds) = (period.step, period.length)
   }
 
-  /// Hours from the base time to that of validity: a thousand years.
-  private static let stepLimit: UInt = 10_000_000
+  /// ECMWF's short name, or one made of the numbers that stand for it.
+  static func name(_ message: GRIBMessage, edition: Int) -> String {
+    let known = message.text("shortName") ?? ""
+    if !known.isEmpty && known != "unknown" && known != "~" { return known }
+    let keys =
+      edition == 1
+      ? ["table2Version", "indicatorOfParameter"] : ["discipline", "parameterCategory", "parameterNumber"]
+    return "unknown" + keys.map { message.integer($0).map { "_\($0)" } ?? "" }.joined()
+  }
 
-  /// Code table 4.4 of edition 2, 4 of edition 1. Beyond its own tables ecCodes takes units from whatever lies in memory there.
-  private static func requireTimeUnits(_ message: GRIBMessage, _ edition: Int, _ place: String) throws {
-    for key in ["indicatorOfUnitOfTimeRange", "indicatorOfUnitForTimeRange"] {
-      guard let unit = message.integer(key) else { continue }
-      guard (0...7).contains(unit) || (10...14).contains(unit) || edition == 1 && unit == 254 else {
-        throw JigsawError(
-          place, "has an unknown unit of time", expected: "0 to 7 or 10 to 14 in \(key)", found: "\(unit)",
-          remedy: "the file is damaged; copy it again")
-      }
+  /// What ecCodes has no tables for has no keys either.
+  private static func requireKnown(_ message: GRIBMessage, _ edition: Int) throws {
+    let gridType = message.text("gridType") ?? ""
+    // Representations 50 to 80 of edition 1, for which a header alone has no grid type.
+    let isSpectral = edition == 1 && [50, 60, 70, 80].contains(message.integer("dataRepresentationType") ?? 0)
+    if isSpectral || gridType.hasSuffix("sh") { throw GRIBUnreadable("spherical harmonics have no grid") }
+    for (key, template, what) in [
+      ("gridType", "gridDefinitionTemplateNumber", "grid"),
+      ("typeOfLevel", "productDefinitionTemplateNumber", "product"),
+      ("packingType", "dataRepresentationTemplateNumber", "packing"),
+    ] {
+      let text = message.text(key) ?? ""
+      guard text.isEmpty || key == "packingType" && text == "unknown" else { continue }
+      let number = message.integer(template).map { " of template \($0)" } ?? ""
+      throw GRIBUnreadable("ecCodes \(ecCodesVersion) knows no \(what)\(number)")
     }
   }
 
@@ -109,9 +105,9 @@ extension GRIBProduct {
     return Timestamp(year: year, month: month, day: day, hour: hour, minute: minute).seconds
   }
 
-  /// Whether validity may be months away, so that seconds depend on the date.
+  /// Whether seconds to the validity depend on the date: of months, and of periods whose end is given as a date.
   static func dependsOnDate(_ message: GRIBMessage) -> Bool {
-    (3...7).contains(message.integer("indicatorOfUnitOfTimeRange") ?? 1)
+    (3...7).contains(message.integer("indicatorOfUnitOfTimeRange") ?? 1) || message.integer("numberOfTimeRange") != nil
   }
 }
 

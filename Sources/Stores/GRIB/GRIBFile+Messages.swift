@@ -9,7 +9,7 @@ extension GRIBFile {
   func headerMessage(_ frame: GRIBFrame) throws -> [UInt8] {
     var bytes = try read(frame.header)
     if frame.edition == 2 {
-      return GRIBFile.closed(bytes + [0, 0, 0, 6, 6, 255] + [0, 0, 0, 5, 7])
+      return GRIBFile.closed(bytes + GRIBFile.noNumbers)
     }
     // No bitmap; a data section of no bits.
     bytes[8 + 7] &= 0xBF
@@ -18,7 +18,21 @@ extension GRIBFile {
     return bytes
   }
 
+  /// A header's message with a constant in place of numbers. ecCodes before 2.30 decodes them to tell the places of a grid's
+  /// points, and of some packings none is an error.
+  static func gridMessage(_ header: [UInt8], _ frame: GRIBFrame) -> [UInt8] {
+    if frame.edition == 1 { return header }
+    var bytes = Array(header.dropLast(frame.packingSize + noNumbers.count + end.count))
+    // Section 5: template 0, zero, no bits a number.
+    bytes += [0, 0, 0, 21, 5]
+    bytes += (0..<4).map { UInt8(truncatingIfNeeded: frame.points >> (8 * (3 - $0))) }
+    bytes += [UInt8](repeating: 0, count: 12) + noNumbers
+    return closed(bytes)
+  }
+
   private static let end = Array("7777".utf8)
+  /// Sections 6 and 7 of edition 2: no bitmap, nothing packed.
+  private static let noNumbers: [UInt8] = [0, 0, 0, 6, 6, 255, 0, 0, 0, 5, 7]
 
   private func read(_ pieces: [Range<Int>]) throws -> [UInt8] { try pieces.reduce(into: []) { $0 += try read($1) } }
 

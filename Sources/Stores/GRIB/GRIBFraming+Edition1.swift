@@ -26,7 +26,9 @@ extension GRIBFraming {
     try countField(&count)
     try body(
       GRIBFrame(
-        edition: 1, offset: start, part: 0, pieces: [start..<start + length], header: [header], grid: grid, points: 0))
+        edition: 1, offset: start, part: 0, pieces: [start..<start + length], header: [header], packingSize: 0,
+        grid: grid,
+        points: 0))
     return start + length
   }
 

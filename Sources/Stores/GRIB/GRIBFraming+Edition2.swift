@@ -70,7 +70,8 @@ extension GRIBFraming {
     let present = sections.compactMap { $0 }
     return GRIBFrame(
       edition: 2, offset: start, part: part, pieces: whole.map { [$0] } ?? GRIBFraming.joined(present),
-      header: GRIBFraming.joined(sections[0...5].compactMap { $0 }), grid: grid, points: points)
+      header: GRIBFraming.joined(sections[0...5].compactMap { $0 }), packingSize: packing.count, grid: grid,
+      points: points)
   }
 
   private static func joined(_ ranges: [Range<Int>]) -> [Range<Int>] {

@@ -9,6 +9,8 @@ struct GRIBFrame: Sendable {
   let pieces: [Range<Int>]
   /// What comes before bitmap and packed numbers.
   let header: [Range<Int>]
+  /// How many of the header's last bytes tell the packing (section 5); 0 in GRIB 1.
+  let packingSize: Int
   /// The section that describes the grid; empty where a GRIB 1 message has none.
   let grid: Range<Int>
   /// As the sections say; 0 in GRIB 1, which says so only in the grid.

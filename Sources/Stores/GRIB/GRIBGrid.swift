@@ -20,6 +20,8 @@ struct GRIBGrid: Sendable, Equatable {
   /// How the axes of a rotated or projected grid lie, by ecCodes' keys, and whether vectors are given along them; empty for
   /// others.
   let directions: Directions
+  /// How far places may be rounded: thousandths of a degree in edition 1, millionths in edition 2.
+  let edition: Int
 
   struct Directions: Sendable, Equatable {
     var gridType = ""
@@ -51,18 +53,19 @@ struct GRIBGrid: Sendable, Equatable {
   }
 
   /// Reads the grid of a message.
-  /// - Throws: for grids without geographic points, and when numbers don't fit each other.
-  init(_ message: GRIBMessage, _ place: String) throws {
+  /// - Throws: `GRIBUnreadable` for grids without geographic points; for damage, a sentence that says so.
+  init(_ message: GRIBMessage, edition: Int, _ place: String) throws {
     let type = message.text("gridType") ?? "unknown"
     switch type {
-    case "regular_ll", "regular_gg": try self.init(regular: type, message, place)
-    default: try self.init(points: type, message, place)
+    case "regular_ll", "regular_gg": try self.init(regular: type, message, edition, place)
+    default: try self.init(points: type, message, edition, place)
     }
   }
 
   // MARK: Regular
 
-  private init(regular type: String, _ message: GRIBMessage, _ place: String) throws {
+  private init(regular type: String, _ message: GRIBMessage, _ edition: Int, _ place: String) throws {
+    self.edition = edition
     guard let rows = message.integer("Nj"), let columns = message.integer("Ni"), rows > 0, columns > 0,
       rows <= GRIBFraming.pointLimit, columns <= GRIBFraming.pointLimit / rows
     else {
@@ -142,29 +145,38 @@ struct GRIBGrid: Sendable, Equatable {
 
   // MARK: Points
 
-  private init(points type: String, _ message: GRIBMessage, _ place: String) throws {
+  private init(points type: String, _ message: GRIBMessage, _ edition: Int, _ place: String) throws {
+    self.edition = edition
     let count = message.integer("numberOfDataPoints") ?? 0
+    if type.hasPrefix("unknown") { throw GRIBUnreadable("ecCodes \(ecCodesVersion) knows no grid of its kind") }
     // Whatever calls itself Gaussian in any way is placed by its number.
-    if type.hasPrefix("unknown") || message.integer("N").map({ !(1...GRIBGrid.gaussianLimit).contains($0) }) == true {
+    if let number = message.integer("N"), !(1...GRIBGrid.gaussianLimit).contains(number) {
       throw JigsawError(
-        place, "has a grid that can't be", found: "\(type), number \(message.integer("N") ?? 0)",
+        place, "has a grid that can't be", found: "\(type), number \(number)",
         remedy: "the file is damaged; copy it again")
     }
     try GRIBGrid.requireExtents(message, type, count, place)
-    guard count > 0, count <= GRIBFraming.pointLimit, message.count("latitudes") == count else {
+    guard let placed = message.count("latitudes"), placed > 0 else {
+      throw GRIBUnreadable(
+        "a grid of type \(type) has no places on the globe; interpolate it, for example with 'cdo remapcon' or MARS' 'grid'"
+      )
+    }
+    guard count > 0, count <= GRIBFraming.pointLimit, placed == count else {
       throw JigsawError(
         place, "has a grid whose points are not in the message (\(type))",
         expected: "a latitude–longitude or Gaussian grid, or another that ecCodes can place on the globe",
-        found: "\(message.count("latitudes") ?? 0) places for \(count) numbers",
+        found: "\(placed) places for \(count) numbers",
         remedy: "interpolate it, for example with 'cdo remapcon' or MARS' 'grid'")
     }
     // Places come in the order of the numbers only if those are not run through in an unusual way.
     if message.integer("jPointsAreConsecutive") == 1 || message.integer("alternativeRowScanning") == 1 {
-      throw JigsawError(place, "has an order of points that is not read on a \(type) grid")
+      throw GRIBUnreadable("the order of points on a grid of type \(type) is not read")
     }
     func places(_ key: String) throws -> [Double] {
       var values = [Double](repeating: 0, count: count)
-      try values.withUnsafeMutableBufferPointer { try message.numbers(key, into: $0, place) }
+      do { try values.withUnsafeMutableBufferPointer { try message.numbers(key, into: $0, place) } } catch {
+        throw GRIBUnreadable("ecCodes \(ecCodesVersion) can't place the points of a grid of type \(type)")
+      }
       return values
     }
     shape = .points(latitudes: try places("latitudes"), longitudes: try places("longitudes"))
@@ -224,10 +236,11 @@ struct GRIBGrid: Sendable, Equatable {
       remedy: "the file is damaged; copy it again")
   }
 
-  /// Whether two grids have the same points, whatever the order of their numbers.
+  /// Whether two grids have the same points, whatever the order of their numbers, and as far as their editions can tell.
   func isSame(as other: GRIBGrid) -> Bool {
+    let tolerance = edition == other.edition ? 1e-6 : 1e-3
     func near(_ a: [Double], _ b: [Double]) -> Bool {
-      a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) < 1e-6 }
+      a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) < tolerance }
     }
     switch (shape, other.shape) {
     case (.regular(let a, let b), .regular(let c, let d)), (.points(let a, let b), .points(let c, let d)):

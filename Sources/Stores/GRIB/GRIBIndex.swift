@@ -8,8 +8,8 @@ struct GRIBIndex: Sendable {
   let fields: [GRIBField]
   let products: [GRIBProduct]
   let grids: [GRIBGrid]
-  /// Why fields were left out, with how many.
-  let leftOut: [String: Int]
+  /// What was left out, a sentence for each reason.
+  let notes: [String]
 
   /// - Throws: naming the message that is damaged; also when there is none at all.
   init(_ file: GRIBFile) throws {
@@ -20,9 +20,14 @@ struct GRIBIndex: Sendable {
       throw JigsawError(
         file.path, "holds no fields on a grid",
         expected: "GRIB messages of edition 1 or 2",
-        found: builder.leftOut.isEmpty ? nil : builder.leftOut.keys.sorted().joined(separator: ", "))
+        found: builder.leftOut.isEmpty ? nil : builder.notes.joined(separator: "; "))
     }
-    (fields, products, grids, leftOut) = (builder.fields, builder.products, builder.grids, builder.leftOut)
+    (fields, products, grids, notes) = (builder.fields, builder.products, builder.grids, builder.notes)
+  }
+
+  /// Fields of a kind that is not read.
+  private struct LeftOut: Hashable {
+    let name, reason: String
   }
 
   private struct Builder {
@@ -30,13 +35,27 @@ struct GRIBIndex: Sendable {
     var fields: [GRIBField] = []
     var products: [GRIBProduct] = []
     var grids: [GRIBGrid] = []
-    var leftOut: [String: Int] = [:]
-    /// Products by header without its date; -1: not on a grid.
-    private var known: [[UInt8]: Int] = [:]
+    /// With how many.
+    var leftOut: [LeftOut: Int] = [:]
+    /// By header without its date.
+    private var known: [[UInt8]: Kind] = [:]
     private var knownProducts: [GRIBProduct: Int] = [:]
     private var knownGrids: [[UInt8]: Int] = [:]
 
+    private enum Kind {
+      case product(Int)
+      case leftOut(LeftOut)
+    }
+
     init(file: GRIBFile) { self.file = file }
+
+    var notes: [String] {
+      Dictionary(grouping: leftOut, by: \.key.reason).sorted { $0.key < $1.key }.map { reason, fields in
+        let count = fields.reduce(0) { $0 + $1.value }
+        let names = Set(fields.map(\.key.name)).sorted().joined(separator: ", ")
+        return "\(count) field\(count == 1 ? "" : "s") of \(names) left out: \(reason)"
+      }
+    }
 
     mutating func add(_ frame: GRIBFrame) throws {
       let place = "\(file.path): message at byte \(frame.offset)\(frame.part > 0 ? ", field \(frame.part + 1)" : "")"
@@ -44,24 +63,43 @@ struct GRIBIndex: Sendable {
       guard let date = GRIBDate.read(header, edition: frame.edition) else {
         throw JigsawError(place, "has no date that can be", remedy: "the file is damaged; copy it again")
       }
-      let grid = header[gridBytes(frame)]
+      let gridKey = Array(header[gridBytes(frame)])
       var key = header
       key.removeSubrange(date.bytes)
-      let gridIndex = knownGrids[Array(grid)]
-      if let product = known[key], product < 0 || gridIndex != nil {
-        return append(frame, product, gridIndex ?? 0, date.seconds)
+      switch known[key] {
+      case .leftOut(let kind): return leftOut[kind, default: 0] += 1
+      case .product(let product):
+        if let grid = knownGrids[gridKey] { return append(frame, product, grid, date.seconds) }
+      case nil: break
       }
-      try GRIBLibrary.withMessage(header, place) { message in
-        let product = try GRIBProduct(message, place)
-        let index = GRIBIndex.isSpectral(product.gridType) ? -1 : number(of: product)
-        if !GRIBProduct.dependsOnDate(message) { known[key] = index }
-        if index < 0 { return append(frame, index, 0, date.seconds) }
-        if gridIndex == nil {
-          knownGrids[Array(grid)] = grids.count
-          grids.append(try GRIBGrid(message, place))
+      var name = ""
+      do {
+        let (product, dependsOnDate) = try GRIBLibrary.withMessage(header, place) { message in
+          name = GRIBProduct.name(message, edition: frame.edition)
+          return (try GRIBProduct(message, base: date.seconds, place), GRIBProduct.dependsOnDate(message))
         }
-        append(frame, index, knownGrids[Array(grid)] ?? 0, date.seconds)
+        let grid = try grid(gridKey, header, frame, place)
+        let index = number(of: product)
+        append(frame, index, grid, date.seconds)
+        if !dependsOnDate { known[key] = .product(index) }
+      } catch let error as GRIBUnreadable {
+        let kind = LeftOut(name: name, reason: error.reason)
+        known[key] = .leftOut(kind)
+        leftOut[kind, default: 0] += 1
       }
+    }
+
+    /// The number of a field's grid.
+    private mutating func grid(
+      _ key: [UInt8], _ header: [UInt8], _ frame: GRIBFrame, _ place: String
+    ) throws -> Int {
+      if let number = knownGrids[key] { return number }
+      grids.append(
+        try GRIBLibrary.withMessage(GRIBFile.gridMessage(header, frame), place) {
+          try GRIBGrid($0, edition: frame.edition, place)
+        })
+      knownGrids[key] = grids.count - 1
+      return grids.count - 1
     }
 
     /// Where the header has what describes the grid; without a description, the number of a grid of the tables.
@@ -86,14 +124,10 @@ struct GRIBIndex: Sendable {
     }
 
     private mutating func append(_ frame: GRIBFrame, _ product: Int, _ grid: Int, _ seconds: Int64) {
-      if product < 0 { return leftOut["fields in spherical harmonics", default: 0] += 1 }
       fields.append(
         GRIBField(
           offset: frame.offset, part: frame.part, pieces: frame.pieces, product: product, grid: grid, baseTime: seconds)
       )
     }
   }
-
-  /// Coefficients have no grid.
-  private static func isSpectral(_ gridType: String) -> Bool { gridType.hasSuffix("sh") }
 }

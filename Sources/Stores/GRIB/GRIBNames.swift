@@ -1,22 +1,3 @@
-/// Fields of one kind, which make one array.
-struct GRIBVariant: Hashable {
-  var shortName, typeOfLevel: String
-  /// Nil on pressure levels, which are a dimension.
-  var level: Double?
-  var stepType: String
-  var paramId: Int
-  /// Nil unless several spans give values for the same time, as with precipitation of 6 h and since the start.
-  var span: Int?
-
-  init(_ product: GRIBProduct) {
-    shortName = product.shortName
-    typeOfLevel = product.typeOfLevel
-    level = product.isOnPressureLevel ? nil : product.level
-    stepType = product.stepType
-    paramId = product.paramId
-  }
-}
-
 /// Names for the arrays of a file, as users of cfgrib would guess them.
 ///
 /// ECMWF's short name alone where it is clear: for pressure levels, else for the surface, mean sea level or the whole column,
@@ -44,7 +25,7 @@ enum GRIBNames {
         if hasLevels, let level = variant.level { name += "_\(text(level))" }
         let steps = Set(sameLevel.map(\.stepType)).sorted(by: stepPrecedes)
         if variant.stepType != steps.first { name += "_\(variant.stepType)" }
-        if let span = variant.span { name += "_\(span)h" }
+        if let span = variant.spanSeconds { name += "_\(text(seconds: span))" }
         // Parameters of different numbers may share a short name.
         if used.contains(name) { name += "_\(variant.paramId)" }
         var unique = name
@@ -68,7 +49,12 @@ enum GRIBNames {
     if a.typeOfLevel != b.typeOfLevel { return a.typeOfLevel < b.typeOfLevel }
     if a.level != b.level { return (a.level ?? 0) < (b.level ?? 0) }
     if a.stepType != b.stepType { return stepPrecedes(a.stepType, b.stepType) }
-    return (a.span ?? 0, a.paramId) < (b.span ?? 0, b.paramId)
+    return (a.spanSeconds ?? 0, a.paramId) < (b.spanSeconds ?? 0, b.paramId)
+  }
+
+  /// "6h", "30min", "45s".
+  private static func text(seconds: Int64) -> String {
+    seconds % 3_600 == 0 ? "\(seconds / 3_600)h" : seconds % 60 == 0 ? "\(seconds / 60)min" : "\(seconds)s"
   }
 
   /// "500", "0.5".

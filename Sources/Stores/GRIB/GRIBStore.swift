@@ -7,7 +7,8 @@ import Basics
 /// hPa; `number` is there when a variable has several members. Latitudes go north to south, longitudes eastwards. Grids that
 /// are no product of latitudes and longitudes (reduced Gaussian ones above all) have one dimension `values` with
 /// `latitude` [values] and `longitude` [values]. What has one time in a file with several is constant and has no `time`.
-/// Combinations for which there is no message read as NaN, and so does what a bitmap leaves out.
+/// Combinations for which there is no message read as NaN, and so does what a bitmap leaves out. A message that is there again byte
+/// for byte is taken once; different ones for the same place are an error when they are read.
 ///
 /// Fields are FP32: packed numbers have at most 24 bits as a rule, and nothing here computes in more.
 public final class GRIBStore: ArrayStore {
@@ -15,6 +16,7 @@ public final class GRIBStore: ArrayStore {
   public let format: String
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
+  public let notes: [String]
   public let reads = ReadCounter()
   private let file: GRIBFile
   private let index: GRIBIndex
@@ -25,18 +27,22 @@ public final class GRIBStore: ArrayStore {
     location = path
     file = try GRIBFile(path)
     index = try GRIBIndex(file)
-    catalog = try GRIBCatalog(index, times: times, path)
+    catalog = try GRIBCatalog(index, times: times, path) { [file] in try file.isSame($0, $1) }
     let editions = Set(index.products.map(\.edition)).sorted().map(String.init).joined(separator: " and ")
     format = "GRIB \(editions)"
-    var attributes: [String: AttributeValue] = [
+    attributes = [
       "GRIB_grid": .text(catalog.grid.summary), "GRIB_fields": .numbers([Double(index.fields.count)]),
     ]
-    if !index.leftOut.isEmpty {
-      attributes["left_out"] = .text(
-        index.leftOut.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
-    }
-    self.attributes = attributes
     arrays = catalog.entries.mapValues(\.info).merging(catalog.coordinates.mapValues(\.info)) { $1 }
+    var notes = index.notes
+    if catalog.repetitions > 0 {
+      notes.append("messages with the same bytes as another are left out: \(catalog.repetitions)")
+    }
+    for (name, entry) in catalog.entries.sorted(by: { $0.key < $1.key }) {
+      guard let cell = entry.rivals.keys.min(), let error = try index.rivalry(entry, cell, name, file) else { continue }
+      notes.append("\(error)")
+    }
+    self.notes = notes
   }
 
   public func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
@@ -56,7 +62,7 @@ public final class GRIBStore: ArrayStore {
         try GRIBStore.forEachCell(outerShape, outer) { cell in
           let part = UnsafeMutableBufferPointer(rebasing: out[start..<start + fieldCount])
           if let field = entry.fields[cell] {
-            try requireSingle(entry, cell, name)
+            if let error = try index.rivalry(entry, cell, name, file) { throw error }
             try decode(index.fields[field], name, inner, into: part)
           } else {
             part.update(repeating: .nan)
@@ -71,27 +77,11 @@ public final class GRIBStore: ArrayStore {
 
   // MARK: One field
 
-  private func place(_ field: GRIBField, _ name: String) -> String {
-    let product = index.products[field.product]
-    let level = product.isOnPressureLevel ? " at \(GRIBNames.text(product.level)) hPa" : ""
-    let time = Timestamp(seconds: field.baseTime + product.step).display
-    return "\(location): \(name)\(level) of \(time), message at byte \(field.offset)"
-      + (field.part > 0 ? ", field \(field.part + 1)" : "")
-  }
-
-  private func requireSingle(_ entry: GRIBCatalog.Entry, _ cell: Int, _ name: String) throws {
-    guard let rival = entry.rivals[cell], let field = entry.fields[cell] else { return }
-    let other = index.fields[rival]
-    throw JigsawError(
-      place(index.fields[field], name), "is there twice", found: "another at byte \(other.offset)",
-      remedy: "take one of them out, for example with 'grib_copy -w', by base time, step or another key")
-  }
-
   /// Decodes a field and copies the part `inner` of the grid.
   private func decode(
     _ field: GRIBField, _ name: String, _ inner: [Range<Int>], into out: UnsafeMutableBufferPointer<Float>
   ) throws {
-    let place = place(field, name)
+    let place = index.place(field, name, location)
     let message = try file.message(field.pieces)
     reads.count(bytes: message.count)
     reads.countChunk()

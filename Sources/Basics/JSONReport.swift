@@ -1,0 +1,20 @@
+import FoundationEssentials
+
+/// An answer for programs: one JSON object whose keys are sorted and in camel case, with units in their names.
+public protocol JSONReport: Encodable, Sendable {
+  /// "jigsaw-NAME-1": the number changes when a key is renamed, removed or means something else.
+  var format: String { get }
+  /// Of the program.
+  var version: String { get }
+}
+
+extension JSONReport {
+  /// As a document, the same for the same values. Numbers that are not finite become strings.
+  public func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+  }
+}

@@ -1,0 +1,72 @@
+import Basics
+import Datasets
+import Models
+import Stores
+import Training
+
+/// `jigsaw checkpoint inspect`: what a checkpoint says of itself.
+public struct CheckpointReport: JSONReport {
+  public struct File: Encodable, Sendable {
+    public let name: String
+    public let bytes: Int
+    /// In the order in which they are stored.
+    public let tensors: [Tensor]
+  }
+
+  public struct Tensor: Encodable, Sendable {
+    public let name: String
+    /// "F32", "BF16", "I64" …
+    public let type: String
+    public let shape: [Int]
+  }
+
+  public let format = "jigsaw-checkpoint-report-1"
+  public let version = jigsawVersion
+  public let path: String
+  public let manifest: CheckpointManifest
+  public let files: [File]
+
+  public init(_ path: String) throws {
+    self.path = path
+    manifest = try Checkpoint(path).manifest
+    files = try Files.list(path).filter { $0.hasSuffix(".safetensors") }.map { name in
+      let entries = try Safetensors.File("\(path)/\(name)").entries
+      return File(
+        name: name, bytes: Files.size("\(path)/\(name)") ?? 0,
+        tensors: entries.sorted { $0.value.range.lowerBound < $1.value.range.lowerBound }.map {
+          Tensor(name: $0.key, type: $0.value.type, shape: $0.value.shape)
+        })
+    }
+  }
+
+  // MARK: For people
+
+  public var text: String {
+    let m = manifest
+    var lines = [
+      "\(path)  \(m.format), written by jigsaw \(m.version)",
+      "  model: WeatherMixer, \(m.parameterCount) parameters, patch \(m.model.patchRows) × \(m.model.patchColumns), "
+        + "D \(m.model.channels), H_t \(m.model.tokenWidth), H_c \(m.model.channelWidth), \(m.model.blocks) blocks, "
+        + "output \(m.model.output.rawValue)",
+      "  grid: \(m.grid.summary)",
+      "  step: \(m.stepHours) h; trained on \(m.trainingStart) … \(m.trainingEnd)",
+      "  progress: update \(m.progress.update), \(m.progress.samples) samples (epoch "
+        + "\(fixed(Double(m.progress.samples) / Double(m.progress.samplesPerEpoch), 2))), seed \(m.progress.seed)"
+        + (m.progress.bestUpdate.map { ", best validation at \($0)" } ?? ""),
+      "  began with: \(m.initialWeights.map { "weights of \($0.summary)" } ?? "random numbers (seed \(m.progress.seed))")",
+      "  static fields: \(m.staticFields.isEmpty ? "none" : m.staticFields.joined(separator: ", "))",
+      "  forcings: \(m.forcings.isEmpty ? "none" : m.forcings.map(\.rawValue).joined(separator: ", "))",
+    ]
+    for entry in m.channels {
+      lines.append(
+        "  \(entry.channel.name)  \(entry.units)  mean \(significant(entry.statistics.mean))  "
+          + "stdev \(significant(entry.statistics.deviation))")
+    }
+    for file in files {
+      lines.append("  \(file.name): \(file.tensors.count) tensors, \(InspectWorkflow.size(file.bytes))")
+      guard file.name == "model.safetensors" else { continue }
+      lines += file.tensors.map { "    \($0.name)  \($0.type) \($0.shape)" }
+    }
+    return lines.joined(separator: "\n")
+  }
+}
