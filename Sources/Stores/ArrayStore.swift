@@ -168,6 +168,8 @@ public protocol ArrayStore: Sendable {
   var arrays: [String: ArrayInfo] { get }
   /// For people: what of the files is left out, and why.
   var notes: [String] { get }
+  /// By array, why some of it can't be read; known without reading.
+  var problems: [String: JigsawError] { get }
   var reads: ReadCounter { get }
 
   /// Reads the box given by one range per dimension.
@@ -189,6 +191,7 @@ public protocol ArrayStore: Sendable {
 
 extension ArrayStore {
   public var notes: [String] { [] }
+  public var problems: [String: JigsawError] { [:] }
   public var readsAtOnce: Int { 1 }
 
   public func read(

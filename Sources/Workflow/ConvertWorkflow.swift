@@ -44,7 +44,7 @@ public struct ConvertWorkflow {
       throw JigsawError(path, "already exists", remedy: "pass --overwrite or name another output")
     }
     try checkInputs(path)
-    let input = try self.input(request)
+    let (input, leftOut) = try self.input(request)
     var options = Conversion.Options()
     options.layout = request.layout
     options.zarrFormat = request.zarrFormat
@@ -56,7 +56,7 @@ public struct ConvertWorkflow {
     let conversion = try Conversion(input, to: path, options)
     let began = monotonicSeconds()
     try conversion.run(on: world) { console.progress("convert", done: $0, of: $1, since: began, detail: "dates") }
-    return "wrote \(path)"
+    return (["wrote \(path)"] + leftOut).joined(separator: "\n")
   }
 
   /// - Throws: when what is read would be overwritten.
@@ -72,21 +72,40 @@ public struct ConvertWorkflow {
   }
 
   /// What the configuration names, on its regular grid; or all of a single source on any points.
-  private func input(_ request: Request) throws -> ConversionInput {
+  /// - Returns: also which dates it lacks, a line for each reason.
+  private func input(_ request: Request) throws -> (ConversionInput, leftOut: [String]) {
     // What has no values has none in the store.
     var data = configuration.data
     data.impute = [:]
     let resources = try RankResources(world, threads: configuration.threads)
     if request.layout == .anemoi, data.variables.isEmpty {
       let source = try wholeSource()
-      return try ConversionInput(
+      let input = try ConversionInput(
         source.openView(key: "data.sources[0]", threads: resources.threads), origin: source.display,
         from: request.start, through: request.end, windowBytes: resources.fieldBytes(data))
+      return (input, dates(input.missingDates, "that the source lacks are marked as missing"))
     }
     // Nothing is read twice, so that nothing need be kept.
-    return try ConversionInput(
-      Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads), from: request.start, through: request.end,
-      windowBytes: resources.fieldBytes(data))
+    let dataset = try Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads)
+    let input = try ConversionInput(
+      dataset, from: request.start, through: request.end, windowBytes: resources.fieldBytes(data))
+    let partial = dataset.leftOutTimes.map { lacking, times in
+      (lacking, times.filter { $0 >= request.start ?? $0 && $0 <= request.end ?? $0 })
+    }
+    let known = Set(partial.flatMap(\.1))
+    let word = request.layout == .fields ? "are left out" : "are marked as missing"
+    return (
+      input,
+      partial.flatMap { dates($1, "that \($0.joined(separator: ", ")) lack\($0.count == 1 ? "s" : "") are left out") }
+        + dates(input.missingDates.filter { !known.contains($0) }, "that no source has \(word)")
+    )
+  }
+
+  /// "5 dates that msl lacks are left out: 2001-01-01 00:00, …"; nothing for none.
+  private func dates(_ dates: [Timestamp], _ what: String) -> [String] {
+    if dates.isEmpty { return [] }
+    let shown = dates.prefix(10).map(\.display).joined(separator: ", ")
+    return ["\(dates.count) date\(dates.count == 1 ? "" : "s") \(what): \(shown)\(dates.count > 10 ? ", …" : "")"]
   }
 
   /// The single source of which all is wanted.

@@ -13,11 +13,20 @@ struct Data: ParsableCommand {
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show what is in a NetCDF file or Zarr folder and how it is understood.")
+      abstract: "Say whether a file or folder is usable, how it is understood and what is in it.",
+      discussion: """
+        The verdict comes first, then each field: what it is read as, or the line of data.sources that maps it. The matches of
+        a pattern are one view. Ends with status 1 if nothing is usable.
+        """)
 
     @Argument(help: "A path, or a quoted pattern such as 'data/*.nc'.") var path: String
+    @OptionGroup var json: JSONOutput
 
-    func run() throws { show(try StoreInspection.text(path)) }
+    func run() throws {
+      let report = try StoreInspection.report(path)
+      try json.write(report.json(), text: report.text)
+      if !report.isUsable { throw ExitCode.failure }
+    }
   }
 
   struct Stats: ParsableCommand {
@@ -105,19 +114,19 @@ extension Data {
     @Option(help: ArgumentHelp("A checkpoint folder whose inputs are looked for.", valueName: "path"))
     var checkpoint: String?
     @Flag(help: "Leave the values unread: metadata and times alone.") var noValues = false
+    @OptionGroup var json: JSONOutput
     @OptionGroup var settings: Settings
     @OptionGroup var ranks: RankOptions
 
     func run() throws {
       let configuration = try settings.load(config)
       let isBad = Mutex(false)
-      try ranks.run { [checkpoint, noValues] world in
+      try ranks.run { [checkpoint, noValues, json] world in
         let findings = try CheckWorkflow(configuration, on: world).run(checkpoint: checkpoint, readsValues: !noValues)
         guard world.rank == 0 else { return }
-        for line in findings.lines { show(line) }
-        for problem in findings.problems { show("problem: \(problem)") }
-        if findings.problems.isEmpty { show("fine") }
-        isBad.withLock { $0 = !findings.problems.isEmpty }
+        let report = CheckReport(findings)
+        try json.write(report.json(), text: report.text)
+        isBad.withLock { $0 = !report.isFine }
       }
       if isBad.withLock({ $0 }) { throw ExitCode.failure }
     }

@@ -25,6 +25,9 @@ public struct ConversionInput {
   /// Fills [fields, points] of a date that isn't missing; dates are best read in ascending order.
   let read: (_ date: Int, UnsafeMutablePointer<Float>) throws -> Void
 
+  /// Dates between the first and the last that the source lacks.
+  public var missingDates: [Timestamp] { missing.sorted().map { dates[$0] } }
+
   var intervalSeconds: Int64 { zip(dates, dates.dropFirst()).map { $1.seconds - $0.seconds }.min() ?? 6 * 3_600 }
 
   /// The same without the dates that the source lacks.

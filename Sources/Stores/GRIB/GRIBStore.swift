@@ -17,6 +17,7 @@ public final class GRIBStore: ArrayStore {
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
   public let notes: [String]
+  public let problems: [String: JigsawError]
   public let reads = ReadCounter()
   private let file: GRIBFile
   private let index: GRIBIndex
@@ -38,10 +39,13 @@ public final class GRIBStore: ArrayStore {
     if catalog.repetitions > 0 {
       notes.append("messages with the same bytes as another are left out: \(catalog.repetitions)")
     }
-    for (name, entry) in catalog.entries.sorted(by: { $0.key < $1.key }) {
-      guard let cell = entry.rivals.keys.min(), let error = try index.rivalry(entry, cell, name, file) else { continue }
-      notes.append("\(error)")
+    var problems: [String: JigsawError] = [:]
+    for (name, entry) in catalog.entries {
+      guard let cell = entry.rivals.keys.min() else { continue }
+      problems[name] = try index.rivalry(entry, cell, name, file)
     }
+    self.problems = problems
+    notes += problems.values.map { "\($0)" }.sorted()
     self.notes = notes
   }
 
