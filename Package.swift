@@ -60,12 +60,15 @@ let package = Package(
       cSettings: [.treatAllWarnings(as: .error)]),
 
     room("Basics", ["CLinux"]),
+    room("Settings", ["Basics", .product(name: "Yams", package: "Yams")]),
     room("Tensors", ["Basics", "CKernels", "COneDNN"]),
     room("Geometry", ["Basics", "Tensors"]),
     room("Communication", ["Basics", "Tensors", "CMPI"]),
     room("Execution", ["Basics", "Tensors", "CKernels"]),
     room("Distribution", ["Basics", "Tensors", "Execution", "Communication"]),
-    room("Models", ["Basics", "CKernels", "Tensors", "Geometry", "Execution", "Communication", "Distribution"]),
+    room(
+      "Models",
+      ["Basics", "Settings", "CKernels", "Tensors", "Geometry", "Execution", "Communication", "Distribution"]),
     room(
       "Stores",
       ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
@@ -96,7 +99,8 @@ let package = Package(
         "training.js", "coastlines.json",
       ].map { .embedInCode("Resources/\($0)") }),
     room(
-      "Configuration", ["Basics", "Tensors", "Datasets", "Models", "Training", .product(name: "Yams", package: "Yams")]),
+      "Configuration",
+      ["Basics", "Settings", "Tensors", "Datasets", "Models", "Training", .product(name: "Yams", package: "Yams")]),
     room(
       "Workflow",
       [

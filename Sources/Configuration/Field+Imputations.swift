@@ -1,5 +1,6 @@
 import Basics
 import Datasets
+import Settings
 import Yams
 
 extension Field {

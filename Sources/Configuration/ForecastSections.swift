@@ -1,3 +1,5 @@
+import Settings
+
 public struct ForecastSection: Section {
   public var leadHours = 120
   public var everyHours = 24

@@ -1,4 +1,5 @@
 import Basics
+import Settings
 import Yams
 
 extension RunConfiguration {

@@ -1,6 +1,7 @@
 import Basics
 import Datasets
 import Models
+import Settings
 import Tensors
 import Training
 
@@ -13,7 +14,7 @@ public struct RunConfiguration: Section {
   public var resume = Resume.never
   public var parallel = ParallelSection()
   public var data = DataSection()
-  public var model = ModelSection()
+  public var model: any ModelSettings = ModelFamilies.all[0].init()
   public var training = TrainingSection()
   public var forecast = ForecastSection()
   public var evaluation = EvaluationSection()
@@ -39,7 +40,7 @@ public struct RunConfiguration: Section {
       "What 'jigsaw train' does with a folder that holds checkpoints; never: refuse; auto: go on from the newest."),
     .section("parallel", \.parallel, "How one model is shared by several ranks (docs/parallel.md)."),
     .section("data", \.data, "Where samples come from and what a sample is."),
-    .section("model", \.model, "WeatherMixer: an MLP-Mixer on patches of the grid (docs/model.md)."),
+    .model("model", \.model, "The model family and its settings."),
     .section("training", \.training, "How the model is trained (docs/training.md)."),
     .section("forecast", \.forecast, "What 'jigsaw forecast' does unless told otherwise."),
     .section("evaluation", \.evaluation, "What 'jigsaw evaluate' computes."),
@@ -157,28 +158,6 @@ public struct DataSection: Section {
     .text(
       "notice", \.notice,
       "What readers of a report must know of these data, for example \"simulated, not observed\"; null: nothing."),
-  ]
-}
-
-public struct ModelSection: Section {
-  public var patch = [2, 4]
-  public var channels = 384
-  public var tokenWidth = 512
-  public var channelWidth = 384
-  public var blocks = 3
-  public var output = ModelDescription.OutputKind.residual
-  public var dropout = 0.0
-
-  public init() {}
-
-  public static let fields: [Field<ModelSection>] = [
-    .integers("patch", \.patch, count: 2, "Rows and columns of grid points in one token; must divide the grid."),
-    .integer("channels", \.channels, 1...1_000_000, "D, the length of a token's latent vector."),
-    .integer("tokenWidth", \.tokenWidth, 1...1_000_000, "H_t, the hidden width of the MLPs that mix tokens."),
-    .integer("channelWidth", \.channelWidth, 1...1_000_000, "H_c, the hidden width of the MLPs that mix channels."),
-    .integer("blocks", \.blocks, 1...1_000, "Mixer blocks in the processor, which is applied once per step."),
-    .choice("output", \.output, "blend: as published; residual: predict the change, scaled by its typical size."),
-    .number("dropout", \.dropout, 0...0.9, "Probability of zeroing in the MLPs during training."),
   ]
 }
 

@@ -37,6 +37,10 @@ public protocol Operation {
   /// default.
   func layers(_ table: ParameterTable) -> [LayerSizes]
 
+  /// Elements of all ranks together that are kept for backward: the result, unless it is another view of memory, and what
+  /// else the operation keeps. The result alone by default.
+  func storedElements(_ table: ParameterTable) -> Int
+
   /// Computes the result and, where `operations.tape` is set, records its backward step there.
   func run(on operations: LocalOperations) throws -> Value
 }
@@ -44,6 +48,7 @@ public protocol Operation {
 extension Operation {
   public var parameters: [ParameterID] { [] }
   public func layers(_ table: ParameterTable) -> [LayerSizes] { [] }
+  public func storedElements(_ table: ParameterTable) -> Int { output(table).shape.count }
 
   /// The result of a dry run: a shape without data.
   public func dryResult(_ table: ParameterTable) -> Value {

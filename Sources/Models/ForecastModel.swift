@@ -13,15 +13,34 @@ public struct ModelInput {
   }
 }
 
+/// Sizes of what a model reads and predicts.
+public struct ModelForm: Sendable, Hashable {
+  /// T, and s.
+  public let tokens, pointsPerToken: Int
+  /// V_out, and V_aux: static fields plus forcings.
+  public let variables, auxiliaries: Int
+
+  public init(tokens: Int, pointsPerToken: Int, variables: Int, auxiliaries: Int) {
+    self.tokens = tokens
+    self.pointsPerToken = pointsPerToken
+    self.variables = variables
+    self.auxiliaries = auxiliaries
+  }
+}
+
 /// A model that steps the atmosphere: encode, process once per step, decode.
 ///
 /// Models are descriptions: they own no memory and know neither files nor ranks. `Operations` decides where and how they
 /// run.
 public protocol ForecastModel: Sendable {
+  var form: ModelForm { get }
   var parameters: ParameterTable { get }
 
   /// The phases of a forward pass, in the order in which they run: what its operations are traced and counted as.
   var phases: [StepPhase] { get }
+
+  /// Its sizes in a few words, for example `D 384, 3 blocks`.
+  var summary: String { get }
 
   /// Into the latent space: [T, B, D].
   func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value
@@ -35,6 +54,8 @@ public protocol ForecastModel: Sendable {
 }
 
 extension ForecastModel {
+  public var phases: [StepPhase] { [.encoder, .processor, .decoder, .output] }
+
   /// The state one step later, or `applications` steps later by latent rollout. `firstApplication` tells the steps of an
   /// auto-regressive rollout apart.
   public func step(
@@ -47,5 +68,24 @@ extension ForecastModel {
       latent = try process(latent, application: firstApplication + application, isTraining: isTraining, operations)
     }
     return try decode(latent, encoded: encoded, input: input, operations)
+  }
+
+  /// One step without data, for operations that count or plan.
+  public func dryStep(_ operations: any Operations, batch: Int = 1, isTraining: Bool = false) throws {
+    func dry(_ fields: Int) -> Value {
+      let shape = ValueShape(rows: form.tokens, batch: batch, columns: form.pointsPerToken * fields)
+      return Value(shape: shape, groups: form.pointsPerToken, data: nil, requiresGradient: false)
+    }
+    let auxiliary = form.auxiliaries > 0 ? dry(form.auxiliaries) : nil
+    _ = try step(ModelInput(state: dry(form.variables), auxiliary: auxiliary), isTraining: isTraining, operations)
+  }
+
+  /// Floating-point operations of all matrix products in one step of one sample, counted by a dry run.
+  public var forwardFLOPs: Int {
+    get throws {
+      let counting = CountingOperations(parameters)
+      try dryStep(counting)
+      return counting.productFLOPs
+    }
   }
 }

@@ -2,69 +2,83 @@ import Basics
 import Tensors
 
 /// Everything that defines a model's computation, as stored in checkpoints: enough to build it again.
-public struct ModelDescription: Sendable, Hashable, Codable {
-  public enum OutputKind: String, Sendable, Hashable, Codable, CaseIterable {
-    /// A learned blend of decoded field and input (as published).
-    case blend
-    /// The decoder predicts the change over one step, in units of each variable's typical change.
-    case residual
-  }
+public struct ModelDescription: Sendable, Hashable {
+  public var settings: any ModelSettings
+  public var fields: ModelFields
 
-  public var gridRows, gridColumns: Int
-  public var patchRows, patchColumns: Int
-  public var variables, auxiliaries: Int
-  public var channels, tokenWidth, channelWidth, blocks: Int
-  public var output: OutputKind
-  /// For residual output: deviation of each variable's change over one step, in normalised units.
-  public var residualScale: [Float]
-  public var dropout: Float
-
-  public init(
-    gridRows: Int, gridColumns: Int, patchRows: Int, patchColumns: Int, variables: Int, auxiliaries: Int,
-    channels: Int, tokenWidth: Int, channelWidth: Int, blocks: Int, output: OutputKind, residualScale: [Float],
-    dropout: Float
-  ) {
-    self.gridRows = gridRows
-    self.gridColumns = gridColumns
-    self.patchRows = patchRows
-    self.patchColumns = patchColumns
-    self.variables = variables
-    self.auxiliaries = auxiliaries
-    self.channels = channels
-    self.tokenWidth = tokenWidth
-    self.channelWidth = channelWidth
-    self.blocks = blocks
-    self.output = output
-    self.residualScale = residualScale
-    self.dropout = dropout
+  public init(_ settings: any ModelSettings, _ fields: ModelFields) {
+    self.settings = settings
+    self.fields = fields
   }
 
   /// How its fields are cut into tokens.
-  /// - Throws: when the patch doesn't divide the grid, naming patches that do.
-  public func tiling(place: String = "model.patch") throws -> Tiling {
-    guard
-      let tiling = Tiling(rows: gridRows, columns: gridColumns, tileRows: patchRows, tileColumns: patchColumns)
-    else {
-      func divisors(_ n: Int) -> String { (1...n).filter { n % $0 == 0 }.map(String.init).joined(separator: ", ") }
-      throw JigsawError(
-        place, "doesn't divide the grid", expected: "a patch that divides \(gridRows) × \(gridColumns)",
-        found: "\(patchRows) × \(patchColumns)",
-        remedy: "choose rows among \(divisors(gridRows)) and columns among \(divisors(gridColumns))")
-    }
-    return tiling
-  }
+  /// - Throws: when the settings don't fit the grid.
+  public func tiling() throws -> Tiling { try settings.tiling(fields) }
 
   /// The model itself.
-  public func makeModel() throws -> WeatherMixer {
-    let tiling = try tiling()
-    let sizes = WeatherMixer.Sizes(
-      tokens: tiling.tokens, pointsPerToken: tiling.pointsPerToken, variables: variables, auxiliaries: auxiliaries,
-      channels: channels, tokenWidth: tokenWidth, channelWidth: channelWidth, blocks: blocks)
-    let head: WeatherMixer.Output =
-      switch output {
-      case .blend: .blend
-      case .residual: .residual(scale: residualScale)
-      }
-    return WeatherMixer(sizes, output: head, dropoutProbability: dropout)
+  public func makeModel() throws -> any ForecastModel { try settings.makeModel(fields) }
+
+  /// What doesn't fit together, if anything: the key of a damaged manifest.
+  public var contradiction: String? {
+    let sizes = 1...1_000_000
+    guard sizes.contains(fields.gridRows), sizes.contains(fields.gridColumns) else { return "grid" }
+    guard sizes.contains(fields.variables), sizes.contains(fields.auxiliaries + 1) else { return "model" }
+    if let key = settings.impossibleKey { return "model.\(key)" }
+    guard fields.tendencyScale.count == fields.variables else { return "model.tendencyScale" }
+    guard (try? tiling()) != nil else { return "model.patch" }
+    return nil
   }
+
+  public static func == (a: ModelDescription, b: ModelDescription) -> Bool {
+    a.fields == b.fields && a.settings.isEqual(to: b.settings)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(fields)
+    settings.hash(into: &hasher)
+  }
+}
+
+extension ModelDescription: Codable {
+  private enum Key: String, CodingKey {
+    case family, settings, gridRows, gridColumns, variables, auxiliaries, tendencyScale
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(settings.family, forKey: .family)
+    try container.encode(settings, forKey: .settings)
+    try container.encode(fields.gridRows, forKey: .gridRows)
+    try container.encode(fields.gridColumns, forKey: .gridColumns)
+    try container.encode(fields.variables, forKey: .variables)
+    try container.encode(fields.auxiliaries, forKey: .auxiliaries)
+    try container.encode(fields.tendencyScale, forKey: .tendencyScale)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    let variables = try container.decode(Int.self, forKey: .variables)
+    func fields(_ tendencyScale: [Float]) throws -> ModelFields {
+      ModelFields(
+        gridRows: try container.decode(Int.self, forKey: .gridRows),
+        gridColumns: try container.decode(Int.self, forKey: .gridColumns), variables: variables,
+        auxiliaries: try container.decode(Int.self, forKey: .auxiliaries), tendencyScale: tendencyScale)
+    }
+    guard let family = try container.decodeIfPresent(String.self, forKey: .family) else {
+      // Checkpoints that name no family hold the only one there was.
+      let stored = try WeatherMixerSettings.Unnamed(from: decoder)
+      self.init(stored.settings, try fields(stored.tendencyScale(variables: variables)))
+      return
+    }
+    guard let type = ModelFamilies.named(family) else {
+      throw UnknownModelFamily(name: family)
+    }
+    self.init(
+      try container.decode(type, forKey: .settings), try fields(container.decode([Float].self, forKey: .tendencyScale)))
+  }
+}
+
+/// A checkpoint is of a family that this version doesn't have.
+public struct UnknownModelFamily: Error {
+  public let name: String
 }

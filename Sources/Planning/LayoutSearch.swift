@@ -10,7 +10,7 @@ import Models
 public struct LayoutSearch: Sendable {
   /// What is trained, whatever the layout.
   public struct Job: Sendable {
-    public var model: WeatherMixer
+    public var model: any ForecastModel
     /// Of one instance, and what else is the same in all layouts; its mesh is not looked at.
     public var layout: Layout
     /// Samples of an update over all replicas, to be kept; nil: batch and accumulation are kept instead.
@@ -18,7 +18,7 @@ public struct LayoutSearch: Sendable {
     /// Whether as many frames are read ahead as memory allows, in place of the layout's.
     public var readsAhead = false
 
-    public init(model: WeatherMixer, layout: Layout) {
+    public init(model: any ForecastModel, layout: Layout) {
       self.model = model
       self.layout = layout
     }
@@ -101,7 +101,7 @@ public struct LayoutSearch: Sendable {
     for instance in 1...min(ranks, largestInstance) where ranks % instance == 0 {
       for domain in 1...instance where instance % domain == 0 {
         let (replica, tensor) = (ranks / instance, instance / domain)
-        guard domain <= job.model.sizes.tokens, tensor <= job.model.sizes.variables,
+        guard domain <= job.model.form.tokens, tensor <= job.model.form.variables,
           var layout = layout(on: Mesh(replica: replica, domain: domain, tensor: tensor))
         else { continue }
         layout.checkpointsActivations = false

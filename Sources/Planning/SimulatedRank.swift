@@ -65,7 +65,7 @@ final class SimulatedRank {
     context.pace = Pace(bytesPerSecond: world.neighbourBytesPerSecond, peak: machine.peakFLOPsPerSecond)
     if layout.storedBytesPerFrame > 0 {
       loader = VirtualLoader(
-        own, rank, machine, layout, simulator.tiling, fields: simulator.description.variables)
+        own, rank, machine, layout, simulator.tiling, fields: simulator.description.fields.variables)
       frames = []
     } else {
       loader = nil
@@ -142,7 +142,7 @@ final class SimulatedRank {
   /// What the rank holds at the end of an update, and has held since its peak: pools keep what they have.
   private var memory: RankMemory {
     var memory = RankMemory()
-    let (tiling, fields) = (simulator.tiling, simulator.description)
+    let (tiling, fields) = (simulator.tiling, simulator.description.fields)
     memory.weights = rank.parameters.values.byteCount
     memory.gradients = rank.parameters.gradients.byteCount
     memory.optimizer =

@@ -14,10 +14,10 @@ struct StepEstimate: Sendable {
   /// Weights, gradients and optimiser; values that backward needs, by the formulas of docs/parallel.md.
   let memoryBytes: Int
 
-  init(_ layout: Layout, _ model: WeatherMixer, _ machine: MachineModel) throws {
+  init(_ layout: Layout, _ model: any ForecastModel, _ machine: MachineModel) throws {
     let mesh = layout.mesh
     let passes = Double(layout.accumulation * layout.rolloutSteps)
-    let products = ProductTimes(mesh, model.parameters, machine, again: layout.checkpointsActivations)
+    let products = LayerEstimate(mesh, model.parameters, machine, again: layout.checkpointsActivations)
     try model.dryStep(products, batch: layout.batch, isTraining: true)
     let own = Double(model.parameters.elementCount) / Double(mesh.instance)
 
@@ -46,21 +46,22 @@ struct StepEstimate: Sendable {
 
     let ofOptimizer = layout.averagesWeights ? 3.0 : 2
     let state = (2 + ofOptimizer / (layout.splitsOptimizer ? replicas : 1)) * own
-    let s = model.sizes
-    let (tokens, channels) = (Double(s.tokens * layout.batch), Double(s.channels))
-    let block =
-      tokens * (2 * channels + Double(s.channelWidth)) + Double(layout.batch * s.channels * s.tokenWidth)
-    let blocks = Double(s.blocks)
-    let kept = layout.checkpointsActivations ? block + blocks * tokens * channels : blocks * block
-    let around = tokens * (2 * channels + Double(s.pointsPerToken * (5 * s.variables + s.auxiliaries)))
-    memoryBytes = Int(4 * (state + (kept + around) / Double(mesh.instance)))
+    let form = model.form
+    // Inputs, the target and the gradient of the prediction.
+    let frames = form.tokens * layout.batch * form.pointsPerToken * (3 * form.variables + form.auxiliaries)
+    memoryBytes = Int(4 * (state + Double(products.storedElements + frames) / Double(mesh.instance)))
   }
 }
 
-/// A dry run that adds up what one rank's products take, each as one product of the rank's share.
-private final class ProductTimes: Operations {
+/// A dry run that adds up what one rank's products take, each as one product of the rank's share, and what the instance
+/// keeps for backward.
+private final class LayerEstimate: Operations {
   var tape: Tape?
   private(set) var seconds = 0.0
+  /// Elements. Where segments are computed again, their results and what the largest one keeps.
+  var storedElements: Int { stored + largestSegment }
+  private var stored = 0
+  private var largestSegment = 0
   private let mesh: Mesh
   private let table: ParameterTable
   private let machine: MachineModel
@@ -95,15 +96,20 @@ private final class ProductTimes: Operations {
       addLayer(
         rows: layer.rows, inputs: layer.inputs, outputs: layer.outputs, needsInputGradient: layer.needsInputGradient)
     }
+    stored += operation.storedElements(table)
     return operation.dryResult(table)
   }
 
   func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws -> Value {
-    if again {
-      isAgain = true
-      defer { isAgain = false }
-      _ = try body(x)
-    }
-    return try body(x)
+    guard again else { return try body(x) }
+    let before = stored
+    isAgain = true
+    _ = try body(x)
+    isAgain = false
+    stored = before
+    let y = try body(x)
+    largestSegment = max(largestSegment, stored - before)
+    stored = before + y.shape.count
+    return y
   }
 }

@@ -18,7 +18,7 @@ public struct TrainingSimulator: Predictor {
     case mesh
   }
 
-  let model: WeatherMixer
+  let model: any ForecastModel
   let tiling: Tiling
   let description: ModelDescription
   /// States kept when back-propagating through several steps.
@@ -113,7 +113,7 @@ public struct TrainingSimulator: Predictor {
     let mesh = layout.mesh
     _ = try Mesh(
       ranks: mesh.count, domain: mesh.domain, tensor: mesh.tensor, tokens: tiling.tokens,
-      fields: description.variables)
+      fields: description.fields.variables)
     func require(_ name: String, _ value: Double, _ isFine: Bool, _ expected: String) throws {
       if isFine { return }
       throw JigsawError("plan", "can't simulate such a \(name)", expected: expected, found: "\(value)")
@@ -153,10 +153,10 @@ public struct TrainingSimulator: Predictor {
     return StepRunner(
       model: model, rank: rank,
       weights: LossWeights(
-        rows: rank.compute.zeros([tiling.fieldSize]), columns: rank.compute.zeros([description.variables])),
+        rows: rank.compute.zeros([tiling.fieldSize]), columns: rank.compute.zeros([description.fields.variables])),
       // Never computed, so any will do.
       auxiliary: AuxiliaryFields(
-        grid: grid, statics: [], forcings: Array(repeating: .insolation, count: description.auxiliaries)),
+        grid: grid, statics: [], forcings: Array(repeating: .insolation, count: description.fields.auxiliaries)),
       tiling: tiling, stepHours: 6, slots: storedStates)
   }
 

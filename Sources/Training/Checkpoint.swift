@@ -110,21 +110,15 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
 
   /// What doesn't fit together, if anything: a damaged manifest must not be computed with.
   var contradiction: String? {
-    let sizes = [model.channels, model.tokenWidth, model.channelWidth, model.variables]
-    guard sizes.allSatisfy({ (1...1_000_000).contains($0) }) else { return "model" }
-    guard (1...1_000).contains(model.blocks) else { return "model.blocks" }
-    guard grid.rows > 1, grid.columns > 0, model.gridRows == grid.rows, model.gridColumns == grid.columns else {
+    if let key = model.contradiction { return key }
+    let fields = model.fields
+    guard grid.rows > 1, grid.columns > 0, fields.gridRows == grid.rows, fields.gridColumns == grid.columns else {
       return "grid"
     }
-    guard (try? model.tiling()) != nil else { return "model.patch" }
-    guard channels.count == model.variables, Set(channels.map(\.channel)).count == channels.count,
+    guard channels.count == fields.variables, Set(channels.map(\.channel)).count == channels.count,
       channels.allSatisfy({ $0.statistics.isUsable })
     else { return "channels" }
-    guard staticFields.count + forcings.count == model.auxiliaries else { return "staticFields" }
-    guard model.residualScale.count == (model.output == .residual ? model.variables : 0) else {
-      return "model.residualScale"
-    }
-    guard (0..<1).contains(model.dropout) else { return "model.dropout" }
+    guard staticFields.count + forcings.count == fields.auxiliaries else { return "staticFields" }
     guard (1...8_760).contains(stepHours) else { return "stepHours" }
     guard [progress.update, progress.samples, progress.samplesPerEpoch].allSatisfy({ (0...1 << 50).contains($0) })
     else { return "progress" }
@@ -187,6 +181,11 @@ public struct Checkpoint: Sendable {
     }
     do {
       manifest = try JSONDecoder().decode(CheckpointManifest.self, from: Data(bytes))
+    } catch let unknown as UnknownModelFamily {
+      throw JigsawError(
+        file, "is of a model family that this version doesn't have",
+        expected: ModelFamilies.names.joined(separator: ", "), found: unknown.name,
+        remedy: "load it with the version of jigsaw that wrote it")
     } catch {
       throw JigsawError(
         file, "can't be read as the manifest of a checkpoint",

@@ -92,7 +92,8 @@ struct BenchRecorder {
   ///
   /// - Parameter peak: of this rank, FLOP/s.
   func report(
-    _ model: WeatherMixer, _ rank: ModelRank, _ configuration: RunConfiguration, grid: LatLonGrid, peak: Double
+    _ model: any ForecastModel, _ rank: ModelRank, _ configuration: RunConfiguration,
+    _ description: ModelDescription, peak: Double
   ) throws -> BenchStepReport {
     let counters = rank.compute.pool.counters
     let steps = Double(seconds.count)
@@ -117,13 +118,11 @@ struct BenchRecorder {
     let rest = max(0, values[0] - phases.reduce(0) { $0 + $1.seconds })
     phases.append(BenchStepReport.Phase(name: BenchPhase.other, seconds: rest))
     let last = Array(values.suffix(4))
-    let settings = configuration.model
     return BenchStepReport(
       kind: isForecast ? "forecast" : "training", version: jigsawVersion, host: Machine.hostName,
       processor: Machine.processorName, kernels: Compute.kernelSet, products: rank.compute.backend.name,
       ranks: world.size, threads: rank.compute.team.count, mesh: "\(rank.context.mesh)",
-      model: BenchStepReport.Model(
-        model, grid: (grid.rows, grid.columns), patch: settings.patch, output: settings.output),
+      model: BenchStepReport.Model(model, description),
       samplesPerStep: batch * rank.context.mesh.replica, steps: seconds.count, secondsPerStep: values[0],
       ownSeconds: seconds, peakFLOPsPerSecond: try world.allReduce([peak])[0], phases: phases,
       losses: isForecast ? [] : losses, poolAllocationsPerStep: last[0], pageFaultsPerStep: last[1],
@@ -147,7 +146,7 @@ extension [Trace.Span] {
 private struct StepCosts {
   private var costs: [String: Work] = [:]
 
-  init(_ model: WeatherMixer, _ rank: ModelRank, batch: Int, averages: Bool, _ isForecast: Bool) throws {
+  init(_ model: any ForecastModel, _ rank: ModelRank, batch: Int, averages: Bool, _ isForecast: Bool) throws {
     let counting = CountingOperations(model.parameters)
     try model.dryStep(counting, batch: batch)
     let replicas = rank.context.mesh.replica
@@ -159,11 +158,11 @@ private struct StepCosts {
       set(phase.forward, counting.forward[phase])
       set(phase.backward, counting.backward[phase])
     }
-    let (sizes, count) = (model.sizes, model.parameters.elementCount)
+    let (form, count) = (model.form, model.parameters.elementCount)
     // Prediction and target are read, the gradient is written.
     set(
       StepPhase.loss.forward,
-      .init(elements: 3 * batch * sizes.tokens * sizes.pointsPerToken * sizes.variables))
+      .init(elements: 3 * batch * form.tokens * form.pointsPerToken * form.variables))
     set(BenchPhase.norm, .init(elements: count))
     // Weight, two moments and the average are read and written, the gradient is read and cleared.
     set(BenchPhase.optimizer, .init(elements: count * (averages ? 10 : 8)))

@@ -1,6 +1,6 @@
 import Basics
 
-/// Products of the layers of WeatherMixer: C [m, n] = A·B with sums over k.
+/// Products of linear layers: C [m, n] = A·B with sums over k.
 struct ProductSize {
   let m, n, k: Int
   /// As in `MachineRates.Product`.

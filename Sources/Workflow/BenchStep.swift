@@ -111,7 +111,7 @@ public struct BenchStep {
     // A forecast's steps follow each other with the same weights.
     if request.isForecast { try rank.whileWeightsStay(uses: steps, measure) } else { try measure() }
     return try recorder.report(
-      model, rank, configuration, grid: grid, peak: peak)
+      model, rank, configuration, description, peak: peak)
   }
 
   // MARK: Steps

@@ -21,22 +21,24 @@ public struct BenchStepReport: Codable, Sendable {
   }
 
   public struct Model: Codable, Sendable {
-    public var grid, patch: [Int]
-    public var variables, auxiliaries, channels, tokenWidth, channelWidth, blocks: Int
-    public var output: String
-    public var tokens, parameters: Int
+    public var family: String
+    /// The family's settings, as text.
+    public var settings: [String: String]
+    public var grid: [Int]
+    public var variables, auxiliaries, tokens, parameters: Int
+    /// For people: `WeatherMixer on 32 × 64, 20 fields and 8 more, patch [2, 4], …`.
+    public var text: String
 
-    init(
-      _ model: WeatherMixer, grid: (rows: Int, columns: Int), patch: [Int], output: ModelDescription.OutputKind
-    ) {
-      let sizes = model.sizes
-      self.grid = [grid.rows, grid.columns]
-      self.patch = patch
-      (variables, auxiliaries, channels) = (sizes.variables, sizes.auxiliaries, sizes.channels)
-      (tokenWidth, channelWidth, blocks) = (sizes.tokenWidth, sizes.channelWidth, sizes.blocks)
-      self.output = output.rawValue
-      tokens = sizes.tokens
+    init(_ model: any ForecastModel, _ description: ModelDescription) {
+      let (settings, fields) = (description.settings, description.fields)
+      family = settings.family
+      self.settings = Dictionary(uniqueKeysWithValues: settings.entries.map { ($0.key, $0.value) })
+      grid = [fields.gridRows, fields.gridColumns]
+      (variables, auxiliaries, tokens) = (fields.variables, fields.auxiliaries, model.form.tokens)
       parameters = model.parameters.elementCount
+      text =
+        "\(settings.title) on \(grid[0]) × \(grid[1]), \(variables) fields and \(auxiliaries) more, "
+        + "\(settings.text), \(tokens) tokens: \(fixed(Double(parameters) * 1e-6, 2)) M parameters"
     }
   }
 
@@ -113,13 +115,9 @@ public struct BenchStepReport: Codable, Sendable {
       columns.remove(at: index)
       for row in rows.indices { rows[row].remove(at: index) }
     }
-    let m = model
     func count(_ n: Int, _ thing: String) -> String { "\(n) \(thing)\(n == 1 ? "" : "s")" }
     return """
-      \(kind) of WeatherMixer on \(m.grid[0]) × \(m.grid[1]), \(m.variables) fields and \(m.auxiliaries) more, patch \
-      \(m.patch[0]) × \(m.patch[1]) (\(m.tokens) tokens), D \(m.channels), H_t \(m.tokenWidth), H_c \(m.channelWidth), \
-      \(count(m.blocks, "block")), \(m.output): \(fixed(Double(m.parameters) * 1e-6, 2)) M parameters, \
-      \(count(samplesPerStep, "sample")) per step
+      \(kind) of \(model.text), \(count(samplesPerStep, "sample")) per step
       \(processor), \(count(ranks, "rank")) (\(mesh)) of \(count(threads, "thread")), \
       \(kernels) kernels, \(products)
 

@@ -45,9 +45,7 @@ public struct CheckpointReport: JSONReport {
     let m = manifest
     var lines = [
       "\(path)  \(m.format), written by jigsaw \(m.version)",
-      "  model: WeatherMixer, \(m.parameterCount) parameters, patch \(m.model.patchRows) × \(m.model.patchColumns), "
-        + "D \(m.model.channels), H_t \(m.model.tokenWidth), H_c \(m.model.channelWidth), \(m.model.blocks) blocks, "
-        + "output \(m.model.output.rawValue)",
+      "  model: \(m.model.settings.title), \(m.parameterCount) parameters, \(m.model.settings.text)",
       "  grid: \(m.grid.summary)",
       "  step: \(m.stepHours) h; trained on \(m.trainingStart) … \(m.trainingEnd)",
       "  progress: update \(m.progress.update), \(m.progress.samples) samples (epoch "

@@ -129,7 +129,8 @@ public struct ForecastWorkflow {
     let contents = try ForecastContents(
       grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
       source:
-        "Jigsaw \(jigsawVersion), WeatherMixer with \(manifest.parameterCount) parameters, update \(manifest.progress.update)",
+        "Jigsaw \(jigsawVersion), \(manifest.model.settings.title) with \(manifest.parameterCount) parameters, "
+        + "update \(manifest.progress.update)",
       lineage: lineage)
     let target = try ForecastTarget(output, configuration.forecast, count: initialTimes.count)
     let bands = try target.bands(rank.context.mesh)

@@ -238,12 +238,11 @@ enum Ingredients {
   static func description(
     _ configuration: RunConfiguration, grid: LatLonGrid, variables: Int, statics: Int, tendencyScale: [Float]
   ) throws -> ModelDescription {
-    let model = configuration.model
     let description = ModelDescription(
-      gridRows: grid.rows, gridColumns: grid.columns, patchRows: model.patch[0], patchColumns: model.patch[1],
-      variables: variables, auxiliaries: statics + configuration.data.forcings.count, channels: model.channels,
-      tokenWidth: model.tokenWidth, channelWidth: model.channelWidth, blocks: model.blocks, output: model.output,
-      residualScale: model.output == .residual ? tendencyScale : [], dropout: Float(model.dropout))
+      configuration.model,
+      ModelFields(
+        gridRows: grid.rows, gridColumns: grid.columns, variables: variables,
+        auxiliaries: statics + configuration.data.forcings.count, tendencyScale: tendencyScale))
     _ = try description.tiling()
     return description
   }

@@ -59,7 +59,7 @@ public enum InspectWorkflow {
         + "\(plan.totalUpdates) updates",
     ]
     lines.append(
-      "  model: \(plan.model.parameters.elementCount) parameters, \(plan.model.sizes.tokens) tokens, "
+      "  model: \(plan.model.parameters.elementCount) parameters, \(plan.model.form.tokens) tokens, "
         + "\(significant(Double(try plan.model.forwardFLOPs) / 1e9)) GFLOP forward per sample")
     lines += dataset.normalizations.map { "  note: \($0)" }
     lines += warnings.map { "  \($0)" }
@@ -96,7 +96,7 @@ extension InspectWorkflow {
     let checkpoint = try Checkpoint(path)
     let model = try checkpoint.manifest.model.makeModel()
     let mesh = try Mesh(
-      ranks: domain * tensor, domain: domain, tensor: tensor, tokens: model.sizes.tokens, fields: model.sizes.variables)
+      ranks: domain * tensor, domain: domain, tensor: tensor, tokens: model.form.tokens, fields: model.form.variables)
     let plan = try ParallelPlan.make(mesh, model.parameters) { try model.dryStep($0, isTraining: true) }
     let isResumable = try checkpoint.checkComplete(model.parameters)
     // Weights and gradients; two moments and the average if training goes on.

@@ -19,12 +19,9 @@ extension PlanReport {
   }
 
   public var text: String {
-    let m = model
     var parts = [
       """
-      WeatherMixer on \(m.grid[0]) × \(m.grid[1]), \(m.variables) fields and \(m.auxiliaries) more, patch \(m.patch[0]) × \
-      \(m.patch[1]) (\(m.tokens) tokens), D \(m.channels), H_t \(m.tokenWidth), H_c \(m.channelWidth), \(m.blocks) \
-      blocks, \(m.output): \(fixed(Double(m.parameters) * 1e-6, 2)) M parameters
+      \(model.text)
       \(machine.name): \(machine.summary); a rank is \(machine.rank), \(machine.precision) products
       """
     ]

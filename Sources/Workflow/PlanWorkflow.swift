@@ -60,14 +60,12 @@ public struct PlanWorkflow {
   /// What is trained, as the configuration and its data say, on a machine.
   struct Problem {
     let description: ModelDescription
-    let model: WeatherMixer
+    let model: any ForecastModel
     let samplesPerEpoch: Int?
     var search: LayoutSearch
 
     var report: BenchStepReport.Model {
-      BenchStepReport.Model(
-        model, grid: (description.gridRows, description.gridColumns),
-        patch: [description.patchRows, description.patchColumns], output: description.output)
+      BenchStepReport.Model(model, description)
     }
   }
 
@@ -90,7 +88,8 @@ public struct PlanWorkflow {
     layout.splitsOptimizer = parallel.splitOptimizer
     if request.reads {
       layout.storedBytesPerFrame =
-        description.gridRows * description.gridColumns * description.variables * ElementType.float32.byteCount
+        description.fields.gridRows * description.fields.gridColumns * description.fields.variables
+        * ElementType.float32.byteCount
     }
     let machine = try PlannedMachine.open(
       request.machine, precision: request.precision ?? configuration.precision.rawValue,

@@ -105,12 +105,12 @@ struct RankResources {
 extension Ingredients {
   /// This rank's share of a model.
   static func rank(
-    _ parallel: ParallelSection, _ model: WeatherMixer, batch: Int, _ world: any Communicator,
+    _ parallel: ParallelSection, _ model: any ForecastModel, batch: Int, _ world: any Communicator,
     _ resources: RankResources, products: any ProductBackend
   ) throws -> ModelRank {
-    let sizes = model.sizes
+    let form = model.form
     let mesh = try Mesh(
-      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: sizes.tokens, fields: sizes.variables
+      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: form.tokens, fields: form.variables
     )
     return try ModelRank(
       RankContext(mesh, world),

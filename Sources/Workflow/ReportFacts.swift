@@ -15,7 +15,7 @@ struct ReportFacts {
     var parts: [String] = []
     if let manifest {
       parts.append(
-        "WeatherMixer with \(ReportFacts.count(manifest.parameterCount)) parameters")
+        "\(manifest.model.settings.title) with \(ReportFacts.count(manifest.parameterCount)) parameters")
       parts.append("\(manifest.channels.count) fields on \(manifest.grid.rows) × \(manifest.grid.columns) points")
       parts.append("steps of \(manifest.stepHours) h")
     } else {
@@ -44,7 +44,7 @@ struct ReportFacts {
     }
     if let manifest {
       figures.append(
-        .init(ReportFacts.count(manifest.parameterCount), "parameters", detail: "\(manifest.model.blocks) mixer blocks")
+        .init(ReportFacts.count(manifest.parameterCount), "parameters", detail: manifest.model.settings.title)
       )
     }
     if let updates = contents.training?.updates, let last = updates.update.last {
@@ -70,8 +70,7 @@ struct ReportFacts {
       facts.append(
         .init(
           "Model",
-          "WeatherMixer, patch \(model.patchRows) × \(model.patchColumns), D \(model.channels), H_t \(model.tokenWidth), "
-            + "H_c \(model.channelWidth), \(model.blocks) blocks, output \(model.output.rawValue)"))
+          "\(model.settings.title), \(model.settings.text)"))
       facts.append(.init("Grid", manifest.grid.summary))
       facts.append(
         .init(

@@ -11,14 +11,12 @@ import Training
 /// What a training tells at its start and at its end.
 extension TrainWorkflow {
   func introduce(
-    _ model: WeatherMixer, _ dataset: FieldDataset, _ rank: ModelRank, flops: Int, peak: Double, samples: Int,
+    _ model: any ForecastModel, _ dataset: FieldDataset, _ rank: ModelRank, flops: Int, peak: Double, samples: Int,
     _ checkpoint: Checkpoint?
   ) {
-    let sizes = model.sizes
     console.say(
-      "model: WeatherMixer, \(fixed(Double(model.parameters.elementCount) / 1e6, 2)) M parameters, \(sizes.tokens) tokens "
-        + "of \(sizes.pointsPerToken) points, D \(sizes.channels), \(sizes.blocks) blocks, "
-        + "\(significant(Double(flops) / 1e9)) GFLOP forward")
+      "model: \(configuration.model.title), \(fixed(Double(model.parameters.elementCount) / 1e6, 2)) M parameters, "
+        + "\(model.summary), \(significant(Double(flops) / 1e9)) GFLOP forward")
     console.say(
       "data: \(dataset.channels.count) fields on \(dataset.grid.summary), \(samples) training samples; "
         + "\(dataset.staticChannels.count) static fields, \(configuration.data.forcings.count) forcings")

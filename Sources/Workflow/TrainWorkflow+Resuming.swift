@@ -28,21 +28,14 @@ extension TrainWorkflow {
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", dataset.grid.summary, found.grid.summary, article: "another")
     }
-    let model = try Ingredients.description(configuration, dataset, tendencyScale: found.model.residualScale)
-    let sizes = zip(TrainWorkflow.sizes(model), TrainWorkflow.sizes(found.model)).filter { $0 != $1 }
-    try checkpoint.requireSame(
-      "model", list(sizes.map(\.0)), list(sizes.map(\.1)), article: "another")
+    let model = try Ingredients.description(configuration, dataset, tendencyScale: found.model.fields.tendencyScale)
+    try checkpoint.requireSame("model family", model.settings.family, found.model.settings.family, article: "another")
+    let different = zip(model.settings.entries, found.model.settings.entries).filter { $0 != $1 }
+    func words(_ entries: [(key: String, value: String)]) -> String { list(entries.map { "\($0.key) \($0.value)" }) }
+    try checkpoint.requireSame("model", words(different.map(\.0)), words(different.map(\.1)), article: "another")
     try checkpoint.requireSame(
       "set of training samples", "\(samples) samples", "\(found.progress.samplesPerEpoch) samples", article: "another")
     try checkpoint.requireSame("seed", "\(configuration.seed)", "\(found.progress.seed)", article: "another")
-  }
-
-  private static func sizes(_ model: ModelDescription) -> [String] {
-    [
-      "patch \(model.patchRows) × \(model.patchColumns)", "channels \(model.channels)",
-      "tokenWidth \(model.tokenWidth)", "channelWidth \(model.channelWidth)", "blocks \(model.blocks)",
-      "output \(model.output.rawValue)", "dropout \(model.dropout)",
-    ]
   }
 
   /// What fields were normalised with must be the same. Data that have changed without that are told of.

@@ -18,7 +18,7 @@ extension TrainWorkflow {
     let schedule: LearningRateSchedule
     let optimizer: Optimizer.Options
     /// Of the right sizes; what depends on statistics is left at 1.
-    let model: WeatherMixer
+    let model: any ForecastModel
   }
 
   /// - Parameters:
@@ -52,15 +52,15 @@ extension TrainWorkflow {
       model: model)
   }
 
-  func checkMesh(_ model: WeatherMixer) throws {
+  func checkMesh(_ model: any ForecastModel) throws {
     let parallel = configuration.parallel
     _ = try Mesh(
-      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: model.sizes.tokens,
-      fields: model.sizes.variables)
+      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: model.form.tokens,
+      fields: model.form.variables)
   }
 
   /// Parameters, gradients and the optimiser's two moments, and the moving average, must at least fit.
-  func checkMemory(_ model: WeatherMixer, replicas: Int, localRanks: Int) throws {
+  func checkMemory(_ model: any ForecastModel, replicas: Int, localRanks: Int) throws {
     let ofOptimizer = configuration.training.averageDecay > 0 ? 3.0 : 2.0
     let copies = 2 + ofOptimizer / Double(configuration.parallel.splitOptimizer ? replicas : 1)
     let ranks = configuration.parallel.domain * configuration.parallel.tensor

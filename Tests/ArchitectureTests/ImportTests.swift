@@ -5,7 +5,7 @@ import Testing
 @Suite struct ImportTests {
   /// From the ground up.
   static let floors = [
-    "CKernels", "COneDNN", "CNetCDF", "CECCodes", "CBlosc", "CZlib", "CZstd", "CMPI", "Basics", "Tensors",
+    "CKernels", "COneDNN", "CNetCDF", "CECCodes", "CBlosc", "CZlib", "CZstd", "CMPI", "Basics", "Settings", "Tensors",
     "Geometry",
     "Communication",
     "Execution",

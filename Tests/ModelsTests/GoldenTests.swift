@@ -13,7 +13,7 @@ import Training
 struct Golden {
   let file: Safetensors.File
   let description: ModelDescription
-  let model: WeatherMixer
+  let model: any ForecastModel
   let tiling: Tiling
   let compute: Compute
   let rank: ModelRank
@@ -33,10 +33,13 @@ struct Golden {
     let s = try JSONDecoder().decode(Sizes.self, from: Data(file.metadata["sizes"]!.utf8))
     let isResidual = file.metadata["residual"] == "true"
     description = ModelDescription(
-      gridRows: s.grid[0], gridColumns: s.grid[1], patchRows: s.patch[0], patchColumns: s.patch[1],
-      variables: s.variables, auxiliaries: s.auxiliaries, channels: s.channels, tokenWidth: s.token_width,
-      channelWidth: s.channel_width, blocks: s.blocks, output: isResidual ? .residual : .blend,
-      residualScale: isResidual ? try file.floats("residual_scale") : [], dropout: 0)
+      WeatherMixerSettings(
+        patch: s.patch, channels: s.channels, tokenWidth: s.token_width, channelWidth: s.channel_width,
+        blocks: s.blocks, output: isResidual ? .residual : .blend),
+      ModelFields(
+        gridRows: s.grid[0], gridColumns: s.grid[1], variables: s.variables, auxiliaries: s.auxiliaries,
+        tendencyScale: isResidual
+          ? try file.floats("residual_scale") : [Float](repeating: 1, count: s.variables)))
     model = try description.makeModel()
     tiling = try description.tiling()
     compute = Compute(threads: threads, backend: backend)

@@ -8,8 +8,11 @@ import Testing
 struct LargeModelTests {
   /// 0.25°, 69 variables, 1.06 billion parameters: a published size (Kieckhefen et al., arXiv 2507.05753).
   static let published = ModelDescription(
-    gridRows: 720, gridColumns: 1440, patchRows: 1, patchColumns: 60, variables: 69, auxiliaries: 3, channels: 4_320,
-    tokenWidth: 8_640, channelWidth: 4_320, blocks: 3, output: .blend, residualScale: [], dropout: 0)
+    WeatherMixerSettings(
+      patch: [1, 60], channels: 4_320, tokenWidth: 8_640, channelWidth: 4_320, blocks: 3, output: .blend),
+    ModelFields(
+      gridRows: 720, gridColumns: 1440, variables: 69, auxiliaries: 3,
+      tendencyScale: [Float](repeating: 1, count: 69)))
 
   @Test("A model of a billion parameters is simulated in seconds, without its memory")
   func large() throws {

@@ -69,9 +69,9 @@ enum RealUpdates {
       model: model, rank: rank,
       weights: LossWeights(
         rows: Tensor([Float](repeating: 1, count: tiling.fieldSize), shape: [tiling.fieldSize]),
-        columns: Tensor([Float](repeating: 1, count: description.variables), shape: [description.variables])),
+        columns: Tensor([Float](repeating: 1, count: description.fields.variables), shape: [description.fields.variables])),
       auxiliary: AuxiliaryFields(
-        grid: grid, statics: [Float](repeating: 0.5, count: description.auxiliaries * grid.count), forcings: []),
+        grid: grid, statics: [Float](repeating: 0.5, count: description.fields.auxiliaries * grid.count), forcings: []),
       tiling: tiling, stepHours: 6)
     let training = TrainingUpdate(runner, optimizer, reduction)
     let state = Tensor(

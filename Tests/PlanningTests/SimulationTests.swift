@@ -17,13 +17,15 @@ struct SimulationTests {
 
   static func description(
     rows: Int, columns: Int, patch: Int, variables: Int, auxiliaries: Int, channels: Int, tokens: Int, hidden: Int,
-    output: ModelDescription.OutputKind = .blend, dropout: Float = 0, blocks: Int = 2
+    output: WeatherMixerSettings.Output = .blend, dropout: Double = 0, blocks: Int = 2
   ) -> ModelDescription {
     ModelDescription(
-      gridRows: rows, gridColumns: columns, patchRows: patch, patchColumns: patch, variables: variables,
-      auxiliaries: auxiliaries, channels: channels, tokenWidth: tokens, channelWidth: hidden, blocks: blocks,
-      output: output, residualScale: output == .residual ? [Float](repeating: 1, count: variables) : [],
-      dropout: dropout)
+      WeatherMixerSettings(
+        patch: [patch, patch], channels: channels, tokenWidth: tokens, channelWidth: hidden, blocks: blocks,
+        output: output, dropout: dropout),
+      ModelFields(
+        gridRows: rows, gridColumns: columns, variables: variables, auxiliaries: auxiliaries,
+        tendencyScale: [Float](repeating: 1, count: variables)))
   }
 
   /// Products at a constant rate, nothing else takes time.

@@ -39,9 +39,10 @@ import Tensors
         dataset, from: dataset.times[0], through: dataset.times[59], stepHours: 6)
       let normalization = try Normalization(statistics, channels: dataset.channels, place: "test")
       let description = ModelDescription(
-        gridRows: 8, gridColumns: 16, patchRows: 2, patchColumns: 2, variables: 2, auxiliaries: 0, channels: 12,
-        tokenWidth: 8, channelWidth: 12, blocks: 1, output: .residual, residualScale: normalization.tendencyScale,
-        dropout: 0)
+        WeatherMixerSettings(
+          patch: [2, 2], channels: 12, tokenWidth: 8, channelWidth: 12, blocks: 1, output: .residual),
+        ModelFields(
+          gridRows: 8, gridColumns: 16, variables: 2, auxiliaries: 0, tendencyScale: normalization.tendencyScale))
       let model = try description.makeModel()
       rank = try ModelRank(.single(), compute, model.parameters) { _ in }
       rank.initialize(seed: 1)

@@ -20,7 +20,7 @@ final class Setup {
   let runner: StepRunner
   let reader: FrameReader
   let sampler: Sampler
-  let model: WeatherMixer
+  let model: any ForecastModel
 
   init(slots: Int = 3, leadSteps: Int = 1, blocks: Int = 2) throws {
     folder = try TemporaryFolder()
@@ -32,9 +32,10 @@ final class Setup {
     let statistics = try DatasetStatistics.compute(dataset, from: start, through: end, stepHours: 6)
     normalization = try Normalization(statistics, channels: dataset.channels, place: "test")
     let description = ModelDescription(
-      gridRows: 8, gridColumns: 16, patchRows: 2, patchColumns: 2, variables: 2, auxiliaries: 0, channels: 24,
-      tokenWidth: 16, channelWidth: 24, blocks: blocks, output: .residual,
-      residualScale: normalization.tendencyScale, dropout: 0)
+      WeatherMixerSettings(
+        patch: [2, 2], channels: 24, tokenWidth: 16, channelWidth: 24, blocks: blocks, output: .residual),
+      ModelFields(
+        gridRows: 8, gridColumns: 16, variables: 2, auxiliaries: 0, tendencyScale: normalization.tendencyScale))
     model = try description.makeModel()
     rank = try ModelRank(.single(), compute, model.parameters) { _ in }
     rank.initialize(seed: 1)

@@ -11,10 +11,9 @@ import Workflow
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")
     var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
-    configuration.model.channels = 4
-    configuration.model.tokenWidth = 4
-    configuration.model.channelWidth = 4
-    configuration.model.blocks = 1
+    for setting in ["channels=4", "tokenWidth=4", "channelWidth=4", "blocks=1"] {
+      try configuration.apply("model.\(setting)")
+    }
     try TrainWorkflow(configuration, stopAfter: 1, console: Console(secondsBetweenLines: 1e9)).start()
     let path = "\(folder.path)/run/checkpoints/update-0000001"
     #expect(try Checkpoint(path).problems().isEmpty)

@@ -24,14 +24,13 @@ import Testing
     let configuration = try RunConfiguration.load("\(Self.root)/configs/era5-0.25deg-1b.yaml")
     let surface = 4
     let upper = configuration.data.variables.count - surface
-    let m = configuration.model
-    let description = ModelDescription(
-      gridRows: try #require(configuration.data.rows), gridColumns: 1_440, patchRows: m.patch[0],
-      patchColumns: m.patch[1], variables: surface + upper * configuration.data.levels.count,
-      auxiliaries: configuration.data.staticFields.count + configuration.data.forcings.count, channels: m.channels,
-      tokenWidth: m.tokenWidth, channelWidth: m.channelWidth, blocks: m.blocks, output: m.output, residualScale: [],
-      dropout: 0)
-    #expect(description.variables == 69 && description.auxiliaries == 3)
+    let variables = surface + upper * configuration.data.levels.count
+    let fields = ModelFields(
+      gridRows: try #require(configuration.data.rows), gridColumns: 1_440, variables: variables,
+      auxiliaries: configuration.data.staticFields.count + configuration.data.forcings.count,
+      tendencyScale: [Float](repeating: 1, count: variables))
+    let description = ModelDescription(configuration.model, fields)
+    #expect(fields.variables == 69 && fields.auxiliaries == 3)
     #expect((Double(try description.makeModel().parameters.elementCount) / 1e6).rounded() == 1_062)
   }
 }

@@ -108,13 +108,11 @@ private struct Training {
     let (start, end) = (dataset.times[0], dataset.times[dataset.times.count - 1])
     let statistics = try DatasetStatistics.compute(dataset, from: start, through: end, stepHours: data.stepHours)
     let normalization = try Normalization(statistics, channels: dataset.channels, place: "data")
-    let model = configuration.model
     let description = ModelDescription(
-      gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, patchRows: model.patch[0],
-      patchColumns: model.patch[1], variables: dataset.channels.count,
-      auxiliaries: dataset.staticChannels.count + data.forcings.count, channels: model.channels,
-      tokenWidth: model.tokenWidth, channelWidth: model.channelWidth, blocks: model.blocks, output: model.output,
-      residualScale: model.output == .residual ? normalization.tendencyScale : [], dropout: Float(model.dropout))
+      configuration.model,
+      ModelFields(
+        gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, variables: dataset.channels.count,
+        auxiliaries: dataset.staticChannels.count + data.forcings.count, tendencyScale: normalization.tendencyScale))
     let tiling = try description.tiling()
     let mixer = try description.makeModel()
     rank = try ModelRank(.single(), compute, mixer.parameters) { _ in }

@@ -30,7 +30,10 @@ struct OurRuns {
     self.precision = precision
     simulator = try TrainingSimulator(description)
     simulator.mostReplicas = 256
-    var machine = experiments.machineModel(try description.makeModel().sizes, precision)
+    guard let model = try description.makeModel() as? WeatherMixer else {
+      throw JigsawError("scaling", "the published experiments are of WeatherMixer")
+    }
+    var machine = experiments.machineModel(model.sizes, precision)
     change(&machine)
     self.machine = machine
   }
@@ -39,7 +42,7 @@ struct OurRuns {
   var readingBytesPerSecond: Double { machine.readingBytesPerSecond.job }
 
   /// The fields of a state, as they lie in a store.
-  var stateBytes: Int { 4 * description.variables * description.gridRows * description.gridColumns }
+  var stateBytes: Int { 4 * description.fields.variables * description.fields.gridRows * description.fields.gridColumns }
 
   func run(_ mesh: Mesh, change: (inout Layout) -> Void = { _ in }) throws -> Run {
     var layout = Layout(mesh: mesh)
@@ -50,7 +53,7 @@ struct OurRuns {
   /// The fastest mesh for one instance of so many GPUs among those that fit, with its blocks' activations kept if any of those
   /// fits, else computed again; nil when nothing fits.
   func best(gpus: Int, change: (inout Layout) -> Void = { _ in }) throws -> Run? {
-    let meshes = (1...gpus).filter { gpus % $0 == 0 && $0 <= description.variables }.map {
+    let meshes = (1...gpus).filter { gpus % $0 == 0 && $0 <= description.fields.variables }.map {
       Mesh(replica: 1, domain: gpus / $0, tensor: $0)
     }
     for checkpoints in [false, true] {

@@ -13,10 +13,12 @@ struct OurTables {
     -> ModelDescription
   {
     ModelDescription(
-      gridRows: rows, gridColumns: columns, patchRows: patch.rows, patchColumns: patch.columns,
-      variables: sizes.variables, auxiliaries: sizes.auxiliaries, channels: sizes.channels,
-      tokenWidth: sizes.tokenWidth, channelWidth: sizes.channelWidth, blocks: sizes.blocks, output: .blend,
-      residualScale: [], dropout: 0)
+      WeatherMixerSettings(
+        patch: [patch.rows, patch.columns], channels: sizes.channels, tokenWidth: sizes.tokenWidth,
+        channelWidth: sizes.channelWidth, blocks: sizes.blocks, output: .blend),
+      ModelFields(
+        gridRows: rows, gridColumns: columns, variables: sizes.variables, auxiliaries: sizes.auxiliaries,
+        tendencyScale: [Float](repeating: 1, count: sizes.variables)))
   }
 
   private static func quarterDegree(_ sizes: WeatherMixer.Sizes) -> ModelDescription {

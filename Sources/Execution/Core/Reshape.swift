@@ -21,6 +21,7 @@ public struct Reshape: Operation {
 
   public func phase(_ table: ParameterTable) -> StepPhase? { nil }
   public func cost(_ table: ParameterTable) -> OperationCost { OperationCost() }
+  public func storedElements(_ table: ParameterTable) -> Int { 0 }
 
   public func run(on operations: some ExecutingOperations) -> Value {
     let form = output(operations.parameters.table)

@@ -74,6 +74,11 @@ public struct ResidualMLP: Operation {
       backward: Work(flops: 2 * flops, elements: 3 * x.shape.count + hidden + 3 * all))
   }
 
+  /// With the input of gelu.
+  public func storedElements(_ table: ParameterTable) -> Int {
+    x.shape.count + table[p.first.weight].rows * mixed.count
+  }
+
   public func layers(_ table: ParameterTable) -> [LayerSizes] {
     let hidden = table[p.first.weight].rows
     let (length, others) = mixed

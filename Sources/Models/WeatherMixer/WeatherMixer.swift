@@ -1,4 +1,3 @@
-import Basics
 import Execution
 
 /// WeatherMixer: an MLP-Mixer for the global atmosphere (Kieckhefen et al., arXiv 2507.05753).
@@ -13,7 +12,7 @@ import Execution
 /// T tokens of s = p_h·p_w points, B batch, D channels. A patch vector is ordered (dy, dx, variable), so that the same
 /// memory is patch matrix [T, s·V] and list of grid points [T·s, V]; docs/decisions/0004 says why.
 public struct WeatherMixer: ForecastModel {
-  public struct Sizes: Sendable, Hashable, Codable {
+  public struct Sizes: Sendable, Hashable {
     /// T, and s.
     public var tokens, pointsPerToken: Int
     /// V_out, and static fields plus forcings.
@@ -50,6 +49,16 @@ public struct WeatherMixer: ForecastModel {
   public let parameters: ParameterTable
 
   public let phases: [StepPhase] = [.encoder, .tokenMixing, .channelMixing, .decoder, .output]
+
+  public var form: ModelForm {
+    ModelForm(
+      tokens: sizes.tokens, pointsPerToken: sizes.pointsPerToken, variables: sizes.variables,
+      auxiliaries: sizes.auxiliaries)
+  }
+
+  public var summary: String {
+    "\(sizes.tokens) tokens of \(sizes.pointsPerToken) points, D \(sizes.channels), \(sizes.blocks) blocks"
+  }
 
   private let encoder: LinearParameters
   private let blocks: [(tokens: MLPParameters, channels: MLPParameters)]
@@ -134,25 +143,5 @@ public struct WeatherMixer: ForecastModel {
         try operations.apply(Blend(y, with: x, inner: inner, outer: outer, linear))
       }
     return try operations.reshape(prediction, batch: decoded.shape.batch, columns: decoded.shape.columns)
-  }
-
-  /// One step without data, for operations that count or plan.
-  public func dryStep(_ operations: any Operations, batch: Int = 1, isTraining: Bool = false) throws {
-    func dry(_ fields: Int) -> Value {
-      let shape = ValueShape(rows: sizes.tokens, batch: batch, columns: sizes.pointsPerToken * fields)
-      return Value(shape: shape, groups: sizes.pointsPerToken, data: nil, requiresGradient: false)
-    }
-    let auxiliary = sizes.auxiliaries > 0 ? dry(sizes.auxiliaries) : nil
-    _ = try step(
-      ModelInput(state: dry(sizes.variables), auxiliary: auxiliary), isTraining: isTraining, operations)
-  }
-
-  /// Floating-point operations of all matrix products in one step of one sample, counted by a dry run.
-  public var forwardFLOPs: Int {
-    get throws {
-      let counting = CountingOperations(parameters)
-      try dryStep(counting)
-      return counting.productFLOPs
-    }
   }
 }

@@ -8,9 +8,19 @@ public protocol Section: Sendable {
   static var fields: [Field<Self>] { get }
 }
 
+extension Section {
+  /// From lines of YAML, as `sectionLines` writes them.
+  /// - Throws: for what is not YAML, unknown settings, values that don't fit.
+  public init(parsing lines: [String]) throws {
+    self.init()
+    guard let node = try Yams.compose(yaml: lines.joined(separator: "\n")) else { return }
+    try readSection(&self, node, "", "settings")
+  }
+}
+
 /// One setting of a section.
 public struct Field<Root>: Sendable {
-  let name: String
+  public let name: String
   /// One or two sentences for users; units, range, default in words where that helps.
   let help: String
   let kind: FieldKind
@@ -22,7 +32,7 @@ public struct Field<Root>: Sendable {
 }
 
 /// What JSON Schema and the writer need to know of a field.
-indirect enum FieldKind: Sendable {
+public indirect enum FieldKind: Sendable {
   case scalar(ScalarKind)
   case list(of: String, minimum: Double?)
   case map(of: String)
@@ -33,15 +43,24 @@ indirect enum FieldKind: Sendable {
 }
 
 /// A single value: what it may be, for JSON Schema.
-struct ScalarKind: Sendable {
+public struct ScalarKind: Sendable {
   /// JSON's name of the type.
   let type: String
   var choices: [String]?
   var range: ClosedRange<Double>?
   var isOptional = false
 
+  public init(
+    type: String, choices: [String]? = nil, range: ClosedRange<Double>? = nil, isOptional: Bool = false
+  ) {
+    self.type = type
+    self.choices = choices
+    self.range = range
+    self.isOptional = isOptional
+  }
+
   /// As a property of a schema; `text` is the default as YAML.
-  func schema(default text: String?) -> [String: JSONValue] {
+  public func schema(default text: String?) -> [String: JSONValue] {
     var property: [String: JSONValue] = [
       "type": isOptional ? .array([.string(type), .string("null")]) : .string(type)
     ]
@@ -69,7 +88,7 @@ struct ScalarKind: Sendable {
 }
 
 /// A section type without its generic parameter.
-protocol SectionDescription: Sendable {
+public protocol SectionDescription: Sendable {
   func schema() -> JSONValue
   /// YAML lines of a value, each with its comment.
   func lines(_ value: Any, comments: Bool) -> [String]
@@ -77,8 +96,10 @@ protocol SectionDescription: Sendable {
   func settings(_ value: Any, below key: String) -> [(key: String, value: String)]
 }
 
-struct SectionType<S: Section>: SectionDescription {
-  func schema() -> JSONValue {
+public struct SectionType<S: Section>: SectionDescription {
+  public init() {}
+
+  public func schema() -> JSONValue {
     let defaults = S()
     var properties: [String: JSONValue] = [:]
     for field in S.fields {
@@ -109,12 +130,12 @@ struct SectionType<S: Section>: SectionDescription {
     ])
   }
 
-  func lines(_ value: Any, comments: Bool) -> [String] {
+  public func lines(_ value: Any, comments: Bool) -> [String] {
     guard let value = value as? S else { preconditionFailure("a section of another type") }
     return sectionLines(value, comments: comments)
   }
 
-  func settings(_ value: Any, below key: String) -> [(key: String, value: String)] {
+  public func settings(_ value: Any, below key: String) -> [(key: String, value: String)] {
     guard let section = value as? S else { preconditionFailure("a section of another type") }
     return S.fields.flatMap { field -> [(key: String, value: String)] in
       let full = key.isEmpty ? field.name : "\(key).\(field.name)"
@@ -131,7 +152,7 @@ struct SectionType<S: Section>: SectionDescription {
 }
 
 /// Reads a mapping into a section; keys it doesn't have are errors.
-func readSection<S: Section>(_ section: inout S, _ node: Node, _ key: String, _ file: String) throws {
+public func readSection<S: Section>(_ section: inout S, _ node: Node, _ key: String, _ file: String) throws {
   if node.isNull { return }
   guard let mapping = node.mapping else {
     let what = key.isEmpty ? "the configuration" : key
@@ -150,10 +171,11 @@ func readSection<S: Section>(_ section: inout S, _ node: Node, _ key: String, _ 
   }
 }
 
-func sectionLines<S: Section>(_ section: S, comments: Bool) -> [String] {
+/// The settings of a section as YAML, a line each; with `comments` each explained.
+public func sectionLines<S: Section>(_ section: S, comments: Bool) -> [String] {
   var lines: [String] = []
   for field in S.fields {
-    if comments { lines += wrap(field.help).map { "# \($0)" } }
+    if comments { lines += commentLines(field.help) }
     switch field.kind {
     case .section(let type):
       lines.append("\(field.name):")
@@ -171,6 +193,9 @@ func sectionLines<S: Section>(_ section: S, comments: Bool) -> [String] {
   return lines
 }
 
+/// A text as comments of a YAML file.
+public func commentLines(_ text: String) -> [String] { wrap(text).map { "# \($0)" } }
+
 private func wrap(_ text: String, width: Int = 100) -> [String] {
   var lines: [String] = []
   var line = ""
@@ -186,20 +211,22 @@ private func wrap(_ text: String, width: Int = 100) -> [String] {
 
 extension Node {
   /// Nothing, `null` or `~`, unless in quotes.
-  var isNull: Bool {
+  public var isNull: Bool {
     guard let scalar, scalar.style == .plain || scalar.style == .any else { return false }
     return ["", "null", "Null", "NULL", "~"].contains(scalar.string)
   }
 }
 
 /// The file of settings given on the command line.
-let commandLine = "--set"
+public let commandLine = "--set"
 
-func place(_ node: Node, _ key: String, _ file: String) -> String {
+/// Where a setting stands, for errors.
+public func place(_ node: Node, _ key: String, _ file: String) -> String {
   file == commandLine ? "\(file) \(key)" : node.mark.map { "\(file):\($0.line): \(key)" } ?? "\(file): \(key)"
 }
 
-func invalid(_ node: Node, _ key: String, _ file: String, expected: String) -> JigsawError {
+/// A setting has a value of another kind.
+public func invalid(_ node: Node, _ key: String, _ file: String, expected: String) -> JigsawError {
   let found: String
   if let scalar = node.scalar {
     found = "'\(scalar.string)'"

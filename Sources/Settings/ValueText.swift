@@ -3,9 +3,9 @@ import Basics
 // How values stand in YAML, and in sentences about it.
 
 /// Shortest form that reads back to the same number: 500, 0.001, 1e-08.
-func describe(_ value: Double) -> String { Int(exactly: value).map(String.init) ?? String(value) }
+public func describe(_ value: Double) -> String { Int(exactly: value).map(String.init) ?? String(value) }
 
-func describe(_ range: ClosedRange<Double>) -> String {
+public func describe(_ range: ClosedRange<Double>) -> String {
   "between \(describe(range.lowerBound)) and \(describe(range.upperBound))"
 }
 
@@ -14,7 +14,7 @@ func doubles(_ range: ClosedRange<Int>) -> ClosedRange<Double> {
 }
 
 /// Plain where YAML allows it.
-func quoted(_ text: String) -> String {
+public func quoted(_ text: String) -> String {
   let isPlain =
     text.first.map { $0.isLetter || $0 == "/" || $0 == "." } ?? false
     && text.allSatisfy { $0.isLetter || $0.isNumber || "_-./+".contains($0) }

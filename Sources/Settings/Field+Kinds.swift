@@ -5,7 +5,7 @@ import Yams
 // Field+Collections.swift has those of several.
 
 extension Field {
-  init(
+  public init(
     _ name: String, _ help: String, _ kind: FieldKind, valueOf: @escaping @Sendable (Root) -> Any? = { _ in nil },
     read: @escaping @Sendable (inout Root, Node, String, String) throws -> Void,
     text: @escaping @Sendable (Root) -> String?

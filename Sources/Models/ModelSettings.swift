@@ -1,0 +1,69 @@
+import Basics
+import Settings
+import Tensors
+
+/// A model family: the settings from which its model is built, which are its part of the configuration file and of
+/// checkpoints. A family is one folder below Models and one line in `ModelFamilies.all`; docs/write-a-model.md walks
+/// through one.
+public protocol ModelSettings: Section, Codable, Hashable {
+  /// What `model.family` and checkpoints call it, for example `weather-mixer`.
+  static var family: String { get }
+  /// What sentences call it, for example `WeatherMixer`.
+  static var title: String { get }
+  /// What it is, in one sentence for configuration files.
+  static var help: String { get }
+
+  /// How fields are cut into tokens. A family that works on grid points has tokens of one point.
+  /// - Throws: when the settings don't fit the grid, naming some that do.
+  func tiling(_ fields: ModelFields) throws -> Tiling
+
+  /// - Throws: when the settings don't fit the fields.
+  func makeModel(_ fields: ModelFields) throws -> any ForecastModel
+}
+
+/// The grid and the fields that a model is built for.
+public struct ModelFields: Sendable, Hashable {
+  public var gridRows, gridColumns: Int
+  /// Predicted fields.
+  public var variables: Int
+  /// Static fields and forcings.
+  public var auxiliaries: Int
+  /// Deviation of each predicted field's change over one step, in units of the field's own deviation: [variables].
+  public var tendencyScale: [Float]
+
+  public init(gridRows: Int, gridColumns: Int, variables: Int, auxiliaries: Int, tendencyScale: [Float]) {
+    self.gridRows = gridRows
+    self.gridColumns = gridColumns
+    self.variables = variables
+    self.auxiliaries = auxiliaries
+    self.tendencyScale = tendencyScale
+  }
+}
+
+/// The families that there are.
+public enum ModelFamilies {
+  /// The first one is what a configuration without `model.family` gets.
+  public static let all: [any ModelSettings.Type] = [WeatherMixerSettings.self]
+
+  public static var names: [String] { all.map { $0.family } }
+
+  public static func named(_ name: String) -> (any ModelSettings.Type)? { all.first { $0.family == name } }
+}
+
+extension ModelSettings {
+  public var family: String { Self.family }
+  public var title: String { Self.title }
+
+  /// Every setting with its value as it stands in a configuration file.
+  public var entries: [(key: String, value: String)] { SectionType<Self>().settings(self, below: "") }
+
+  /// Every setting with its value, for sentences: `patch [2, 4], channels 384, …`.
+  public var text: String { entries.map { "\($0.key) \($0.value)" }.joined(separator: ", ") }
+
+  /// A setting whose value no configuration file could give it.
+  public var impossibleKey: String? {
+    entries.first { (try? Self.init(parsing: ["\($0.key): \($0.value)"])) == nil }?.key
+  }
+
+  public func isEqual(to other: any ModelSettings) -> Bool { (other as? Self) == self }
+}
