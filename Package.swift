@@ -73,19 +73,21 @@ let package = Package(
       "Stores",
       ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
     room("Datasets", ["Basics", "CKernels", "Tensors", "Geometry", "Communication", "Distribution", "Stores"]),
+    room("Stepping", ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets"]),
     room(
       "Training",
       [
         "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
+        "Stepping",
       ]),
     room(
       "Forecasting",
-      ["Basics", "Tensors", "Communication", "Execution", "Distribution", "Stores", "Datasets", "Training"]),
+      ["Basics", "Tensors", "Communication", "Execution", "Distribution", "Stores", "Datasets", "Stepping"]),
     room("Verification", ["Basics", "Communication", "Stores", "Datasets"]),
     room(
       "Planning",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Training",
+        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training",
       ],
       resources: ["horeka-a100-40", "h100", "h200", "gh200", "mi250x", "sapphire-rapids"].map {
         .embedInCode("Catalogue/\($0).json")
@@ -105,8 +107,7 @@ let package = Package(
       "Workflow",
       [
         "Basics", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Training",
-        "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
+        "Stepping", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
       ]),
     .executableTarget(
       name: "jigsaw",
@@ -172,7 +173,7 @@ let package = Package(
     .executableTarget(
       name: "loading-speed",
       dependencies: [
-        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "Configuration",
+        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training", "Configuration",
       ], path: "Benchmarks/reading/loading", swiftSettings: strict),
     // Writes the tables and pictures of docs/scaling.md.
     .executableTarget(
@@ -188,16 +189,16 @@ let package = Package(
       "ModelsTests",
       [
         "Basics", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Training", "OperationChecks", "GraphChecks",
+        "Stepping", "Training", "OperationChecks", "GraphChecks",
       ]),
     tests(
       "TrainingTests",
-      ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Training", "TestSupport"]),
+      ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training", "TestSupport"]),
     tests(
       "PlanningTests",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Training", "Planning",
-        "TestSupport",
+        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training",
+        "Planning", "TestSupport",
       ]),
     tests(
       "WorkflowTests",

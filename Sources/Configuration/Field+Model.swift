@@ -36,9 +36,9 @@ private struct ModelSectionType: SectionDescription {
         value, "\(key).\(ModelSectionType.key)", file, expected: "one of \(names.joined(separator: ", "))\(hint)")
     }
     let others = mapping.filter { $0.key.string != ModelSectionType.key }
+    let start: any ModelSettings = family.family == settings.family ? settings : family.init()
     return try filled(
-      family.family == settings.family ? settings : family.init(),
-      Node.mapping(Node.Mapping(others.map { ($0.key, $0.value) }, .implicit, .any, mapping.mark)), key, file)
+      start, Node.mapping(Node.Mapping(others.map { ($0.key, $0.value) }, .implicit, .any, mapping.mark)), key, file)
   }
 
   private static func filled<S: ModelSettings>(_ settings: S, _ node: Node, _ key: String, _ file: String) throws -> S {
@@ -53,7 +53,7 @@ private struct ModelSectionType: SectionDescription {
     let choice = ScalarKind(type: "string", choices: ModelFamilies.names)
     var properties: [String: JSONValue] = [:]
     for family in ModelFamilies.all {
-      let own = ModelSectionType.description(family).schema().object?["properties"]?.object ?? [:]
+      let own = family.section.schema().object?["properties"]?.object ?? [:]
       properties.merge(own) { earlier, _ in earlier }
     }
     properties[ModelSectionType.key] = .object(
@@ -62,8 +62,6 @@ private struct ModelSectionType: SectionDescription {
       "type": .string("object"), "properties": .object(properties), "additionalProperties": .bool(false),
     ])
   }
-
-  private static func description<S: ModelSettings>(_ family: S.Type) -> any SectionDescription { SectionType<S>() }
 
   private func model(_ value: Any) -> any ModelSettings {
     guard let settings = value as? any ModelSettings else { preconditionFailure("a section of another type") }
@@ -79,6 +77,6 @@ private struct ModelSectionType: SectionDescription {
   func settings(_ value: Any, below key: String) -> [(key: String, value: String)] {
     let settings = model(value)
     return [("\(key).\(ModelSectionType.key)", settings.family)]
-      + ModelSectionType.description(type(of: settings)).settings(settings, below: key)
+      + type(of: settings).section.settings(settings, below: key)
   }
 }

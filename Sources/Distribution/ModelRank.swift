@@ -17,9 +17,11 @@ public final class ModelRank {
 
   /// - Parameters:
   ///   - table: of the model's parameters, zero until `initialize` or a checkpoint fills them.
+  ///   - trains: whether there is memory for gradients.
   ///   - dryRun: one recorded forward pass of the model, without data.
   public init(
-    _ context: RankContext, _ compute: Compute, _ table: ParameterTable, dryRun: (any Operations) throws -> Void
+    _ context: RankContext, _ compute: Compute, _ table: ParameterTable, trains: Bool = true,
+    dryRun: (any Operations) throws -> Void
   ) rethrows {
     self.context = context
     self.compute = compute
@@ -29,7 +31,7 @@ public final class ModelRank {
     if context.mesh.count == 1 {
       plan = nil
       distributed = nil
-      parameters = ParameterStore(table, makeZeros: compute.zeros)
+      parameters = ParameterStore(table, hasGradients: trains, makeZeros: compute.zeros)
       let operations = LocalOperations(compute: compute, parameters: parameters)
       local = operations
       self.operations = traced(operations)
@@ -37,7 +39,7 @@ public final class ModelRank {
       let plan = try ParallelPlan.make(context.mesh, table, dryRun: dryRun)
       self.plan = plan
       local = nil
-      parameters = plan.makeParameters(context.position, makeZeros: compute.zeros)
+      parameters = plan.makeParameters(context.position, hasGradients: trains, makeZeros: compute.zeros)
       let operations = DistributedOperations(context, compute, plan, parameters)
       distributed = operations
       self.operations = traced(operations)

@@ -49,12 +49,13 @@ public struct ParallelPlan: Sendable {
 
   /// Memory for the parts of all parameters at a position.
   public func makeParameters(
-    _ place: Mesh.Position, makeZeros: ([Int]) -> Tensor = { Tensor(zeros: $0) }
+    _ place: Mesh.Position, hasGradients: Bool = true, makeZeros: ([Int]) -> Tensor = { Tensor(zeros: $0) }
   ) -> ParameterStore {
     let ids = table.specs.indices.map(ParameterID.init)
     return ParameterStore(
       table, shapes: ids.map { placement($0).shape(table[$0], mesh, place) },
-      shared: Set(ids.filter { !placement($0).sharedAxes.isEmpty }), makeZeros: makeZeros)
+      shared: Set(ids.filter { !placement($0).sharedAxes.isEmpty }),
+      hasGradients: hasGradients, makeZeros: makeZeros)
   }
 }
 

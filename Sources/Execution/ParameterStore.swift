@@ -13,15 +13,16 @@ public final class ParameterStore {
   public let unsharedLength: Int
 
   public let values: Tensor
-  public let gradients: Tensor
+  private let gradientMemory: Tensor?
 
   /// - Parameters:
   ///   - shapes: of the parts of the parameters that are held here; all of them by default.
   ///   - shared: parameters that other ranks hold as well.
+  ///   - hasGradients: whether there is memory for gradients, which inference has no use for.
   ///   - makeZeros: gives zeroed memory.
   public init(
     _ table: ParameterTable, shapes: [[Int]]? = nil, shared: Set<ParameterID> = [],
-    makeZeros: ([Int]) -> Tensor = { Tensor(zeros: $0) }
+    hasGradients: Bool = true, makeZeros: ([Int]) -> Tensor = { Tensor(zeros: $0) }
   ) {
     self.table = table
     let shapes = shapes ?? table.specs.map(\.shape)
@@ -40,7 +41,13 @@ public final class ParameterStore {
     self.offsets = offsets
     length = end
     values = makeZeros([end])
-    gradients = makeZeros([end])
+    gradientMemory = hasGradients ? makeZeros([end]) : nil
+  }
+
+  /// The gradients, of a model that trains.
+  public var gradients: Tensor {
+    guard let gradientMemory else { preconditionFailure("a model for inference has no gradients") }
+    return gradientMemory
   }
 
   /// Another piece of memory of this layout, zeroed.

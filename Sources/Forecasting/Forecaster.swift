@@ -3,13 +3,13 @@ import Communication
 import Datasets
 import Distribution
 import Execution
+import Stepping
 import Tensors
-import Training
 
 /// Rolls a trained model out from initial states, step by step; only the state at hand is in memory. On several ranks each
 /// has its block of the state, and each model instance takes its share of the initial times.
 public final class Forecaster {
-  private let runner: StepRunner
+  private let stepper: Stepper
   private let reader: FrameReader
   private let gather: FieldGather
   /// The least value of each of this rank's fields, in our units; nil for none.
@@ -19,15 +19,15 @@ public final class Forecaster {
   ///   - units: in which fields are handed out.
   ///   - toFirst: all to the first rank of each instance; else they are shared out.
   ///   - lowerBounds: the least value of each predicted field, in our units, to which fields are raised before they are handed
-  ///     out, as the runner has raised the normalised ones; empty for none.
+  ///     out, as the stepper has raised the normalised ones; empty for none.
   public init(
-    runner: StepRunner, reader: FrameReader, units: [FieldGather.Unit], toFirst: Bool, lowerBounds: [Float?] = []
+    stepper: Stepper, reader: FrameReader, units: [FieldGather.Unit], toFirst: Bool, lowerBounds: [Float?] = []
   ) {
-    self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[runner.block.fields])
-    self.runner = runner
+    self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[stepper.block.fields])
+    self.stepper = stepper
     self.reader = reader
     gather = FieldGather(
-      runner.tiling, reader.communicator, blocks: reader.blocks, units: units, toFirst: toFirst, runner.rank.compute)
+      stepper.tiling, reader.communicator, blocks: reader.blocks, units: units, toFirst: toFirst, stepper.rank.compute)
   }
 
   /// Forecasts from several initial times, some at once, up to `steps` steps.
@@ -54,32 +54,32 @@ public final class Forecaster {
       }
       return index
     }
-    let (block, normalization) = (runner.block, reader.normalization)
+    let (block, normalization) = (stepper.block, reader.normalization)
     let (mean, deviation) = (Array(normalization.mean[block.fields]), Array(normalization.deviation[block.fields]))
-    let rows = runner.tiling.rows(block.tokens)
+    let rows = stepper.tiling.rows(block.tokens)
     let planes = UnsafeMutableBufferPointer<Float>.allocate(
-      capacity: block.fields.count * rows.count * runner.tiling.columns)
+      capacity: block.fields.count * rows.count * stepper.tiling.columns)
     defer { planes.deallocate() }
     // Where the block's tokens begin or end within a line of tiles, the rest of the line stays zero.
     planes.update(repeating: 0)
-    let (mesh, position) = (runner.rank.context.mesh, runner.rank.context.position)
+    let (mesh, position) = (stepper.rank.context.mesh, stepper.rank.context.position)
     let firsts = Array(stride(from: 0, to: indices.count, by: batchSize)).enumerated()
       .filter { $0.offset % mesh.replica == position.replica }.map(\.element)
     let total = steps * firsts.reduce(0) { $0 + min(batchSize, indices.count - $1) }
     var done = 0
-    try runner.rank.whileWeightsStay(uses: steps * firsts.count) {
+    try stepper.rank.whileWeightsStay(uses: steps * firsts.count) {
       for first in firsts {
         let batch = Array(indices[first..<min(first + batchSize, indices.count)])
         let frame = try reader.read(batch)
-        var state = runner.state(frame.state)
+        var state = stepper.state(frame.state)
         for step in 0..<steps {
-          state = try runner.advance(state, from: frame, step: step)
+          state = try stepper.advance(state, from: frame, step: step)
           if let lead = keep.firstIndex(of: step + 1) {
             for sample in batch.indices {
-              runner.tiling.untile(
+              stepper.tiling.untile(
                 state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
                 into: planes.baseAddress!, tokens: block.tokens)
-              try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * runner.stepHours)
+              try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * stepper.stepHours)
               raise(planes)
               setImputed(planes, to: .nan)
               try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
@@ -95,7 +95,7 @@ public final class Forecaster {
 
   /// Raises [fields, rows, columns] to the lower bounds: a normalised bound comes back from de-normalisation not quite as it was.
   private func raise(_ planes: UnsafeMutableBufferPointer<Float>) {
-    let size = planes.count / max(1, runner.block.fields.count)
+    let size = planes.count / max(1, stepper.block.fields.count)
     for (place, bound) in lowerBounds.enumerated() {
       guard let bound else { continue }
       for index in place * size..<(place + 1) * size { planes[index] = max(planes[index], bound) }
@@ -104,7 +104,7 @@ public final class Forecaster {
 
   /// Where a field has no values, a forecast has none: marks these points for its output, and unmarks them.
   private func setImputed(_ planes: UnsafeMutableBufferPointer<Float>, to value: Float) {
-    let (tiling, block) = (runner.tiling, runner.block)
+    let (tiling, block) = (stepper.tiling, stepper.block)
     let rows = tiling.rows(block.tokens)
     for (place, channel) in block.fields.enumerated() {
       guard let isMissing = reader.dataset.imputed[channel]?.isMissing else { continue }
@@ -120,8 +120,8 @@ public final class Forecaster {
   /// A model that has blown up must not leave silent NaNs in a forecast.
   private func check(_ planes: UnsafeMutableBufferPointer<Float>, initial: Timestamp, hours: Int) throws {
     guard let bad = planes.firstIndex(where: { !$0.isFinite }) else { return }
-    let field = bad / (runner.tiling.rows(runner.block.tokens).count * runner.tiling.columns)
-    let channel = reader.dataset.channels[runner.block.fields.lowerBound + field]
+    let field = bad / (stepper.tiling.rows(stepper.block.tokens).count * stepper.tiling.columns)
+    let channel = reader.dataset.channels[stepper.block.fields.lowerBound + field]
     throw JigsawError(
       "forecast", "from \(initial.display) is no longer a number at +\(hours) h in \(channel.name)",
       remedy: "shorten the forecast or use another checkpoint")

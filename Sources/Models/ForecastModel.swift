@@ -39,6 +39,9 @@ public protocol ForecastModel: Sendable {
   /// The phases of a forward pass, in the order in which they run: what its operations are traced and counted as.
   var phases: [StepPhase] { get }
 
+  /// Whether applying the processor k times between encoding and decoding predicts k steps.
+  var supportsLatentRollout: Bool { get }
+
   /// Its sizes in a few words, for example `D 384, 3 blocks`.
   var summary: String { get }
 
@@ -55,6 +58,7 @@ public protocol ForecastModel: Sendable {
 
 extension ForecastModel {
   public var phases: [StepPhase] { [.encoder, .processor, .decoder, .output] }
+  public var supportsLatentRollout: Bool { true }
 
   /// The state one step later, or `applications` steps later by latent rollout. `firstApplication` tells the steps of an
   /// auto-regressive rollout apart.

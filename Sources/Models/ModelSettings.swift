@@ -40,10 +40,27 @@ public struct ModelFields: Sendable, Hashable {
   }
 }
 
+extension ModelFields {
+  /// The grid in patches of rows × columns.
+  /// - Throws: when the patch doesn't divide the grid, naming patches that do.
+  public func tiling(patch: [Int]) throws -> Tiling {
+    if let tiling = Tiling(rows: gridRows, columns: gridColumns, tileRows: patch[0], tileColumns: patch[1]) {
+      return tiling
+    }
+    func divisors(_ n: Int) -> String { (1...n).filter { n % $0 == 0 }.map(String.init).joined(separator: ", ") }
+    throw JigsawError(
+      "model.patch", "doesn't divide the grid", expected: "a patch that divides \(gridRows) × \(gridColumns)",
+      found: "\(patch[0]) × \(patch[1])",
+      remedy: "choose rows among \(divisors(gridRows)) and columns among \(divisors(gridColumns))")
+  }
+}
+
 /// The families that there are.
 public enum ModelFamilies {
   /// The first one is what a configuration without `model.family` gets.
-  public static let all: [any ModelSettings.Type] = [WeatherMixerSettings.self]
+  public static let all: [any ModelSettings.Type] = [
+    WeatherMixerSettings.self, LinearRegressionSettings.self,
+  ]
 
   public static var names: [String] { all.map { $0.family } }
 
@@ -51,6 +68,8 @@ public enum ModelFamilies {
 }
 
 extension ModelSettings {
+  public static var section: any SectionDescription { SectionType<Self>() }
+
   public var family: String { Self.family }
   public var title: String { Self.title }
 

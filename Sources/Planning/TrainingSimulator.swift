@@ -4,6 +4,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Tensors
 import Training
 
@@ -150,14 +151,17 @@ public struct TrainingSimulator: Predictor {
   func makeRunner(_ rank: ModelRank) -> StepRunner {
     let grid = LatLonGrid(
       latitudes: Array(repeating: 0, count: tiling.rows), longitudes: Array(repeating: 0, count: tiling.columns))
-    return StepRunner(
+    let stepper = Stepper(
       model: model, rank: rank,
-      weights: LossWeights(
-        rows: rank.compute.zeros([tiling.fieldSize]), columns: rank.compute.zeros([description.fields.variables])),
       // Never computed, so any will do.
       auxiliary: AuxiliaryFields(
         grid: grid, statics: [], forcings: Array(repeating: .insolation, count: description.fields.auxiliaries)),
-      tiling: tiling, stepHours: 6, slots: storedStates)
+      tiling: tiling, stepHours: 6)
+    return StepRunner(
+      stepper,
+      weights: LossWeights(
+        rows: rank.compute.zeros([tiling.fieldSize]), columns: rank.compute.zeros([description.fields.variables])),
+      slots: storedStates)
   }
 
   func plan(_ layout: Layout) -> TrainingUpdate.Plan {

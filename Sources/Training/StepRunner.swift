@@ -4,108 +4,40 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Tensors
 
-/// Runs a model on frames: forward, loss, gradients. Knows nothing of optimisers, files or schedules. On several ranks all
+/// Trains a model on frames: forward, loss, gradients. Knows nothing of optimisers, files or schedules. On several ranks all
 /// of a model instance call it together, each with its blocks of the frames.
 public final class StepRunner {
-  public let model: any ForecastModel
-  public let rank: ModelRank
-  public let auxiliary: AuxiliaryFields
-  public let tiling: Tiling
-  public let stepHours: Int
+  public let stepper: Stepper
   /// States kept when back-propagating through several steps.
   public let slots: Int
-  /// What this rank holds of every state.
-  public let block: FieldBlock
-  /// Predicted fields in all.
-  public let fields: Int
-  /// The least normalised value of each of this rank's fields; empty for none.
-  private let lowerBounds: [Float]
   /// Points and fields of one state that have no values, on all ranks.
   private let imputedCount: Int
   /// Of this rank's points and fields.
   private let weights: LossWeights
+
+  public var model: any ForecastModel { stepper.model }
+  public var rank: ModelRank { stepper.rank }
+  public var tiling: Tiling { stepper.tiling }
+  public var block: FieldBlock { stepper.block }
   private var compute: Compute { rank.compute }
   private var operations: any Operations { rank.operations }
 
   /// - Parameters:
   ///   - weights: of all points and fields.
   ///   - imputedCount: how many of these have no values in the data.
-  ///   - lowerBounds: the least normalised value of each predicted field, to which every step's result is raised; empty for none.
-  public init(
-    model: any ForecastModel, rank: ModelRank, weights: LossWeights, auxiliary: AuxiliaryFields,
-    tiling: Tiling, stepHours: Int, slots: Int = 3, imputedCount: Int = 0,
-    lowerBounds: [Float] = []
-  ) {
+  public init(_ stepper: Stepper, weights: LossWeights, slots: Int = 3, imputedCount: Int = 0) {
+    self.stepper = stepper
     self.imputedCount = imputedCount
-    self.model = model
-    self.rank = rank
-    fields = weights.columns.count
-    block = FieldBlock(fields: rank.fields(fields), tokens: rank.tokens(tiling.tokens))
-    self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[block.fields])
-    let s = tiling.pointsPerToken
+    self.slots = slots
+    precondition(weights.columns.count == stepper.fields)
+    let s = stepper.tiling.pointsPerToken
+    let block = stepper.block
     self.weights = LossWeights(
       rows: weights.rows.elements(block.tokens.lowerBound * s..<block.tokens.upperBound * s),
       columns: weights.columns.elements(block.fields))
-    self.auxiliary = auxiliary
-    self.tiling = tiling
-    self.stepHours = stepHours
-    self.slots = slots
-  }
-
-  /// Static fields and forcings at `hours` after the times of a frame: [T, B, s·V_aux].
-  public func auxiliaryInput(_ frame: Frame, hoursLater hours: Int = 0) -> Value? {
-    guard auxiliary.count > 0 else { return nil }
-    let own = rank.fields(auxiliary.count)
-    let input = compute.tensor([block.tokens.count, frame.times.count, tiling.pointsPerToken * own.count])
-    let (zeros, ones) = ([Float](repeating: 0, count: own.count), [Float](repeating: 1, count: own.count))
-    // Planes are filled and tiled.
-    compute.pass(frame.times.count, bytes: 3 * input.byteCount) { samples in
-      for sample in samples {
-        let planes = auxiliary.planes(
-          at: frame.times[sample].adding(hours: hours), fields: own, rows: tiling.rows(block.tokens))
-        tiling.tile(
-          planes, fields: own.count, mean: zeros, factor: ones, into: input, sample: sample,
-          columnShift: frame.columnShifts[sample], tokens: block.tokens)
-      }
-    }
-    return rank.patches(input, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: auxiliary.count)
-  }
-
-  /// A state as the model takes it, from this rank's block.
-  public func state(_ block: Tensor, requiresGradient: Bool = false) -> Value {
-    rank.patches(
-      block, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: fields, requiresGradient: requiresGradient)
-  }
-
-  /// The state after step `step` (counted from 0) of a rollout that started with `start`, without recording.
-  public func advance(_ state: Value, from start: Frame, step: Int, isTraining: Bool = false) throws
-    -> Value
-  {
-    let next = try model.step(input(state, start, step), firstApplication: step, isTraining: isTraining, operations)
-    if !lowerBounds.isEmpty { raise(next.tensor) }
-    // Where there are no values, the model goes on getting what it started with.
-    let tensor = start.imputed.isEmpty ? nil : next.tensor
-    for place in start.imputed { tensor?.pointer[place] = start.state.pointer[place] }
-    return next
-  }
-
-  /// Raises a state [T, B, s·V] to the lower bounds of its fields.
-  private func raise(_ state: Tensor) {
-    let (width, values) = (lowerBounds.count, state.pointer)
-    lowerBounds.withUnsafeBufferPointer { bounds in
-      let least = bounds.baseAddress!
-      compute.pass(state.count / max(1, width), bytes: 2 * state.byteCount) { points in
-        for point in points {
-          for field in 0..<width { values[point * width + field] = max(values[point * width + field], least[field]) }
-        }
-      }
-    }
-  }
-
-  private func input(_ state: Value, _ start: Frame, _ step: Int) -> ModelInput {
-    ModelInput(state: state, auxiliary: auxiliaryInput(start, hoursLater: step * stepHours))
   }
 
   /// This rank's share of the mean weighted squared error: the ranks' sum is the mean over all points and fields. If
@@ -116,7 +48,7 @@ public final class StepRunner {
   public func loss(
     _ prediction: Tensor, _ target: Tensor, imputed: [Int] = [], gradient: Tensor?, accumulate: Bool, scale: Double
   ) -> Double {
-    let count = Double((tiling.fieldSize * fields - imputedCount) * prediction.shape[1])
+    let count = Double((tiling.fieldSize * stepper.fields - imputedCount) * prediction.shape[1])
     for place in imputed { target.pointer[place] = prediction.pointer[place] }
     let sum = compute.weightedSquares(
       prediction: prediction, target: target, rowWeights: weights.rows, columnWeights: weights.columns,
@@ -136,11 +68,11 @@ public final class StepRunner {
   ) throws -> Double {
     var total = 0.0
     let chain = CheckpointedChain(
-      advance: { [self] index, state in try advance(state, from: start, step: index, isTraining: true) },
+      advance: { [self] index, state in try stepper.advance(state, from: start, step: index, isTraining: true) },
       reverse: { [self] index, state, gradient in
-        let state = self.state(state, requiresGradient: index > 0)
+        let state = stepper.state(state, requiresGradient: index > 0)
         let (prediction, tape) = try record {
-          try model.step(input(state, start, index), firstApplication: index, isTraining: true, operations)
+          try model.step(stepper.input(state, start, index), firstApplication: index, isTraining: true, operations)
         }
         total += try addLoss(prediction, target: nextTarget(), gradient: gradient, scale: scale / Double(steps))
         try tape.backward(completed: index == 0 ? completed : nil)
@@ -149,7 +81,7 @@ public final class StepRunner {
         for place in start.imputed { behind.pointer[place] = 0 }
         return behind
       })
-    _ = try chain.run(steps, from: state(start.state), slots: slots)
+    _ = try chain.run(steps, from: stepper.state(start.state), slots: slots)
     return total / Double(steps)
   }
 
@@ -157,7 +89,7 @@ public final class StepRunner {
   public func latent(_ start: Frame, steps: Int, scale: Double, completed: Completed? = nil, target: Frame) throws
     -> Double
   {
-    let input = self.input(state(start.state), start, 0)
+    let input = stepper.input(stepper.state(start.state), start, 0)
     let (encoded, encodeTape) = try record { try model.encode(input, operations) }
     var total = 0.0
     // The last link of the chain is the decoder; its gradient with respect to the encoding goes to `encoded` directly.

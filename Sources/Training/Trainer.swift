@@ -3,6 +3,7 @@ import Communication
 import Datasets
 import Distribution
 import Execution
+import Stepping
 import Tensors
 
 /// What one update was like.
@@ -89,6 +90,7 @@ public final class Trainer {
   }
 
   private let runner: StepRunner
+  private var stepper: Stepper { runner.stepper }
   private let optimizer: Optimizer
   private let reduction: GradientReduction
   private let training: TrainingUpdate
@@ -126,7 +128,7 @@ public final class Trainer {
     let loader = try FrameLoader(
       reader, depth: options.prefetch,
       sequence: TrainingSequence(
-        sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepHours, batchSize: options.batchSize,
+        sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepper.stepHours, batchSize: options.batchSize,
         accumulation: options.accumulation, rollout: options.rollout, seed: options.seed,
         totalUpdates: options.totalUpdates, replica: context.position.replica, replicas: mesh.replica,
         rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, firstUpdate: progress.update,
@@ -190,8 +192,8 @@ public final class Trainer {
   private func divergence(update: Int, loss: Double) throws -> JigsawError {
     var details: [String] = []
     let frame = try reader.read([trainSampler.starts[0]])
-    let prediction = try runner.advance(runner.state(frame.state), from: frame, step: 0).tensor
-    let (channels, own) = (reader.dataset.channels, runner.block.fields)
+    let prediction = try stepper.advance(stepper.state(frame.state), from: frame, step: 0).tensor
+    let (channels, own) = (reader.dataset.channels, stepper.block.fields)
     var flags = [Double](repeating: 0, count: channels.count)
     for (position, channel) in own.enumerated() {
       // Squares, since the loss is made of them.
@@ -225,23 +227,23 @@ public final class Trainer {
     let count = min(options.validationSamples, sampler.count)
     let starts = (0..<count).map { sampler.starts[$0 * sampler.count / count] }
     let dataset = reader.dataset
-    let (tokens, own) = (runner.block.tokens, runner.block.fields)
-    let s = runner.tiling.pointsPerToken
-    let areaWeights = runner.tiling.spread(rowValues: dataset.grid.areaWeights.map(Float.init))[
+    let (tokens, own) = (stepper.block.tokens, stepper.block.fields)
+    let s = stepper.tiling.pointsPerToken
+    let areaWeights = stepper.tiling.spread(rowValues: dataset.grid.areaWeights.map(Float.init))[
       tokens.lowerBound * s..<tokens.upperBound * s]
     // The loss, then squares by channel.
     var sums = [Double](repeating: 0, count: 1 + dataset.channels.count)
     for (number, start) in starts.enumerated() where number % mesh.replica == context.position.replica {
       let frame = try reader.read([start])
-      var state = runner.state(frame.state)
+      var state = stepper.state(frame.state)
       for step in 0..<options.validationSteps {
-        let time = dataset.times[start].adding(hours: (step + 1) * runner.stepHours)
+        let time = dataset.times[start].adding(hours: (step + 1) * stepper.stepHours)
         guard let index = dataset.index(of: time) else {
           preconditionFailure("the sampler chose a start without its target")
         }
         let truth = try reader.read([index])
         let target = truth.state
-        state = try runner.advance(state, from: frame, step: step)
+        state = try stepper.advance(state, from: frame, step: step)
         sums[0] += runner.loss(
           state.tensor, target, imputed: truth.imputed, gradient: nil, accumulate: false, scale: 1)
         guard step == 0 else { continue }

@@ -5,6 +5,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Tensors
 import Training
 
@@ -68,7 +69,7 @@ public struct BenchStep {
     }
     let rank = try Ingredients.rank(
       configuration.parallel, model, batch: batch, world, resources,
-      products: configuration.precision.products().backend)
+      products: configuration.precision.products().backend, trains: !request.isForecast)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     // A forecast has no use for the memory of moments.
     let optimizer =
@@ -79,16 +80,18 @@ public struct BenchStep {
     rank.checkpointsActivations = configuration.training.checkpointActivations
     BenchStep.fill(rank)
     optimizer?.startAverage()
-    let runner = StepRunner(
+    let stepper = Stepper(
       model: model, rank: rank,
-      weights: LossWeights(
-        rows: Tensor([Float](repeating: 1, count: grid.count), shape: [grid.count]),
-        columns: Tensor([Float](repeating: 1, count: variables), shape: [variables])),
       auxiliary: AuxiliaryFields(
         grid: grid, statics: SyntheticFields.statics(grid, count: statics), forcings: configuration.data.forcings),
       tiling: try description.tiling(), stepHours: configuration.data.stepHours)
-    let training = optimizer.map { TrainingUpdate(runner, $0, reduction) }
-    let (state, target) = try frames(runner, grid, batch: batch)
+    let training = optimizer.map { optimizer in
+      let weights = LossWeights(
+        rows: Tensor([Float](repeating: 1, count: grid.count), shape: [grid.count]),
+        columns: Tensor([Float](repeating: 1, count: variables), shape: [variables]))
+      return TrainingUpdate(StepRunner(stepper, weights: weights), optimizer, reduction)
+    }
+    let (state, target) = try frames(stepper, grid, batch: batch)
 
     // As a training does it, since it decides how exchanges are cut.
     let peak = Ingredients.multiplyAddPeak(rank.compute, processors: resources.processors, console)
@@ -103,7 +106,7 @@ public struct BenchStep {
         let start = monotonicSeconds()
         let loss =
           try training.map { try update(number, $0, state, target) }
-          ?? forecast(number, runner, state)
+          ?? forecast(number, stepper, state)
         recorder.add(number, loss: loss, trace?.takeSpans() ?? [], seconds: monotonicSeconds() - start, rank)
         console.update("step \(number + 1) of \(steps)")
       }
@@ -125,8 +128,8 @@ public struct BenchStep {
     return sums.loss
   }
 
-  private func forecast(_ number: Int, _ runner: StepRunner, _ state: Frame) throws -> Double {
-    _ = try runner.advance(runner.state(state.state), from: state, step: 0)
+  private func forecast(_ number: Int, _ stepper: Stepper, _ state: Frame) throws -> Double {
+    _ = try stepper.advance(stepper.state(state.state), from: state, step: 0)
     return 0
   }
 
@@ -153,8 +156,8 @@ public struct BenchStep {
   }
 
   /// A state of unit variance, and one that differs from it by a tenth of that.
-  private func frames(_ runner: StepRunner, _ grid: LatLonGrid, batch: Int) throws -> (Frame, Frame) {
-    let (block, tiling) = (runner.block, runner.tiling)
+  private func frames(_ stepper: Stepper, _ grid: LatLonGrid, batch: Int) throws -> (Frame, Frame) {
+    let (block, tiling) = (stepper.block, stepper.tiling)
     let (fields, rows) = (block.fields, tiling.rows(block.tokens))
     let times = (0..<batch).map { Timestamp(year: 2001, month: 1, day: 1).adding(hours: 6 * $0) }
     let shape = [block.tokens.count, batch, tiling.pointsPerToken * fields.count]
@@ -169,7 +172,7 @@ public struct BenchStep {
     /// Adds `deviation` times the numbers of a seed to the planes.
     func add(_ sample: Int, seed: UInt32, deviation: Float) {
       for (position, field) in fields.enumerated() {
-        let first = ((sample * runner.fields + field) * grid.rows + rows.lowerBound) * grid.columns
+        let first = ((sample * stepper.fields + field) * grid.rows + rows.lowerBound) * grid.columns
         for point in 0..<size {
           planes[position * size + point] +=
             deviation * (SyntheticFields.number(first + point, seed: seed) * SyntheticFields.unitBound)

@@ -6,6 +6,7 @@ import Distribution
 import Execution
 import Forecasting
 import Models
+import Stepping
 import Tensors
 import Training
 
@@ -100,16 +101,12 @@ public struct ForecastWorkflow {
     if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
       configuration.parallel, model, batch: configuration.forecast.batchSize, world, resources,
-      products: products.backend)
+      products: products.backend, trains: false)
     try checkpoint.load(.averaged, into: rank)
     let lowerBounds = lowerBounds(dataset.channels)
-    let runner = StepRunner(
-      model: model, rank: rank,
-      weights: LossWeights(
-        grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
-        latitude: .none, variables: [:], levelsHPa: [:], perTendency: false),
-      auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
-      stepHours: manifest.stepHours, imputedCount: dataset.missingCount,
+    let stepper = Stepper(
+      model: model, rank: rank, auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
+      stepHours: manifest.stepHours,
       lowerBounds: lowerBounds.enumerated().map { channel, bound in
         bound.map { ($0 - normalization.mean[channel]) / normalization.deviation[channel] } ?? -.infinity
       })
@@ -138,7 +135,7 @@ public struct ForecastWorkflow {
     do {
       let start = monotonicSeconds()
       try Forecaster(
-        runner: runner,
+        stepper: stepper,
         reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
         units: contents.units(bands: bands), toFirst: target.hasOneWriterPerForecast,
         lowerBounds: lowerBounds

@@ -179,8 +179,8 @@ public struct PlanWorkflow {
     let problem = try problem(sizes(), ranks: ranks, globalBatch: request.globalBatch)
     guard let mesh else { return try searched(problem, ranks) }
     _ = try Mesh(
-      ranks: ranks, domain: mesh.domain, tensor: mesh.tensor, tokens: problem.model.sizes.tokens,
-      fields: problem.model.sizes.variables)
+      ranks: ranks, domain: mesh.domain, tensor: mesh.tensor, tokens: problem.model.form.tokens,
+      fields: problem.model.form.variables)
     guard let layout = problem.search.layout(on: mesh) else {
       throw JigsawError(
         "--global-batch", "is not shared out evenly by \(mesh.replica) replicas", found: "\(request.globalBatch ?? 0)")

@@ -104,9 +104,11 @@ struct RankResources {
 
 extension Ingredients {
   /// This rank's share of a model.
+  ///
+  /// - Parameter trains: whether there is memory for gradients.
   static func rank(
     _ parallel: ParallelSection, _ model: any ForecastModel, batch: Int, _ world: any Communicator,
-    _ resources: RankResources, products: any ProductBackend
+    _ resources: RankResources, products: any ProductBackend, trains: Bool
   ) throws -> ModelRank {
     let form = model.form
     let mesh = try Mesh(
@@ -115,7 +117,7 @@ extension Ingredients {
     return try ModelRank(
       RankContext(mesh, world),
       Compute(threads: resources.threads, backend: products, trace: world.manner.trace), model.parameters,
-      dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
+      trains: trains, dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
   }
 
   /// Reads with the ranks of the same model instance.

@@ -44,6 +44,11 @@ extension TrainWorkflow {
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
     let model = try Ingredients.description(configuration, dataset, tendencyScale: ones).makeModel()
+    if rollout.kind == .latent && !model.supportsLatentRollout {
+      throw JigsawError(
+        "training.rollout.kind", "is latent, which a \(configuration.model.title) can't be trained with",
+        expected: "autoregressive", remedy: "set it to autoregressive")
+    }
     try checkMemory(model, replicas: replicas, localRanks: localRanks)
     return Plan(
       sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,

@@ -5,6 +5,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Tensors
 import Training
 
@@ -156,7 +157,7 @@ public struct TrainWorkflow {
     let products = try configuration.precision.products()
     if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: batches.batchSize, world, resources, products: products.backend)
+      configuration.parallel, model, batch: batches.batchSize, world, resources, products: products.backend, trains: true)
     let (compute, mesh) = (rank.compute, rank.context.mesh)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     let optimizer = Optimizer(rank.parameters, compute, plan.optimizer, owned: reduction.owned)
@@ -208,9 +209,9 @@ public struct TrainWorkflow {
 
     rank.checkpointsActivations = settings.checkpointActivations
     let runner = StepRunner(
-      model: model, rank: rank,
+      Stepper(
+        model: model, rank: rank, auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours),
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
-      auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours,
       slots: settings.rollout.storedStates, imputedCount: dataset.missingCount)
     let flops = try model.forwardFLOPs
     let ownPeak = Ingredients.multiplyAddPeak(compute, processors: resources.processors, console)

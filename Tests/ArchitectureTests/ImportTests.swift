@@ -10,7 +10,7 @@ import Testing
     "Communication",
     "Execution",
     "Distribution", "Models", "Stores",
-    "Datasets", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration", "Workflow",
+    "Datasets", "Stepping", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration", "Workflow",
     "jigsaw",
   ]
 

@@ -4,6 +4,7 @@ import Distribution
 import Execution
 import FoundationEssentials
 import Models
+import Stepping
 import Stores
 import Tensors
 import Testing
@@ -56,15 +57,15 @@ struct Golden {
       rows: Tensor(tiling.spread(rowValues: grid.cosineWeights.map(Float.init)), shape: [grid.count]),
       columns: Tensor(columns, shape: [columns.count]))
     runner = StepRunner(
-      model: model, rank: rank,
-      weights: weights,
-      auxiliary: AuxiliaryFields(grid: grid, statics: statics, forcings: []), tiling: tiling, stepHours: 6)
+      Stepper(
+        model: model, rank: rank, auxiliary: AuxiliaryFields(grid: grid, statics: statics, forcings: []),
+        tiling: tiling, stepHours: 6), weights: weights)
   }
 
   /// A field tensor [batch, variable, lat, lon] in the training layout.
   func frame(_ name: String) throws -> Frame {
     let planes = try file.floats(name)
-    let v = description.variables
+    let v = description.fields.variables
     let state = Tensor(zeros: [tiling.tokens, batch, tiling.pointsPerToken * v])
     let (zeros, ones) = ([Float](repeating: 0, count: v), [Float](repeating: 1, count: v))
     planes.withUnsafeBufferPointer {
@@ -79,7 +80,7 @@ struct Golden {
 
   /// The same order as PyTorch's fields.
   func planes(_ state: Tensor) -> [Float] {
-    let v = description.variables
+    let v = description.fields.variables
     var planes = [Float](repeating: 0, count: batch * v * tiling.fieldSize)
     let (zeros, ones) = ([Float](repeating: 0, count: v), [Float](repeating: 1, count: v))
     planes.withUnsafeMutableBufferPointer {
@@ -128,7 +129,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     let tape = Tape()
     golden.rank.operations.tape = tape
     let prediction = try golden.model.step(
-      ModelInput(state: state, auxiliary: golden.runner.auxiliaryInput(start)), golden.rank.operations)
+      ModelInput(state: state, auxiliary: golden.runner.stepper.auxiliaryInput(start)), golden.rank.operations)
     golden.rank.operations.tape = nil
     #expect(try golden.difference(golden.planes(prediction.tensor), "step.prediction") < Self.tolerance)
 
@@ -154,9 +155,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     name: String, slots: Int
   ) throws {
     let golden = try Golden(name)
-    let runner = StepRunner(
-      model: golden.model, rank: golden.rank, weights: golden.weights,
-      auxiliary: golden.runner.auxiliary, tiling: golden.tiling, stepHours: 6, slots: slots)
+    let runner = StepRunner(golden.runner.stepper, weights: golden.weights, slots: slots)
     var targets = ["target.0", "target.1", "target.2"]
     let loss = try runner.autoregressive(golden.frame("state"), steps: 3, scale: 1) {
       try golden.frame(targets.removeLast())

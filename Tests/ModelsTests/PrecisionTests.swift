@@ -58,7 +58,7 @@ import Training
       golden.rank.operations.tape = tape
       let state = Value(start.state, requiresGradient: true)
       let prediction = try golden.model.step(
-        ModelInput(state: state, auxiliary: golden.runner.auxiliaryInput(start)), golden.rank.operations)
+        ModelInput(state: state, auxiliary: golden.runner.stepper.auxiliaryInput(start)), golden.rank.operations)
       golden.rank.operations.tape = nil
       let gradient = golden.compute.tensor(prediction.shape.dimensions)
       let loss = golden.runner.loss(

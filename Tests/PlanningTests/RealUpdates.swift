@@ -4,6 +4,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Synchronization
 import Tensors
 import Training
@@ -65,14 +66,17 @@ enum RealUpdates {
     let optimizer = Optimizer(rank.parameters, compute, options, owned: reduction.owned)
     let grid = LatLonGrid(
       latitudes: (0..<tiling.rows).map { 80 - Double($0) }, longitudes: (0..<tiling.columns).map { Double($0) })
-    let runner = StepRunner(
+    let fields = description.fields
+    let stepper = Stepper(
       model: model, rank: rank,
+      auxiliary: AuxiliaryFields(
+        grid: grid, statics: [Float](repeating: 0.5, count: fields.auxiliaries * grid.count), forcings: []),
+      tiling: tiling, stepHours: 6)
+    let runner = StepRunner(
+      stepper,
       weights: LossWeights(
         rows: Tensor([Float](repeating: 1, count: tiling.fieldSize), shape: [tiling.fieldSize]),
-        columns: Tensor([Float](repeating: 1, count: description.fields.variables), shape: [description.fields.variables])),
-      auxiliary: AuxiliaryFields(
-        grid: grid, statics: [Float](repeating: 0.5, count: description.fields.auxiliaries * grid.count), forcings: []),
-      tiling: tiling, stepHours: 6)
+        columns: Tensor([Float](repeating: 1, count: fields.variables), shape: [fields.variables])))
     let training = TrainingUpdate(runner, optimizer, reduction)
     let state = Tensor(
       zeros: [runner.block.tokens.count, layout.batch, tiling.pointsPerToken * runner.block.fields.count])

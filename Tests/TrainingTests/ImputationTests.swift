@@ -3,6 +3,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import TestSupport
 import Testing
 import Tensors
@@ -48,11 +49,12 @@ import Tensors
       rank.initialize(seed: 1)
       let tiling = try description.tiling()
       runner = StepRunner(
-        model: model, rank: rank,
+        Stepper(
+          model: model, rank: rank, auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
+          tiling: tiling, stepHours: 6),
         weights: LossWeights(
           grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
           latitude: .area, variables: ["msl": 2], levelsHPa: [:], perTendency: false),
-        auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []), tiling: tiling, stepHours: 6,
         imputedCount: dataset.missingCount)
       reader = FrameReader(dataset, normalization, tiling, compute)
     }
@@ -72,10 +74,10 @@ import Tensors
 
     /// Mean loss of a rollout, forward alone.
     func loss(_ start: Frame, _ targets: [Frame]) throws -> Double {
-      var state = runner.state(start.state)
+      var state = runner.stepper.state(start.state)
       var total = 0.0
       for (step, target) in targets.enumerated() {
-        state = try runner.advance(state, from: start, step: step)
+        state = try runner.stepper.advance(state, from: start, step: step)
         total += runner.loss(
           state.tensor, target.state, imputed: target.imputed, gradient: nil, accumulate: false, scale: 1)
       }
@@ -162,7 +164,7 @@ import Tensors
   @Test func lossAndItsGradientIgnoreMissingPoints() throws {
     let gaps = try Gaps(.mean)
     let (start, target) = (try gaps.reader.read([0, 1]), try gaps.reader.read([1, 2]))
-    let prediction = try gaps.runner.advance(gaps.runner.state(start.state), from: start, step: 0).tensor
+    let prediction = try gaps.runner.stepper.advance(gaps.runner.stepper.state(start.state), from: start, step: 0).tensor
     // Whatever the model says there.
     for place in target.imputed { prediction.pointer[place] = 1e6 }
     let expectedTarget = target.state.floats.map { $0 }
@@ -213,7 +215,7 @@ import Tensors
       return targets[next]
     }
     #expect(abs(try gaps.loss(start, targets) - loss) < 1e-5 * loss)
-    let first = try gaps.runner.advance(gaps.runner.state(start.state), from: start, step: 0).tensor
+    let first = try gaps.runner.stepper.advance(gaps.runner.stepper.state(start.state), from: start, step: 0).tensor
     #expect(start.imputed.allSatisfy { first.floats[$0] == start.state.floats[$0] })
     let gradients = gaps.rank.parameters.gradients
     let direction = normal("direction", 1)

@@ -3,6 +3,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Tensors
 import TestSupport
 import Testing
@@ -41,11 +42,12 @@ final class Setup {
     rank.initialize(seed: 1)
     let tiling = try description.tiling()
     runner = StepRunner(
-      model: model, rank: rank,
+      Stepper(
+        model: model, rank: rank, auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
+        tiling: tiling, stepHours: 6),
       weights: LossWeights(
         grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
         latitude: .published, variables: [:], levelsHPa: [:], perTendency: false),
-      auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []), tiling: tiling, stepHours: 6,
       slots: slots)
     reader = FrameReader(dataset, normalization, tiling, compute)
     sampler = try Sampler(

@@ -4,6 +4,7 @@ import Datasets
 import Distribution
 import Execution
 import Models
+import Stepping
 import Tensors
 import Training
 
@@ -114,15 +115,17 @@ private struct Training {
         gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, variables: dataset.channels.count,
         auxiliaries: dataset.staticChannels.count + data.forcings.count, tendencyScale: normalization.tendencyScale))
     let tiling = try description.tiling()
-    let mixer = try description.makeModel()
-    rank = try ModelRank(.single(), compute, mixer.parameters) { _ in }
+    let model = try description.makeModel()
+    rank = try ModelRank(.single(), compute, model.parameters) { _ in }
     rank.initialize(seed: 1)
+    let stepper = Stepper(
+      model: model, rank: rank, auxiliary: try AuxiliaryFields(dataset, forcings: data.forcings), tiling: tiling,
+      stepHours: data.stepHours)
     runner = StepRunner(
-      model: mixer, rank: rank,
+      stepper,
       weights: LossWeights(
         grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
         latitude: .published, variables: [:], levelsHPa: [:], perTendency: false),
-      auxiliary: try AuxiliaryFields(dataset, forcings: data.forcings), tiling: tiling, stepHours: data.stepHours,
       slots: 1)
     optimizer = Optimizer(rank.parameters, compute, Optimizer.Options())
     reader = FrameReader(dataset, normalization, tiling, compute)
@@ -132,7 +135,7 @@ private struct Training {
     batch = configuration.training.batchSize
     still = try (0..<2).map { [reader, batch] i in try reader.read((0..<batch).map { $0 + i }) }
     summary =
-      "\(dataset.channels.count) fields on \(dataset.grid.summary), \(mixer.parameters.elementCount) parameters, "
+      "\(dataset.channels.count) fields on \(dataset.grid.summary), \(model.parameters.elementCount) parameters, "
       + "batch \(batch)"
   }
 

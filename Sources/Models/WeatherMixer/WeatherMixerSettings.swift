@@ -1,4 +1,3 @@
-import Basics
 import Settings
 import Tensors
 
@@ -48,17 +47,7 @@ public struct WeatherMixerSettings: ModelSettings {
     .number("dropout", \.dropout, 0...0.9, "Probability of zeroing in the MLPs during training."),
   ]
 
-  public func tiling(_ fields: ModelFields) throws -> Tiling {
-    let (rows, columns) = (fields.gridRows, fields.gridColumns)
-    guard let tiling = Tiling(rows: rows, columns: columns, tileRows: patch[0], tileColumns: patch[1]) else {
-      func divisors(_ n: Int) -> String { (1...n).filter { n % $0 == 0 }.map(String.init).joined(separator: ", ") }
-      throw JigsawError(
-        "model.patch", "doesn't divide the grid", expected: "a patch that divides \(rows) × \(columns)",
-        found: "\(patch[0]) × \(patch[1])",
-        remedy: "choose rows among \(divisors(rows)) and columns among \(divisors(columns))")
-    }
-    return tiling
-  }
+  public func tiling(_ fields: ModelFields) throws -> Tiling { try fields.tiling(patch: patch) }
 
   public func makeModel(_ fields: ModelFields) throws -> any ForecastModel {
     let tiling = try tiling(fields)
