@@ -188,8 +188,8 @@ let package = Package(
     tests(
       "ModelsTests",
       [
-        "Basics", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Stepping", "Training", "OperationChecks", "GraphChecks",
+        "Basics", "Settings", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores",
+        "Datasets", "Stepping", "Training", "OperationChecks", "GraphChecks",
       ]),
     tests(
       "TrainingTests",

@@ -128,7 +128,8 @@ public final class Trainer {
     let loader = try FrameLoader(
       reader, depth: options.prefetch,
       sequence: TrainingSequence(
-        sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepper.stepHours, batchSize: options.batchSize,
+        sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepper.stepHours,
+        batchSize: options.batchSize,
         accumulation: options.accumulation, rollout: options.rollout, seed: options.seed,
         totalUpdates: options.totalUpdates, replica: context.position.replica, replicas: mesh.replica,
         rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, firstUpdate: progress.update,

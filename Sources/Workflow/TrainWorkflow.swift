@@ -157,7 +157,8 @@ public struct TrainWorkflow {
     let products = try configuration.precision.products()
     if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: batches.batchSize, world, resources, products: products.backend, trains: true)
+      configuration.parallel, model, batch: batches.batchSize, world, resources, products: products.backend,
+      trains: true)
     let (compute, mesh) = (rank.compute, rank.context.mesh)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
     let optimizer = Optimizer(rank.parameters, compute, plan.optimizer, owned: reduction.owned)

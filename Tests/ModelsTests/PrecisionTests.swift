@@ -4,6 +4,7 @@ import Distribution
 import Execution
 import KernelEmulation
 import Models
+import Stepping
 import Stores
 import Testing
 import Training

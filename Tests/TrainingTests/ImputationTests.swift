@@ -164,7 +164,8 @@ import Tensors
   @Test func lossAndItsGradientIgnoreMissingPoints() throws {
     let gaps = try Gaps(.mean)
     let (start, target) = (try gaps.reader.read([0, 1]), try gaps.reader.read([1, 2]))
-    let prediction = try gaps.runner.stepper.advance(gaps.runner.stepper.state(start.state), from: start, step: 0).tensor
+    let prediction = try gaps.runner.stepper.advance(gaps.runner.stepper.state(start.state), from: start, step: 0)
+      .tensor
     // Whatever the model says there.
     for place in target.imputed { prediction.pointer[place] = 1e6 }
     let expectedTarget = target.state.floats.map { $0 }

@@ -42,7 +42,9 @@ struct OurRuns {
   var readingBytesPerSecond: Double { machine.readingBytesPerSecond.job }
 
   /// The fields of a state, as they lie in a store.
-  var stateBytes: Int { 4 * description.fields.variables * description.fields.gridRows * description.fields.gridColumns }
+  var stateBytes: Int {
+    4 * description.fields.variables * description.fields.gridRows * description.fields.gridColumns
+  }
 
   func run(_ mesh: Mesh, change: (inout Layout) -> Void = { _ in }) throws -> Run {
     var layout = Layout(mesh: mesh)
