@@ -13,6 +13,9 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// What it is, in one sentence for configuration files.
   static var help: String { get }
 
+  /// Differs where decoders of the same shape predict something else, for example the next state instead of the change.
+  var outputForm: String { get }
+
   /// How fields are cut into tokens. A family that works on grid points has tokens of one point.
   /// - Throws: when the settings don't fit the grid, naming some that do.
   func tiling(_ fields: ModelFields) throws -> Tiling
@@ -70,6 +73,7 @@ public enum ModelFamilies {
 extension ModelSettings {
   public static var section: any SectionDescription { SectionType<Self>() }
 
+  public var outputForm: String { "" }
   public var family: String { Self.family }
   public var title: String { Self.title }
 

@@ -86,8 +86,8 @@ public struct LayoutSearch: Sendable {
   /// As `Ingredients.prefetch` takes it: frames in an eighth of a rank's memory, 2 to 16.
   private func framesHeld(_ layout: Layout) -> Int {
     guard job.readsAhead, layout.storedBytesPerFrame > 0 else { return layout.prefetch }
-    let (s, mesh) = (job.model.sizes, layout.mesh)
-    let frame = 4 * s.tokens * s.pointsPerToken / mesh.domain * s.variables / mesh.tensor * layout.batch
+    let (form, mesh) = (job.model.form, layout.mesh)
+    let frame = 4 * form.tokens * form.pointsPerToken / mesh.domain * form.variables / mesh.tensor * layout.batch
     return min(max((machine.memoryBytes ?? 16 << 30) / 8 / max(1, frame), 2), 16)
   }
 

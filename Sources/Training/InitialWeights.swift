@@ -61,12 +61,15 @@ public struct InitialWeights {
       [manifest.channels.map(\.channel.name), manifest.staticFields, manifest.forcings.map(\.rawValue)]
     }
     let (a, b) = (old.model, new.model)
-    let tokens =
-      [a.gridRows, a.gridColumns, a.patchRows, a.patchColumns] == [
-        b.gridRows, b.gridColumns, b.patchRows, b.patchColumns,
-      ]
-      ? nil : "other tokens: \(a.patchRows) × \(a.patchColumns) points of \(a.gridRows) × \(a.gridColumns)"
-    return (names(old) == names(new) ? a.output == b.output ? nil : "another output" : "for other fields", tokens)
+    func tokens(_ model: ModelDescription) -> String? {
+      (try? model.tiling()).map { "\($0.tileRows) × \($0.tileColumns) points of \($0.rows) × \($0.columns)" }
+    }
+    let isAlike = a.settings.family == b.settings.family && tokens(a) == tokens(b)
+    let isOutputAlike = a.settings.outputForm == b.settings.outputForm
+    return (
+      names(old) == names(new) ? isOutputAlike ? nil : "another output" : "for other fields",
+      isAlike ? nil : "other tokens: \(tokens(a) ?? a.settings.title)"
+    )
   }
 
   /// Why a tensor is not taken; nil if it is.

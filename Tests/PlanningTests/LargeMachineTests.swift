@@ -10,8 +10,8 @@ import Testing
 /// Machines with any figures are planned for in bounded time.
 @Suite struct LargeMachineTests {
   private static let description = ModelDescription(
-    gridRows: 8, gridColumns: 16, patchRows: 4, patchColumns: 4, variables: 3, auxiliaries: 1, channels: 8,
-    tokenWidth: 8, channelWidth: 8, blocks: 1, output: .residual, residualScale: [1, 1, 1], dropout: 0)
+    WeatherMixerSettings(patch: [4, 4], channels: 8, tokenWidth: 8, channelWidth: 8, blocks: 1, output: .residual),
+    ModelFields(gridRows: 8, gridColumns: 16, variables: 3, auxiliaries: 1, tendencyScale: [1, 1, 1]))
 
   private static func predict(ranksPerNode: Int, replicas: Int) throws -> (Prediction, seconds: Double) {
     var machine = try MachineCatalogue.named("h100").planned(precision: "tf32", threads: 0, place: "").model

@@ -47,6 +47,8 @@ public struct WeatherMixerSettings: ModelSettings {
     .number("dropout", \.dropout, 0...0.9, "Probability of zeroing in the MLPs during training."),
   ]
 
+  public var outputForm: String { output.rawValue }
+
   public func tiling(_ fields: ModelFields) throws -> Tiling { try fields.tiling(patch: patch) }
 
   public func makeModel(_ fields: ModelFields) throws -> any ForecastModel {
