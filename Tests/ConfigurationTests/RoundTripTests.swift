@@ -16,7 +16,8 @@ import Yams
     "data.forcings": "[insolation, cos_latitude]", "data.stepHours": "12", "data.train.start": "1979-01-01T06:00",
     "data.train.end": "1980-12-31", "data.validation.start": "1981-01-01", "data.validation.end": "1981-02-28",
     "data.test.start": "1982-01-01", "data.test.end": "1982-02-01 18:00", "data.statistics": "stats/of \\\"it\\\".json",
-    "data.cacheGiB": "1.25", "data.notice": "\"simulated, not observed\"", "model.patch": "[3, 5]",
+    "data.cacheGiB": "1.25", "data.notice": "\"simulated, not observed\"", "model.family": "linear-regression",
+    "model.patch": "[3, 5]",
     "model.channels": "17", "model.tokenWidth": "18",
     "model.channelWidth": "19", "model.blocks": "20", "model.output": "blend", "model.dropout": "0.125",
     "training.updates": "77", "training.epochs": "2.5", "training.batchSize": "5", "training.accumulation": "6",
@@ -70,9 +71,25 @@ import Yams
     #expect(fromFile.yaml(comments: false) == text)
   }
 
+  /// Settings belong to their family.
+  @Test(arguments: [
+    ("model: {family: linear-regression, blocks: 3}", "model.blocks: unknown setting; expected one of patch"),
+    (
+      "model: {family: weather-mixr}",
+      "expected one of weather-mixer, linear-regression (did you mean 'weather-mixer'?)"
+    ),
+  ]) func modelsOfAnotherFamilyAreRefused(text: String, message: String) {
+    #expect {
+      try RunConfiguration.parse(text, file: "test")
+    } throws: {
+      "\($0)".contains(message)
+    }
+  }
+
   @Test func allSettingsTogetherSurvive() throws {
-    let set = try RunConfiguration.parse(
-      "", file: "test", settings: Self.settings.sorted { $0.key < $1.key }.map { "\($0)=\($1)" })
+    // Another family has other settings.
+    let all = Self.settings.filter { $0.key != "model.family" }.sorted { $0.key < $1.key }
+    let set = try RunConfiguration.parse("", file: "test", settings: all.map { "\($0)=\($1)" })
     let again = try RunConfiguration.parse(set.yaml(comments: true), file: "test")
     #expect(again.yaml(comments: false) == set.yaml(comments: false))
     #expect(again.data.sources[0].names == ["msl": "slp", "z": "geo: potential"])
