@@ -44,7 +44,7 @@ run() {
   shift 4
   folder="$work/$name/$mesh"
   mkdir -p "$folder"
-  options="--set run=$folder/run"
+  options="--set run=$folder/run --set data.statistics=$work/$name/statistics.json"
   for setting in $settings "$@"; do options="$options --set $setting"; done
   # shellcheck disable=SC2086 # settings have no spaces
   {
@@ -63,6 +63,12 @@ for key in ("flopsPerStep", "bytesPerStep", "peakPoolBytes", "poolAllocationsPer
     print(key, step[key])
 PYTHON
 }
+
+for name in before after; do
+  mkdir -p "$work/$name"
+  if [ "$name" = before ]; then program=$before; else program=$after; fi
+  quietly "$program" data stats configs/demo.yaml --output "$work/$name/statistics.json"
+done
 
 failures=0
 # same WHAT FILE_OR_FOLDER: compares what the two programs made on the mesh.
