@@ -1,4 +1,5 @@
 import Basics
+import Settings
 import Yams
 
 /// A YAML file as JSON: plain words that are numbers, true, false or null are these, dates stay words.

@@ -142,7 +142,7 @@ private func pairs<V>(
 }
 
 /// A node as JSON: plain words that are numbers, true, false or null are these, dates stay words.
-func json(_ node: Node, _ key: String, _ file: String) throws -> JSONValue {
+public func json(_ node: Node, _ key: String, _ file: String) throws -> JSONValue {
   if let sequence = node.sequence { return .array(try sequence.map { try json($0, key, file) }) }
   if let mapping = node.mapping {
     var members: [String: JSONValue] = [:]
