@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Models
+import Settings
 import Testing
 
 /// Descriptions of models as checkpoints hold them.
