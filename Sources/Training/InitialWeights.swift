@@ -4,6 +4,7 @@ import Distribution
 import Execution
 import Models
 import Stores
+import Tensors
 
 /// What a new training takes of another's weights: tensors of the same name, shape and meaning. Those between encoder and decoder
 /// know no fields; encoder and decoder are taken where the model predicts the same fields from the same ones.
