@@ -155,7 +155,7 @@ public struct GraphPlot {
 
   /// Tenths of a pixel.
   private func text(_ value: Double) -> String {
-    let tenths = Int((value * 10).rounded())
+    let tenths = Int(saturating: (value * 10).rounded())
     return tenths % 10 == 0 ? String(tenths / 10) : String(Double(tenths) / 10)
   }
 }

@@ -247,7 +247,7 @@ import Testing
       try Files.remove("\($0.path)/run/forecast.zarr")
     },
     evaluate("missing forecast", ["--forecast", "none.zarr"], ["none.zarr: no such file or folder"]),
-    evaluate("not a forecast", ["--forecast", "data.nc"], ["data.nc: has no variable 'prediction_timedelta'"]),
+    evaluate("not a forecast", ["--forecast", "data.nc"], ["data.nc: does not say when its forecasts start"]),
     evaluate(
       "another grid", ["--set", "data.sources=[{path: other.nc}]"],
       ["run/forecast.zarr: has another grid than the truth; expected 8 × 32", "found 8 × 16"]
