@@ -51,14 +51,8 @@ struct ForecastAxes {
     let leads = try lead.map { along($0, try ForecastAxes.spans($0, store)) }
     let starts = try start.map { along($0, try ForecastAxes.times($0, store)) }
     let valids = try valid.map { along($0, try ForecastAxes.times($0, store)) }
-    for along in [starts, leads, valids] { try ForecastAxes.requireValues(along, store) }
-    switch (starts, leads, valids) {
-    case (let starts?, let leads?, _): try self.init(starts, leads, store)
-    case (let starts?, nil, let valids?):
-      try self.init(starts, try ForecastAxes.difference(valids, starts, "lead", store), store)
-    case (nil, let leads?, let valids?):
-      try self.init(try ForecastAxes.difference(valids, leads, "start", store), leads, store)
-    default:
+    for along in [starts, leads, valids].compactMap({ $0 }) { try ForecastAxes.requireValues(along, store) }
+    guard let pair = try ForecastAxes.pair(starts, leads, valids, store) else {
       throw JigsawError(
         store.location, "does not say when its forecasts start and how far they reach",
         expected:
@@ -66,6 +60,20 @@ struct ForecastAxes {
         found: vectors.isEmpty ? "none" : vectors.map(\.name).joined(separator: ", "),
         remedy: "add them as coordinates, or use a store written by 'jigsaw forecast'")
     }
+    try self.init(pair.starts, pair.leads, store)
+  }
+
+  /// Starts and leads from two of the three; nil when there are fewer. Not inlined: Swift 6.3's optimiser gives up on it within
+  /// the initialiser ("found ownership error").
+  @inline(never)
+  private static func pair(_ starts: Along?, _ leads: Along?, _ valids: Along?, _ store: any ArrayStore) throws
+    -> (starts: Along, leads: Along)?
+  {
+    if let starts, let leads { return (starts, leads) }
+    guard let valids else { return nil }
+    if let starts { return (starts, try difference(valids, starts, "lead", store)) }
+    if let leads { return (try difference(valids, leads, "start", store), leads) }
+    return nil
   }
 
   private init(_ starts: Along, _ leads: Along, _ store: any ArrayStore) throws {
