@@ -22,7 +22,8 @@ import Testing
         #expect(error < 2e-6, "\(name): \(key)")
       } else if let error = entry["worst_of_whole_norm"]?["error"]?.double {
         compared += 1
-        #expect(error < 2e-6, "\(name): \(key)")
+        // Two steps with weights drawn at random amplify rounding errors.
+        #expect(error < (key == "grad" ? 2e-6 : 6e-6), "\(name): \(key)")
       } else if key != "param_l2_after", let error = entry["relative"]?.double {
         compared += 1
         // Ten updates amplify rounding errors.
