@@ -11,6 +11,8 @@ public struct CheckWorkflow {
     public var lines: [String] = []
     /// What stands in the way of training or forecasting.
     public var problems: [String] = []
+    /// Where fields come from.
+    public var origins: [FieldOrigin] = []
     /// Stored chunks that were read for their values, by all ranks.
     public var chunksRead = 0
   }
@@ -67,6 +69,7 @@ public struct CheckWorkflow {
       "static: \(dataset.staticChannels.isEmpty ? "none" : dataset.staticChannels.map(\.name).joined(separator: ", "))",
       "grid: \(dataset.grid.summary)\(dataset.grid.isGlobal ? ", global" : ", limited area")",
     ]
+    findings.origins = dataset.origins
     findings.lines += dataset.origins.map { "from: \($0.sentence)" }
     findings.lines += dataset.normalizations.map { "note: \($0)" }
     try checkTimes(dataset, stepHours: manifest?.stepHours ?? data.stepHours, &findings)

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 import TestSupport
 import Testing
 
@@ -87,6 +88,8 @@ import Testing
     let fine = try workspace.run(["data", "check", "config.yaml", "--no-values", "--json"])
     let whole = try JSONValue(parsing: Array(fine.out.utf8), place: "json")
     #expect(fine.status == 0 && whole["isFine"] == .bool(true))
+    let origin = try #require(whole["origins"]?.array?.first { $0["variable"] == .string("z") })
+    #expect(origin["source"] == .string("data.nc") && origin["times"]?["count"] == .integer(60))
     #expect(whole["findings"]?.strings?.contains { $0.hasPrefix("times: 60 from 2001-01-01 00:00") } == true)
   }
 
