@@ -51,12 +51,11 @@ public enum EdgeGeometry: String, Sendable, CaseIterable {
     var values: [Float] = []
     values.reserveCapacity(edges.count * columns)
     for (from, to) in zip(edges.sources, edges.destinations) {
-      let (a, b) = (source.radians(Int(from)), destination.radians(Int(to)))
       switch self {
-      case .length: values.append(Float(Self.length(a, b)))
+      case .length: values.append(Float(Self.length(source.radians(Int(from)), destination.radians(Int(to)))))
       case .direction:
-        let (x, y) = Self.direction(of: a, from: b)
-        values += [Float(x), Float(y)]
+        let (x, y) = Self.direction(of: source.position(Int(from)), from: destination.position(Int(to)))
+        values += [x, y]
       }
     }
     return values
@@ -70,25 +69,33 @@ public enum EdgeGeometry: String, Sendable, CaseIterable {
     return 2 * atan2(h.squareRoot(), max(0, 1 - h).squareRoot())
   }
 
-  /// Rotation about the axis destination × pole by the colatitude of the destination (Rodrigues), then x and y; about (0, 0)
-  /// where both are one point.
-  static func direction(of source: Place, from destination: Place) -> (x: Double, y: Double) {
-    let s = SpherePoint(latitudeRadians: source.latitude, longitudeRadians: source.longitude)
-    let d = SpherePoint(latitudeRadians: destination.latitude, longitudeRadians: destination.longitude)
-    // Single-precision latitudes of the poles lie beside them: the meridian of such a point still counts.
-    let distance = max((d.x * d.x + d.y * d.y).squareRoot(), .leastNormalMagnitude)
-    let axis = SpherePoint(d.y / distance, -d.x / distance, 0)
-    let across = axis.cross(s)
-    let along = axis.dot(s) * (1 - d.z)
-    let x = s.x * d.z + across.x * distance + axis.x * along
-    let y = s.y * d.z + across.y * distance + axis.y * along
-    let length = max((x * x + y * y).squareRoot(), 1e-8)
-    return (x / length, y / length)
+  /// Rotation about the axis destination × pole by the colatitude of the destination (Rodrigues), then x and y.
+  ///
+  /// In single precision, step by step as anemoi-graphs does it: where both ends are one point, what is left is rounding noise
+  /// of length 1, and it counts when all directions are normalised.
+  static func direction(of s: SIMD3<Float>, from d: SIMD3<Float>) -> (x: Float, y: Float) {
+    let sine = (d.x * d.x + d.y * d.y).squareRoot()
+    let angle = atan2f(sine, d.z)
+    var (u, v) = (d.y / max(sine, 1e-8), -d.x / max(sine, 1e-8))
+    let length = max((u * u + v * v).squareRoot(), 1e-8)
+    (u, v) = (u / length, v / length)
+    let (cosine, turned) = (cosf(angle), sinf(angle))
+    let along = (s.x * u + s.y * v) * (1 - cosine)
+    let x = s.x * cosine + v * s.z * turned + u * along
+    let y = s.y * cosine - u * s.z * turned + v * along
+    let distance = max((x * x + y * y).squareRoot(), 1e-8)
+    return (x / distance, y / distance)
   }
 }
 
 extension PointSpace {
   func radians(_ point: Int) -> EdgeGeometry.Place { (Double(latitudes[point]), Double(longitudes[point])) }
+
+  /// On the unit sphere, in single precision.
+  func position(_ point: Int) -> SIMD3<Float> {
+    let (phi, lambda) = (latitudes[point], longitudes[point])
+    return SIMD3(cosf(phi) * cosf(lambda), cosf(phi) * sinf(lambda), sinf(phi))
+  }
 
   /// [points], on the unit sphere.
   public var positions: [SpherePoint] {
