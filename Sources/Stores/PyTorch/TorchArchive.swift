@@ -52,6 +52,14 @@ public struct TorchArchive: Sendable {
     let storageCount: Int
 
     public var count: Int { shape.reduce(1) { $0.multipliedSaturating(by: $1) } }
+
+    /// Some of the first dimension's indices.
+    public func rows(_ range: Range<Int>) -> Tensor {
+      precondition(!shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0])
+      return Tensor(
+        type: type, shape: [range.count] + shape.dropFirst(), strides: strides,
+        offset: offset + range.lowerBound * strides[0], storage: storage, storageCount: storageCount)
+    }
   }
 
   private static let dimensionLimit = 16

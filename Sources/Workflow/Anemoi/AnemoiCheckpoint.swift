@@ -5,7 +5,7 @@ import Stores
 /// An inference checkpoint of anemoi-training (`inference-*.ckpt`), read as plain data: nothing of it is executed.
 public struct AnemoiCheckpoint: Sendable {
   public let path: String
-  /// The state dict by its original names.
+  /// The state dict by its names in the present release (`AnemoiLayouts`).
   public let state: [String: TorchArchive.Tensor]
   /// The model's points and edges, as its configuration built them.
   public let graph: HeteroGraph
@@ -33,8 +33,8 @@ public struct AnemoiCheckpoint: Sendable {
         remedy: "take the file whose name begins with inference-; the one for training holds other things")
     }
     module = try TorchModule(archive, root)
-    state = module.state
-    metadata = try Self.metadata(archive)
+    state = AnemoiLayouts.state(module.state)
+    metadata = AnemoiLayouts.metadata(try Self.metadata(archive))
     graph = try AnemoiGraph(archive, root).graph
     let names = metadata["metadata_inference"]?["dataset_names"]?.strings ?? metadata["dataset"]?.object?.keys.sorted()
     guard let name = names?.first, names?.count == 1 else {
@@ -74,13 +74,19 @@ public struct AnemoiCheckpoint: Sendable {
     return roles
   }
 
-  /// States that the model reads and predicts at once, and hours between them.
+  /// States that the model reads and predicts at once, and the time between them.
   public var inputSteps: Int {
-    archive.document.attribute("n_step_input", of: archive.document.root).flatMap { archive.document.integer($0) } ?? 1
+    ["n_step_input", "multi_step"].lazy.compactMap { number($0) }.first ?? 1
   }
   public var outputSteps: Int {
-    archive.document.attribute("n_step_output", of: archive.document.root).flatMap { archive.document.integer($0) } ?? 1
+    number("n_step_output") ?? 1
   }
+
+  /// A number that the model's interface keeps.
+  private func number(_ name: String) -> Int? {
+    archive.document.attribute(name, of: archive.document.root).flatMap { archive.document.integer($0) }
+  }
+
   public var timestep: String? { metadata["metadata_inference"]?[dataset]?["timesteps"]?["timestep"]?.string }
 
   /// Arrays that a forecast needs beside the model: coordinates in degrees, masks.
