@@ -19,10 +19,10 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
 
     public var channel: Channel { Channel(variable: variable, levelHPa: levelHPa) }
 
-    public init(channel: Channel, statistics: ChannelStatistics) {
+    public init(channel: Channel, units: String, statistics: ChannelStatistics) {
       variable = channel.variable
       levelHPa = channel.levelHPa
-      units = Lexicon.variable(channel.variable).units
+      self.units = units
       self.statistics = statistics
     }
   }

@@ -86,6 +86,14 @@ enum Ingredients {
         descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
         expected: manifest.grid.summary, found: dataset.grid.summary, remedy: "regrid the data")
     }
+    // Units of variables that the lexicon lacks are not converted; version 0.1 did not record them.
+    for entry in manifest.channels where Lexicon[entry.variable] == nil && entry.units != "1" {
+      let found = dataset.units(of: entry.channel)
+      if found == entry.units { continue }
+      throw JigsawError(
+        "\(dataset.origin): \(entry.channel.name)", "has other units than when the checkpoint's model was trained",
+        expected: "'\(entry.units)'", found: "'\(found)'", remedy: "convert it before")
+    }
     let (own, wanted) = (dataset.imputationSignatures ?? [:], manifest.imputed ?? [:])
     for name in Set(own.keys).union(wanted.keys).sorted() where own[name] != wanted[name] {
       throw JigsawError(

@@ -39,7 +39,7 @@ public enum InspectWorkflow {
     for channel in dataset.channels {
       guard let row = statistics.channels[channel.name] else { continue }
       rows.append(
-        [channel.name, Lexicon.variable(channel.variable).units]
+        [channel.name, dataset.units(of: channel)]
           + [row.mean, row.deviation, row.minimum, row.maximum, row.tendencyDeviation].map { significant($0) })
     }
     return table(rows) + "\n\(statistics.timeCount) times, \(start.display) … \(end.display); saved \(path)"

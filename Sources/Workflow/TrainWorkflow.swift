@@ -166,7 +166,8 @@ public struct TrainWorkflow {
       version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: dataset.grid,
       stepHours: configuration.data.stepHours,
       channels: dataset.channels.map {
-        CheckpointManifest.ChannelEntry(channel: $0, statistics: statistics.channels[$0.name]!)
+        CheckpointManifest.ChannelEntry(
+          channel: $0, units: dataset.units(of: $0), statistics: statistics.channels[$0.name]!)
       }, staticFields: configuration.data.staticFields, forcings: configuration.data.forcings,
       trainingStart: trainStart.description, trainingEnd: trainEnd.description, optimizer: plan.optimizer,
       progress: CheckpointManifest.Progress(

@@ -106,6 +106,23 @@ import Testing
     #expect(error?.description.contains("t2m: is there under several names") == true)
   }
 
+  /// What is stored anew keeps them.
+  @Test func unitsOfUnknownVariablesAreKept() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.upper, data.levels, data.statics, data.surface, data.times) = ([], [], [], ["dust"], 8)
+    try data.write("\(folder.path)/a.nc")
+    var store = try EditedStore("\(folder.path)/a.nc")
+    store.arrays["dust"]?.attributes["units"] = .text("ug m-3")
+    try Files.remove("\(folder.path)/a.nc")
+    try store.write("\(folder.path)/a.nc")
+    let dataset = try FieldDataset(
+      sources: [SourceDescription(path: "\(folder.path)/a.nc")], variables: ["dust"], levelsHPa: [])
+    #expect(dataset.units(of: Channel(variable: "dust")) == "ug m-3")
+    let input = try ConversionInput(dataset, from: nil, through: nil)
+    #expect(input.fields.map(\.units) == ["ug m-3"])
+  }
+
   /// Nothing is known to convert them to.
   @Test func unitsOfUnknownVariablesMustAgree() throws {
     let folder = try TemporaryFolder()

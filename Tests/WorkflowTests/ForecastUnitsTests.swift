@@ -36,4 +36,29 @@ import Verification
     }
     #expect(throws: JigsawError.self) { try changed("hours", 7) }
   }
+
+  /// Nothing is known to convert them to.
+  @Test func unitsOfUnknownVariablesAreThoseOfTheTraining() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/data.nc"
+    var data = SyntheticData()
+    data.surface = ["dust"]
+    try data.write(path)
+    func setUnits(_ units: String) throws {
+      var store = try EditedStore(path)
+      store.arrays["dust"]?.attributes["units"] = .text(units)
+      try Files.remove(path)
+      try store.write(path)
+    }
+    try setUnits("g kg-1")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    configuration.data.variables = ["z", "t", "dust"]
+    try TrainWorkflow(configuration, stopAfter: 1, console: .silent).start()
+    try setUnits("kg kg-1")
+    let error = #expect(throws: JigsawError.self) {
+      try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(.init())
+    }
+    #expect(error?.problem == "has other units than when the checkpoint's model was trained")
+    #expect(error?.description.contains("expected 'g kg-1', found 'kg kg-1'") == true)
+  }
 }
