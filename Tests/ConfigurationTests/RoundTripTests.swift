@@ -86,10 +86,14 @@ import Yams
     }
   }
 
+  /// All settings at once, but another family, which has settings of its own.
+  private static func everything() throws -> RunConfiguration {
+    let all = settings.filter { $0.key != "model.family" }.sorted { $0.key < $1.key }
+    return try RunConfiguration.parse("", file: "test", settings: all.map { "\($0)=\($1)" })
+  }
+
   @Test func allSettingsTogetherSurvive() throws {
-    // Another family has other settings.
-    let all = Self.settings.filter { $0.key != "model.family" }.sorted { $0.key < $1.key }
-    let set = try RunConfiguration.parse("", file: "test", settings: all.map { "\($0)=\($1)" })
+    let set = try Self.everything()
     let again = try RunConfiguration.parse(set.yaml(comments: true), file: "test")
     #expect(again.yaml(comments: false) == set.yaml(comments: false))
     #expect(again.data.sources[0].names == ["msl": "slp", "z": "geo: potential"])
@@ -140,7 +144,7 @@ import Yams
   @Test func theSchemaDescribesWhatIsWritten() throws {
     let schema = try JSONValue(parsing: Array(RunConfiguration.schema().utf8), place: "schema")
     #expect(schema["$schema"]?.string == "https://json-schema.org/draft/2020-12/schema")
-    let everything = try RunConfiguration.parse("", file: "test", settings: Self.settings.map { "\($0)=\($1)" })
+    let everything = try Self.everything()
     for configuration in [RunConfiguration(), .example, everything] {
       let value = try #require(try Yams.load(yaml: configuration.yaml(comments: true)))
       #expect(violations(value, schema, "") == [])
