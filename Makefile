@@ -1,7 +1,7 @@
 # make demo: set up, build, run the main job on the project's sample data.
 # make test: set up, build, run all tests. Both work on a fresh Debian machine that has Swift.
 
-.PHONY: help setup build demo test debug-build environments unit-test rank-test mpich-test interop-test readme-test lint format install clean
+.PHONY: help setup build demo test debug-build environments unit-test rank-test mpich-test interop-test readme-test nightly lint format install clean
 
 PYTHON_ENVIRONMENT := .venv
 # Tools that need other versions than the rest.
@@ -15,6 +15,7 @@ help:
 	@echo "make test     set up, build, and run all tests"
 	@echo "make build    build .build/release/jigsaw"
 	@echo "make install  copy it to PREFIX/bin (default /usr/local); it needs no Swift where it runs"
+	@echo "make nightly  fuzzing by the million, and system calls that fail: an hour"
 	@echo "make lint     check formatting"
 	@echo "make clean    remove what was built (not runs/)"
 
@@ -79,6 +80,11 @@ $(PYTHON_ENVIRONMENT)/ready: Tests/Interop/requirements.lock
 	python3 -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
+
+# Takes an hour: damaged stores and documents by the million, and system calls that fail.
+nightly: build environments
+	OUT=.build/nightly Scripts/fuzz.sh
+	$(PYTHON_ENVIRONMENT)/bin/python Scripts/faults/run.py $(JIGSAW) 50 "$$(date +%j)"
 
 lint:
 	swift format lint --strict --recursive Sources Tests Package.swift
