@@ -49,11 +49,25 @@ public struct StoreDefinition: Sendable {
     self.attributes = attributes
   }
 
-  /// - Throws: naming an array or dimension whose name can't be that of a file.
+  /// - Throws: naming an array or dimension whose name can't be that of a file, is one of Zarr's documents, or is given twice.
   func requireSafeNames(_ path: String) throws {
-    for array in arrays { try SafeName.require(array.name, "array", place: path) }
+    var known: Set<String> = []
+    for array in arrays {
+      try SafeName.require(array.name, "array", place: path)
+      if array.name.split(separator: "/").contains(where: { StoreDefinition.documents.contains(String($0)) }) {
+        throw JigsawError(
+          "\(path): \(array.name)", "is a name that Zarr keeps for its own documents", remedy: "give it another name")
+      }
+      guard known.insert(array.name).inserted else {
+        throw JigsawError(
+          "\(path): \(array.name)", "would be written twice, as a field and as a coordinate",
+          remedy: "give the field another name with 'names' of its source")
+      }
+    }
     for dimension in dimensions { try SafeName.require(dimension.name, "dimension", place: path) }
   }
+
+  private static let documents: Set<String> = [".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"]
 
   func shape(of array: ArrayDefinition) -> [Int] {
     array.dimensions.map { name in

@@ -73,12 +73,31 @@ extension Safetensors.File {
   }
 }
 
+/// Sections of a configuration that anemoi-models has for each dataset, or once for all.
+enum AnemoiSections {
+  static func ofDataset(_ section: JSONValue?) -> JSONValue? {
+    guard let section, section != .null else { return nil }
+    guard let datasets = section["datasets"] else { return section }
+    return datasets["data"]
+  }
+}
+
 extension CaseFiles {
   /// The graph in the order in which the model reads it.
   func modelGraph() throws -> ModelGraph {
     func edges(_ name: String, _ sources: Int, _ destinations: Int) throws -> ModelGraph.Edges {
       let indices = try graph.integers("edges/\(name)/sorted_edge_index")
       let count = indices.count / 2
+      let shape = try graph.shape("edges/\(name)/sorted_edge_attr")
+      let ends = indices[count...]
+      guard indices.count == 2 * count, shape.count == 2, shape[0] == count,
+        indices[..<count].allSatisfy({ (0..<sources).contains(Int($0)) }),
+        ends.allSatisfy({ (0..<destinations).contains(Int($0)) }), zip(ends, ends.dropFirst()).allSatisfy({ $0 <= $1 })
+      else {
+        throw JigsawError(
+          "\(graph.path): edges/\(name)", "are not edges sorted by destination, with a row of attributes for each",
+          expected: "\(sources) sources, \(destinations) destinations", found: "\(count) edges, attributes \(shape)")
+      }
       var starts = [Int32](repeating: 0, count: destinations + 1)
       for destination in indices[count...] { starts[Int(destination) + 1] += 1 }
       for i in 0..<destinations { starts[i + 1] += starts[i] }
@@ -104,7 +123,7 @@ extension CaseFiles {
       prognosticOutputs: try indices("model", "output", "prognostic"),
       forcingInputs: try indices("model", "input", "forcing"))
     let boundings = try GraphModelDescription.Bounding.list(
-      anemoi: model["bounding"]?["datasets"]?["data"] ?? .array([]),
+      anemoi: AnemoiSections.ofDataset(model["bounding"]) ?? .array([]),
       outputs: try setting("indices", "model", "output", "name_to_index"),
       variables: try setting("variables").strings ?? [], statistics: try setting("statistics_used_by_model"),
       place: "\(folder)/config.json")

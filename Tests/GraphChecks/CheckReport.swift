@@ -10,9 +10,12 @@ struct CheckReport {
 
   static func norm(_ x: [Float]) -> Double { x.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
 
+  /// Of the elements that are there: values that lack in data are NaN in the reference, too.
+  private static func normOfPresent(_ x: [Float]) -> Double { norm(x.filter { !$0.isNaN }) }
+
   private static func difference(_ x: [Float], _ y: [Float]) -> (norm: Double, most: Double) {
     var (sum, most) = (0.0, 0.0)
-    for (a, b) in zip(x, y) where a != b {
+    for (a, b) in zip(x, y) where a != b && !(a.isNaN && b.isNaN) {
       let d = Double(a) - Double(b)
       sum += d * d
       most = d.isNaN ? .infinity : max(most, abs(d))
@@ -27,7 +30,7 @@ struct CheckReport {
       return
     }
     let (d, most) = CheckReport.difference(mine, theirs)
-    let norm = CheckReport.norm(theirs)
+    let norm = CheckReport.normOfPresent(theirs)
     members[name] = .object(["relative_l2": .number(norm > 0 ? d / norm : d), "max_abs": .number(most)])
   }
 
@@ -46,7 +49,11 @@ struct CheckReport {
   }
 
   mutating func compareLosses(_ name: String, _ mine: [Double], _ theirs: [Double]) {
-    let worst = zip(mine, theirs).map { abs($0 - $1) / abs($1) }.max() ?? 0
+    // Not a number is worse than any error; `max` would pass it over.
+    let worst = zip(mine, theirs).reduce(mine.count == theirs.count ? 0.0 : .nan) { worst, pair in
+      let error = abs(pair.0 - pair.1) / abs(pair.1)
+      return error <= worst ? worst : error
+    }
     members[name] = .object([
       "values": .array(mine.map { .number($0) }), "expected": .array(theirs.map { .number($0) }),
       "relative": .number(worst),
@@ -70,7 +77,7 @@ struct CheckReport {
       if d / total > ofTotal.1 || d.isNaN { ofTotal = (pair.name, d / total) }
       if !zero.contains(pair.name) && own > 0 {
         entry["of_own_norm"] = .number(d / own)
-        if d / own > ofOwn.1 { ofOwn = (pair.name, d / own) }
+        if d / own > ofOwn.1 || d.isNaN { ofOwn = (pair.name, d / own) }
       }
       all[pair.name] = .object(entry)
     }

@@ -50,8 +50,17 @@ struct GraphChecksMain {
         "is used as: graph-checks [--threads N] [--checkpoint] FOLDER … | --import FILE.ckpt --forecast FILE.safetensors"
       )
     }
+    var failed: [String] = []
     for folder in folders {
-      print(try GraphCheck(folder, threads: threads, checkpointsActivations: checkpoints).run().line)
+      do {
+        print(try GraphCheck(folder, threads: threads, checkpointsActivations: checkpoints).run().line)
+      } catch {
+        print(JSONValue.object(["case": .string(folder), "error": .string("\(error)")]).line)
+        failed.append(folder)
+      }
+    }
+    if !failed.isEmpty {
+      throw JigsawError(failed.joined(separator: ", "), "could not be checked; see the errors above")
     }
   }
 }

@@ -39,6 +39,18 @@ import Testing
     #expect(try Files.readText("\(folder.path)/other.zarr/t/.zarray") == "mine")
   }
 
+  @Test(arguments: [".zgroup", "t/.zarray", "zarr.json", "time"], ["zarr", "nc"])
+  func namesThatAreTakenAreRefused(name: String, suffix: String) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/out.\(suffix)"
+    let definition = StoreDefinition(
+      dimensions: [.init(name: "time", size: 2)],
+      arrays: ["time", name].map { ArrayDefinition(name: $0, type: .float32, dimensions: ["time"]) })
+    let error = #expect(throws: JigsawError.self) { try createStore(path, definition) }
+    #expect(error?.place == "\(path): \(name)")
+    #expect(try Files.list(folder.path).isEmpty)
+  }
+
   /// A test that hangs fails by its time limit.
   @Test(.timeLimit(.minutes(1))) func pipesAreNotWaitedFor() throws {
     let folder = try TemporaryFolder()

@@ -12,7 +12,10 @@ extension GraphModelDescription.Bounding {
     anemoi list: JSONValue, outputs: JSONValue, variables: [String], statistics: JSONValue, place: String,
     limits: ((Int, Int) throws -> [Float])? = nil
   ) throws -> [Self] {
-    try (list.array ?? []).enumerated().map { index, entry in
+    guard let entries = list.array else {
+      throw JigsawError("\(place): model.bounding", "is not a list", found: list.line)
+    }
+    return try entries.enumerated().map { index, entry in
       let reader = BoundingReader(
         entry: entry, outputs: outputs, variables: variables, statistics: statistics,
         place: "\(place): model.bounding[\(index)]", known: limits.map { limits in { try limits(index, $0) } })
@@ -33,7 +36,9 @@ private struct BoundingReader {
     guard let name = entry["_target_"]?.string?.split(separator: ".").last else {
       throw JigsawError(place, "has no _target_")
     }
-    let names = entry["variables"]?.strings ?? []
+    guard let names = entry["variables"]?.strings else {
+      throw JigsawError(place, "has no list of variables", found: entry["variables"]?.line ?? "nothing")
+    }
     let columns = try names.map(column)
     let isLeaky = name.contains("Leaky")
     func clampSlope() -> Float { isLeaky ? 0.01 : 0 }
@@ -60,7 +65,7 @@ private struct BoundingReader {
   }
 
   private func column(_ name: String) throws -> Int {
-    guard let column = outputs[name]?.integer else {
+    guard let column = outputs[name]?.integer, (0..<(outputs.object?.count ?? 0)).contains(column) else {
       throw JigsawError(place, "limits '\(name)', which is not among the model's outputs")
     }
     return column

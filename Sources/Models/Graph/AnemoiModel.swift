@@ -13,7 +13,8 @@ extension GraphModelDescription {
     boundings: [Bounding], place: String
   ) throws {
     let reader = AnemoiReader(model, place)
-    let channels = try reader.integer("num_channels")
+    try reader.checkWhole(variables, inputSteps: inputSteps, outputSteps: outputSteps)
+    let channels = try reader.count("num_channels", in: model, from: 1)
     self.init(
       variables, inputSteps: inputSteps, outputSteps: outputSteps, channels: channels,
       encoder: try reader.mapper("encoders"), processor: try reader.processor(),
@@ -26,14 +27,17 @@ extension GraphModelDescription {
     }
     trainableData = try reader.trainable("node_trainable_parameters", "data")
     trainableHidden = try reader.trainable("node_trainable_parameters", "hidden")
-    encoder.trainableEdges = try reader.trainable("edge_trainable_parameters", "data2hidden")
-    processor.trainableEdges = try reader.trainable("edge_trainable_parameters", "hidden2hidden")
-    decoder.trainableEdges = try reader.trainable("edge_trainable_parameters", "hidden2data")
+    encoder.trainableEdges = try reader.trainableEdges(reader.mapperSection("encoders"), "data2hidden")
+    processor.trainableEdges = try reader.trainableEdges(model["processor"], "hidden2hidden")
+    decoder.trainableEdges = try reader.trainableEdges(reader.mapperSection("decoders"), "hidden2data")
     targetFeatures = try reader.targetFeatures()
     if encoder.kind != .edgeNetwork && decoder.kind == .edgeNetwork {
       throw reader.refusal("decoders", "a graph-transformer decoder behind a graph-transformer encoder", "GNN")
     }
-    skipsLatent = model["model"]?["latent_skip"]?.isTrue ?? true
+    if decoder.kind == .edgeNetwork && targetFeatures != [.encodedData] {
+      throw reader.refusal("decoders.target_node_features", "encoded_data for a GNN", "\(targetFeatures)")
+    }
+    skipsLatent = try reader.flag("latent_skip", in: model["model"], at: "model.", default: true)
     residualStep = try reader.residualStep(inputSteps)
     noise = try reader.noise()
     if processor.isConditional && noise == nil {
@@ -67,6 +71,61 @@ struct AnemoiReader {
     throw refusal(path + key, "a whole number", (section ?? model)[key]?.line ?? "nothing")
   }
 
+  /// A whole number within the bounds of what can be a size.
+  func count(
+    _ key: String, in section: JSONValue?, at path: String = "", from least: Int = 0, default fallback: Int? = nil
+  ) throws -> Int {
+    let value = try integer(key, in: section ?? .object([:]), at: path, default: fallback)
+    guard (least...1 << 20).contains(value) else {
+      throw refusal(path + key, "a whole number from \(least) to \(1 << 20)", "\(value)")
+    }
+    return value
+  }
+
+  func flag(_ key: String, in section: JSONValue?, at path: String, default fallback: Bool) throws -> Bool {
+    guard let value = section?[key], value != .null else { return fallback }
+    guard let flag = value.isTrue else { throw refusal(path + key, "true or false", value.line) }
+    return flag
+  }
+
+  func real(_ key: String, in section: JSONValue?, at path: String, default fallback: Double) throws -> Double {
+    guard let value = section?[key], value != .null else { return fallback }
+    guard let number = value.double, number.isFinite else { throw refusal(path + key, "a number", value.line) }
+    return number
+  }
+
+  /// What concerns the model as a whole.
+  func checkWhole(
+    _ variables: GraphModelDescription.Variables, inputSteps: Int, outputSteps: Int
+  ) throws {
+    let whole = model["model"]
+    if whole?["_target_"] != nil {
+      let name = try target(whole, "model._target_")
+      guard ["AnemoiModelEncProcDec", "AnemoiEnsModelEncProcDec"].contains(name) else {
+        throw refusal("model._target_", "AnemoiModelEncProcDec or AnemoiEnsModelEncProcDec", name)
+      }
+    }
+    for (section, path) in [(model, ""), (whole ?? .object([:]), "model.")]
+    where try flag("condition_on_residual", in: section, at: path, default: false) {
+      throw refusal(path + "condition_on_residual", "false", "true")
+    }
+    let sets = [
+      (variables.prognosticInputs, variables.inputs), (variables.forcingInputs, variables.inputs),
+      (variables.prognosticOutputs, variables.outputs),
+    ]
+    guard sets.allSatisfy({ columns, count in columns.allSatisfy { (0..<count).contains($0) } }),
+      variables.prognosticInputs.count == variables.prognosticOutputs.count, (1...1_024).contains(inputSteps),
+      (1...1_024).contains(outputSteps)
+    else {
+      throw JigsawError(
+        place, "has variables or steps that don't fit together",
+        expected:
+          "columns among \(variables.inputs) inputs and \(variables.outputs) outputs, as many prognostic in as out",
+        found: "\(variables.prognosticInputs.count) and \(variables.prognosticOutputs.count) prognostic, "
+          + "\(inputSteps) and \(outputSteps) steps")
+    }
+  }
+
   /// The last part of a `_target_`, the name of a class.
   func target(_ section: JSONValue?, _ key: String) throws -> String {
     guard let name = section?["_target_"]?.string?.split(separator: ".").last else {
@@ -80,11 +139,27 @@ struct AnemoiReader {
     return try integer(part, in: section, at: "\(key).", default: 0)
   }
 
+  /// Trainable numbers of each edge: the section's own `trainable_size` where it has one.
+  func trainableEdges(_ section: JSONValue?, _ part: String) throws -> Int {
+    if section?["trainable_size"] != nil { return try count("trainable_size", in: section, at: "\(part).") }
+    return try trainable("edge_trainable_parameters", part)
+  }
+
+  /// The only mapper of the encoders or decoders.
+  func mapperSection(_ key: String) -> JSONValue? { model[key]?.object?.first?.value["mapper"] }
+
   // MARK: Layers
 
   private func activation(_ section: JSONValue, _ key: String) throws -> ActivationKind {
-    let kernels = section["layer_kernels"] ?? model["layer_kernels"]
-    guard let kernel = kernels?["Activation"] else { return .gelu }
+    // Without kernels of its own a section has torch's; releases before them have the name of the activation alone.
+    if section["layer_kernels"] == nil, let name = section["activation"], name != .null {
+      let kinds: [String: ActivationKind] = ["GELU": .gelu, "SiLU": .silu, "ReLU": .relu, "Sigmoid": .sigmoid]
+      guard let kind = name.string.flatMap({ kinds[$0] }) else {
+        throw refusal("\(key).activation", "GELU, SiLU, ReLU or Sigmoid", name.line)
+      }
+      return kind
+    }
+    guard let kernel = section["layer_kernels"]?["Activation"] else { return .gelu }
     let name = try target(kernel, "\(key).layer_kernels.Activation")
     switch (name, kernel["approximate"]?.string ?? "none") {
     case ("GELU", "none"): return .gelu
@@ -97,7 +172,20 @@ struct AnemoiReader {
   }
 
   private func checkKernels(_ section: JSONValue, _ key: String, conditional: Bool) throws -> Bool {
-    let kernels = section["layer_kernels"] ?? model["layer_kernels"]
+    let kernels = section["layer_kernels"]
+    for name in ["QueryNorm", "KeyNorm"] {
+      guard let norm = kernels?[name] else { continue }
+      let kind = try target(norm, "\(key).layer_kernels.\(name)")
+      guard ["LayerNorm", "AutocastLayerNorm"].contains(kind), norm["bias"]?.isTrue != true,
+        norm["elementwise_affine"]?.isTrue != false, norm["eps"].map({ $0.double == 1e-5 }) ?? true
+      else { throw refusal("\(key).layer_kernels.\(name)", "LayerNorm with weights and without bias", norm.line) }
+    }
+    if kernels?["Linear"]?["bias"]?.isTrue == false {
+      throw refusal("\(key).layer_kernels.Linear.bias", "true", "false")
+    }
+    if kernels?["LayerNorm"]?["elementwise_affine"]?.isTrue == false {
+      throw refusal("\(key).layer_kernels.LayerNorm.elementwise_affine", "true", "false")
+    }
     if let linear = kernels?["Linear"], try target(linear, "\(key).layer_kernels.Linear") != "Linear" {
       throw refusal("\(key).layer_kernels.Linear", "torch.nn.Linear", linear["_target_"]?.string ?? "")
     }
@@ -115,8 +203,13 @@ struct AnemoiReader {
   }
 
   private func layer(_ section: JSONValue, _ key: String, channels: Int) throws -> GraphModelDescription.Layer {
-    let ratio = section["mlp_hidden_ratio"]?.double ?? 1
-    let attention = section["attn_channels"]?.integer ?? channels
+    let ratio = try real("mlp_hidden_ratio", in: section, at: "\(key).", default: 1)
+    guard ratio > 0, ratio * Double(channels) < Double(1 << 24) else {
+      throw refusal("\(key).mlp_hidden_ratio", "a ratio above 0", "\(ratio)")
+    }
+    let attention =
+      section["attn_channels"] == .null
+      ? channels : try count("attn_channels", in: section, at: "\(key).", from: 1, default: channels)
     var layer = GraphModelDescription.Layer(
       hiddenWidth: Int((Double(channels) * ratio + 0.5).rounded(.down)), attentionChannels: attention)
     let activation = try activation(section, key)
@@ -134,9 +227,10 @@ struct AnemoiReader {
     guard layer.heads > 0, attention % layer.heads == 0 else {
       throw refusal("\(key).num_heads", "a divisor of \(attention) channels", "\(layer.heads)")
     }
-    layer.normalizesQueries = section["qk_norm"]?.isTrue ?? false
-    layer.edgeActivation = section["edge_pre_mlp"]?.isTrue ?? false ? activation : nil
-    layer.extraLayers = try integer("mlp_extra_layers", in: section, at: "\(key).", default: 0)
+    layer.normalizesQueries = try flag("qk_norm", in: section, at: "\(key).", default: false)
+    layer.edgeActivation =
+      try flag("edge_pre_mlp", in: section, at: "\(key).", default: false) ? activation : nil
+    layer.extraLayers = try count("mlp_extra_layers", in: section, at: "\(key).", default: 0)
     return layer
   }
 
@@ -145,8 +239,8 @@ struct AnemoiReader {
       let section = entry.value["mapper"]
     else { throw refusal(key, "one mapper", "\(model[key]?.object?.count ?? 0)") }
     let name = try target(section, "\(key).mapper")
-    let channels = try integer(
-      "num_channels", in: section, at: "\(key).mapper.", default: model["num_channels"]?.integer)
+    let channels = try count(
+      "num_channels", in: section, at: "\(key).mapper.", from: 1, default: model["num_channels"]?.integer)
     let isEncoder = key == "encoders"
     let kinds: [String: GraphModelDescription.MapperKind] =
       isEncoder
@@ -158,7 +252,7 @@ struct AnemoiReader {
     _ = try checkKernels(section, "\(key).mapper", conditional: false)
     var mapper = GraphModelDescription.Mapper(
       kind, try layer(section, "\(key).mapper", channels: channels), channels: channels)
-    mapper.startsAtZero = section["initialise_data_extractor_zero"]?.isTrue ?? false
+    mapper.startsAtZero = try flag("initialise_data_extractor_zero", in: section, at: "\(key).mapper.", default: false)
     return mapper
   }
 
@@ -178,10 +272,13 @@ struct AnemoiReader {
     }
     var processor = GraphModelDescription.Processor(
       kind, try layer(section, "processor", channels: channels),
-      layers: try integer("num_layers", in: section, at: "processor."))
+      layers: try count("num_layers", in: section, at: "processor.", from: 1))
     processor.isConditional = try checkKernels(section, "processor", conditional: kind != .edgeNetwork)
     if kind == .transformer {
-      processor.reach = section["window_size"]?.integer
+      // None and -1 are no window at all.
+      if let window = section["window_size"], window != .null, window != .integer(-1) {
+        processor.reach = try count("window_size", in: section, at: "processor.")
+      }
       for (option, isSet) in [
         ("softcap", (section["softcap"]?.double ?? 0) != 0),
         ("use_alibi_slopes", section["use_alibi_slopes"]?.isTrue == true),
@@ -196,8 +293,12 @@ struct AnemoiReader {
   // MARK: The whole
 
   func targetFeatures() throws -> [GraphModelDescription.TargetFeature] {
-    guard let decoder = model["decoders"]?.object?.first?.value, let names = decoder["target_node_features"]?.array
-    else { return [.encodedData] }
+    guard let features = model["decoders"]?.object?.first?.value["target_node_features"], features != .null else {
+      return [.encodedData]
+    }
+    guard let names = features.array else {
+      throw refusal("decoders.target_node_features", "a list", features.line)
+    }
     return try names.map {
       guard let feature = $0.string.flatMap(GraphModelDescription.TargetFeature.init(rawValue:)) else {
         throw refusal(
@@ -212,7 +313,7 @@ struct AnemoiReader {
     guard let residual = model["residual"]?["datasets"]?["data"] ?? model["residual"] else { return inputSteps - 1 }
     let name = try target(residual, "residual")
     guard name == "SkipConnection" else { throw refusal("residual", "SkipConnection", name) }
-    let step = residual["step"]?.integer ?? -1
+    let step = try integer("step", in: residual, at: "residual.", default: -1)
     let index = step < 0 ? inputSteps + step : step
     guard (0..<inputSteps).contains(index) else {
       throw refusal("residual.step", "one of \(inputSteps) input steps", "\(step)")
@@ -227,11 +328,11 @@ struct AnemoiReader {
     for option in ["noise_matrix", "noise_edges_name"] where section[option].map({ $0 != .null }) ?? false {
       throw refusal("noise_injector.\(option)", "none", section[option]?.line ?? "")
     }
-    if model["condition_on_residual"]?.isTrue == true { throw refusal("condition_on_residual", "false", "true") }
     return GraphModelDescription.Noise(
       channels: try integer("noise_channels_dim", in: section, at: "noise_injector."),
       hiddenWidth: try integer("noise_mlp_hidden_dim", in: section, at: "noise_injector."),
-      deviation: Float(section["noise_std"]?.double ?? 1), activation: try activation(section, "noise_injector"))
+      deviation: Float(try real("noise_std", in: section, at: "noise_injector.", default: 1)),
+      activation: try activation(section, "noise_injector"))
   }
 }
 
