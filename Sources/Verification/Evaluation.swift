@@ -12,6 +12,8 @@ public struct Evaluation: Sendable {
   public let leadHours: [Int]
   public let regions: [String]
   public let initialTimes: [Timestamp]
+  /// Smallest and largest true value of each channel at the times verified; imputed ones left out.
+  public private(set) var truthExtremes: [(low: Double, high: Double)]
 
   public struct SpectrumKey: Hashable, Sendable {
     public let channel: String
@@ -52,6 +54,7 @@ public struct Evaluation: Sendable {
         remedy: "verify against data on the grid of the forecast")
     }
     channels = truth.channels
+    truthExtremes = truth.channels.map { _ in (.infinity, -.infinity) }
     for channel in channels { try forecasts.require(channel) }
     let leads = forecasts.leadHours.indices.filter {
       options.leadHours.isEmpty || options.leadHours.contains(forecasts.leadHours[$0])
@@ -128,6 +131,10 @@ public struct Evaluation: Sendable {
           let isMissing = truth.imputed[index].flatMap { $0.missingCount > 0 ? $0.isMissing : nil }
           let forecast = try forecasts.read(channel, initial: initial, lead: lead, isMissing: isMissing)
           let truthField = Array(truthPlanes[range])
+          for (point, value) in truthField.enumerated() where isMissing?[point] != true {
+            truthExtremes[index].low = min(truthExtremes[index].low, Double(value))
+            truthExtremes[index].high = max(truthExtremes[index].high, Double(value))
+          }
           let meanField = Array(mean[range])
           var systems: [(System, [Float])] = [
             (.model, forecast), (.persistence, Array(initialPlanes[range])), (.climatology, meanField),
@@ -164,6 +171,9 @@ public struct Evaluation: Sendable {
     on world: any Communicator
   ) throws {
     if world.size == 1 { return }
+    let lows = try world.allReduce(truthExtremes.map(\.low), .minimum)
+    let highs = try world.allReduce(truthExtremes.map(\.high), .maximum)
+    truthExtremes = zip(lows, highs).map { ($0, $1) }
     let known = System.allCases.filter { $0 != .dampedPersistence || options.usesDampedPersistence }
     for channel in channels {
       for lead in leadHours {
@@ -191,6 +201,15 @@ public struct Evaluation: Sendable {
     let key = SpectrumKey(channel: channel.name, leadHours: lead, isTruth: isTruth)
     let sum = spectra[key] ?? [Double](repeating: 0, count: power.count)
     spectra[key] = zip(sum, power).map { $0 + $1 / Double(count) }
+  }
+
+  /// Channels whose true values can't be, a sentence each: scores against them are worth nothing.
+  public var implausibleTruth: [String] {
+    zip(channels, truthExtremes).compactMap { channel, extremes in
+      Lexicon[channel.variable]?.implausible(from: extremes.low, to: extremes.high).map {
+        "the truth of \(channel.name) goes \($0); 'jigsaw data check' says where"
+      }
+    }
   }
 
   /// Systems that were verified, in a fixed order.

@@ -60,6 +60,7 @@ public struct EvaluateWorkflow {
     let evaluation = try Evaluation(reader, truth: truth, options: options, on: world) {
       console.progress("evaluate", done: $0, of: $1, since: began, detail: "forecasts")
     }
+    for text in evaluation.implausibleTruth { console.say("warning: \(text)") }
     let scorecard = Scorecard(
       evaluation,
       of: Scorecard.Source(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from conftest import ROOT
+from conftest import ROOT, jigsaw, settings
 
 TRAIN = slice("2001-10-01", "2001-12-31T18")
 WINDOW_DAYS = 61
@@ -118,3 +118,18 @@ def test_spectra_agree_with_numpy(run):
     true = np.mean([power(fields["z_500"].sel(time=t).values) for t in valid], axis=0)
     np.testing.assert_allclose([float(r["model"]) for r in rows], model, rtol=1e-5)
     np.testing.assert_allclose([float(r["truth"]) for r in rows], true, rtol=1e-5)
+
+
+def test_truth_that_cannot_be_is_warned_of(own_run, tmp_path):
+    """A fill value at one point of one date that is verified, in no date of the training."""
+    def evaluated(name, ds):
+        ds.drop_encoding().to_netcdf(tmp_path / name)
+        sources = f"data.sources=[{{path: {tmp_path / name}}}, {{path: data/demo/static.nc}}]"
+        result = jigsaw("evaluate", own_run.folder, "--forecast", own_run.zarr, *settings(sources))
+        return [line for line in (result.stdout + result.stderr).splitlines() if "the truth of" in line]
+
+    ds = xr.open_dataset(ROOT / "data/demo/simulated.nc").load()
+    assert evaluated("sound.nc", ds) == []
+    ds["t2m"].loc["2002-03-19T12"][3, 5] = 1e20
+    found = evaluated("damaged.nc", ds)
+    assert len(found) == 1 and "t2m goes from" in found[0] and "1.000e20 K, outside" in found[0], found

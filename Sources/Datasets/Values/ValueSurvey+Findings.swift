@@ -107,11 +107,18 @@ extension DatasetStatistics {
   public var implausible: [String] {
     channels.sorted { $0.key < $1.key }.compactMap { name, row in
       let variable = Lexicon[name] ?? LevelNames.split(name).flatMap { Lexicon[$0.stem] }
-      guard let variable, let range = variable.plausible,
-        row.minimum < range.lowerBound || row.maximum > range.upperBound
-      else { return nil }
-      return "\(name) goes from \(significant(row.minimum)) to \(significant(row.maximum)) \(variable.units), outside "
-        + "\(significant(range.lowerBound)) … \(significant(range.upperBound)); 'jigsaw data check' says where"
+      return variable?.implausible(from: row.minimum, to: row.maximum).map {
+        "\(name) goes \($0); 'jigsaw data check' says where"
+      }
     }
+  }
+}
+
+extension Variable {
+  /// "from … to …, outside …" of values, in `units`, that can't be; nil: nothing is known against them.
+  public func implausible(from low: Double, to high: Double) -> String? {
+    guard let range = plausible, low < range.lowerBound || high > range.upperBound else { return nil }
+    return "from \(significant(low)) to \(significant(high)) \(units), outside "
+      + "\(significant(range.lowerBound)) … \(significant(range.upperBound))"
   }
 }
