@@ -80,7 +80,7 @@ same() {
     printf '  %-12s the same\n' "$1"
   else
     printf '  %-12s DIFFERS\n' "$1"
-    cat "$work/difference"
+    head -3 "$work/difference"
     failures=$((failures + 1))
   fi
 }
