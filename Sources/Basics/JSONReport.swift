@@ -4,12 +4,12 @@ import FoundationEssentials
 public protocol JSONReport: Encodable, Sendable {
   /// "jigsaw-NAME-1": the number changes when a key is renamed, removed or means something else.
   var format: String { get }
-  /// Of the program.
+  /// Version of the program that wrote the report.
   var version: String { get }
 }
 
 extension JSONReport {
-  /// As a document, the same for the same values. Numbers that are not finite become strings.
+  /// The report as a JSON document; equal reports give equal bytes. Numbers that are not finite become strings.
   public func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]

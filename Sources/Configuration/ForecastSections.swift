@@ -12,7 +12,7 @@ public struct ForecastSection: Section {
   public enum Format: String, CaseIterable, Sendable { case zarr, zarr3, netcdf, grib2 }
   public enum Bounds: String, CaseIterable, Sendable { case none, physical }
 
-  /// The format where none is asked for, too.
+  /// The format that forecasts are stored in; where `format` is null, the layout decides.
   public var storedFormat: Format { format ?? (layout == .perForecast ? .netcdf : .zarr) }
 
   public init() {}

@@ -3,7 +3,7 @@ import Basics
 /// Which stored fields the channels of a dataset are.
 struct ChannelSelection {
   private(set) var channels: [Channel] = []
-  /// Of each opened store.
+  /// The wanted fields of each opened store.
   private(set) var fields: [[WantedField]]
   private let opened: OpenedSources
 

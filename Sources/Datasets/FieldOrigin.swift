@@ -6,7 +6,7 @@ public struct FieldOrigin: Sendable, Equatable {
   /// hPa; empty without levels.
   public internal(set) var levelsHPa: [Double]
   public let isStatic: Bool
-  /// As the configuration names the source: a path, a pattern or what is opened, without user information.
+  /// The source as the configuration names it: a path, a pattern or a composed view, without user information.
   public let source: String
   /// The name there, of the first level.
   public let storedName: String
@@ -27,7 +27,7 @@ public struct FieldOrigin: Sendable, Equatable {
 }
 
 extension FieldOrigin {
-  /// Of all channels and static fields, in their order.
+  /// Origins of all channels and static fields, in their order.
   static func all(
     _ opened: OpenedSources, _ chosen: ChannelSelection, _ statics: [(name: String, found: [OpenedSources.Found])]
   ) -> [FieldOrigin] {

@@ -64,10 +64,10 @@ struct FoundVariable: Sendable {
   let levelsHPa: [Double]
   /// Whether its level is a coordinate without dimension.
   var hasScalarLevel = false
-  /// Of a field without levels: the vertical coordinate that is no pressure, and what it says.
+  /// Vertical coordinate, other than pressure, of a field without levels: its name and its value.
   var otherLevel: (name: String, found: String)?
   let isStatic: Bool
-  /// Of a static field: the times at which it is stored.
+  /// Number of times at which a static field is stored.
   var storedTimeCount = 1
   let storedUnits: String?
   let conversion: UnitConversion

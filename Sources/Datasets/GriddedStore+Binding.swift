@@ -18,7 +18,7 @@ extension GriddedStore {
 
     /// Whether a field with times is taken for one without.
     let isFixed: Bool
-    /// Of a field without a dimension of levels.
+    /// Level of a field that has no level dimension.
     let scalarLevel: ScalarLevels.Level?
     /// hPa; empty without levels.
     public let levelsHPa: [Double]

@@ -16,7 +16,7 @@ public struct StepPhase: RawRepresentable, Sendable, Hashable, Codable {
   public var forward: String { self == .loss ? rawValue : "\(rawValue) forward" }
   public var backward: String { "\(rawValue) backward" }
 
-  /// Of a layer, by the group of its parameters.
+  /// Phase of a layer, by the group of its parameters.
   public init(_ group: ParameterGroup) {
     self =
       switch group {

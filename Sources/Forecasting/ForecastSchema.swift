@@ -8,7 +8,7 @@ struct ForecastSchema {
   let grid: LatLonGrid
   let groups: [ForecastFieldGroup]
   let leadHours: [Int]
-  /// Of the store, beside those that every forecast has.
+  /// Attributes of the store beside those that every forecast has.
   let attributes: [String: String]
 
   /// hPa, of all variables that have levels.

@@ -71,7 +71,7 @@ public struct GraphBuilder {
       place, "no such level of refinement", expected: "0 … \(Icosphere.largestLevel)", found: "\(level)")
   }
 
-  /// Of each vertex: whether it lies within the margin of a point of the area.
+  /// Whether each vertex lies within the margin of a point of the area.
   private func isInside(_ sphere: Icosphere, _ area: GraphRecipe.Area, _ place: String) throws -> [Bool] {
     let reference = try space(area.reference, place)
     let mask = try area.mask.map { try reference.mask($0, place: place) }

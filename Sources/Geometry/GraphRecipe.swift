@@ -88,7 +88,7 @@ public struct GraphRecipe: Sendable {
       self.norm = norm
     }
 
-    /// Of shipped configurations.
+    /// Values of the configurations that anemoi-training ships.
     public static let usual = [
       Attribute(name: "edge_length", kind: .length, norm: .unitStd),
       Attribute(name: "edge_dirs", kind: .direction, norm: .unitStd),

@@ -12,7 +12,7 @@ public struct Icosphere: Sendable {
 
   public let level: Int
   public let vertices: [SpherePoint]
-  /// Of each level from 0 on: its edges, each once.
+  /// Edges of each level from 0 on, each once.
   public let edges: [[(first: Int32, second: Int32)]]
 
   public static func vertexCount(level: Int) -> Int { 10 << (2 * level) + 2 }
@@ -92,7 +92,7 @@ public struct Icosphere: Sendable {
 /// Points of a refined icosahedron, all of them or some, from north to south and at one latitude from east to west.
 public struct TriangularMesh: Sendable {
   public let sphere: Icosphere
-  /// Of each vertex of the sphere: which point it is; −1 where it is none.
+  /// Point index of each vertex of the sphere; −1 where it is no point.
   let pointOfVertex: [Int32]
   public let space: PointSpace
 

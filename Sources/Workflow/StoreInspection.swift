@@ -163,7 +163,7 @@ public enum StoreInspection {
     judge(&report, kind: .points)
     var lines = ["points: \(view.points.summary); \(view.memberCount) member(s)"]
     lines.append(
-      view.points.regular().map { line($0.grid) } ?? "grid: not regular; regrid it for WeatherMixer (docs/data.md)")
+      view.points.regular().map { line($0.grid) } ?? "grid: not regular; regrid it (docs/data.md)")
     lines.append(report.times?.line ?? "times: none")
     let missing = view.missing.sorted().map { view.dates[$0].display }
     if !missing.isEmpty {

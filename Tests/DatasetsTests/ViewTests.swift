@@ -227,7 +227,7 @@ struct NumberedView: FieldView {
     let problem = #expect(throws: JigsawError.self) {
       _ = try RegularView(NumberedView(GaussianGrid.octahedral(4)))
     }
-    #expect(problem?.description.contains("is not on a regular grid, which WeatherMixer needs") ?? false)
+    #expect(problem?.description.contains("is not on a regular grid, which models on a raster need") ?? false)
     #expect(problem?.description.contains("regrid") ?? false)
   }
 }

@@ -45,7 +45,7 @@ struct ScalarLevels: Sendable {
       ?? levels.first { if case .other = $0 { true } else { false } } ?? levels.first
   }
 
-  /// The same as far as it matters: not for variables at the surface.
+  /// The scalar level of a variable; nil for variables at the surface, where it has no meaning.
   ///
   /// - Throws: when it is one of a model for a variable that lies on pressure levels.
   func level(of array: ArrayInfo, _ name: String, isStatic: Bool, in store: any ArrayStore) throws -> Level? {

@@ -123,7 +123,7 @@ struct FieldScan {
 
   /// To be summed over the ranks.
   var sums: [Double] { [times] + tallies.flatMap { [$0.times, $0.values] } }
-  /// Of which the lowest of all ranks counts.
+  /// Values of which ranks keep the lowest.
   var lowest: [Double] { tallies.map(\.first) + bounds.flatMap { [$0.low, -$0.high] } }
   /// The first times of the least and the greatest value of all ranks, infinite where this rank has others.
   func firstTimes(of lowest: [Double]) -> [Double] {

@@ -32,7 +32,7 @@ enum PlausibleValues {
     "cl": fraction, "cvl": fraction, "cvh": fraction, "lai_lv": -1...50, "lai_hv": -1...50,
   ]
 
-  /// Of the lexicon's other variables.
+  /// Ranges by unit, for variables that `ranges` lacks.
   static let ofUnits: [String: ClosedRange<Double>] = [
     "K": 90...400, "W m-2": -10_000...10_000, "J m-2": -1e10...1e10,
   ]

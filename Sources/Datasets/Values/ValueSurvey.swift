@@ -20,7 +20,7 @@ public struct ValueSurvey: Sendable, Equatable {
     public let time: Int
   }
 
-  /// Of one channel.
+  /// Findings of one channel.
   public struct Row: Sendable, Equatable {
     public var missing: Missing?
     /// Nil without any number.

@@ -12,7 +12,7 @@ public protocol FieldView: Sendable {
   var variables: [ViewVariable] { get }
   var memberCount: Int { get }
   var points: PointGrid { get }
-  /// Of a view of several grids one after the other: how many points each has.
+  /// Point counts of the grids that a view joins one after the other.
   var gridSizes: [Int] { get }
   /// Indices of dates that are there in name only.
   var missing: Set<Int> { get }

@@ -20,7 +20,7 @@ final class RegularView: GridFields {
     self.view = view
     guard let (whole, order) = view.points.regular() else {
       throw JigsawError(
-        view.location, "is not on a regular grid, which WeatherMixer needs", expected: "latitudes × longitudes",
+        view.location, "is not on a regular grid, which models on a raster need", expected: "latitudes × longitudes",
         found: view.points.summary,
         remedy: "regrid it, for example with open: {dataset: …, regrid: {grid: [32, 64], method: conservative}}")
     }

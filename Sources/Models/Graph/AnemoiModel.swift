@@ -337,6 +337,6 @@ struct AnemoiReader {
 }
 
 extension JSONValue {
-  /// Of true and false alone.
+  /// The value if it is a JSON boolean, else nil.
   fileprivate var isTrue: Bool? { if case .bool(let value) = self { value } else { nil } }
 }

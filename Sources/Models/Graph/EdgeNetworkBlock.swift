@@ -5,7 +5,7 @@ import Tensors
 struct EdgeNetworkBlock: Sendable {
   let channels: Int
   let edges, nodes: MultiLayerPerceptron
-  /// Of a processor's first layer: from attributes to channels.
+  /// Embedding of edge attributes in a processor's first layer: attributes → channels.
   let embedding: MultiLayerPerceptron?
   private let group: ParameterGroup
 

@@ -12,7 +12,7 @@ import Tensors
 struct GraphTransformerBlock: Sendable {
   let heads: Int
   let norm: NodeNorm
-  /// Of mappers alone.
+  /// Norm of the sources, which only mappers have.
   let sourceNorm: NodeNorm?
   let query, key, value, own, edge, projection: AffineParameters
   let queryNorm, keyNorm: ParameterID?

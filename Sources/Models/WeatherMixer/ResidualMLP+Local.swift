@@ -34,7 +34,7 @@ private struct LocalResidualMLP {
   private var rows: Int { dimension == .tokens ? x.shape.rows : points }
   private var hiddenRows: Int { dimension == .tokens ? hiddenWidth : points }
   private var hiddenCount: Int { hiddenWidth * (dimension == .tokens ? x.shape.batch * x.shape.columns : points) }
-  /// Of hidden values. Masks are applied to FP32.
+  /// Element type of hidden values. Dropout masks are applied to FP32.
   private var type: ElementType { dropout == nil ? compute.activationType : .float32 }
 
   private func newHidden() -> Tensor { compute.tensor([hiddenCount], type: type) }
