@@ -4,7 +4,7 @@ import Tensors
 
 /// A dataset: chosen channels on one grid at many times, plus static fields. Reading is safe from several threads.
 public final class FieldDataset: Sendable {
-  public let grid: LatLonGrid
+  public let grid: FieldGrid
   /// Predicted variables, one per field, in the order of the model.
   public let channels: [Channel]
   public let staticChannels: [Channel]

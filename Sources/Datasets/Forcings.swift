@@ -21,20 +21,24 @@ public enum Forcing: String, Sendable, CaseIterable, Codable, Hashable {
 
   /// Fills a plane [rows, columns] with the given rows of the grid, all by default.
   public func fill(
-    _ plane: UnsafeMutablePointer<Float>, grid: LatLonGrid, rows wanted: Range<Int>? = nil, time: Timestamp
+    _ plane: UnsafeMutablePointer<Float>, grid: FieldGrid, rows wanted: Range<Int>? = nil, time: Timestamp
   ) {
     let radians = Double.pi / 180
     let wanted = wanted ?? 0..<grid.rows
+    let latitudes = grid.rowLatitudes
     func rows(_ value: (Double) -> Double) {
       for (line, row) in wanted.enumerated() {
-        let v = Float(value(grid.latitudes[row] * radians))
+        let v = Float(value(latitudes[row] * radians))
         for column in 0..<grid.columns { plane[line * grid.columns + column] = v }
       }
     }
+    let (longitudes, ofRow, ofColumn) = grid.longitudes(rows: wanted)
     func columns(_ value: (Double) -> Double) {
-      let line = grid.longitudes.map { Float(value($0)) }
-      for row in wanted.indices {
-        for column in 0..<grid.columns { plane[(row - wanted.lowerBound) * grid.columns + column] = line[column] }
+      let values = longitudes.map { Float(value($0)) }
+      for line in 0..<wanted.count {
+        for column in 0..<grid.columns {
+          plane[line * grid.columns + column] = values[line * ofRow + column * ofColumn]
+        }
       }
     }
     let sun = SolarPosition(time)
@@ -48,15 +52,25 @@ public enum Forcing: String, Sendable, CaseIterable, Codable, Hashable {
     case .cosLocalTime: columns { cos(sun.localTimeAngle(longitude: $0)) }
     case .sinLocalTime: columns { sin(sun.localTimeAngle(longitude: $0)) }
     case .insolation:
-      let hourCosines = grid.longitudes.map { cos(sun.hourAngle(longitude: $0)) }
+      let hourCosines = longitudes.map { cos(sun.hourAngle(longitude: $0)) }
       for (line, row) in wanted.enumerated() {
-        let latitude = grid.latitudes[row] * radians
+        let latitude = latitudes[row] * radians
         let a = sin(sun.declination) * sin(latitude)
         let b = cos(sun.declination) * cos(latitude)
         for column in 0..<grid.columns {
-          plane[line * grid.columns + column] = Float(max(0, a + b * hourCosines[column]))
+          plane[line * grid.columns + column] = Float(max(0, a + b * hourCosines[line * ofRow + column * ofColumn]))
         }
       }
+    }
+  }
+}
+
+extension FieldGrid {
+  /// The longitudes of some rows' points, and by how many of them the next row and the next column lie further.
+  fileprivate func longitudes(rows: Range<Int>) -> (degrees: [Double], ofRow: Int, ofColumn: Int) {
+    switch self {
+    case .raster(let grid): (grid.longitudes, 0, 1)
+    case .points(let points): (Array(points.longitudes[rows]), 1, 0)
     }
   }
 }
@@ -94,14 +108,14 @@ struct SolarPosition {
 
 /// Static fields and forcings of a model, in the training layout.
 public struct AuxiliaryFields: Sendable {
-  public let grid: LatLonGrid
+  public let grid: FieldGrid
   public let forcings: [Forcing]
   /// [static field, row, column], z-scored over the grid (a constant field becomes zero).
   private let statics: [Float]
   private let staticCount: Int
 
   /// - Parameter statics: already normalised, [static field, row, column].
-  public init(grid: LatLonGrid, statics: [Float], forcings: [Forcing]) {
+  public init(grid: FieldGrid, statics: [Float], forcings: [Forcing]) {
     self.grid = grid
     self.forcings = forcings
     self.statics = statics

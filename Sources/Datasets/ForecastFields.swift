@@ -3,7 +3,7 @@ import Stores
 
 /// A store of forecasts, by whatever tool: fields by initial time and lead, in our order and units.
 public struct ForecastFields: Sendable {
-  public let grid: LatLonGrid
+  public let grid: FieldGrid
   public let initialTimes: [Timestamp]
   public let leadHours: [Int]
   public let channels: [Channel]
@@ -20,7 +20,7 @@ public struct ForecastFields: Sendable {
     (initialTimes, leadHours) = (axes.initialTimes, axes.leadHours)
     let slices = ForecastSlices(store, axes)
     fields = try GriddedStore(slices)
-    grid = fields.grid
+    grid = fields.fieldGrid
     var channels: [Channel] = []
     var sources: [Channel: (binding: GriddedStore.Binding, level: Int?)] = [:]
     var refusals: [Channel: JigsawError] = [:]

@@ -1,11 +1,11 @@
 import Basics
 import Stores
 
-/// Fields on one regular grid at many times, as a dataset takes them from a store or a view.
+/// Fields on one grid at many times, as a dataset takes them from a store or a view.
 protocol GridFields: Sendable {
   /// For messages.
   var location: String { get }
-  var grid: LatLonGrid { get }
+  var fieldGrid: FieldGrid { get }
   /// Ascending, without those that are missing; empty for a store of static fields only.
   var times: [Timestamp] { get }
   /// The levels of all that is there, hPa, in stored order.

@@ -3,6 +3,7 @@ import Stores
 
 extension GriddedStore: GridFields {
   var location: String { store.location }
+  var fieldGrid: FieldGrid { .raster(grid) }
   var names: [String] { Array(store.arrays.keys) }
   var reads: ReadCounts { store.reads.counts(location: store.location) }
 

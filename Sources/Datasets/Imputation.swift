@@ -42,7 +42,7 @@ public struct ImputedField: Sendable {
 
   /// - Parameter values: [rows, columns], NaN where missing.
   /// - Throws: when there are no values at all.
-  init(_ imputation: Imputation, _ values: [Float], _ grid: LatLonGrid, place: String) throws {
+  init(_ imputation: Imputation, _ values: [Float], _ grid: FieldGrid, place: String) throws {
     self.imputation = imputation
     let isMissing = values.map { !$0.isFinite }
     self.isMissing = isMissing
@@ -51,7 +51,7 @@ public struct ImputedField: Sendable {
       throw JigsawError(place, "has no values at all", remedy: "choose a period in which it has some, or leave it out")
     }
     let there = isMissing.indices.filter { !isMissing[$0] }
-    let points = PointGrid(grid)
+    let points = grid.points
     sources =
       imputation == .nearest && missingCount > 0 ? NearestSources(from: points, candidates: there, to: points) : nil
   }
@@ -117,7 +117,7 @@ extension FieldDataset {
 
   /// Which fields are imputed, and where they lack values at the first time.
   static func masks(
-    _ impute: [String: Imputation], _ channels: [Channel], _ parts: [Part], _ place: Place?, _ grid: LatLonGrid
+    _ impute: [String: Imputation], _ channels: [Channel], _ parts: [Part], _ place: Place?, _ grid: FieldGrid
   ) throws -> [Int: ImputedField] {
     guard let place, !impute.isEmpty else { return [:] }
     var masks: [Int: ImputedField] = [:]
@@ -142,7 +142,7 @@ extension FieldDataset {
   static func read(
     _ field: WantedField, of store: any GridFields, times: Range<Int>, into planes: [UnsafeMutablePointer<Float>]
   ) throws {
-    let (scratch, columns) = (ReadingScratch(), store.grid.columns)
+    let (scratch, columns) = (ReadingScratch(), store.fieldGrid.columns)
     for chunk in store.chunks([field], bands: 1) {
       _ = try store.read(chunk, times: times, scratch) { time, _, part in
         (planes[time] + part.rows.lowerBound * columns + part.columns.lowerBound, columns)

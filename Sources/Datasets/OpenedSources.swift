@@ -7,7 +7,7 @@ public struct OpenedSources: Sendable {
   let origin: String
   /// The same without paths: what is chosen of the data, wherever they are.
   let selection: String
-  let grid: LatLonGrid
+  let grid: FieldGrid
   private let sources: [SourceDescription]
 
   /// One store of a source. The stores of a series follow each other in time; files of a pattern that hold other levels
@@ -50,12 +50,12 @@ public struct OpenedSources: Sendable {
     guard let first = stores.first?.store else {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
     }
-    for store in stores.map(\.store) where !store.grid.matches(first.grid) {
+    for store in stores.map(\.store) where !store.fieldGrid.matches(first.fieldGrid) {
       throw JigsawError(
-        store.location, "has another grid than \(first.location)", expected: first.grid.summary,
-        found: store.grid.summary, remedy: "regrid one of them")
+        store.location, "has another grid than \(first.location)", expected: first.fieldGrid.summary,
+        found: store.fieldGrid.summary, remedy: "regrid one of them")
     }
-    grid = first.grid
+    grid = first.fieldGrid
     self.stores = stores
   }
 

@@ -26,7 +26,7 @@ public struct SourceContents: Sendable {
     public let suggestion: Variable?
   }
 
-  public let grid: LatLonGrid
+  public let grid: FieldGrid
   /// Those that are known in the order of the lexicon, then others by name.
   public let fields: [Field]
   /// What is changed or left out on the way in.

@@ -41,19 +41,19 @@ public struct SourceDescription: Sendable {
   /// For messages and files: the path, or what is opened, without user information.
   public var display: String { withoutUserInformation(path.isEmpty ? open?.line ?? "" : path) }
 
-  /// What it stands for on a regular grid: its stores, or the view that it asks for.
+  /// What it stands for: its stores, or the view that it asks for.
   ///
   /// - Parameter workers: threads that compute beside the one that reads.
   func openStores(key: String, rows: Int?, workers: WorkerPool) throws -> [any GridFields] {
     if let request = open {
       if !path.isEmpty { throw SourceDescription.both(key) }
-      return [try RegularView(ViewRequest(request, key: "\(key).open", workers: workers).open(), rows: rows)]
+      return [try GriddedView(ViewRequest(request, key: "\(key).open", workers: workers).open(), rows: rows)]
     }
     if path.isEmpty { throw SourceDescription.empty(key) }
     return try expand(path).map { path in
       let store = try openStore(path)
-      if AnemoiDataset.isOne(store) { return try RegularView(AnemoiDataset(store), rows: rows) }
-      if let points = try PointFields(store) { return try RegularView(points, rows: rows) }
+      if AnemoiDataset.isOne(store) { return try GriddedView(AnemoiDataset(store), rows: rows) }
+      if let points = try PointFields(store) { return try GriddedView(points, rows: rows) }
       return try GriddedStore(store, rows: rows)
     }
   }

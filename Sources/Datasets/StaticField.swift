@@ -54,7 +54,7 @@ struct StaticField: Sendable {
   }
 
   private static func read(_ holder: (store: any GridFields, found: FoundVariable), time: Int) throws -> [Float] {
-    var values = [Float](repeating: .nan, count: holder.store.grid.count)
+    var values = [Float](repeating: .nan, count: holder.store.fieldGrid.count)
     try values.withUnsafeMutableBufferPointer { buffer in
       guard let start = buffer.baseAddress else { return }
       try holder.store.readStatic(holder.found, time: time, into: start)

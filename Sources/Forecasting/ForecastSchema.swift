@@ -5,7 +5,7 @@ import Stores
 /// What a store of forecasts declares: dimensions, coordinates with their CF roles, fields. The initial time is the
 /// `forecast_reference_time`, the lead the `forecast_period`; the standard name `time` is that of the time of validity alone.
 struct ForecastSchema {
-  let grid: LatLonGrid
+  let grid: FieldGrid
   let groups: [ForecastFieldGroup]
   let leadHours: [Int]
   /// Attributes of the store beside those that every forecast has.
@@ -77,9 +77,14 @@ struct ForecastSchema {
 
   private func writePlaces(to writer: any ArrayWriter) throws {
     if !levels.isEmpty { try writer.write("level", levels) }
-    try writer.write("latitude", grid.latitudes)
-    try writer.write("longitude", grid.longitudes)
+    let (latitudes, longitudes) =
+      grid.raster.map { ($0.latitudes, $0.longitudes) } ?? (grid.points.latitudes, grid.points.longitudes)
+    try writer.write("latitude", latitudes)
+    try writer.write("longitude", longitudes)
   }
+
+  /// The place of some rows along the dimensions of the grid.
+  func places(_ rows: Range<Int>) -> [Range<Int>] { grid.raster == nil ? [rows] : [rows, 0..<grid.columns] }
 
   // MARK: Pieces
 
@@ -104,6 +109,23 @@ struct ForecastSchema {
       name: name, type: type, dimensions: dimensions, attributes: attributes.mapValues { .text($0) })
   }
 
+  /// Latitudes × longitudes of a raster; of other points one.
+  private var spatialDimensions: [ArrayInfo.Dimension] {
+    guard let raster = grid.raster else { return [ArrayInfo.Dimension(name: "point", size: grid.count)] }
+    return [
+      ArrayInfo.Dimension(name: "latitude", size: raster.rows),
+      ArrayInfo.Dimension(name: "longitude", size: raster.columns),
+    ]
+  }
+
+  private var spatialCoordinates: [ArrayDefinition] {
+    [("latitude", "degrees_north", "Y"), ("longitude", "degrees_east", "X")].map { name, units, axis in
+      grid.raster == nil
+        ? array(name, .float64, ["point"], name, name, ["units": units])
+        : array(name, .float64, [name], name, name, ["units": units, "axis": axis])
+    }
+  }
+
   /// - Parameters:
   ///   - times: the coordinates of time.
   ///   - outer: chunk extents of the dimensions of time.
@@ -118,16 +140,11 @@ struct ForecastSchema {
       arrays.append(
         array("level", type, ["level"], "air_pressure", "pressure", ["units": "hPa", "positive": "down", "axis": "Z"]))
     }
-    dimensions += [
-      ArrayInfo.Dimension(name: "latitude", size: grid.rows),
-      ArrayInfo.Dimension(name: "longitude", size: grid.columns),
-    ]
-    arrays += [
-      array(
-        "latitude", .float64, ["latitude"], "latitude", "latitude", ["units": "degrees_north", "axis": "Y"]),
-      array(
-        "longitude", .float64, ["longitude"], "longitude", "longitude", ["units": "degrees_east", "axis": "X"]),
-    ]
+    dimensions += spatialDimensions
+    arrays += spatialCoordinates
+    // Coordinates of points are those of no dimension.
+    let coordinates = grid.raster == nil ? "\(coordinates) latitude longitude" : coordinates
+    let spatialChunks = [(grid.rows + bands - 1) / bands] + (grid.raster == nil ? [] : [grid.columns])
     for group in groups {
       let variable = Lexicon.variable(group.variable)
       var text = ["long_name": variable.longName, "units": variable.units, "coordinates": coordinates]
@@ -136,8 +153,8 @@ struct ForecastSchema {
       arrays.append(
         ArrayDefinition(
           name: group.variable, type: .float32,
-          dimensions: timeDimensions.map(\.name) + (hasLevels ? ["level"] : []) + ["latitude", "longitude"],
-          chunks: outer + (hasLevels ? [levels.count] : []) + [(grid.rows + bands - 1) / bands, grid.columns],
+          dimensions: timeDimensions.map(\.name) + (hasLevels ? ["level"] : []) + spatialDimensions.map(\.name),
+          chunks: outer + (hasLevels ? [levels.count] : []) + spatialChunks,
           attributes: text.mapValues { .text($0) }, fill: .nan))
     }
     let described = [

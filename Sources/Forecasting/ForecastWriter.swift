@@ -4,7 +4,7 @@ import Stores
 
 /// Where forecasts go, each lead of each forecast as soon as it is there.
 public protocol ForecastOutput {
-  /// Writes one unit of one lead of one forecast: [fields, rows, longitude] in our units.
+  /// Writes one unit of one lead of one forecast: [fields, rows, columns] in our units.
   func write(_ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int) throws
   /// Where it is written until it is complete: for ranks that join.
   var temporary: String { get }
@@ -16,7 +16,7 @@ public protocol ForecastOutput {
 
 /// What is written, whatever the layout.
 public struct ForecastContents {
-  let grid: LatLonGrid
+  let grid: FieldGrid
   let channels: [Channel]
   let initialTimes: [Timestamp]
   let leadHours: [Int]
@@ -26,7 +26,7 @@ public struct ForecastContents {
   ///   - source: for the `source` attribute.
   ///   - lineage: what the forecasts are made from, for an attribute.
   public init(
-    grid: LatLonGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String,
+    grid: FieldGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String,
     lineage: Lineage? = nil
   ) throws {
     self.grid = grid
@@ -55,7 +55,7 @@ public struct ForecastContents {
 }
 
 /// All forecasts in one store: dimensions time (initial), prediction_timedelta, level, latitude, longitude, as WeatherBench 2
-/// has them, with CF metadata. Each lead of each forecast is written as soon as it is there. Several ranks can write into
+/// has them, or point in place of the last two, with CF metadata. Each lead of each forecast is written as soon as it is there. Several ranks can write into
 /// one Zarr store, each its own chunks.
 public final class ForecastWriter: ForecastOutput {
   private let writer: any ArrayWriter
@@ -95,6 +95,6 @@ extension ForecastSchema {
       preconditionFailure("\(unit) is not a variable")
     }
     let levels = group.levelsHPa.isEmpty ? [] : [0..<group.channels.count]
-    try writer.write(group.variable, outer + levels + [unit.rows, 0..<grid.columns], values)
+    try writer.write(group.variable, outer + levels + places(unit.rows), values)
   }
 }

@@ -18,7 +18,12 @@ public final class GRIBForecastWriter: ForecastOutput {
   public init(_ path: String, _ contents: ForecastContents, lineage: Lineage? = nil) throws {
     self.path = path
     self.lineage = lineage
-    grid = contents.grid
+    guard let raster = contents.grid.raster else {
+      throw JigsawError(
+        path, "can't be written as GRIB: its points are no raster", found: contents.grid.summary,
+        remedy: "forecast to Zarr or NetCDF")
+    }
+    grid = raster
     channels = contents.channels
     initialTimes = contents.initialTimes
     leadHours = contents.leadHours

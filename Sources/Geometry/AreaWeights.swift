@@ -42,7 +42,29 @@ extension PointSpace {
 /// Cells of points on the sphere: each holds what is nearer to its point than to any other.
 enum SphericalVoronoi {
   /// Points nearer to each other than this are one: they have no cells.
-  private static let smallestDistance = 1e-6
+  static let smallestDistance = 1e-6
+
+  struct Cell {
+    let area: Double
+    /// From the point to the furthest corner, on a chord.
+    let reach: Double
+  }
+
+  /// The cells of points of which no two are at the same place.
+  static func cells(_ tree: PointTree, _ team: ThreadTeam) -> [Cell] {
+    var cells = [Cell](repeating: Cell(area: 4 * .pi, reach: 2), count: tree.points.count)
+    guard cells.count > 1 else { return cells }
+    cells.withUnsafeMutableBufferPointer { cells in
+      let out = cells
+      team.split(cells.count) { range in
+        for point in range {
+          guard let cell = cell(point, tree) else { preconditionFailure("two points at the same place") }
+          out[point] = cell
+        }
+      }
+    }
+    return cells
+  }
 
   static func areas(_ space: PointSpace, team: ThreadTeam, place: String) throws -> [Double] {
     let tree = PointTree(space.positions)
@@ -52,7 +74,7 @@ enum SphericalVoronoi {
     areas.withUnsafeMutableBufferPointer { areas in
       let out = areas
       team.split(points.count) { range in
-        for point in range { out[point] = area(point, tree) ?? -1 }
+        for point in range { out[point] = cell(point, tree)?.area ?? -1 }
       }
     }
     if let twin = areas.firstIndex(where: { $0 < 0 }) {
@@ -66,7 +88,7 @@ enum SphericalVoronoi {
   }
 
   /// Nil where another point is at the same place.
-  private static func area(_ index: Int, _ tree: PointTree) -> Double? {
+  private static func cell(_ index: Int, _ tree: PointTree) -> Cell? {
     let centre = tree.points[index]
     let faces = CubeFaces(around: centre)
     var cell = faces.cell(0)
@@ -90,7 +112,8 @@ enum SphericalVoronoi {
       count *= 2
     }
     let area = cell.solidAngle(around: centre)
-    return cell.reachesOutside ? area + beyond(index, faces, tree) : area
+    if cell.reachesOutside { return Cell(area: area + beyond(index, faces, tree), reach: 2) }
+    return Cell(area: area, reach: cell.corners.map { centre.squaredDistance(to: $0) }.max()?.squareRoot() ?? 0)
   }
 
   /// What the cell of a point has further away from it: where points are few, or all lie on one side.

@@ -21,7 +21,8 @@ public struct ModelDescription: Sendable, Hashable {
   /// What doesn't fit together, if anything: the key of a damaged manifest.
   public var contradiction: String? {
     let sizes = 1...1_000_000
-    guard sizes.contains(fields.gridRows), sizes.contains(fields.gridColumns) else { return "grid" }
+    // Points are rows.
+    guard (1...1 << 26).contains(fields.gridRows), sizes.contains(fields.gridColumns) else { return "grid" }
     guard sizes.contains(fields.variables), sizes.contains(fields.auxiliaries + 1) else { return "model" }
     if let key = settings.impossibleKey { return "model.\(key)" }
     guard fields.tendencyScale.count == fields.variables else { return "model.tendencyScale" }

@@ -1,4 +1,5 @@
 import Basics
+import Geometry
 import Settings
 import Tensors
 
@@ -13,6 +14,9 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// What it is, in one sentence for configuration files.
   static var help: String { get }
 
+  /// Whether it works on rows and columns, so that it can't take points that are no raster.
+  static var needsRaster: Bool { get }
+
   /// Differs where decoders of the same shape predict something else, for example the next state instead of the change.
   var outputForm: String { get }
 
@@ -25,7 +29,8 @@ public protocol ModelSettings: Section, Codable, Hashable {
 }
 
 /// The grid and the fields that a model is built for.
-public struct ModelFields: Sendable, Hashable {
+public struct ModelFields: Sendable {
+  /// Points that are no raster are rows of one column.
   public var gridRows, gridColumns: Int
   /// Predicted fields.
   public var variables: Int
@@ -33,8 +38,17 @@ public struct ModelFields: Sendable, Hashable {
   public var auxiliaries: Int
   /// Deviation of each predicted field's change over one step, in units of the field's own deviation: [variables].
   public var tendencyScale: [Float]
+  /// Where the points are, row after row, which for tokens of one point is the order of the tokens; nil where nobody said.
+  /// Manifests have them elsewhere, and descriptions that differ in them alone are the same: whether data are on the points
+  /// of a model is asked of their grids.
+  public var points: GridPoints?
 
-  public init(gridRows: Int, gridColumns: Int, variables: Int, auxiliaries: Int, tendencyScale: [Float]) {
+  public init(
+    gridRows: Int, gridColumns: Int, variables: Int, auxiliaries: Int, tendencyScale: [Float],
+    points: GridPoints? = nil
+  ) {
+    precondition(points.map { $0.count == gridRows * gridColumns } ?? true)
+    self.points = points
     self.gridRows = gridRows
     self.gridColumns = gridColumns
     self.variables = variables
@@ -43,10 +57,41 @@ public struct ModelFields: Sendable, Hashable {
   }
 }
 
+extension ModelFields: Hashable {
+  public static func == (a: ModelFields, b: ModelFields) -> Bool {
+    (a.gridRows, a.gridColumns, a.variables, a.auxiliaries) == (b.gridRows, b.gridColumns, b.variables, b.auxiliaries)
+      && a.tendencyScale == b.tendencyScale
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for number in [gridRows, gridColumns, variables, auxiliaries] { hasher.combine(number) }
+    hasher.combine(tendencyScale)
+  }
+}
+
 extension ModelFields {
+  /// Whether points are crossings of rows and columns.
+  public var isRaster: Bool { gridColumns > 1 }
+
+  /// - Throws: on points that are no raster, naming the families that take them.
+  public func requireRaster(for title: String) throws {
+    if isRaster { return }
+    let others = ModelFamilies.all.filter { !$0.needsRaster }.map { $0.family }
+    throw JigsawError(
+      "model.family", "\(title) needs a raster of latitudes and longitudes, and the data are on points",
+      found: "\(gridRows) points",
+      remedy: "choose model.family among \(others.joined(separator: ", ")), or regrid the data with "
+        + "open: {dataset: …, regrid: {grid: [32, 64]}}")
+  }
+
   /// The grid in patches of rows × columns.
   /// - Throws: when the patch doesn't divide the grid, naming patches that do.
   public func tiling(patch: [Int]) throws -> Tiling {
+    if !isRaster && patch != [1, 1] {
+      throw JigsawError(
+        "model.patch", "needs rows and columns, and the data are on points", expected: "[1, 1]",
+        found: "[\(patch[0]), \(patch[1])]", remedy: "set it to [1, 1]")
+    }
     if let tiling = Tiling(rows: gridRows, columns: gridColumns, tileRows: patch[0], tileColumns: patch[1]) {
       return tiling
     }
@@ -73,6 +118,7 @@ public enum ModelFamilies {
 extension ModelSettings {
   public static var section: any SectionDescription { SectionType<Self>() }
 
+  public static var needsRaster: Bool { false }
   public var outputForm: String { "" }
   public var family: String { Self.family }
   public var title: String { Self.title }

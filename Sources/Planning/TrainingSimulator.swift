@@ -149,8 +149,9 @@ public struct TrainingSimulator: Predictor {
   }
 
   func makeRunner(_ rank: ModelRank) -> StepRunner {
-    let grid = LatLonGrid(
-      latitudes: Array(repeating: 0, count: tiling.rows), longitudes: Array(repeating: 0, count: tiling.columns))
+    let grid = FieldGrid.raster(
+      LatLonGrid(
+        latitudes: Array(repeating: 0, count: tiling.rows), longitudes: Array(repeating: 0, count: tiling.columns)))
     let stepper = Stepper(
       model: model, rank: rank,
       // Never computed, so any will do.

@@ -63,9 +63,9 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var format = CheckpointManifest.currentFormat
   /// Version of the program that wrote it.
   public let version: String
-  public let model: ModelDescription
+  public internal(set) var model: ModelDescription
   public let parameterCount: Int
-  public let grid: LatLonGrid
+  public internal(set) var grid: CheckpointGrid
   public let stepHours: Int
   /// Predicted variables, in the order of the model.
   public let channels: [ChannelEntry]
@@ -90,14 +90,14 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var files: [String: CheckpointFile]?
 
   public init(
-    version: String, model: ModelDescription, parameterCount: Int, grid: LatLonGrid, stepHours: Int,
+    version: String, model: ModelDescription, parameterCount: Int, grid: FieldGrid, stepHours: Int,
     channels: [ChannelEntry], staticFields: [String], forcings: [Forcing], trainingStart: String, trainingEnd: String,
     optimizer: Optimizer.Options, progress: Progress
   ) {
     self.version = version
     self.model = model
     self.parameterCount = parameterCount
-    self.grid = grid
+    self.grid = CheckpointGrid(grid)
     self.stepHours = stepHours
     self.channels = channels
     self.staticFields = staticFields
@@ -112,9 +112,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   var contradiction: String? {
     if let key = model.contradiction { return key }
     let fields = model.fields
-    guard grid.rows > 1, grid.columns > 0, fields.gridRows == grid.rows, fields.gridColumns == grid.columns else {
-      return "grid"
-    }
+    guard grid.isPossible, fields.gridRows == grid.rows, fields.gridColumns == grid.columns else { return "grid" }
     guard channels.count == fields.variables, Set(channels.map(\.channel)).count == channels.count,
       channels.allSatisfy({ $0.statistics.isUsable })
     else { return "channels" }
@@ -122,9 +120,6 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     guard (1...8_760).contains(stepHours) else { return "stepHours" }
     guard [progress.update, progress.samples, progress.samplesPerEpoch].allSatisfy({ (0...1 << 50).contains($0) })
     else { return "progress" }
-    guard grid.latitudes.allSatisfy({ abs($0) <= 90.001 }), grid.longitudes.allSatisfy({ abs($0) <= 720 }) else {
-      return "grid"
-    }
     let names = channels.map(\.channel.name) + staticFields
     guard names.allSatisfy({ SafeName.problem($0) == nil }) else { return "names" }
     return nil
@@ -150,6 +145,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
 ///   model.safetensors        the parameters by name
 ///   average.safetensors      their moving average, if there is one (what forecasts use)
 ///   optimizer.safetensors    moment1.NAME, moment2.NAME
+///   points.safetensors       latitudes and longitudes, of points that are no raster
 /// ```
 public struct Checkpoint: Sendable {
   public let path: String
@@ -179,6 +175,7 @@ public struct Checkpoint: Sendable {
         file, "has another format", expected: CheckpointManifest.currentFormat, found: format.format,
         remedy: "load it with the version of jigsaw that wrote it\(format.version.map { " (\($0))" } ?? "")")
     }
+    var manifest: CheckpointManifest
     do {
       manifest = try JSONDecoder().decode(CheckpointManifest.self, from: Data(bytes))
     } catch let unknown as UnknownModelFamily {
@@ -195,6 +192,8 @@ public struct Checkpoint: Sendable {
     if let key = manifest.contradiction {
       throw JigsawError(file, "contradicts itself (\(key))", remedy: "it is damaged; use another checkpoint")
     }
+    try manifest.readPoints(from: path)
+    self.manifest = manifest
   }
 
   private struct Format: Decodable {
@@ -245,7 +244,8 @@ public struct Checkpoint: Sendable {
       try world.together(onlyOn: 0) {
         var manifest = manifest
         manifest.format = CheckpointManifest.currentFormat
-        manifest.files = [:]
+        let points = try manifest.grid.write(to: temporary, metadata: ["jigsaw": manifest.version])
+        manifest.files = points.map { [CheckpointGrid.fileName: $0] } ?? [:]
         for (index, file) in files.enumerated() {
           let name = String(file.path.split(separator: "/").last ?? "")
           manifest.files?[name] = CheckpointFile(
@@ -335,11 +335,6 @@ public struct Checkpoint: Sendable {
 
   /// What the manifest says of a file; nil in checkpoints of version 0.1.
   private func record(_ name: String) throws -> CheckpointFile? {
-    guard let files = manifest.files else { return nil }
-    guard let record = files[name] else {
-      throw JigsawError(
-        "\(path)/\(Checkpoint.manifestName)", "doesn't know the file \(name)", remedy: CheckpointFile.remedy)
-    }
-    return record
+    try manifest.record(name, in: path)
   }
 }

@@ -30,6 +30,15 @@ public struct CheckpointFile: Sendable, Codable, Equatable {
       })
   }
 
+  /// Of a file that is there as a whole.
+  init(of file: Safetensors.File) throws {
+    length = file.length
+    header = CheckpointFile.text(file.headerChecksum)
+    tensors = try file.entries.mapValues {
+      TensorRecord(bytes: $0.range.count, crc32c: CheckpointFile.text(try file.checksum($0)))
+    }
+  }
+
   static func text(_ checksum: UInt32) -> String {
     let digits = String(checksum, radix: 16)
     return String(repeating: "0", count: 8 - digits.count) + digits
@@ -94,6 +103,16 @@ extension CheckpointManifest {
       digest.add("\(channels) \(model) \(progress.seed) \(trainingStart) \(trainingEnd)")
     }
     return Lineage.Model(update: progress.update, hash: digest.text)
+  }
+
+  /// What it says of a file of the checkpoint; nil in checkpoints of version 0.1.
+  func record(_ name: String, in folder: String) throws -> CheckpointFile? {
+    guard let files else { return nil }
+    guard let record = files[name] else {
+      throw JigsawError(
+        "\(folder)/\(Checkpoint.manifestName)", "doesn't know the file \(name)", remedy: CheckpointFile.remedy)
+    }
+    return record
   }
 
   /// As a file, with its own checksum.

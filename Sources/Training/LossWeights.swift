@@ -30,7 +30,7 @@ public struct LossWeights: Sendable {
   ///   - perTendency: divides each channel's weight by its typical change over one step, so that errors count in units of
   ///     what there is to predict.
   public init(
-    grid: LatLonGrid, channels: [Channel], tiling: Tiling, normalization: Normalization, latitude: Latitude,
+    grid: FieldGrid, channels: [Channel], tiling: Tiling, normalization: Normalization, latitude: Latitude,
     variables: [String: Double], levelsHPa: [Double: Double], perTendency: Bool
   ) {
     let latitudeWeights: [Float] =

@@ -108,7 +108,7 @@ public struct Evaluation: Sendable {
         climatology: climatology) : nil
 
     let size = truth.grid.count
-    let spectrum = options.usesSpectra ? ZonalSpectrum(truth.grid) : nil
+    let spectrum = options.usesSpectra ? truth.grid.raster.flatMap(ZonalSpectrum.init) : nil
     var initialPlanes = [Float](repeating: 0, count: channels.count * size)
     var truthPlanes = initialPlanes
     for (done, initial) in own.enumerated() {

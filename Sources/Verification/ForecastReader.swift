@@ -6,7 +6,7 @@ import Stores
 /// Zarr or GRIB.
 public struct ForecastReader: Sendable {
   public let path: String
-  public let grid: LatLonGrid
+  public let grid: FieldGrid
   /// Ascending.
   public let initialTimes: [Timestamp]
   public let leadHours: [Int]

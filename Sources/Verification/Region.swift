@@ -3,15 +3,16 @@ import Datasets
 /// A part of the globe that scores are averaged over.
 public struct Region: Sendable, Hashable {
   public let name: String
-  /// Weight of each grid row, sum over rows = 1 (each row stands for all its points).
+  /// Weight of each grid row, sum over rows = 1 (each row stands for all its points); points that are no raster are rows of
+  /// one point.
   public let rowWeights: [Double]
 
   /// Globe, tropics (|φ| ≤ 20°) and both extratropics (as in WeatherBench 2) as far as the grid has them; one "domain" for
   /// a limited area.
-  public static func standard(for grid: LatLonGrid) -> [Region] {
+  public static func standard(for grid: FieldGrid) -> [Region] {
     let areas = grid.areaWeights
     func region(_ name: String, _ contains: (Double) -> Bool) -> Region? {
-      let weights = zip(grid.latitudes, areas).map { contains($0) ? $1 : 0 }
+      let weights = zip(grid.rowLatitudes, areas).map { contains($0) ? $1 : 0 }
       let sum = weights.reduce(0, +)
       return sum > 0 ? Region(name: name, rowWeights: weights.map { $0 / sum }) : nil
     }

@@ -26,9 +26,10 @@ enum SyntheticFields {
   static let unitBound = Float(3).squareRoot()
 
   /// Points in the middles of equal boxes around the globe.
-  static func grid(rows: Int, columns: Int) -> LatLonGrid {
-    LatLonGrid(
-      latitudes: (0..<rows).map { 90 - 180 * (Double($0) + 0.5) / Double(rows) },
-      longitudes: (0..<columns).map { 360 * Double($0) / Double(columns) })
+  static func grid(rows: Int, columns: Int) -> FieldGrid {
+    .raster(
+      LatLonGrid(
+        latitudes: (0..<rows).map { 90 - 180 * (Double($0) + 0.5) / Double(rows) },
+        longitudes: (0..<columns).map { 360 * Double($0) / Double(columns) }))
   }
 }

@@ -45,7 +45,7 @@ public struct BenchStep {
   }
 
   /// Grid, predicted fields and static fields, as a training would find them.
-  private func sizes(_ resources: RankResources) throws -> (grid: LatLonGrid, variables: Int, statics: Int) {
+  private func sizes(_ resources: RankResources) throws -> (grid: FieldGrid, variables: Int, statics: Int) {
     if let grid = request.grid, let variables = request.variables {
       let grid = SyntheticFields.grid(rows: grid.rows, columns: grid.columns)
       return (grid, variables, configuration.data.staticFields.count)
@@ -156,7 +156,7 @@ public struct BenchStep {
   }
 
   /// A state of unit variance, and one that differs from it by a tenth of that.
-  private func frames(_ stepper: Stepper, _ grid: LatLonGrid, batch: Int) throws -> (Frame, Frame) {
+  private func frames(_ stepper: Stepper, _ grid: FieldGrid, batch: Int) throws -> (Frame, Frame) {
     let (block, tiling) = (stepper.block, stepper.tiling)
     let (fields, rows) = (block.fields, tiling.rows(block.tokens))
     let times = (0..<batch).map { Timestamp(year: 2001, month: 1, day: 1).adding(hours: 6 * $0) }
@@ -192,7 +192,7 @@ public struct BenchStep {
 
 extension SyntheticFields {
   /// Static fields of unit variance, [field, row, column].
-  static func statics(_ grid: LatLonGrid, count: Int) -> [Float] {
+  static func statics(_ grid: FieldGrid, count: Int) -> [Float] {
     (0..<count * grid.count).map { number($0, seed: 2) * unitBound }
   }
 }

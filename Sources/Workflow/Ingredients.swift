@@ -81,10 +81,10 @@ enum Ingredients {
         remedy: missing.isEmpty
           ? "the order or levels differ" : "missing: \(missing.map(\.name).joined(separator: ", "))")
     }
-    guard dataset.grid.matches(manifest.grid) else {
+    guard manifest.grid.matches(dataset.grid) else {
       throw JigsawError(
         descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
-        expected: manifest.grid.summary, found: dataset.grid.summary, remedy: "regrid the data")
+        expected: manifest.grid.summary, found: CheckpointGrid(dataset.grid).summary, remedy: "regrid the data")
     }
     // Units of variables that the lexicon lacks are not converted; version 0.1 did not record them.
     for entry in manifest.channels where Lexicon[entry.variable] == nil && entry.units != "1" {
@@ -244,13 +244,13 @@ enum Ingredients {
 
   /// - Parameter statics: static fields.
   static func description(
-    _ configuration: RunConfiguration, grid: LatLonGrid, variables: Int, statics: Int, tendencyScale: [Float]
+    _ configuration: RunConfiguration, grid: FieldGrid, variables: Int, statics: Int, tendencyScale: [Float]
   ) throws -> ModelDescription {
     let description = ModelDescription(
       configuration.model,
       ModelFields(
         gridRows: grid.rows, gridColumns: grid.columns, variables: variables,
-        auxiliaries: statics + configuration.data.forcings.count, tendencyScale: tendencyScale))
+        auxiliaries: statics + configuration.data.forcings.count, tendencyScale: tendencyScale, points: grid.places))
     _ = try description.tiling()
     return description
   }

@@ -16,7 +16,7 @@ struct ReportFacts {
     if let manifest {
       parts.append(
         "\(manifest.model.settings.title) with \(ReportFacts.count(manifest.parameterCount)) parameters")
-      parts.append("\(manifest.channels.count) fields on \(manifest.grid.rows) × \(manifest.grid.columns) points")
+      parts.append("\(manifest.channels.count) fields on \(manifest.grid.size)")
       parts.append("steps of \(manifest.stepHours) h")
     } else {
       parts.append(configuration.data.variables.joined(separator: ", "))

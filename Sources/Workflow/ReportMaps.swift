@@ -21,8 +21,9 @@ struct ReportMaps {
     self.console = console
   }
 
-  func contents() throws -> MapContents {
-    let grid = forecasts.grid
+  /// Nil on points that are no raster.
+  func contents() throws -> MapContents? {
+    guard let grid = forecasts.grid.raster else { return nil }
     let channels = ReportMaps.selection(
       from: (truth.map { $0.channels.filter(forecasts.channels.contains) } ?? forecasts.channels).filter {
         !withGaps.contains($0.variable)

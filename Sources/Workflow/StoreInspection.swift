@@ -110,7 +110,7 @@ public enum StoreInspection {
     return text
   }
 
-  private static func line(_ grid: LatLonGrid) -> String {
+  private static func line(_ grid: FieldGrid) -> String {
     "grid: \(grid.summary)\(grid.isGlobal ? ", global" : ", limited area")"
   }
 
@@ -135,7 +135,7 @@ public enum StoreInspection {
     let all = report.fields.filter { !$0.remarks.contains("computed") }.count
     var text = "usable: \(known) of \(all) variables recognised"
     if report.files.count > 1 { text += ", \(report.files.count) files as one" }
-    if kind == .points && report.grid == nil { text += "; for models on a grid after 'regrid'" }
+    if kind == .points && report.grid == nil { text += "; for models on a raster after 'regrid'" }
     if report.members > 1 {
       text += "; one of \(report.members) members, with open: {dataset: \(report.path), member: 0}"
     }
@@ -155,7 +155,7 @@ public enum StoreInspection {
     report.missingDates = view.missing.sorted().map { view.dates[$0].description }
     report.notes = view.notes + reading.notes
     report.fields = zip(view.variables, reading.fields).map { field($0, $1) }
-    if let grid = view.points.regular()?.grid { report.grid = .init(grid) }
+    if let grid = view.points.regular()?.grid { report.grid = .init(.raster(grid)) }
     for index in report.fields.indices {
       report.fields[index].times = report.fields[index].isStatic ? nil : report.times
       report.fields[index].files = report.files.count
@@ -163,7 +163,8 @@ public enum StoreInspection {
     judge(&report, kind: .points)
     var lines = ["points: \(view.points.summary); \(view.memberCount) member(s)"]
     lines.append(
-      view.points.regular().map { line($0.grid) } ?? "grid: not regular; regrid it (docs/data.md)")
+      view.points.regular().map { line(.raster($0.grid)) }
+        ?? "grid: none; models on points take it as it is (docs/data.md)")
     lines.append(report.times?.line ?? "times: none")
     let missing = view.missing.sorted().map { view.dates[$0].display }
     if !missing.isEmpty {
@@ -238,7 +239,7 @@ extension InspectReport.Times {
 }
 
 extension InspectReport.Grid {
-  init(_ grid: LatLonGrid) {
+  init(_ grid: FieldGrid) {
     self.init(summary: grid.summary, rows: grid.rows, columns: grid.columns, isGlobal: grid.isGlobal)
   }
 }

@@ -26,7 +26,7 @@ extension TrainWorkflow {
     try checkpoint.requireSame(
       "training period", "\(start) to \(end)", "\(found.trainingStart) to \(found.trainingEnd)", article: "another")
     if !found.grid.matches(dataset.grid) {
-      try checkpoint.requireSame("grid", dataset.grid.summary, found.grid.summary, article: "another")
+      try checkpoint.requireSame("grid", CheckpointGrid(dataset.grid).summary, found.grid.summary, article: "another")
     }
     let model = try Ingredients.description(configuration, dataset, tendencyScale: found.model.fields.tendencyScale)
     try checkpoint.requireSame("model family", model.settings.family, found.model.settings.family, article: "another")

@@ -107,7 +107,7 @@ import Testing
 
   /// `z` is the surface's geopotential among constant fields, and that of levels where it has them.
   @Test func namesOfTheSurfaceAndOfLevels() throws {
-    let regular = try RegularView(named(["z", "z_850", "z_500"], constant: ["z"]))
+    let regular = try GriddedView(named(["z", "z_850", "z_500"], constant: ["z"]))
     let upper = try #require(try regular.find("z", rename: [:], asStatic: false))
     #expect(upper.hasLevels)
     #expect(try regular.slot(500, of: upper) == 2)
@@ -115,21 +115,21 @@ import Testing
     #expect(surface.isStatic && !surface.hasLevels)
     #expect(try regular.slot(nil, of: surface) == 0)
     // Stored at several times it is to be compared; on levels it is another variable.
-    #expect(try RegularView(named(["z"])).find("zs", rename: [:], asStatic: true)?.storedTimeCount == 8)
-    #expect(try RegularView(named(["z_850", "z_500"])).find("zs", rename: [:], asStatic: true) == nil)
+    #expect(try GriddedView(named(["z"])).find("zs", rename: [:], asStatic: true)?.storedTimeCount == 8)
+    #expect(try GriddedView(named(["z_850", "z_500"])).find("zs", rename: [:], asStatic: true) == nil)
   }
 
   @Test func staticFieldsOfStoresWithoutTimes() throws {
     var view = named(["lsm"], constant: ["lsm"])
     view.dates = []
-    let regular = try RegularView(view)
+    let regular = try GriddedView(view)
     let found = try #require(try regular.find("lsm", rename: [:], asStatic: true))
     var plane = [Float](repeating: -1, count: 32)
     try plane.withUnsafeMutableBufferPointer { try regular.readStatic(found, time: 0, into: $0.baseAddress!) }
     #expect(plane == (0..<32).map(Float.init))
     view.dates = [Timestamp(seconds: 0)]
     view.missing = [0]
-    let missing = try RegularView(view)
+    let missing = try GriddedView(view)
     let problem = #expect(throws: JigsawError.self) {
       var plane = [Float](repeating: 0, count: 32)
       try plane.withUnsafeMutableBufferPointer { try missing.readStatic(found, time: 0, into: $0.baseAddress!) }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ForcingTests {
   private func plane(_ forcing: Forcing, _ grid: LatLonGrid, _ time: Timestamp) -> [Float] {
     var plane = [Float](repeating: .nan, count: grid.count)
-    plane.withUnsafeMutableBufferPointer { forcing.fill($0.baseAddress!, grid: grid, time: time) }
+    plane.withUnsafeMutableBufferPointer { forcing.fill($0.baseAddress!, grid: .raster(grid), time: time) }
     return plane
   }
 
@@ -23,6 +23,22 @@ import Testing
     let found = times.flatMap { plane(forcing, grid, $0) }
     let worst = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
     #expect(worst < 2e-7, "\(forcing)")
+  }
+
+  /// At points that are those of a raster, in another order, forcings are bit for bit the same.
+  @Test(arguments: Forcing.allCases) func pointsHaveTheForcingsOfTheirPlaces(forcing: Forcing) throws {
+    let grid = LatLonGrid(latitudes: [72.5, 10, -33], longitudes: [0, 80.25, 200, 359])
+    let time = Timestamp("2003-08-09T17:30")!
+    let raster = plane(forcing, grid, time)
+    let order = [7, 0, 11, 3, 4, 9, 1, 2, 10, 5, 6, 8]
+    let points = FieldGrid.points(PointGrid(grid)[order])
+    #expect(points.rows == 12 && points.columns == 1)
+    var found = [Float](repeating: .nan, count: 12)
+    found.withUnsafeMutableBufferPointer { forcing.fill($0.baseAddress!, grid: points, time: time) }
+    #expect(found == order.map { raster[$0] })
+    var some = [Float](repeating: .nan, count: 4)
+    some.withUnsafeMutableBufferPointer { forcing.fill($0.baseAddress!, grid: points, rows: 5..<9, time: time) }
+    #expect(some == order[5..<9].map { raster[$0] })
   }
 
   @Test func theSunIsWhereItShouldBe() {
@@ -66,12 +82,13 @@ import Testing
     let dataset = try FieldDataset(
       sources: [SourceDescription(path: Goldens.path("plain.nc"))], variables: ["msl"], levelsHPa: [],
       staticVariables: ["orog"])
+    let raster = try #require(dataset.grid.raster)
     let fields = try AuxiliaryFields(dataset, forcings: [.insolation, .sinLatitude])
     let time = dataset.times[1]
     let planes = fields.planes(at: time)
     #expect(fields.count == 3 && planes.count == 3 * 48)
-    #expect(Array(planes[48..<96]) == plane(.insolation, dataset.grid, time))
-    #expect(Array(planes[96...]) == plane(.sinLatitude, dataset.grid, time))
+    #expect(Array(planes[48..<96]) == plane(.insolation, raster, time))
+    #expect(Array(planes[96...]) == plane(.sinLatitude, raster, time))
     let orography = planes[..<48].map(Double.init)
     let mean = orography.reduce(0, +) / 48
     let variance = orography.reduce(0) { $0 + $1 * $1 } / 48

@@ -101,7 +101,7 @@ import Testing
     #expect(view.variables.map(\.name) == ["t2m", "tas", "msl", "z_850", "z_500"])
     #expect(view.variables[2].units == "Pa" && view.variables[2].storedUnits == "hPa")
     let error = #expect(throws: JigsawError.self) {
-      try RegularView(view).find("t2m", rename: [:], asStatic: false)
+      try GriddedView(view).find("t2m", rename: [:], asStatic: false)
     }
     #expect(error?.description.contains("t2m: is there under several names") == true)
   }

@@ -1,6 +1,7 @@
 import Basics
 import Geometry
 import Stores
+import Tensors
 import TestSupport
 import Testing
 
@@ -81,11 +82,19 @@ import Testing
       #expect(values[points.count + place] == Float((5 * grid.count + point) * 100))
       #expect(abs(values[2 * points.count + place] - Float(250 + Double(point) / 8 + 273.15)) < 1e-4)
     }
-    // What it takes to train on it.
+    // What it takes to train on it: a member, of the points as they are or of a raster.
     let problem = #expect(throws: JigsawError.self) {
       _ = try FieldDataset(sources: [SourceDescription(path: path)], variables: ["msl"], levelsHPa: [])
     }
-    #expect(problem?.description.contains("is not on a regular grid") ?? false)
+    #expect(problem?.description.contains("has 2 ensemble members") ?? false)
+    let member = try JSONValue(parsing: Array(#"{"dataset": "\#(path)", "member": 1}"#.utf8), place: "test")
+    let asStored = try FieldDataset(
+      sources: [SourceDescription(path: "", open: member)], variables: ["t", "msl"], levelsHPa: [500],
+      staticVariables: ["lsm"])
+    #expect(asStored.grid == .points(grid) && asStored.grid.rows == grid.count)
+    let (state, mask) = (try asStored.checkedPlanes(time: 2), try asStored.readStatics())
+    #expect(Array(UnsafeBufferPointer(start: state.pointer, count: grid.count))[points] == values[..<points.count])
+    #expect(mask.count == grid.count && Set(mask).count == 2)
     let request = try JSONValue(
       parsing: Array(#"{"dataset": "\#(path)", "member": 1, "regrid": {"grid": [4, 8], "method": "nearest"}}"#.utf8),
       place: "test")

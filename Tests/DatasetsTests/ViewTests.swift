@@ -174,7 +174,7 @@ struct NumberedView: FieldView {
     #expect(problem { try GridUnion([NumberedView(), fewer], key: "grids") }.contains("has other variables"))
   }
 
-  @Test func aRegularViewIsADatasetInOrder() throws {
+  @Test func aGriddedViewIsADatasetInOrder() throws {
     // Stored from south to north and from 180° on; one date is missing.
     let latitudes = [-60.0, -20, 20, 60]
     let longitudes = [180.0, 270, 0, 90]
@@ -183,8 +183,9 @@ struct NumberedView: FieldView {
         latitudes: latitudes.flatMap { [Double](repeating: $0, count: 4) },
         longitudes: latitudes.flatMap { _ in longitudes }, shape: .init(rows: 4, columns: 4)))
     view.missing = [2]
-    let regular = try RegularView(view)
-    #expect(regular.grid.latitudes == [60, 20, -20, -60] && regular.grid.longitudes == [0, 90, 180, 270])
+    let regular = try GriddedView(view)
+    let grid = try #require(regular.fieldGrid.raster)
+    #expect(grid.latitudes == [60, 20, -20, -60] && grid.longitudes == [0, 90, 180, 270])
     #expect(regular.times.count == 7 && regular.levelsHPa == [500, 850])
     let found = try #require(try regular.find("b", rename: [:], asStatic: false))
     #expect(found.hasLevels)
@@ -220,14 +221,32 @@ struct NumberedView: FieldView {
       try GridUnion([NumberedView(), remote], key: "grids"),
     ]
     for view in views { #expect(view.readsAtOnce == 32) }
-    #expect(try RegularView(remote).readsAtOnce == 32)
+    #expect(try GriddedView(remote).readsAtOnce == 32)
   }
 
-  @Test func anyPointsAreRefusedWithARemedy() {
-    let problem = #expect(throws: JigsawError.self) {
-      _ = try RegularView(NumberedView(GaussianGrid.octahedral(4)))
+  /// Points that are no raster stay in their order, and are read in any runs.
+  @Test(arguments: [1, 3, 7]) func anyPointsAreADatasetAsTheyAre(bands: Int) throws {
+    let view = NumberedView(GaussianGrid.octahedral(4))
+    let fields = try GriddedView(view)
+    let count = view.points.count
+    #expect(fields.fieldGrid == .points(view.points) && fields.fieldGrid.rows == count)
+    let found = try #require(try fields.find("b", rename: [:], asStatic: false))
+    let wanted = WantedField(channel: 0, found: found, slot: try fields.slot(500, of: found))
+    var plane = [Float](repeating: -1, count: count)
+    try plane.withUnsafeMutableBufferPointer { plane in
+      for chunk in fields.chunks([wanted], bands: bands) {
+        _ = try fields.read(chunk, times: 1..<2, ReadingScratch()) { _, _, part in
+          (plane.baseAddress! + part.rows.lowerBound, 1)
+        }
+      }
     }
-    #expect(problem?.description.contains("is not on a regular grid, which models on a raster need") ?? false)
-    #expect(problem?.description.contains("regrid") ?? false)
+    #expect(plane == (0..<count).map { NumberedView.value(1, 2, $0) })
+  }
+
+  @Test func rowsOfPointsAreRefused() {
+    let problem = #expect(throws: JigsawError.self) {
+      _ = try GriddedView(NumberedView(GaussianGrid.octahedral(4)), rows: 3)
+    }
+    #expect(problem?.description.contains("counts rows of a regular grid") ?? false)
   }
 }

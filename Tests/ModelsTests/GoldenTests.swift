@@ -48,8 +48,9 @@ struct Golden {
     for (spec, tensor) in rank.parameters.named(in: rank.parameters.values) {
       try file.read("parameter.\(spec.name)", shape: spec.shape, into: tensor.floats)
     }
-    let grid = LatLonGrid(
-      latitudes: try file.floats("latitudes").map(Double.init), longitudes: (0..<s.grid[1]).map(Double.init))
+    let grid = FieldGrid.raster(
+      LatLonGrid(
+        latitudes: try file.floats("latitudes").map(Double.init), longitudes: (0..<s.grid[1]).map(Double.init)))
     let columns = try file.floats("variable_weights")
     batch = file.entries["state"]!.shape[0]
     let statics = s.auxiliaries > 0 ? try file.floats("auxiliary") : []

@@ -64,8 +64,9 @@ enum RealUpdates {
     var options = Optimizer.Options()
     options.averageDecay = layout.averagesWeights ? 0.999 : 0
     let optimizer = Optimizer(rank.parameters, compute, options, owned: reduction.owned)
-    let grid = LatLonGrid(
-      latitudes: (0..<tiling.rows).map { 80 - Double($0) }, longitudes: (0..<tiling.columns).map { Double($0) })
+    let grid = FieldGrid.raster(
+      LatLonGrid(
+        latitudes: (0..<tiling.rows).map { 80 - Double($0) }, longitudes: (0..<tiling.columns).map { Double($0) }))
     let fields = description.fields
     let stepper = Stepper(
       model: model, rank: rank,

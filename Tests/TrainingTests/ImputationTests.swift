@@ -106,10 +106,10 @@ import Tensors
         case .mean: expected = Float(whole.mean)
         case .nearest:
           // Some of the points that are as near as the nearest.
-          let grid = gaps.dataset.grid
+          let points = gaps.dataset.grid.points
           func distance(_ other: Int) -> Double {
             func xyz(_ p: Int) -> [Double] {
-              let (a, b) = (grid.latitudes[p / 16] * .pi / 180, grid.longitudes[p % 16] * .pi / 180)
+              let (a, b) = (points.latitudes[p] * .pi / 180, points.longitudes[p] * .pi / 180)
               return [sine(a + .pi / 2) * sine(b + .pi / 2), sine(a + .pi / 2) * sine(b), sine(a)]
             }
             return zip(xyz(point), xyz(other)).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }

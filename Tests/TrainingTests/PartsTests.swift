@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func lossWeightsMultiply() throws {
-    let grid = LatLonGrid(latitudes: [60, 0, -60], longitudes: [0, 90, 180, 270])
+    let grid = FieldGrid.raster(LatLonGrid(latitudes: [60, 0, -60], longitudes: [0, 90, 180, 270]))
     let channels = [
       Channel(variable: "z", levelHPa: 500), Channel(variable: "z", levelHPa: 50), Channel(variable: "msl"),
     ]

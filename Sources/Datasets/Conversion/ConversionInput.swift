@@ -67,8 +67,8 @@ public struct ConversionInput {
         Field(
           channel: channel, units: dataset.units(of: channel), isConstant: true, isComputedForcing: false)
       }
-    grid = dataset.grid
-    points = PointGrid(dataset.grid)
+    grid = dataset.grid.raster
+    points = dataset.grid.points
     origin = dataset.origin
     let (all, varying) = (dates, dataset.channels.count * dataset.grid.count)
     func index(_ date: Int) -> Int {

@@ -1,4 +1,6 @@
 import Geometry
+import Synchronization
+import Tensors
 
 #if canImport(Glibc)
   import Glibc
@@ -12,6 +14,23 @@ public struct PointGrid: Sendable, Hashable {
   public let shape: Shape?
   /// Whether the coordinates are stored in single precision, so that others compute with them in it.
   public let isSinglePrecision: Bool
+  private let cells = Cells()
+
+  /// Computed once, for all copies.
+  private final class Cells: Sendable {
+    let areas = Mutex<CellAreas?>(nil)
+  }
+
+  /// The areas that points stand for.
+  public var areas: CellAreas {
+    cells.areas.withLock { areas in
+      if let areas { return areas }
+      let made = CellAreas(
+        GridPoints(latitudes: latitudes, longitudes: longitudes), threads: ThreadTeam.availableCPUs)
+      areas = made
+      return made
+    }
+  }
 
   public struct Shape: Sendable, Hashable {
     public let rows, columns: Int

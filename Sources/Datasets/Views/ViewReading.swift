@@ -20,7 +20,7 @@ public struct ViewReading: Sendable {
 
   public init(_ view: any FieldView) {
     fields = view.variables.map { ViewReading.field($0) }
-    notes = view.points.regular().flatMap { RegularView.note(of: $0.order) }.map { [$0] } ?? []
+    notes = view.points.regular().flatMap { GriddedView.note(of: $0.order) }.map { [$0] } ?? []
   }
 
   private static func field(_ variable: ViewVariable) -> Field? {

@@ -47,9 +47,13 @@ public struct WeatherMixerSettings: ModelSettings {
     .number("dropout", \.dropout, 0...0.9, "Probability of zeroing in the MLPs during training."),
   ]
 
+  public static let needsRaster = true
   public var outputForm: String { output.rawValue }
 
-  public func tiling(_ fields: ModelFields) throws -> Tiling { try fields.tiling(patch: patch) }
+  public func tiling(_ fields: ModelFields) throws -> Tiling {
+    try fields.requireRaster(for: Self.title)
+    return try fields.tiling(patch: patch)
+  }
 
   public func makeModel(_ fields: ModelFields) throws -> any ForecastModel {
     let tiling = try tiling(fields)

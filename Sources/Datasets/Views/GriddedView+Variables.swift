@@ -1,7 +1,7 @@
 import Basics
 
 /// How variables of ours are found in a view.
-extension RegularView {
+extension GriddedView {
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     let known = Lexicon.variable(name)
     if let wanted = rename[name] { try require(wanted, for: name) }

@@ -1,9 +1,10 @@
 import Basics
 import Stores
 
-/// A view whose points are a regular grid, with rows from north to south and columns eastwards, as a dataset reads it.
-final class RegularView: GridFields {
-  let grid: LatLonGrid
+/// A view as a dataset reads it: where its points are a regular grid, with rows from north to south and columns eastwards,
+/// else its points as they are.
+final class GriddedView: GridFields {
+  let fieldGrid: FieldGrid
   let times: [Timestamp]
   let levelsHPa: [Double]
   let normalizations: [String]
@@ -14,34 +15,36 @@ final class RegularView: GridFields {
   /// The view's point of each of the grid's; nil when they are the same.
   private let order: [Int]?
 
-  /// - Parameter rows: how many rows from the north to use; nil: all.
-  /// - Throws: when the points are no regular grid, or there are several members.
+  /// - Parameter rows: how many rows of a regular grid to use, from the north; nil: all.
+  /// - Throws: when rows are asked for of points that have none, or there are several members.
   init(_ view: any FieldView, rows: Int? = nil) throws {
     self.view = view
-    guard let (whole, order) = view.points.regular() else {
-      throw JigsawError(
-        view.location, "is not on a regular grid, which models on a raster need", expected: "latitudes × longitudes",
-        found: view.points.summary,
-        remedy: "regrid it, for example with open: {dataset: …, regrid: {grid: [32, 64], method: conservative}}")
-    }
     guard view.memberCount == 1 else {
       throw JigsawError(
         view.location, "has \(view.memberCount) ensemble members", expected: "one",
         remedy: "choose one with open: {dataset: …, member: 0}")
     }
-    if let rows, rows > whole.rows {
-      throw JigsawError(
-        "data.rows", "is more than \(view.location) has", expected: "at most \(whole.rows)", found: "\(rows)")
+    let regular = view.points.regular()
+    if let (whole, order) = regular {
+      let part = try GriddedView.part(of: whole, rows: rows, view)
+      fieldGrid = .raster(part)
+      self.order = GriddedView.isPlain(order) ? nil : Array(order.prefix(part.count))
+    } else {
+      if rows != nil {
+        throw JigsawError(
+          "data.rows", "counts rows of a regular grid, but \(view.location) has none", found: view.points.summary,
+          remedy: "remove data.rows; an area is chosen with open: {dataset: …, area: [north, west, south, east]}")
+      }
+      fieldGrid = .points(view.points)
+      order = nil
     }
-    grid = LatLonGrid(latitudes: Array(whole.latitudes.prefix(rows ?? whole.rows)), longitudes: whole.longitudes)
-    self.order = RegularView.isPlain(order) ? nil : Array(order.prefix(grid.count))
     let (all, missing) = (view.dates, view.missing)
     dates = all.indices.filter { !missing.contains($0) }
     times = dates.map { all[$0] }
     storedTimes = view.storedDates.picked(dates)
     levelsHPa = Set(view.variables.compactMap { $0.stemAndLevel.level }).sorted()
     var notes = view.notes
-    if let note = RegularView.note(of: order) { notes.append(note) }
+    if let note = regular.flatMap({ GriddedView.note(of: $0.order) }) { notes.append(note) }
     if !missing.isEmpty { notes.append("\(missing.count) missing dates are left out") }
     normalizations = notes
   }
@@ -50,6 +53,15 @@ final class RegularView: GridFields {
   var names: [String] { view.variables.map(\.name) }
   var reads: ReadCounts { view.reads }
   var variables: [ViewVariable] { view.variables }
+
+  /// The rows of a grid that are used.
+  private static func part(of whole: LatLonGrid, rows: Int?, _ view: any FieldView) throws -> LatLonGrid {
+    if let rows, rows > whole.rows {
+      throw JigsawError(
+        "data.rows", "is more than \(view.location) has", expected: "at most \(whole.rows)", found: "\(rows)")
+    }
+    return LatLonGrid(latitudes: Array(whole.latitudes.prefix(rows ?? whole.rows)), longitudes: whole.longitudes)
+  }
 
   private static func isPlain(_ order: [Int]) -> Bool { order.enumerated().allSatisfy { $0 == $1 } }
 
@@ -99,11 +111,11 @@ final class RegularView: GridFields {
 
   private func chunks(_ fields: [WantedField], storedRuns: [Range<Int>], bands: Int) -> [GridChunk] {
     // Runs of points are stored together in the view's order; in another order bands of rows serve.
-    var runs = storedRuns.map { $0.clamped(to: 0..<grid.count) }.filter { !$0.isEmpty }
+    var runs = storedRuns.map { $0.clamped(to: 0..<fieldGrid.count) }.filter { !$0.isEmpty }
     if order != nil || runs.count < bands {
-      let pieces = min(grid.rows, max(bands, order == nil ? 1 : runs.count))
+      let pieces = min(fieldGrid.rows, max(bands, order == nil ? 1 : runs.count))
       runs = (0..<pieces).map {
-        grid.rows * $0 / pieces * grid.columns..<grid.rows * ($0 + 1) / pieces * grid.columns
+        fieldGrid.rows * $0 / pieces * fieldGrid.columns..<fieldGrid.rows * ($0 + 1) / pieces * fieldGrid.columns
       }
     }
     let wanted = fields.map { (channel: $0.channel, slot: $0.slot) }
@@ -113,7 +125,7 @@ final class RegularView: GridFields {
 
   /// A run of the grid's points as rectangles: the rest of a row, whole rows, the beginning of another.
   private func rectangles(_ run: Range<Int>) -> [Rectangle] {
-    let width = grid.columns
+    let width = fieldGrid.columns
     let (first, last) = (run.lowerBound / width, (run.upperBound - 1) / width)
     let (from, to) = (run.lowerBound - first * width, run.upperBound - last * width)
     if first == last { return [Rectangle(rows: first..<first + 1, columns: from..<to)] }
@@ -138,7 +150,7 @@ final class RegularView: GridFields {
       slots.map { slot in chunk.parts.map { target(time, slot, $0) } }
     }
     // Where the parts of a field lie side by side, it is read to its place.
-    let places = targets.compactMap { RegularView.line($0, chunk.parts) }
+    let places = targets.compactMap { GriddedView.line($0, chunk.parts) }
     if places.count == targets.count { return try read(wanted, conversions, into: places) }
     return try withTemporary(targets.count * run.count) { values in
       let fields = targets.indices.map { values + $0 * run.count }
@@ -183,7 +195,7 @@ final class RegularView: GridFields {
     guard let date = dates.isEmpty ? (view.dates.isEmpty ? 0 : nil) : dates[time] else {
       throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")
     }
-    let wanted = WantedPart(dates: [date], variables: [variable], member: 0, points: 0..<grid.count)
+    let wanted = WantedPart(dates: [date], variables: [variable], member: 0, points: 0..<fieldGrid.count)
     _ = try read(wanted, [found.conversion], into: [out])
   }
 
