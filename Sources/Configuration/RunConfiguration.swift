@@ -116,8 +116,10 @@ public struct DataSection: Section {
   public var rows: Int?
   public var staticFields: [String] = []
   public var impute: [String: Imputation] = [:]
-  public var forcings: [Forcing] = []
+  public var forcings: [String] = []
+  public var diagnostic: [String] = []
   public var stepHours = 6
+  public var inputSteps = [0]
   public var train = PeriodSection()
   public var validation = PeriodSection()
   public var test = PeriodSection()
@@ -139,11 +141,19 @@ public struct DataSection: Section {
       "impute", \.impute,
       "Variables that never have values at some points, and what the model gets there: {sst: mean, swh: 0, ci: nearest}. "
         + "These points are no part of loss, scores and statistics; forecasts have none there."),
-    .choices(
+    .texts(
       "forcings", \.forcings,
-      "Input fields known for any time, computed: cos_julian_day, sin_julian_day, cos_local_time, sin_local_time, "
-        + "insolation, cos_latitude, sin_latitude, cos_longitude, sin_longitude."),
+      "Input fields that are not predicted. Computed: cos_julian_day, sin_julian_day, cos_local_time, sin_local_time, "
+        + "insolation, cos_latitude, sin_latitude, cos_longitude, sin_longitude; any other name is a variable of the sources, "
+        + "read at every input time, also in forecasts, for example sst."),
+    .texts(
+      "diagnostic", \.diagnostic,
+      "Those of the variables that are predicted but never given to the model, for example [tp]."),
     .integer("stepHours", \.stepHours, 1...8_760, "Hours that one step of the model covers."),
+    .integers(
+      "inputSteps", \.inputSteps, in: -8_760...0,
+      "Hours of the states that the model reads, before the start of a step, which is 0: multiples of stepHours, for example [-6, 0]."
+    ),
     .section("train", \.train, "Period to train on; statistics and climatology come from it too."),
     .section("validation", \.validation, "Period watched during training; leave empty for none."),
     .section("test", \.test, "Period that forecasts start from by default."),
@@ -159,6 +169,28 @@ public struct DataSection: Section {
       "notice", \.notice,
       "What readers of a report must know of these data, for example \"simulated, not observed\"; null: nothing."),
   ]
+}
+
+extension DataSection {
+  /// The forcings that are computed.
+  public var computedForcings: [Forcing] { forcings.compactMap(Forcing.init(rawValue:)) }
+
+  /// The forcings that are read from the sources.
+  public var readForcings: [String] { forcings.filter { Forcing(rawValue: $0) == nil } }
+
+  /// Input times in steps before the start, ascending to 0.
+  /// - Throws: when they are not multiples of a step, or don't end with 0.
+  public func stepsOfInputs() throws -> [Int] {
+    let isAscending = zip(inputSteps, inputSteps.dropFirst()).allSatisfy { $0 < $1 }
+    guard inputSteps.last == 0, isAscending, inputSteps.allSatisfy({ $0 % stepHours == 0 }) else {
+      throw JigsawError(
+        "data.inputSteps", "are no hours that the model can step on from",
+        expected: "ascending multiples of data.stepHours (\(stepHours)) that end with 0",
+        found: "[\(inputSteps.map(String.init).joined(separator: ", "))]",
+        remedy: "set it to [0], or for example to [-\(stepHours), 0]")
+    }
+    return inputSteps.map { $0 / stepHours }
+  }
 }
 
 public struct LossSection: Section {

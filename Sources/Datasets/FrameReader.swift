@@ -10,12 +10,17 @@ public final class ReadingShare {
   let blocks: [FieldBlock]
   let cacheBytes: Int
 
+  /// Tells the messages of several readers on one communicator apart: 0 or 1.
+  let series: Int
+
   /// - Parameters:
   ///   - communicator: of the ranks that share a model instance.
   ///   - blocks: by rank.
   ///   - cacheBytes: memory for what this rank decodes.
-  public init(_ communicator: any Communicator, blocks: [FieldBlock], cacheBytes: Int) {
-    precondition(blocks.count == communicator.size)
+  ///   - series: tells the messages of several readers on one communicator apart: 0 or 1.
+  public init(_ communicator: any Communicator, blocks: [FieldBlock], cacheBytes: Int, series: Int = 0) {
+    precondition(blocks.count == communicator.size && (0...1).contains(series))
+    self.series = series
     self.communicator = communicator
     self.blocks = blocks
     self.cacheBytes = cacheBytes
@@ -89,7 +94,7 @@ public final class FrameReader: @unchecked Sendable {
     }
   }
 
-  /// Tags of frames that are read ahead and of those that are read when asked for.
+  /// Tags of frames that are read ahead and of those that are read when asked for; those of the second series follow.
   enum Channel: Int { case ahead = 40, asked = 41 }
 
   /// The states at the given indices of the dataset, read now. All ranks of the share call it together.
@@ -157,16 +162,17 @@ public final class FrameReader: @unchecked Sendable {
     guard let share, !loaded.isStarted else { return }
     loaded.isStarted = true
     let communicator = share.communicator
+    let tag = channel.rawValue + 2 * share.series
     var transfers: [any Transfer] = []
     for step in 1..<max(1, communicator.size) {
       let peer = (communicator.rank + step) % communicator.size
       guard loaded.incoming[peer].count > 0 else { continue }
-      transfers.append(try communicator.receive(Region(loaded.incoming[peer]), from: peer, tag: channel.rawValue))
+      transfers.append(try communicator.receive(Region(loaded.incoming[peer]), from: peer, tag: tag))
     }
     for step in 1..<max(1, communicator.size) {
       let peer = (communicator.rank + communicator.size - step) % communicator.size
       guard loaded.outgoing[peer].count > 0 else { continue }
-      transfers.append(try communicator.send(Region(loaded.outgoing[peer]), to: peer, tag: channel.rawValue))
+      transfers.append(try communicator.send(Region(loaded.outgoing[peer]), to: peer, tag: tag))
     }
     loaded.transfers = TransferGroup(transfers)
   }

@@ -3,29 +3,46 @@ import Tensors
 
 /// The order in which samples are visited: a permutation per epoch, from the seed and the epoch alone.
 ///
-/// A sample is an initial time whose state and whose states up to `leadSteps` steps later all lie in the period.
+/// A sample is an initial time whose state, the states that the model reads before it, and those up to `leadSteps` steps
+/// later all lie in the period.
 public struct Sampler: Sendable, Equatable {
   /// Indices of the initial times in the dataset.
   public let starts: [Int]
   public let seed: UInt64
   public let isShuffled: Bool
 
+  /// The steps of a sample, seen from its initial time.
+  public struct Steps: Sendable, Equatable {
+    /// Of one step.
+    public var hours: Int
+    /// The earliest state that is read, 0 or less, and the latest one, at least 1.
+    public var first, last: Int
+
+    public init(hours: Int, first: Int = 0, last: Int) {
+      self.hours = hours
+      self.first = min(0, first)
+      self.last = max(1, last)
+    }
+  }
+
+  /// - Parameter forcings: data that are read at every time of a sample but the last one.
   public init(
-    _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int, leadSteps: Int,
-    seed: UInt64, isShuffled: Bool, place: String
+    _ dataset: FieldDataset, forcings: FieldDataset? = nil, from start: Timestamp, through end: Timestamp,
+    _ steps: Steps, seed: UInt64, isShuffled: Bool, place: String
   ) throws {
     let indices = dataset.indices(from: start, through: end)
     starts = indices.filter { index in
-      (1...max(1, leadSteps)).allSatisfy { step in
-        let time = dataset.times[index].adding(hours: step * stepHours)
-        return time <= end && dataset.index(of: time) != nil
+      (steps.first...steps.last).allSatisfy { step in
+        let time = dataset.times[index].adding(hours: step * steps.hours)
+        let hasForcings = step == steps.last || forcings.map { $0.index(of: time) != nil } ?? true
+        return time >= start && time <= end && dataset.index(of: time) != nil && hasForcings
       }
     }
     self.seed = seed
     self.isShuffled = isShuffled
     if starts.isEmpty {
       let problem =
-        "holds no sample of \(leadSteps) steps of \(stepHours) h between \(start.display) and \(end.display)"
+        "holds no sample of \(steps.last - steps.first) steps of \(steps.hours) h between \(start.display) and \(end.display)"
       if indices.count > 1 {
         let spacing = dataset.times[indices[1]].hours(since: dataset.times[indices[0]])
         throw JigsawError(

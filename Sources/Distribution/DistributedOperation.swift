@@ -38,3 +38,4 @@ public struct SentElements: Sendable, Hashable {
 
 extension AddScaled: DistributedOperation {}
 extension Reshape: DistributedOperation {}
+extension ZeroFields: DistributedOperation {}

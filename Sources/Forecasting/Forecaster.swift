@@ -11,18 +11,22 @@ import Tensors
 public final class Forecaster {
   private let stepper: Stepper
   private let reader: FrameReader
+  private let forcings: FrameReader?
   private let gather: FieldGather
   /// The least value of each of this rank's fields, in our units; nil for none.
   private let lowerBounds: [Float?]
 
   /// - Parameters:
+  ///   - forcings: reads those of the model; nil where it reads none.
   ///   - units: in which fields are handed out.
   ///   - toFirst: all to the first rank of each instance; else they are shared out.
   ///   - lowerBounds: the least value of each predicted field, in our units, to which fields are raised before they are handed
   ///     out, as the stepper has raised the normalised ones; empty for none.
   public init(
-    stepper: Stepper, reader: FrameReader, units: [FieldGather.Unit], toFirst: Bool, lowerBounds: [Float?] = []
+    stepper: Stepper, reader: FrameReader, forcings: FrameReader? = nil, units: [FieldGather.Unit], toFirst: Bool,
+    lowerBounds: [Float?] = []
   ) {
+    self.forcings = forcings
     self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[stepper.block.fields])
     self.stepper = stepper
     self.reader = reader
@@ -70,10 +74,11 @@ public final class Forecaster {
     try stepper.rank.whileWeightsStay(uses: steps * firsts.count) {
       for first in firsts {
         let batch = Array(indices[first..<min(first + batchSize, indices.count)])
-        let frame = try reader.read(batch)
-        var state = stepper.state(frame.state)
+        let start = try stepper.start(reader, batch, forcings: forcings)
+        var history = stepper.history(start)
         for step in 0..<steps {
-          state = try stepper.advance(state, from: frame, step: step)
+          let state = try stepper.advance(history, from: start, step: step)
+          history = history.dropFirst() + [state]
           if let lead = keep.firstIndex(of: step + 1) {
             for sample in batch.indices {
               stepper.tiling.untile(

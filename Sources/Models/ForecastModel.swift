@@ -1,16 +1,28 @@
 import Execution
 
-/// What a model sees of a sample: tokens in the tiled layout [token, batch, point·variable] (see `Tiling`).
+/// The input of a model: tokens in the tiled layout [token, batch, point·variable] (see `Tiling`).
 public struct ModelInput {
-  /// The predicted variables at the start: [T, B, s·V_out].
-  public let state: Value
-  /// Static fields and forcings: [T, B, s·V_aux]; nil when there are none.
-  public let auxiliary: Value?
+  /// The predicted variables at the input times, oldest first: [T, B, s·V_out] each. Diagnostic variables are zero.
+  public let states: [Value]
+  /// Static fields and forcings at the input times: [T, B, s·V_aux] each; empty when there are none.
+  public let auxiliaries: [Value]
 
-  public init(state: Value, auxiliary: Value?) {
-    self.state = state
-    self.auxiliary = auxiliary
+  public init(states: [Value], auxiliaries: [Value]) {
+    precondition(!states.isEmpty && (auxiliaries.isEmpty || auxiliaries.count == states.count))
+    self.states = states
+    self.auxiliaries = auxiliaries
   }
+
+  /// The input of a model with one input time.
+  public init(state: Value, auxiliary: Value?) {
+    self.init(states: [state], auxiliaries: auxiliary.map { [$0] } ?? [])
+  }
+
+  /// The predicted variables at the start of the step.
+  public var state: Value { states[states.count - 1] }
+
+  /// The predicted variables of all input times, then the static fields and forcings of all.
+  public var all: [Value] { states + auxiliaries }
 }
 
 /// Sizes of what a model reads and predicts.
@@ -19,16 +31,26 @@ public struct ModelForm: Sendable, Hashable {
   public let tokens, pointsPerToken: Int
   /// V_out, and V_aux: static fields plus forcings.
   public let variables, auxiliaries: Int
+  /// Times at which the model reads states and forcings.
+  public let inputTimes: Int
 
-  public init(tokens: Int, pointsPerToken: Int, variables: Int, auxiliaries: Int) {
+  public init(tokens: Int, pointsPerToken: Int, variables: Int, auxiliaries: Int, inputTimes: Int = 1) {
     self.tokens = tokens
     self.pointsPerToken = pointsPerToken
     self.variables = variables
     self.auxiliaries = auxiliaries
+    self.inputTimes = inputTimes
+  }
+
+  /// Columns of the values that the model reads, in the order of `ModelInput.all`.
+  public var inputColumns: [Int] {
+    let (states, auxiliary) = (pointsPerToken * variables, pointsPerToken * auxiliaries)
+    return Array(repeating: states, count: inputTimes)
+      + (auxiliaries > 0 ? Array(repeating: auxiliary, count: inputTimes) : [])
   }
 }
 
-/// A model that steps the atmosphere: encode, process once per step, decode.
+/// A model that steps the atmosphere.
 ///
 /// Models are descriptions: they own no memory and know neither files nor ranks. `Operations` decides where and how they
 /// run.
@@ -39,12 +61,19 @@ public protocol ForecastModel: Sendable {
   /// The phases of a forward pass, in the order in which they run: what its operations are traced and counted as.
   var phases: [StepPhase] { get }
 
-  /// Whether applying the processor k times between encoding and decoding predicts k steps.
-  var supportsLatentRollout: Bool { get }
-
   /// Its sizes in a few words, for example `D 384, 3 blocks`.
   var summary: String { get }
 
+  /// The state one step later: [T, B, s·V_out].
+  ///
+  /// - Parameters:
+  ///   - application: counts the steps of an auto-regressive rollout, from 0.
+  ///   - isTraining: switches dropout on.
+  func step(_ input: ModelInput, application: Int, isTraining: Bool, _ operations: any Operations) throws -> Value
+}
+
+/// A model whose processor predicts k steps when it is applied k times between encoding and decoding.
+public protocol LatentModel: ForecastModel {
   /// Into the latent space: [T, B, D].
   func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value
 
@@ -52,36 +81,39 @@ public protocol ForecastModel: Sendable {
   /// `isTraining` switches dropout on.
   func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) throws -> Value
 
-  /// Back to fields: [T, B, s·V_out]. `encoded` is what `encode` returned.
+  /// Back to fields: [T, B, s·V_out]. `encoded` is the result of `encode`.
   func decode(_ latent: Value, encoded: Value, input: ModelInput, _ operations: any Operations) throws -> Value
+}
+
+extension LatentModel {
+  public func step(_ input: ModelInput, application: Int, isTraining: Bool, _ operations: any Operations) throws
+    -> Value
+  {
+    let encoded = try encode(input, operations)
+    let latent = try process(encoded, application: application, isTraining: isTraining, operations)
+    return try decode(latent, encoded: encoded, input: input, operations)
+  }
 }
 
 extension ForecastModel {
   public var phases: [StepPhase] { [.encoder, .processor, .decoder, .output] }
-  public var supportsLatentRollout: Bool { true }
 
-  /// The state one step later, or `applications` steps later by latent rollout. `firstApplication` tells the steps of an
-  /// auto-regressive rollout apart.
-  public func step(
-    _ input: ModelInput, applications: Int = 1, firstApplication: Int = 0, isTraining: Bool = false,
-    _ operations: any Operations
-  ) throws -> Value {
-    let encoded = try encode(input, operations)
-    var latent = encoded
-    for application in 0..<applications {
-      latent = try process(latent, application: firstApplication + application, isTraining: isTraining, operations)
-    }
-    return try decode(latent, encoded: encoded, input: input, operations)
+  /// The state one step later, without rollout.
+  public func step(_ input: ModelInput, isTraining: Bool = false, _ operations: any Operations) throws -> Value {
+    try step(input, application: 0, isTraining: isTraining, operations)
   }
 
   /// One step without data, for operations that count or plan.
   public func dryStep(_ operations: any Operations, batch: Int = 1, isTraining: Bool = false) throws {
-    func dry(_ fields: Int) -> Value {
+    func dry(_ fields: Int) -> [Value] {
       let shape = ValueShape(rows: form.tokens, batch: batch, columns: form.pointsPerToken * fields)
-      return Value(shape: shape, groups: form.pointsPerToken, data: nil, requiresGradient: false)
+      return (0..<form.inputTimes).map { _ in
+        Value(shape: shape, groups: form.pointsPerToken, data: nil, requiresGradient: false)
+      }
     }
-    let auxiliary = form.auxiliaries > 0 ? dry(form.auxiliaries) : nil
-    _ = try step(ModelInput(state: dry(form.variables), auxiliary: auxiliary), isTraining: isTraining, operations)
+    let input = ModelInput(
+      states: dry(form.variables), auxiliaries: form.auxiliaries > 0 ? dry(form.auxiliaries) : [])
+    _ = try step(input, isTraining: isTraining, operations)
   }
 
   /// Floating-point operations of all matrix products in one step of one sample, counted by a dry run.

@@ -26,6 +26,13 @@ public struct ModelDescription: Sendable, Hashable {
     guard sizes.contains(fields.variables), sizes.contains(fields.auxiliaries + 1) else { return "model" }
     if let key = settings.impossibleKey { return "model.\(key)" }
     guard fields.tendencyScale.count == fields.variables else { return "model.tendencyScale" }
+    let steps = fields.inputSteps
+    guard steps.last == 0, steps.count <= 1_000, zip(steps, steps.dropFirst()).allSatisfy({ $0 < $1 }),
+      steps.allSatisfy({ $0 >= -1_000 })
+    else { return "model.inputSteps" }
+    guard fields.diagnostics.allSatisfy({ (0..<fields.variables).contains($0) }),
+      fields.diagnostics.count < fields.variables
+    else { return "model.diagnostics" }
     guard (try? tiling()) != nil else { return "model.patch" }
     return nil
   }
@@ -42,7 +49,7 @@ public struct ModelDescription: Sendable, Hashable {
 
 extension ModelDescription: Codable {
   private enum Key: String, CodingKey {
-    case family, settings, gridRows, gridColumns, variables, auxiliaries, tendencyScale
+    case family, settings, gridRows, gridColumns, variables, auxiliaries, tendencyScale, inputSteps, diagnostics
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -54,16 +61,21 @@ extension ModelDescription: Codable {
     try container.encode(fields.variables, forKey: .variables)
     try container.encode(fields.auxiliaries, forKey: .auxiliaries)
     try container.encode(fields.tendencyScale, forKey: .tendencyScale)
+    if fields.inputSteps != [0] { try container.encode(fields.inputSteps, forKey: .inputSteps) }
+    if !fields.diagnostics.isEmpty { try container.encode(fields.diagnostics.sorted(), forKey: .diagnostics) }
   }
 
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     let variables = try container.decode(Int.self, forKey: .variables)
     func fields(_ tendencyScale: [Float]) throws -> ModelFields {
-      ModelFields(
+      var fields = ModelFields(
         gridRows: try container.decode(Int.self, forKey: .gridRows),
         gridColumns: try container.decode(Int.self, forKey: .gridColumns), variables: variables,
         auxiliaries: try container.decode(Int.self, forKey: .auxiliaries), tendencyScale: tendencyScale)
+      fields.inputSteps = try container.decodeIfPresent([Int].self, forKey: .inputSteps) ?? [0]
+      fields.diagnostics = Set(try container.decodeIfPresent([Int].self, forKey: .diagnostics) ?? [])
+      return fields
     }
     guard let family = try container.decodeIfPresent(String.self, forKey: .family) else {
       // Checkpoints that name no family hold the only one there was.

@@ -42,6 +42,10 @@ public struct ModelFields: Sendable {
   /// Manifests have them elsewhere, and descriptions that differ in them alone are the same: whether data are on the points
   /// of a model is asked of their grids.
   public var points: GridPoints?
+  /// Times at which the model reads states and forcings, in steps before the start of the prediction, ascending to 0.
+  public var inputSteps = [0]
+  /// Predicted fields that the model does not read.
+  public var diagnostics: Set<Int> = []
 
   public init(
     gridRows: Int, gridColumns: Int, variables: Int, auxiliaries: Int, tendencyScale: [Float],

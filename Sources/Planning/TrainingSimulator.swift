@@ -153,7 +153,7 @@ public struct TrainingSimulator: Predictor {
       LatLonGrid(
         latitudes: Array(repeating: 0, count: tiling.rows), longitudes: Array(repeating: 0, count: tiling.columns)))
     let stepper = Stepper(
-      model: model, rank: rank,
+      model: model, fields: description.fields, rank: rank,
       // Never computed, so any will do.
       auxiliary: AuxiliaryFields(
         grid: grid, statics: [], forcings: Array(repeating: .insolation, count: description.fields.auxiliaries)),

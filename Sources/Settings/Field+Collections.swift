@@ -47,12 +47,17 @@ extension Field {
     }
   }
 
-  /// A list of exactly `count` whole numbers of at least 1.
-  public static func integers(_ name: String, _ path: any Path<[Int]>, count: Int?, _ help: String) -> Field {
-    Field(name, help, .list(of: "integer", minimum: 1)) { root, node, key, file in
+  /// A list of whole numbers within a range, exactly `count` of them if given.
+  public static func integers(
+    _ name: String, _ path: any Path<[Int]>, in range: ClosedRange<Int> = 1...1_000_000, count: Int? = nil,
+    _ help: String
+  ) -> Field {
+    Field(name, help, .list(of: "integer", minimum: Double(range.lowerBound))) { root, node, key, file in
       let values = try elements(node, key, file).map { element -> Int in
-        guard let value = element.scalar.flatMap({ Int($0.string) }), (1...1_000_000).contains(value) else {
-          throw invalid(element, key, file, expected: "a list of whole numbers between 1 and 1000000")
+        guard let value = element.scalar.flatMap({ Int($0.string) }), range.contains(value) else {
+          throw invalid(
+            element, key, file,
+            expected: "a list of whole numbers between \(range.lowerBound) and \(range.upperBound)")
         }
         return value
       }

@@ -5,37 +5,49 @@ import Execution
 import Models
 import Tensors
 
-/// Steps a model: from the state at one time to the state one step later, with static fields and forcings. Knows no loss,
-/// no optimiser and no files; training and forecasting are built on it. On several ranks all of a model instance call it
-/// together, each with its blocks of the frames.
+/// Steps a model: from the states at its input times to the state one step later, with static fields and forcings. Knows no
+/// loss, no optimiser and no files; training and forecasting are built on it. On several ranks all of a model instance call
+/// it together, each with its blocks of the frames.
 public final class Stepper {
   public let model: any ForecastModel
   public let rank: ModelRank
   public let auxiliary: AuxiliaryFields
   public let tiling: Tiling
   public let stepHours: Int
-  /// What this rank holds of every state.
+  /// Input times of the model, in steps before the start of the prediction, ascending to 0.
+  public let inputSteps: [Int]
+  /// The part of every state that this rank holds.
   public let block: FieldBlock
   /// Predicted fields of all ranks together.
   public var fields: Int { model.form.variables }
+  /// Predicted fields that the model does not read.
+  private let diagnostics: Set<Int>
   /// The least normalised value of each of this rank's fields; empty for none.
   private let lowerBounds: [Float]
 
-  /// - Parameter lowerBounds: the least normalised value of each predicted field, to which the result of `advance` is raised;
-  ///   empty for none.
+  /// - Parameters:
+  ///   - fields: those that the model was built for.
+  ///   - lowerBounds: the least normalised value of each predicted field, to which the result of `advance` is raised; empty for
+  ///     none.
   public init(
-    model: any ForecastModel, rank: ModelRank, auxiliary: AuxiliaryFields, tiling: Tiling, stepHours: Int,
-    lowerBounds: [Float] = []
+    model: any ForecastModel, fields: ModelFields, rank: ModelRank, auxiliary: AuxiliaryFields, tiling: Tiling,
+    stepHours: Int, lowerBounds: [Float] = []
   ) {
-    precondition(model.form.tokens == tiling.tokens && model.form.auxiliaries == auxiliary.count)
+    precondition(model.form.tokens == tiling.tokens && model.form.auxiliaries >= auxiliary.count)
+    precondition(model.form.inputTimes == fields.inputSteps.count)
     self.model = model
     self.rank = rank
     self.auxiliary = auxiliary
     self.tiling = tiling
     self.stepHours = stepHours
+    inputSteps = fields.inputSteps
+    diagnostics = fields.diagnostics
     block = FieldBlock(fields: rank.fields(model.form.variables), tokens: rank.tokens(tiling.tokens))
     self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[block.fields])
   }
+
+  /// States of a rollout that are kept at a time: one for each step from the first input time to the start.
+  public var historyCount: Int { 1 - inputSteps[0] }
 
   /// A state as the model takes it, from this rank's block [tokens, B, s·V].
   public func state(_ block: Tensor, requiresGradient: Bool = false) -> Value {
@@ -43,14 +55,25 @@ public final class Stepper {
       block, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: fields, requiresGradient: requiresGradient)
   }
 
+  /// The states that the first step of a rollout reads, `historyCount` of them, oldest first.
+  public func history(_ start: RolloutStart) -> [Value] {
+    precondition(start.frames.count == historyCount)
+    return start.frames.map { state($0.state) }
+  }
+
   /// The state after step `step` (counted from 0) of a rollout that started with `start`, without recording.
-  public func advance(_ state: Value, from start: Frame, step: Int, isTraining: Bool = false) throws -> Value {
+  ///
+  /// - Parameter history: the states before the step, oldest first.
+  public func advance(_ history: [Value], from start: RolloutStart, step: Int, isTraining: Bool = false) throws
+    -> Value
+  {
     let next = try model.step(
-      input(state, start, step), firstApplication: step, isTraining: isTraining, rank.operations)
+      input(history, start, step), application: step, isTraining: isTraining, rank.operations)
     if !lowerBounds.isEmpty { raise(next.tensor) }
     // Where there are no values, the model goes on getting what it started with.
-    let tensor = start.imputed.isEmpty ? nil : next.tensor
-    for place in start.imputed { tensor?.pointer[place] = start.state.pointer[place] }
+    let first = start.last
+    let tensor = first.imputed.isEmpty ? nil : next.tensor
+    for place in first.imputed { tensor?.pointer[place] = first.state.pointer[place] }
     return next
   }
 
@@ -66,27 +89,56 @@ public final class Stepper {
     }
   }
 
-  /// What the model gets in step `step` of a rollout that started with `start`.
-  public func input(_ state: Value, _ start: Frame, _ step: Int) -> ModelInput {
-    ModelInput(state: state, auxiliary: auxiliaryInput(start, hoursLater: step * stepHours))
+  /// The model's input in step `step` of a rollout that started with `start`. Recorded where the operations are.
+  ///
+  /// - Parameter history: the states before the step, oldest first.
+  public func input(_ history: [Value], _ start: RolloutStart, _ step: Int) throws -> ModelInput {
+    let states = try inputSteps.map { inputStep in
+      let state = history[history.count - 1 + inputStep]
+      return diagnostics.isEmpty ? state : try rank.operations.apply(ZeroFields(state, fields: diagnostics))
+    }
+    guard model.form.auxiliaries > 0 else { return ModelInput(states: states, auxiliaries: []) }
+    return ModelInput(states: states, auxiliaries: try inputSteps.map { try auxiliaryInput(start, step: step + $0) })
   }
 
-  /// Static fields and forcings at `hours` after the times of a frame: [T, B, s·V_aux]; nil where there are none.
-  public func auxiliaryInput(_ frame: Frame, hoursLater hours: Int = 0) -> Value? {
-    guard auxiliary.count > 0 else { return nil }
-    let own = rank.fields(auxiliary.count)
+  /// Static fields, computed and read forcings at `step` steps after the start: [T, B, s·V_aux].
+  public func auxiliaryInput(_ start: RolloutStart, step: Int) throws -> Value {
+    let (frame, hours) = (start.last, step * stepHours)
+    let all = model.form.auxiliaries
+    let own = rank.fields(all)
+    let known = own.clamped(to: 0..<auxiliary.count)
     let input = rank.compute.tensor([block.tokens.count, frame.times.count, tiling.pointsPerToken * own.count])
-    let (zeros, ones) = ([Float](repeating: 0, count: own.count), [Float](repeating: 1, count: own.count))
+    let result = rank.patches(input, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: all)
+    let isWhole = known.count == own.count
+    let tiled =
+      isWhole
+      ? input : rank.compute.tensor([block.tokens.count, frame.times.count, tiling.pointsPerToken * known.count])
+    let (zeros, ones) = ([Float](repeating: 0, count: known.count), [Float](repeating: 1, count: known.count))
     // Planes are filled and tiled.
-    rank.compute.pass(frame.times.count, bytes: 3 * input.byteCount) { samples in
+    rank.compute.pass(known.isEmpty ? 0 : frame.times.count, bytes: 3 * tiled.byteCount) { samples in
       for sample in samples {
         let planes = auxiliary.planes(
-          at: frame.times[sample].adding(hours: hours), fields: own, rows: tiling.rows(block.tokens))
+          at: frame.times[sample].adding(hours: hours), fields: known, rows: tiling.rows(block.tokens))
         tiling.tile(
-          planes, fields: own.count, mean: zeros, factor: ones, into: input, sample: sample,
+          planes, fields: known.count, mean: zeros, factor: ones, into: tiled, sample: sample,
           columnShift: frame.columnShifts[sample], tokens: block.tokens)
       }
     }
-    return rank.patches(input, tokens: tiling.tokens, points: tiling.pointsPerToken, fields: auxiliary.count)
+    if isWhole { return result }
+    guard let forcings = start.forcings else { preconditionFailure("a model that reads forcings got none") }
+    merge(tiled, columns: known.count, with: try forcings(step).state, columns: own.count - known.count, into: input)
+    return result
+  }
+
+  /// Columns of a, then of b, at every point.
+  private func merge(_ a: Tensor, columns m: Int, with b: Tensor, columns n: Int, into result: Tensor) {
+    let points = result.count / (m + n)
+    rank.compute.pass(points, grain: 256, bytes: 2 * result.byteCount) { range in
+      for point in range {
+        let target = result.pointer + point * (m + n)
+        if m > 0 { target.update(from: a.pointer + point * m, count: m) }
+        target.advanced(by: m).update(from: b.pointer + point * n, count: n)
+      }
+    }
   }
 }

@@ -72,6 +72,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   /// Static fields, then forcings, in the order of the model.
   public let staticFields: [String]
   public let forcings: [Forcing]
+  /// Forcings that are read, behind the computed ones; null where there are none.
+  public var readForcings: [ChannelEntry]?
   /// Period of the statistics (and of training).
   public let trainingStart, trainingEnd: String
   public let optimizer: Optimizer.Options
@@ -116,23 +118,30 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     guard channels.count == fields.variables, Set(channels.map(\.channel)).count == channels.count,
       channels.allSatisfy({ $0.statistics.isUsable })
     else { return "channels" }
-    guard staticFields.count + forcings.count == fields.auxiliaries else { return "staticFields" }
+    let read = readForcings ?? []
+    guard staticFields.count + forcings.count + read.count == fields.auxiliaries else { return "staticFields" }
+    guard Set(read.map(\.channel)).count == read.count, read.allSatisfy({ $0.statistics.isUsable }) else {
+      return "readForcings"
+    }
     guard (1...8_760).contains(stepHours) else { return "stepHours" }
     guard [progress.update, progress.samples, progress.samplesPerEpoch].allSatisfy({ (0...1 << 50).contains($0) })
     else { return "progress" }
-    let names = channels.map(\.channel.name) + staticFields
+    let names = (channels + read).map(\.channel.name) + staticFields
     guard names.allSatisfy({ SafeName.problem($0) == nil }) else { return "names" }
     return nil
   }
 
-  public var normalization: Normalization {
-    get throws {
-      try Normalization(
-        DatasetStatistics(
-          start: trainingStart, end: trainingEnd, stepHours: stepHours, timeCount: 0,
-          channels: Dictionary(uniqueKeysWithValues: channels.map { ($0.channel.name, $0.statistics) })),
-        channels: channels.map(\.channel), place: "checkpoint")
-    }
+  public var normalization: Normalization { get throws { try normalization(of: channels) } }
+
+  /// Of the read forcings; nil where there are none.
+  public var forcingNormalization: Normalization? { get throws { try readForcings.map(normalization) } }
+
+  private func normalization(of entries: [ChannelEntry]) throws -> Normalization {
+    try Normalization(
+      DatasetStatistics(
+        start: trainingStart, end: trainingEnd, stepHours: stepHours, timeCount: 0,
+        channels: Dictionary(uniqueKeysWithValues: entries.map { ($0.channel.name, $0.statistics) })),
+      channels: entries.map(\.channel), place: "checkpoint")
   }
 }
 

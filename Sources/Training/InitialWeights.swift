@@ -59,7 +59,11 @@ public struct InitialWeights {
   private static func misfit(_ old: CheckpointManifest, _ new: CheckpointManifest) -> (fields: String?, tokens: String?)
   {
     func names(_ manifest: CheckpointManifest) -> [[String]] {
-      [manifest.channels.map(\.channel.name), manifest.staticFields, manifest.forcings.map(\.rawValue)]
+      [
+        manifest.channels.map(\.channel.name), manifest.staticFields, manifest.forcings.map(\.rawValue),
+        (manifest.readForcings ?? []).map(\.channel.name), manifest.model.fields.inputSteps.map(String.init),
+        manifest.model.fields.diagnostics.sorted().map(String.init),
+      ]
     }
     let (a, b) = (old.model, new.model)
     func tokens(_ model: ModelDescription) -> String? {

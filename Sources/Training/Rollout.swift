@@ -54,23 +54,23 @@ public struct RolloutPlan: Sendable, Hashable {
 ///
 /// At most `slots` + 2 states are alive, however long the chain; what lies between is computed again (Griewank and Walther
 /// 2000). Up to slots + 1 steps each step runs at most twice, once plainly and once recorded.
-public struct CheckpointedChain {
+public struct CheckpointedChain<State, Gradient> {
   /// State after step `index` from the state before it, without recording.
-  let advance: (_ index: Int, _ state: Value) throws -> Value
+  let advance: (_ index: Int, _ state: State) throws -> State
   /// Runs step `index` recorded and back: from the state before it and the gradient of the state after it (nil if none)
   /// to the gradient of the state before it (nil when not needed).
-  let reverse: (_ index: Int, _ state: Tensor, _ gradient: Tensor?) throws -> Tensor?
+  let reverse: (_ index: Int, _ state: State, _ gradient: Gradient?) throws -> Gradient?
 
   /// Runs all `count` steps backwards from the state before the first; returns the gradient of that state.
-  func run(_ count: Int, from state: Value, slots: Int) throws -> Tensor? {
-    var gradient: Tensor?
+  func run(_ count: Int, from state: State, slots: Int) throws -> Gradient? {
+    var gradient: Gradient?
     try run(0, count, from: state, gradient: &gradient, slots: slots)
     return gradient
   }
 
   /// Steps `lower` ..< `upper`, from the gradient behind them to that before them. The gradient is passed in place, and
   /// the left part is a loop, so that nothing waits on the stack that could be freed.
-  private func run(_ lower: Int, _ upper: Int, from state: Value, gradient: inout Tensor?, slots: Int) throws {
+  private func run(_ lower: Int, _ upper: Int, from state: State, gradient: inout Gradient?, slots: Int) throws {
     var upper = upper
     while upper - lower > 1 {
       // With slots, split so that the right part needs one slot fewer; without, advance to the last step each time.
@@ -82,6 +82,6 @@ public struct CheckpointedChain {
     }
     let behind = gradient
     gradient = nil
-    gradient = try reverse(lower, state.tensor, behind)
+    gradient = try reverse(lower, state, behind)
   }
 }

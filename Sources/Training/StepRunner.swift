@@ -64,41 +64,77 @@ public final class StepRunner {
   /// parameters' and returns this rank's share of the mean loss. `nextTarget` gives the states at k, k − 1, … 1 steps in
   /// this order.
   public func autoregressive(
-    _ start: Frame, steps: Int, scale: Double, completed: Completed? = nil, nextTarget: @escaping () throws -> Frame
+    _ start: RolloutStart, steps: Int, scale: Double, completed: Completed? = nil,
+    nextTarget: @escaping () throws -> Frame
   ) throws -> Double {
     var total = 0.0
-    let chain = CheckpointedChain(
-      advance: { [self] index, state in try stepper.advance(state, from: start, step: index, isTraining: true) },
-      reverse: { [self] index, state, gradient in
-        let state = stepper.state(state, requiresGradient: index > 0)
-        let (prediction, tape) = try record {
-          try model.step(stepper.input(state, start, index), firstApplication: index, isTraining: true, operations)
-        }
-        total += try addLoss(prediction, target: nextTarget(), gradient: gradient, scale: scale / Double(steps))
-        try tape.backward(completed: index == 0 ? completed : nil)
-        guard index > 0 else { return nil }
-        let behind = state.takeGradient()
-        for place in start.imputed { behind.pointer[place] = 0 }
-        return behind
+    // The chain's state is the history that a step reads.
+    let chain = CheckpointedChain<[Value], [Tensor?]>(
+      advance: { [self] index, history in
+        try history.dropFirst() + [stepper.advance(history, from: start, step: index, isTraining: true)]
+      },
+      reverse: { [self] index, history, gradients in
+        try reverse(
+          history, start, index, gradients, completed: index == 0 ? completed : nil,
+          addLoss: {
+            total += try addLoss($0, target: nextTarget(), gradient: $1, scale: scale / Double(steps))
+          })
       })
-    _ = try chain.run(steps, from: stepper.state(start.state), slots: slots)
+    _ = try chain.run(steps, from: stepper.history(start), slots: slots)
     return total / Double(steps)
   }
 
+  /// Runs a step recorded and back.
+  ///
+  /// - Parameters:
+  ///   - history: the states before the step, oldest first.
+  ///   - gradients: of the states after the step, oldest first; nil for the last step.
+  ///   - addLoss: sets the gradient of the prediction, adding to one that later steps left.
+  /// - Returns: the gradients of the states before the step; nil for the first step.
+  private func reverse(
+    _ history: [Value], _ start: RolloutStart, _ index: Int, _ gradients: [Tensor?]?, completed: Completed?,
+    addLoss: (Value, Tensor?) throws -> Void
+  ) throws -> [Tensor?]? {
+    let count = history.count
+    // A state is a prediction if it lies after the start.
+    let states = history.enumerated().map { place, state in
+      stepper.state(state.tensor, requiresGradient: index + place + 1 > count)
+    }
+    // Later steps read all states but the oldest one, too.
+    for (state, gradient) in zip(states.dropFirst(), gradients ?? []) where state.requiresGradient {
+      state.gradient = gradient
+    }
+    let (prediction, tape) = try record {
+      try model.step(stepper.input(states, start, index), application: index, isTraining: true, operations)
+    }
+    try addLoss(prediction, gradients?[count - 1])
+    try tape.backward(completed: completed)
+    guard index > 0 else { return nil }
+    return states.map { state in
+      guard state.requiresGradient, let gradient = state.gradient else { return nil }
+      state.gradient = nil
+      for place in start.last.imputed { gradient.pointer[place] = 0 }
+      return gradient
+    }
+  }
+
   /// Back-propagates through one encoding, k applications of the processor, and one decoding.
-  public func latent(_ start: Frame, steps: Int, scale: Double, completed: Completed? = nil, target: Frame) throws
-    -> Double
-  {
-    let input = stepper.input(stepper.state(start.state), start, 0)
+  ///
+  /// The model must be a `LatentModel`.
+  public func latent(
+    _ start: RolloutStart, steps: Int, scale: Double, completed: Completed? = nil, target: Frame
+  ) throws -> Double {
+    guard let model = model as? any LatentModel else { preconditionFailure("a model without latent rollout") }
+    let input = try stepper.input(stepper.history(start), start, 0)
     let (encoded, encodeTape) = try record { try model.encode(input, operations) }
     var total = 0.0
     // The last link of the chain is the decoder; its gradient with respect to the encoding goes to `encoded` directly.
-    let chain = CheckpointedChain(
+    let chain = CheckpointedChain<Value, Tensor>(
       advance: { [self] index, state in
         try model.process(state, application: index, isTraining: true, operations)
       },
       reverse: { [self] index, state, gradient in
-        let latent = Value(shape: encoded.shape, data: state, requiresGradient: true)
+        let latent = Value(shape: encoded.shape, data: state.tensor, requiresGradient: true)
         let (output, tape) = try record {
           index < steps
             ? try model.process(latent, application: index, isTraining: true, operations)

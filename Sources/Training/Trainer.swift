@@ -95,6 +95,7 @@ public final class Trainer {
   private let reduction: GradientReduction
   private let training: TrainingUpdate
   private let reader: FrameReader
+  private let forcings: FrameReader?
   private let trainSampler: Sampler
   private let validationSampler: Sampler?
   private let options: Options
@@ -105,18 +106,35 @@ public final class Trainer {
   private var mesh: Mesh { context.mesh }
   private var trace: Trace? { context.world.manner.trace }
 
+  /// Frames and which of them are trained on.
+  public struct Samples {
+    public var reader: FrameReader
+    /// Of forcings; nil where the model reads none.
+    public var forcings: FrameReader?
+    public var training: Sampler
+    public var validation: Sampler?
+
+    public init(_ reader: FrameReader, forcings: FrameReader? = nil, training: Sampler, validation: Sampler?) {
+      self.reader = reader
+      self.forcings = forcings
+      self.training = training
+      self.validation = validation
+    }
+  }
+
   public init(
-    runner: StepRunner, optimizer: Optimizer, reduction: GradientReduction, reader: FrameReader, trainSampler: Sampler,
-    validationSampler: Sampler?, options: Options, forwardFLOPsPerSample: Int, progress: CheckpointManifest.Progress
+    runner: StepRunner, optimizer: Optimizer, reduction: GradientReduction, samples: Samples, options: Options,
+    forwardFLOPsPerSample: Int, progress: CheckpointManifest.Progress
   ) {
-    precondition(reader.block == runner.block)
+    precondition(samples.reader.block == runner.block)
     self.runner = runner
     self.optimizer = optimizer
     self.reduction = reduction
     training = TrainingUpdate(runner, optimizer, reduction)
-    self.reader = reader
-    self.trainSampler = trainSampler
-    self.validationSampler = validationSampler
+    reader = samples.reader
+    forcings = samples.forcings
+    trainSampler = samples.training
+    validationSampler = samples.validation
     self.options = options
     self.forwardFLOPsPerSample = forwardFLOPsPerSample
     self.progress = progress
@@ -125,18 +143,15 @@ public final class Trainer {
   /// Trains from where progress stands to the end, or until a hook stops it.
   /// - Throws: also when loss or gradients stop being numbers, naming update and variable.
   public func run(_ hooks: Hooks) throws {
-    let loader = try FrameLoader(
-      reader, depth: options.prefetch,
-      sequence: TrainingSequence(
-        sampler: trainSampler, dataset: reader.dataset, stepHours: runner.stepper.stepHours,
-        batchSize: options.batchSize,
-        accumulation: options.accumulation, rollout: options.rollout, seed: options.seed,
-        totalUpdates: options.totalUpdates, replica: context.position.replica, replicas: mesh.replica,
-        rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, firstUpdate: progress.update,
-        firstSample: progress.samples))
+    let samples = TrainingSamples(
+      sampler: trainSampler, options: options, dataset: reader.dataset,
+      rollColumns: options.rollsLongitudes ? runner.tiling.tileColumns : 0, replica: context.position.replica,
+      replicas: mesh.replica)
+    let loader = try loader(reader, .states, samples)
+    let forcings = try forcings.map { try self.loader($0, .forcings, samples) }
     parameters.clearGradients()
     while progress.update < options.totalUpdates {
-      let (report, stops) = try update(loader, hooks)
+      let (report, stops) = try update(loader, forcings, hooks)
       try hooks.updated(report)
       let isLast = progress.update == options.totalUpdates
       if let sampler = validationSampler, isLast || isDue(options.validateEvery) {
@@ -153,21 +168,36 @@ public final class Trainer {
       if stops { break }
     }
     try loader.drain()
+    try forcings?.drain()
+  }
+
+  private func loader(_ reader: FrameReader, _ contents: TrainingSequence.Contents, _ samples: TrainingSamples) throws
+    -> FrameLoader
+  {
+    try FrameLoader(
+      reader, depth: options.prefetch,
+      sequence: TrainingSequence(contents, of: samples, from: reader.dataset, for: stepper, since: progress))
   }
 
   private func isDue(_ interval: Int) -> Bool { interval > 0 && progress.update % interval == 0 }
 
   // MARK: One update
 
-  private func update(_ loader: FrameLoader, _ hooks: Hooks) throws -> (UpdateReport, stops: Bool) {
+  private func update(_ loader: FrameLoader, _ forcings: FrameLoader?, _ hooks: Hooks) throws -> (
+    UpdateReport, stops: Bool
+  ) {
     let start = monotonicSeconds()
-    let waitedBefore = loader.waitedSeconds
+    func waited() -> Double { loader.waitedSeconds + (forcings?.waitedSeconds ?? 0) }
+    let waitedBefore = waited()
     let update = progress.update
     let steps = options.rollout.steps(update: update, of: options.totalUpdates, seed: options.seed)
     let plan = TrainingUpdate.Plan(
       batchSize: options.batchSize, accumulation: options.accumulation, kind: options.rollout.kind, steps: steps,
       seed: options.seed)
-    let sums = try training.gradients(update, plan, stops: { hooks.shouldStop(update + 1) }) { try loader.next() }
+    let sums = try training.gradients(
+      update, plan, stops: { hooks.shouldStop(update + 1) },
+      nextForcings: forcings.map { loader in { try loader.next() } }
+    ) { try loader.next() }
     guard sums.loss.isFinite, sums.gradientNorm.isFinite else {
       throw try divergence(update: update + 1, loss: sums.loss)
     }
@@ -182,7 +212,7 @@ public final class Trainer {
       update: progress.update, totalUpdates: options.totalUpdates, samples: progress.samples,
       epoch: Double(progress.samples) / Double(trainSampler.count), rolloutSteps: steps, loss: sums.loss,
       gradientNorm: sums.gradientNorm, learningRate: rate, seconds: seconds,
-      waitSeconds: loader.waitedSeconds - waitedBefore,
+      waitSeconds: waited() - waitedBefore,
       samplesPerSecond: Double(samples) / seconds,
       teraFLOPPerSecond: Double(3 * forwardFLOPsPerSample * samples * forwards) / seconds * 1e-12)
     return (report, sums.stops)
@@ -192,8 +222,8 @@ public final class Trainer {
   /// from the weights at hand.
   private func divergence(update: Int, loss: Double) throws -> JigsawError {
     var details: [String] = []
-    let frame = try reader.read([trainSampler.starts[0]])
-    let prediction = try stepper.advance(stepper.state(frame.state), from: frame, step: 0).tensor
+    let start = try stepper.start(reader, [trainSampler.starts[0]], forcings: forcings)
+    let prediction = try stepper.advance(stepper.history(start), from: start, step: 0).tensor
     let (channels, own) = (reader.dataset.channels, stepper.block.fields)
     var flags = [Double](repeating: 0, count: channels.count)
     for (position, channel) in own.enumerated() {
@@ -235,8 +265,8 @@ public final class Trainer {
     // The loss, then squares by channel.
     var sums = [Double](repeating: 0, count: 1 + dataset.channels.count)
     for (number, start) in starts.enumerated() where number % mesh.replica == context.position.replica {
-      let frame = try reader.read([start])
-      var state = stepper.state(frame.state)
+      let rollout = try stepper.start(reader, [start], forcings: forcings)
+      var history = stepper.history(rollout)
       for step in 0..<options.validationSteps {
         let time = dataset.times[start].adding(hours: (step + 1) * stepper.stepHours)
         guard let index = dataset.index(of: time) else {
@@ -244,7 +274,8 @@ public final class Trainer {
         }
         let truth = try reader.read([index])
         let target = truth.state
-        state = try stepper.advance(state, from: frame, step: step)
+        let state = try stepper.advance(history, from: rollout, step: step)
+        history = history.dropFirst() + [state]
         sums[0] += runner.loss(
           state.tensor, target, imputed: truth.imputed, gradient: nil, accumulate: false, scale: 1)
         guard step == 0 else { continue }

@@ -1,79 +1,101 @@
 import Basics
 import Datasets
+import Stepping
 import Tensors
 
-/// The frames that one model instance trains on: for each micro-batch of each update the initial states, then the targets,
-/// the farthest first, as the backward sweep needs them.
+/// The samples that the updates of a training consist of.
 ///
 /// Samples are counted over all instances: those of one micro-batch follow each other, replica by replica. So it is the
 /// total batch that decides what is trained on, however it is shared out.
-struct TrainingSequence: FrameSequence {
+struct TrainingSamples {
   let sampler: Sampler
+  let options: Trainer.Options
+  /// Times of the dataset that the sampler counts, and the grid columns of that dataset.
   let dataset: FieldDataset
-  let stepHours: Int
-  let batchSize, accumulation: Int
-  let rollout: RolloutPlan
-  let seed: UInt64
-  let totalUpdates: Int
-  let replica, replicas: Int
   /// 0, or the columns of a tile: samples are turned around the globe by a random multiple of it.
   let rollColumns: Int
+  let replica, replicas: Int
+}
+
+/// The frames of one dataset that one model instance trains on, micro-batch by micro-batch.
+struct TrainingSequence: FrameSequence {
+  enum Contents {
+    /// The states from the model's first input time to the start, oldest first, then the targets, the farthest first, as the
+    /// backward sweep needs them.
+    case states
+    /// Read forcings at every time at which a step reads them, oldest first.
+    case forcings
+  }
+
+  private let samples: TrainingSamples
+  private let contents: Contents
+  private let dataset: FieldDataset
+  private let stepHours, historyCount: Int
   private var update: Int
   /// Samples before this update.
-  private var samples: Int
+  private var sampleCount: Int
   private var queue: ArraySlice<FrameRequest> = []
 
+  /// - Parameters:
+  ///   - dataset: to read from.
+  ///   - stepper: that reads the frames.
+  ///   - progress: where the training stands.
   init(
-    sampler: Sampler, dataset: FieldDataset, stepHours: Int, batchSize: Int, accumulation: Int, rollout: RolloutPlan,
-    seed: UInt64, totalUpdates: Int, replica: Int, replicas: Int, rollColumns: Int, firstUpdate: Int, firstSample: Int
+    _ contents: Contents, of samples: TrainingSamples, from dataset: FieldDataset, for stepper: Stepper,
+    since progress: CheckpointManifest.Progress
   ) {
-    self.sampler = sampler
+    self.contents = contents
+    self.samples = samples
     self.dataset = dataset
-    self.stepHours = stepHours
-    self.batchSize = batchSize
-    self.accumulation = accumulation
-    self.rollout = rollout
-    self.seed = seed
-    self.totalUpdates = totalUpdates
-    self.replica = replica
-    self.replicas = replicas
-    self.rollColumns = rollColumns
-    update = firstUpdate
-    samples = firstSample
+    stepHours = stepper.stepHours
+    historyCount = stepper.historyCount
+    update = progress.update
+    sampleCount = progress.samples
   }
 
   mutating func next() -> FrameRequest? {
     if queue.isEmpty {
-      if update >= totalUpdates { return nil }
-      let steps = rollout.steps(update: update, of: totalUpdates, seed: seed)
+      let options = samples.options
+      if update >= options.totalUpdates { return nil }
+      let steps = options.rollout.steps(update: update, of: options.totalUpdates, seed: options.seed)
       var frames: [FrameRequest] = []
-      for micro in 0..<accumulation {
-        let first = samples + (micro * replicas + replica) * batchSize
-        let starts = sampler.samples(first..<first + batchSize)
-        let shifts = columnShifts(first..<first + batchSize)
-        frames.append(FrameRequest(indices: starts, columnShifts: shifts))
-        let leads = rollout.kind == .latent ? [steps] : Array((1...steps).reversed())
-        for lead in leads {
+      for micro in 0..<options.accumulation {
+        let first = sampleCount + (micro * samples.replicas + samples.replica) * options.batchSize
+        let starts = samples.sampler.samples(first..<first + options.batchSize)
+        let shifts = columnShifts(first..<first + options.batchSize)
+        for offset in offsets(steps: steps) {
           frames.append(
-            FrameRequest(indices: starts.map { index(after: $0, steps: lead) }, columnShifts: shifts))
+            FrameRequest(indices: starts.map { index(after: $0, steps: offset) }, columnShifts: shifts))
         }
       }
       queue = frames[...]
       update += 1
-      samples += accumulation * replicas * batchSize
+      sampleCount += options.accumulation * samples.replicas * options.batchSize
     }
     return queue.removeFirst()
   }
 
-  private func columnShifts(_ samples: Range<Int>) -> [Int] {
-    guard rollColumns > 0 else { return Array(repeating: 0, count: batchSize) }
-    let stream = RandomStream(seed: seed, name: "roll")
-    return samples.map { stream.integer(below: dataset.grid.columns / rollColumns, index: $0) * rollColumns }
+  /// Steps after the start of a rollout of so many steps.
+  private func offsets(steps: Int) -> [Int] {
+    let history = Array(1 - historyCount...0)
+    let isLatent = samples.options.rollout.kind == .latent
+    return switch contents {
+    case .states: history + (isLatent ? [steps] : (1...steps).reversed())
+    case .forcings: history + (isLatent ? [] : Array(1..<steps))
+    }
+  }
+
+  private func columnShifts(_ range: Range<Int>) -> [Int] {
+    guard samples.rollColumns > 0 else { return Array(repeating: 0, count: range.count) }
+    let stream = RandomStream(seed: samples.options.seed, name: "roll")
+    return range.map {
+      stream.integer(below: samples.dataset.grid.columns / samples.rollColumns, index: $0) * samples.rollColumns
+    }
   }
 
   private func index(after start: Int, steps: Int) -> Int {
-    guard let index = dataset.index(of: dataset.times[start].adding(hours: steps * stepHours)) else {
-      preconditionFailure("the sampler chose a start without its target")
+    guard let index = dataset.index(of: samples.dataset.times[start].adding(hours: steps * stepHours)) else {
+      preconditionFailure("the sampler chose a start without its frames")
     }
     return index
   }

@@ -3,6 +3,7 @@ import Communication
 import Datasets
 import Distribution
 import Execution
+import Stepping
 
 /// One update of a model's weights, from frames to weights. Trainings, measurements and dry runs all go through it. All ranks
 /// call it together.
@@ -16,6 +17,9 @@ public struct TrainingUpdate {
     public var steps: Int
     /// Of dropout.
     public var seed: UInt64
+
+    /// Steps of the rollout that read states.
+    var inputStates: Int { kind == .latent ? 1 : steps }
 
     public init(
       batchSize: Int, accumulation: Int = 1, kind: RolloutPlan.Kind = .autoregressive, steps: Int = 1, seed: UInt64 = 0
@@ -58,17 +62,24 @@ public struct TrainingUpdate {
     self.reduction = reduction
   }
 
+  /// States of each micro-batch that come before its targets.
+  public var historyCount: Int { runner.stepper.historyCount }
+
   /// All passes, forward and back, and the sums of gradients over all ranks.
   ///
   /// - Parameters:
   ///   - update: counted from 0.
   ///   - stops: whether this rank wants to stop; asked when the gradients are there.
-  ///   - nextFrame: for each micro-batch the initial states, then the targets, the farthest first.
+  ///   - nextForcings: for each micro-batch the read forcings at every time from the first input time on; nil where the model
+  ///     reads none.
+  ///   - nextFrame: for each micro-batch the states from the first input time to the start, then the targets, the farthest
+  ///     first.
   public func gradients(
-    _ update: Int, _ plan: Plan, stops: () -> Bool = { false }, nextFrame: @escaping () throws -> Frame
+    _ update: Int, _ plan: Plan, stops: () -> Bool = { false }, nextForcings: (() throws -> Frame)? = nil,
+    nextFrame: @escaping () throws -> Frame
   ) throws -> Sums {
     let loss = try rank.whileWeightsStay(uses: plan.accumulation * plan.steps) {
-      try passes(update, plan, nextFrame: nextFrame)
+      try passes(update, plan, nextForcings: nextForcings, nextFrame: nextFrame)
     }
     try measure(.reduction) { try reduction.finish() }
     let isStopping = stops()
@@ -79,7 +90,9 @@ public struct TrainingUpdate {
   }
 
   /// This rank's share of the loss, and gradients.
-  private func passes(_ update: Int, _ plan: Plan, nextFrame: @escaping () throws -> Frame) throws -> Double {
+  private func passes(
+    _ update: Int, _ plan: Plan, nextForcings: (() throws -> Frame)?, nextFrame: @escaping () throws -> Frame
+  ) throws -> Double {
     let scale = 1 / Double(plan.accumulation * context.mesh.replica)
     var loss = 0.0
     for micro in 0..<plan.accumulation {
@@ -90,7 +103,7 @@ public struct TrainingUpdate {
       rank.randomKey = key
       let isLastBackward = micro == plan.accumulation - 1
       let completed: StepRunner.Completed? = isLastBackward ? { [reduction] in try reduction.completed($0) } : nil
-      let frame = try measure(.samples) { try nextFrame() }
+      let start = try measure(.samples) { try rolloutStart(plan, nextForcings: nextForcings, nextFrame: nextFrame) }
       loss +=
         try scale
         * measure(.passes) {
@@ -98,14 +111,24 @@ public struct TrainingUpdate {
             switch plan.kind {
             case .autoregressive:
               try runner.autoregressive(
-                frame, steps: plan.steps, scale: scale, completed: completed, nextTarget: nextFrame)
+                start, steps: plan.steps, scale: scale, completed: completed, nextTarget: nextFrame)
             case .latent:
-              try runner.latent(frame, steps: plan.steps, scale: scale, completed: completed, target: nextFrame())
+              try runner.latent(start, steps: plan.steps, scale: scale, completed: completed, target: nextFrame())
             }
           }
         }
     }
     return loss
+  }
+
+  private func rolloutStart(
+    _ plan: Plan, nextForcings: (() throws -> Frame)?, nextFrame: () throws -> Frame
+  ) throws -> RolloutStart {
+    let history = historyCount
+    let frames = try (0..<history).map { _ in try nextFrame() }
+    guard let nextForcings else { return RolloutStart(frames) }
+    let forcings = try (0..<history - 1 + plan.inputStates).map { _ in try nextForcings() }
+    return RolloutStart(frames) { forcings[$0 + history - 1] }
   }
 
   /// Updates the weights with these gradients, and clears them.

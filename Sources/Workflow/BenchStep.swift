@@ -58,7 +58,8 @@ public struct BenchStep {
     let resources = try RankResources(world, threads: configuration.threads)
     let (grid, variables, statics) = try sizes(resources)
     let description = try Ingredients.description(
-      configuration, grid: grid, variables: variables, statics: statics,
+      configuration, grid: grid, variables: variables,
+      auxiliaries: statics + configuration.data.computedForcings.count,
       tendencyScale: [Float](repeating: 0.1, count: variables))
     let model = try description.makeModel()
     let batch = configuration.training.batchSize
@@ -81,9 +82,10 @@ public struct BenchStep {
     BenchStep.fill(rank)
     optimizer?.startAverage()
     let stepper = Stepper(
-      model: model, rank: rank,
+      model: model, fields: description.fields, rank: rank,
       auxiliary: AuxiliaryFields(
-        grid: grid, statics: SyntheticFields.statics(grid, count: statics), forcings: configuration.data.forcings),
+        grid: grid, statics: SyntheticFields.statics(grid, count: statics),
+        forcings: configuration.data.computedForcings),
       tiling: try description.tiling(), stepHours: configuration.data.stepHours)
     let training = optimizer.map { optimizer in
       let weights = LossWeights(
@@ -121,7 +123,7 @@ public struct BenchStep {
 
   /// With the same two frames each time.
   private func update(_ number: Int, _ training: TrainingUpdate, _ state: Frame, _ target: Frame) throws -> Double {
-    var frames = [target, state]
+    var frames = [target] + Array(repeating: state, count: training.historyCount)
     let plan = TrainingUpdate.Plan(batchSize: state.times.count)
     let sums = try training.gradients(number, plan) { frames.popLast() ?? target }
     try training.apply(number, learningRate: configuration.training.learningRate, sums)
@@ -129,7 +131,8 @@ public struct BenchStep {
   }
 
   private func forecast(_ number: Int, _ stepper: Stepper, _ state: Frame) throws -> Double {
-    _ = try stepper.advance(stepper.state(state.state), from: state, step: 0)
+    let start = RolloutStart(Array(repeating: state, count: stepper.historyCount))
+    _ = try stepper.advance(stepper.history(start), from: start, step: 0)
     return 0
   }
 

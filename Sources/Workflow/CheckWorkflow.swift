@@ -43,7 +43,8 @@ public struct CheckWorkflow {
       return findings
     }
     // One by one, so that everything that is missing is named.
-    for (name, isStatic) in data.variables.map({ ($0, false) }) + data.staticFields.map({ ($0, true) }) {
+    let variables = data.variables + data.readForcings
+    for (name, isStatic) in variables.map({ ($0, false) }) + data.staticFields.map({ ($0, true) }) {
       var single = data
       single.variables = isStatic ? [] : [name]
       single.staticFields = isStatic ? [name] : []
@@ -59,9 +60,12 @@ public struct CheckWorkflow {
     // Values are read by all ranks together or by none.
     guard try agree(&findings) else { return findings }
     let found = try attempt(&findings) {
-      try manifest.map {
-        try Ingredients.dataset(for: $0, data, cacheBytes: 0, threads: resources.threads, opened: opened)
-      } ?? Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads, opened: opened)
+      guard let manifest else {
+        let dataset = try Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads, opened: opened)
+        return try Ingredients.withForcings(data, dataset, threads: resources.threads)
+      }
+      _ = try Ingredients.forcings(for: manifest, data, cacheBytes: 0, threads: resources.threads)
+      return try Ingredients.dataset(for: manifest, data, cacheBytes: 0, threads: resources.threads, opened: opened)
     }
     guard let dataset = found else { return findings }
     findings.lines += [

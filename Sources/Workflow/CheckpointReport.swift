@@ -43,6 +43,7 @@ public struct CheckpointReport: JSONReport {
 
   public var text: String {
     let m = manifest
+    let forcings = m.forcings.map(\.rawValue) + (m.readForcings ?? []).map { "\($0.channel.name) (read)" }
     var lines = [
       "\(path)  \(m.format), written by jigsaw \(m.version)",
       "  model: \(m.model.settings.title), \(m.parameterCount) parameters, \(m.model.settings.text)",
@@ -53,12 +54,14 @@ public struct CheckpointReport: JSONReport {
         + (m.progress.bestUpdate.map { ", best validation at \($0)" } ?? ""),
       "  began with: \(m.initialWeights.map { "weights of \($0.summary)" } ?? "random numbers (seed \(m.progress.seed))")",
       "  static fields: \(m.staticFields.isEmpty ? "none" : m.staticFields.joined(separator: ", "))",
-      "  forcings: \(m.forcings.isEmpty ? "none" : m.forcings.map(\.rawValue).joined(separator: ", "))",
+      "  forcings: \(forcings.isEmpty ? "none" : forcings.joined(separator: ", "))",
+      "  input times: \(m.model.fields.inputSteps.map { "\($0 * m.stepHours) h" }.joined(separator: ", "))",
     ]
-    for entry in m.channels {
+    for (index, entry) in m.channels.enumerated() {
+      let role = m.model.fields.diagnostics.contains(index) ? "  diagnostic" : ""
       lines.append(
         "  \(entry.channel.name)  \(entry.units)  mean \(significant(entry.statistics.mean))  "
-          + "stdev \(significant(entry.statistics.deviation))")
+          + "stdev \(significant(entry.statistics.deviation))\(role)")
     }
     for file in files {
       lines.append("  \(file.name): \(file.tensors.count) tensors, \(InspectWorkflow.size(file.bytes))")

@@ -94,6 +94,8 @@ public struct ForecastWorkflow {
     let dataset = try Ingredients.dataset(
       for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     let initialTimes = try initialTimes(request, manifest, dataset, leadHours: leadHours)
+    let forcings = try Ingredients.forcings(
+      for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     let normalization = try manifest.normalization
     let model = try manifest.model.makeModel()
     let tiling = try manifest.model.tiling()
@@ -105,7 +107,8 @@ public struct ForecastWorkflow {
     try checkpoint.load(.averaged, into: rank)
     let lowerBounds = lowerBounds(dataset.channels)
     let stepper = Stepper(
-      model: model, rank: rank, auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
+      model: model, fields: manifest.model.fields, rank: rank,
+      auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
       stepHours: manifest.stepHours,
       lowerBounds: lowerBounds.enumerated().map { channel, bound in
         bound.map { ($0 - normalization.mean[channel]) / normalization.deviation[channel] } ?? -.infinity
@@ -137,7 +140,11 @@ public struct ForecastWorkflow {
       try Forecaster(
         stepper: stepper,
         reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
-        units: contents.units(bands: bands), toFirst: target.hasOneWriterPerForecast,
+        forcings: forcings.map {
+          Ingredients.forcingReader(
+            $0.dataset, $0.normalization, tiling, rank, auxiliaries: manifest.model.fields.auxiliaries,
+            cacheBytes: cache.rank)
+        }, units: contents.units(bands: bands), toFirst: target.hasOneWriterPerForecast,
         lowerBounds: lowerBounds
       ).run(initialTimes, keep: Array(1...steps), batchSize: configuration.forecast.batchSize) {
         unit, values, initial, lead in

@@ -25,7 +25,7 @@ enum Ingredients {
       throw JigsawError(
         "data.variables", "is empty", remedy: "name what to predict, for example [z, t, u, v, q, msl, t2m]")
     }
-    let named = data.variables + data.staticFields
+    let named = data.variables + data.staticFields + data.readForcings
     for name in named { try SafeName.require(name, "variable", place: "data") }
     if let other = data.impute.keys.sorted().first(where: { !named.contains($0) }) {
       throw JigsawError(
@@ -37,8 +37,34 @@ enum Ingredients {
       ?? data.cacheGiB.map { Int(saturating: $0 * Double(1 << 30)) } ?? (Machine.availableMemory ?? 4 << 30) / 4
     return try FieldDataset(
       opened ?? open(data, threads: threads), variables: data.variables, levelsHPa: data.levels,
-      staticVariables: data.staticFields, impute: data.impute,
+      staticVariables: data.staticFields,
+      impute: data.impute.filter { data.variables.contains($0.key) || data.staticFields.contains($0.key) },
       cacheBytes: cacheBytes, threads: threads)
+  }
+
+  /// The forcings that are read from the sources; nil where there are none.
+  static func forcings(
+    _ data: DataSection, cacheBytes: Int, threads: Int, opened: OpenedSources? = nil
+  ) throws -> FieldDataset? {
+    let names = data.readForcings
+    if names.isEmpty { return nil }
+    if let both = names.first(where: { data.variables.contains($0) || data.staticFields.contains($0) }) {
+      throw JigsawError(
+        "data.forcings", "names '\(both)', which is also predicted or static", remedy: "name it in one place")
+    }
+    return try FieldDataset(
+      opened ?? open(data, threads: threads), variables: names, levelsHPa: data.levels,
+      impute: data.impute.filter { names.contains($0.key) }, cacheBytes: cacheBytes, threads: threads)
+  }
+
+  /// The dataset with the read forcings behind the predicted fields, as statistics are made of.
+  static func withForcings(_ data: DataSection, _ dataset: FieldDataset, threads: Int) throws -> FieldDataset {
+    if data.readForcings.isEmpty { return dataset }
+    var all = data
+    all.variables += data.readForcings
+    all.forcings = []
+    all.staticFields = []
+    return try self.dataset(all, cacheBytes: 0, threads: threads)
   }
 
   /// The sources of a configuration.
@@ -56,7 +82,13 @@ enum Ingredients {
       if let level = channel.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
     }
     data.staticFields = manifest.staticFields
-    data.impute = data.impute.filter { data.variables.contains($0.key) || data.staticFields.contains($0.key) }
+    data.forcings = manifest.forcings.map(\.rawValue)
+    for entry in manifest.readForcings ?? [] where !data.forcings.contains(entry.variable) {
+      data.forcings.append(entry.variable)
+      if let level = entry.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
+    }
+    let named = data.variables + data.staticFields + data.readForcings
+    data.impute = data.impute.filter { named.contains($0.key) }
     return data
   }
 
@@ -102,6 +134,24 @@ enum Ingredients {
         remedy: "use the data.impute of the training, and data that lack values at the same points")
     }
     return dataset
+  }
+
+  /// The forcings that a checkpoint reads and what they are normalised with; nil where it reads none.
+  static func forcings(
+    for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int
+  ) throws -> (dataset: FieldDataset, normalization: Normalization)? {
+    guard let entries = manifest.readForcings, let normalization = try manifest.forcingNormalization,
+      let dataset = try forcings(inputs(of: manifest, data), cacheBytes: cacheBytes, threads: threads)
+    else { return nil }
+    let expected = entries.map(\.channel)
+    guard dataset.channels == expected, dataset.grid.matches(manifest.grid) else {
+      throw JigsawError(
+        descriptions(data).map(\.display).joined(separator: ", "),
+        "doesn't give the forcings that the checkpoint reads",
+        expected: "\(expected.map(\.name).joined(separator: ", ")) on \(manifest.grid.summary)",
+        found: "\(dataset.channels.map(\.name).joined(separator: ", ")) on \(dataset.grid.summary)")
+    }
+    return (dataset, normalization)
   }
 
   /// Statistics from the file named in the configuration, if one is.
@@ -235,22 +285,39 @@ enum Ingredients {
   }
 
   static func description(
-    _ configuration: RunConfiguration, _ dataset: FieldDataset, tendencyScale: [Float]
+    _ configuration: RunConfiguration, _ dataset: FieldDataset, forcings: FieldDataset?, tendencyScale: [Float]
   ) throws -> ModelDescription {
-    try description(
-      configuration, grid: dataset.grid, variables: dataset.channels.count, statics: dataset.staticChannels.count,
-      tendencyScale: tendencyScale)
+    let data = configuration.data
+    if let other = data.diagnostic.first(where: { name in !dataset.channels.contains { $0.variable == name } }) {
+      let names = data.variables
+      throw JigsawError(
+        "data.diagnostic", "names '\(other)', which is not among the predicted variables",
+        expected: "some of \(names.joined(separator: ", "))",
+        remedy: nearest(to: other, among: names).map { "did you mean '\($0)'?" } ?? "name it in data.variables, too")
+    }
+    return try description(
+      configuration, grid: dataset.grid, variables: dataset.channels.count,
+      auxiliaries: dataset.staticChannels.count + data.computedForcings.count + (forcings?.channels.count ?? 0),
+      tendencyScale: tendencyScale,
+      diagnostics: dataset.channels.indices.filter { data.diagnostic.contains(dataset.channels[$0].variable) })
   }
 
-  /// - Parameter statics: static fields.
+  /// - Parameters:
+  ///   - auxiliaries: static fields and forcings.
+  ///   - diagnostics: predicted fields that the model does not read.
   static func description(
-    _ configuration: RunConfiguration, grid: FieldGrid, variables: Int, statics: Int, tendencyScale: [Float]
+    _ configuration: RunConfiguration, grid: FieldGrid, variables: Int, auxiliaries: Int, tendencyScale: [Float],
+    diagnostics: [Int] = []
   ) throws -> ModelDescription {
-    let description = ModelDescription(
-      configuration.model,
-      ModelFields(
-        gridRows: grid.rows, gridColumns: grid.columns, variables: variables,
-        auxiliaries: statics + configuration.data.forcings.count, tendencyScale: tendencyScale, points: grid.places))
+    var fields = ModelFields(
+      gridRows: grid.rows, gridColumns: grid.columns, variables: variables, auxiliaries: auxiliaries,
+      tendencyScale: tendencyScale, points: grid.places)
+    fields.inputSteps = try configuration.data.stepsOfInputs()
+    fields.diagnostics = Set(diagnostics)
+    if diagnostics.count == variables {
+      throw JigsawError("data.diagnostic", "names all predicted variables", remedy: "leave some for the model to read")
+    }
+    let description = ModelDescription(configuration.model, fields)
     _ = try description.tiling()
     return description
   }

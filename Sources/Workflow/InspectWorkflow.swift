@@ -24,7 +24,8 @@ public enum InspectWorkflow {
   ) throws -> String {
     // Nothing is read twice, so that nothing need be kept.
     let threads = try RankResources(world, threads: configuration.threads).threads
-    let dataset = try Ingredients.dataset(configuration.data, cacheBytes: 0, threads: threads)
+    let dataset = try Ingredients.withForcings(
+      configuration.data, Ingredients.dataset(configuration.data, cacheBytes: 0, threads: threads), threads: threads)
     StopSignal.willSave()
     if try StopSignal.cameToAny(of: world) { throw Interrupted() }
     let (start, end) = try configuration.data.train.range("data.train")
@@ -48,7 +49,8 @@ public enum InspectWorkflow {
   /// Checks that a configuration fits its data, and says what the run would be.
   public static func validate(_ configuration: RunConfiguration, file: String) throws -> String {
     let dataset = try Ingredients.dataset(configuration.data)
-    let plan = try TrainWorkflow(configuration).plan(dataset)
+    let forcings = try Ingredients.forcings(configuration.data, cacheBytes: 0, threads: 1)
+    let plan = try TrainWorkflow(configuration).plan(dataset, forcings: forcings)
     let warnings = try Periods.warnings(configuration.data, dataset)
     var lines = [
       "\(file): fine\(warnings.isEmpty ? "" : ", with \(warnings.count) warning\(warnings.count == 1 ? "" : "s")")",

@@ -120,13 +120,15 @@ public struct PlanWorkflow {
     if let grid = request.grid, let variables = request.variables {
       let description = try Ingredients.description(
         configuration, grid: SyntheticFields.grid(rows: grid.rows, columns: grid.columns), variables: variables,
-        statics: data.staticFields.count, tendencyScale: [Float](repeating: 1, count: variables))
+        auxiliaries: data.staticFields.count + data.forcings.count,
+        tendencyScale: [Float](repeating: 1, count: variables))
       return Sizes(
         description: description, samplesPerEpoch: request.samplesPerEpoch, states: request.samplesPerEpoch ?? 0)
     }
     let dataset = try Ingredients.dataset(data, cacheBytes: 0)
+    let forcings = try Ingredients.forcings(data, cacheBytes: 0, threads: 1)
     let description = try Ingredients.description(
-      configuration, dataset, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
+      configuration, dataset, forcings: forcings, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
     let (start, end) = try data.train.range("data.train")
     var states = dataset.indices(from: start, through: end).count
     if let start = data.validation.start, let end = data.validation.end {
@@ -139,7 +141,7 @@ public struct PlanWorkflow {
     }
     let steps = configuration.training.rollout.stages.map(\.steps).max() ?? 1
     let sampler = try Sampler(
-      dataset, from: start, through: end, stepHours: data.stepHours, leadSteps: steps,
+      dataset, forcings: forcings, from: start, through: end, configuration.steps(last: steps),
       seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
     return Sizes(description: description, samplesPerEpoch: sampler.count, states: states)
   }

@@ -140,6 +140,29 @@ extension Ingredients {
       trace: rank.context.world.manner.trace)
   }
 
+  /// Reads the forcings of a model, each rank those among its static fields and forcings.
+  ///
+  /// - Parameter auxiliaries: static fields and forcings of the model; the read ones come last.
+  static func forcingReader(
+    _ dataset: FieldDataset, _ normalization: Normalization, _ tiling: Tiling, _ rank: ModelRank, auxiliaries: Int,
+    cacheBytes: Int
+  ) -> FrameReader {
+    let (mesh, trace) = (rank.context.mesh, rank.context.world.manner.trace)
+    guard mesh.instance > 1 else {
+      return FrameReader(dataset, normalization, tiling, rank.compute, trace: trace)
+    }
+    let first = auxiliaries - dataset.channels.count
+    let blocks = (0..<mesh.instance).map { index in
+      let own = chunk(auxiliaries, into: mesh.tensor, index % mesh.tensor).clamped(to: first..<auxiliaries)
+      return FieldBlock(
+        fields: own.lowerBound - first..<own.upperBound - first,
+        tokens: chunk(tiling.tokens, into: mesh.domain, index / mesh.tensor))
+    }
+    return FrameReader(
+      dataset, normalization, tiling, rank.compute,
+      share: ReadingShare(rank.context.instance, blocks: blocks, cacheBytes: cacheBytes, series: 1), trace: trace)
+  }
+
   /// Memory for decoded fields of one rank, and how much of it the dataset itself may use: nothing where ranks share
   /// the reading.
   static func cacheBytes(_ data: DataSection, _ parallel: ParallelSection, _ resources: RankResources) -> (

@@ -7,7 +7,7 @@ import Training
 /// What must be the same for a run to go on from a checkpoint.
 extension TrainWorkflow {
   /// A checkpoint can only be gone on from with the same model on the same kind of data.
-  func checkInputs(_ checkpoint: Checkpoint, _ dataset: FieldDataset, samples: Int) throws {
+  func checkInputs(_ checkpoint: Checkpoint, _ dataset: FieldDataset, forcings: FieldDataset?, samples: Int) throws {
     let found = checkpoint.manifest
     func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
     let data = configuration.data
@@ -15,7 +15,8 @@ extension TrainWorkflow {
       "variables", list(dataset.channels.map(\.name)), list(found.channels.map(\.channel.name)))
     try checkpoint.requireSame("static fields", list(data.staticFields), list(found.staticFields))
     try checkpoint.requireSame(
-      "forcings", list(data.forcings.map(\.rawValue)), list(found.forcings.map(\.rawValue)))
+      "forcings", list(data.computedForcings.map(\.rawValue) + (forcings?.channels ?? []).map(\.name)),
+      list(found.forcings.map(\.rawValue) + (found.readForcings ?? []).map(\.channel.name)))
     func lines(_ signatures: [String: String]?) -> [String] {
       (signatures ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     }
@@ -28,7 +29,14 @@ extension TrainWorkflow {
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", CheckpointGrid(dataset.grid).summary, found.grid.summary, article: "another")
     }
-    let model = try Ingredients.description(configuration, dataset, tendencyScale: found.model.fields.tendencyScale)
+    let model = try Ingredients.description(
+      configuration, dataset, forcings: forcings, tendencyScale: found.model.fields.tendencyScale)
+    func steps(_ model: ModelDescription) -> String { list(model.fields.inputSteps.map { "\($0)" }) }
+    try checkpoint.requireSame("input steps", steps(model), steps(found.model))
+    func diagnostics(_ model: ModelDescription) -> String {
+      list(model.fields.diagnostics.sorted().map { dataset.channels[$0].name })
+    }
+    try checkpoint.requireSame("diagnostic fields", diagnostics(model), diagnostics(found.model))
     try checkpoint.requireSame("model family", model.settings.family, found.model.settings.family, article: "another")
     let different = zip(model.settings.entries, found.model.settings.entries).filter { $0 != $1 }
     func words(_ entries: [(key: String, value: String)]) -> String { list(entries.map { "\($0.key) \($0.value)" }) }
@@ -40,7 +48,9 @@ extension TrainWorkflow {
 
   /// What fields were normalised with must be the same. Data that have changed without that are told of.
   func checkStatistics(_ checkpoint: Checkpoint, _ expected: CheckpointManifest) throws {
-    for (own, found) in zip(expected.channels, checkpoint.manifest.channels)
+    for (own, found) in zip(
+      expected.channels + (expected.readForcings ?? []),
+      checkpoint.manifest.channels + (checkpoint.manifest.readForcings ?? []))
     where !own.statistics.isNear(found.statistics) {
       func text(_ row: ChannelStatistics) -> String {
         "mean \(significant(row.mean)), stdev \(significant(row.deviation))"

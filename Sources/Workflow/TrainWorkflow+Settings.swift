@@ -25,13 +25,14 @@ extension TrainWorkflow {
   ///   - replicas: model instances that share each update's samples.
   ///   - samplesPerUpdate: nil: as the configuration says.
   ///   - localRanks: ranks that share this machine's memory.
-  func plan(_ dataset: FieldDataset, replicas: Int = 1, localRanks: Int = 1, samplesPerUpdate: Int? = nil) throws
-    -> Plan
-  {
+  func plan(
+    _ dataset: FieldDataset, forcings: FieldDataset?, replicas: Int = 1, localRanks: Int = 1,
+    samplesPerUpdate: Int? = nil
+  ) throws -> Plan {
     let (start, end) = try configuration.data.train.range("data.train")
     let rollout = rolloutPlan()
     let sampler = try Sampler(
-      dataset, from: start, through: end, stepHours: configuration.data.stepHours, leadSteps: rollout.largestSteps,
+      dataset, forcings: forcings, from: start, through: end, configuration.steps(last: rollout.largestSteps),
       seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
     let samplesPerUpdate =
       samplesPerUpdate ?? configuration.training.batchSize * configuration.training.accumulation * replicas
@@ -43,15 +44,18 @@ extension TrainWorkflow {
     }
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
-    let model = try Ingredients.description(configuration, dataset, tendencyScale: ones).makeModel()
-    if rollout.kind == .latent && !model.supportsLatentRollout {
+    let model = try Ingredients.description(
+      configuration, dataset, forcings: forcings, tendencyScale: ones
+    ).makeModel()
+    if rollout.kind == .latent && !(model is any LatentModel) {
       throw JigsawError(
         "training.rollout.kind", "is latent, which a \(configuration.model.title) can't be trained with",
         expected: "autoregressive", remedy: "set it to autoregressive")
     }
     try checkMemory(model, replicas: replicas, localRanks: localRanks)
     return Plan(
-      sampler: sampler, validationSampler: try validationSampler(dataset), totalUpdates: totalUpdates, rollout: rollout,
+      sampler: sampler, validationSampler: try validationSampler(dataset, forcings), totalUpdates: totalUpdates,
+      rollout: rollout,
       schedule: try schedule(samples: sampler.count, samplesPerUpdate: samplesPerUpdate),
       optimizer: try optimizerOptions(),
       model: model)
@@ -88,14 +92,14 @@ extension TrainWorkflow {
     return RolloutPlan(kind: settings.kind, stages: stages, isRandomized: settings.randomized)
   }
 
-  private func validationSampler(_ dataset: FieldDataset) throws -> Sampler? {
+  private func validationSampler(_ dataset: FieldDataset, _ forcings: FieldDataset?) throws -> Sampler? {
     let period = configuration.data.validation
     if period.start == nil && period.end == nil { return nil }
     let (start, end) = try period.range("data.validation")
     return try Sampler(
-      dataset, from: start, through: end, stepHours: configuration.data.stepHours,
-      leadSteps: configuration.training.validation.steps, seed: 0,
-      isShuffled: false, place: "data.validation")
+      dataset, forcings: forcings, from: start, through: end,
+      configuration.steps(last: configuration.training.validation.steps), seed: 0, isShuffled: false,
+      place: "data.validation")
   }
 
   private func totalUpdates(samples: Int, samplesPerUpdate: Int) throws -> Int {
@@ -142,5 +146,12 @@ extension TrainWorkflow {
       options.groupRates[name] = rate
     }
     return options
+  }
+}
+
+extension RunConfiguration {
+  /// The steps of a sample up to the last one.
+  func steps(last: Int) throws -> Sampler.Steps {
+    Sampler.Steps(hours: data.stepHours, first: try data.stepsOfInputs()[0], last: last)
   }
 }

@@ -95,6 +95,13 @@ public struct TrainWorkflow {
     try run(from: checkpoint)
   }
 
+  private func entries(_ dataset: FieldDataset, _ statistics: DatasetStatistics) -> [CheckpointManifest.ChannelEntry] {
+    dataset.channels.map {
+      CheckpointManifest.ChannelEntry(
+        channel: $0, units: dataset.units(of: $0), statistics: statistics.channels[$0.name]!)
+    }
+  }
+
   /// - Parameter replacing: whether an earlier run goes, once everything has been checked that can be.
   private func run(from checkpoint: Checkpoint?, replacing: Bool = false) throws {
     try Agreement.check(
@@ -115,6 +122,8 @@ public struct TrainWorkflow {
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
     let dataset = try Ingredients.dataset(
       configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
+    let forcings = try Ingredients.forcings(
+      configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     StopSignal.willSave()
     if try StopSignal.cameToAny(of: world) { throw Interrupted() }
     try Agreement.check(facts(dataset), on: world)
@@ -123,15 +132,17 @@ public struct TrainWorkflow {
     let stored = checkpoint == nil ? nil : try storedConfiguration()
     let batches = try batches(replicas: replicas, after: checkpoint, stored)
     let plan = try plan(
-      dataset, replicas: replicas, localRanks: resources.localRanks, samplesPerUpdate: batches.samplesPerUpdate)
+      dataset, forcings: forcings, replicas: replicas, localRanks: resources.localRanks,
+      samplesPerUpdate: batches.samplesPerUpdate)
     try checkMesh(plan.model)
     let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
     let seed = UInt64(configuration.seed)
-    let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.forcings)
-    let given = try Ingredients.givenStatistics(configuration.data, dataset)
+    let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.computedForcings)
+    let all = try Ingredients.withForcings(configuration.data, dataset, threads: resources.threads)
+    let given = try Ingredients.givenStatistics(configuration.data, all)
     if let checkpoint {
       try checkInitialWeights(since: stored)
-      try checkInputs(checkpoint, dataset, samples: plan.sampler.count)
+      try checkInputs(checkpoint, dataset, forcings: forcings, samples: plan.sampler.count)
       if let note = checkpoint.note { console.say("note: \(note)") }
       if try isAtStop(checkpoint, totalUpdates: plan.totalUpdates) { return }
     }
@@ -146,11 +157,11 @@ public struct TrainWorkflow {
     let data = try Agreement.data(
       Ingredients.descriptions(configuration.data), looks: resources.isFirstOfMachine, on: world)
     let statistics =
-      try given ?? Ingredients.ownStatistics(configuration, dataset, data, on: world, checkpoint?.manifest, console)
+      try given ?? Ingredients.ownStatistics(configuration, all, data, on: world, checkpoint?.manifest, console)
     try Agreement.check(facts(statistics), on: world)
     let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
     let description = try Ingredients.description(
-      configuration, dataset, tendencyScale: normalization.tendencyScale)
+      configuration, dataset, forcings: forcings, tendencyScale: normalization.tendencyScale)
     let tiling = try description.tiling()
     let model = try description.makeModel()
     let base = Machine.residentMemory
@@ -165,15 +176,14 @@ public struct TrainWorkflow {
     var manifest = CheckpointManifest(
       version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: dataset.grid,
       stepHours: configuration.data.stepHours,
-      channels: dataset.channels.map {
-        CheckpointManifest.ChannelEntry(
-          channel: $0, units: dataset.units(of: $0), statistics: statistics.channels[$0.name]!)
-      }, staticFields: configuration.data.staticFields, forcings: configuration.data.forcings,
+      channels: entries(dataset, statistics), staticFields: configuration.data.staticFields,
+      forcings: configuration.data.computedForcings,
       trainingStart: trainStart.description, trainingEnd: trainEnd.description, optimizer: plan.optimizer,
       progress: CheckpointManifest.Progress(
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
     manifest.precision = configuration.precision.rawValue
     manifest.imputed = dataset.imputationSignatures
+    manifest.readForcings = forcings.map { entries($0, statistics) }
     manifest.data = data
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
@@ -212,7 +222,8 @@ public struct TrainWorkflow {
     rank.checkpointsActivations = settings.checkpointActivations
     let runner = StepRunner(
       Stepper(
-        model: model, rank: rank, auxiliary: auxiliary, tiling: tiling, stepHours: configuration.data.stepHours),
+        model: model, fields: description.fields, rank: rank, auxiliary: auxiliary, tiling: tiling,
+        stepHours: configuration.data.stepHours),
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
       slots: settings.rollout.storedStates, imputedCount: dataset.missingCount)
     let flops = try model.forwardFLOPs
@@ -224,9 +235,13 @@ public struct TrainWorkflow {
         rank, tiling: tiling, fields: dataset.channels.count, batch: batches.batchSize, resources)
     let trainer = Trainer(
       runner: runner, optimizer: optimizer, reduction: reduction,
-      reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
-      trainSampler: plan.sampler,
-      validationSampler: plan.validationSampler,
+      samples: Trainer.Samples(
+        Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
+        forcings: try forcings.map {
+          Ingredients.forcingReader(
+            $0, try Normalization(statistics, channels: $0.channels, place: folder.statistics), tiling, rank,
+            auxiliaries: description.fields.auxiliaries, cacheBytes: cache.rank)
+        }, training: plan.sampler, validation: plan.validationSampler),
       options: Trainer.Options(
         totalUpdates: plan.totalUpdates, batchSize: batches.batchSize, accumulation: batches.accumulation, seed: seed,
         rollout: plan.rollout, schedule: plan.schedule,

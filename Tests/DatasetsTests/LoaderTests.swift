@@ -96,8 +96,8 @@ import Testing
   ) throws -> Sampler {
     let origin = dataset.times[0]
     return try Sampler(
-      dataset, from: origin.adding(hours: 6 * from), through: origin.adding(hours: 6 * through), stepHours: step,
-      leadSteps: lead, seed: seed, isShuffled: isShuffled, place: "data.train")
+      dataset, from: origin.adding(hours: 6 * from), through: origin.adding(hours: 6 * through),
+      Sampler.Steps(hours: step, last: lead), seed: seed, isShuffled: isShuffled, place: "data.train")
   }
 
   @Test func samplesRespectPeriodsAndGaps() throws {

@@ -59,7 +59,8 @@ struct Golden {
       columns: Tensor(columns, shape: [columns.count]))
     runner = StepRunner(
       Stepper(
-        model: model, rank: rank, auxiliary: AuxiliaryFields(grid: grid, statics: statics, forcings: []),
+        model: model, fields: description.fields, rank: rank,
+        auxiliary: AuxiliaryFields(grid: grid, statics: statics, forcings: []),
         tiling: tiling, stepHours: 6), weights: weights)
   }
 
@@ -130,7 +131,8 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     let tape = Tape()
     golden.rank.operations.tape = tape
     let prediction = try golden.model.step(
-      ModelInput(state: state, auxiliary: golden.runner.stepper.auxiliaryInput(start)), golden.rank.operations)
+      ModelInput(state: state, auxiliary: golden.runner.stepper.auxiliaryInput(RolloutStart([start]), step: 0)),
+      golden.rank.operations)
     golden.rank.operations.tape = nil
     #expect(try golden.difference(golden.planes(prediction.tensor), "step.prediction") < Self.tolerance)
 
@@ -147,7 +149,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
   @Test(arguments: ["blend", "residual"]) func latentRolloutMatchesPyTorch(name: String) throws {
     let golden = try Golden(name)
     let loss = try golden.runner.latent(
-      golden.frame("state"), steps: 2, scale: 1, target: golden.frame("target.0"))
+      RolloutStart([golden.frame("state")]), steps: 2, scale: 1, target: golden.frame("target.0"))
     #expect(try golden.difference([Float(loss)], "latent.loss") < Self.tolerance)
     #expect(try golden.parameterDifference(golden.parameters.gradients, "latent.gradient.") < Self.tolerance)
   }
@@ -158,7 +160,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     let golden = try Golden(name)
     let runner = StepRunner(golden.runner.stepper, weights: golden.weights, slots: slots)
     var targets = ["target.0", "target.1", "target.2"]
-    let loss = try runner.autoregressive(golden.frame("state"), steps: 3, scale: 1) {
+    let loss = try runner.autoregressive(RolloutStart([golden.frame("state")]), steps: 3, scale: 1) {
       try golden.frame(targets.removeLast())
     }
     #expect(targets.isEmpty)
@@ -177,7 +179,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     let (start, target) = (try golden.frame("state"), try golden.frame("target.0"))
     var losses: [Float] = []
     for update in 0..<20 {
-      losses.append(Float(try golden.runner.autoregressive(start, steps: 1, scale: 1) { target }))
+      losses.append(Float(try golden.runner.autoregressive(RolloutStart([start]), steps: 1, scale: 1) { target }))
       optimizer.step(
         update: update, learningRate: schedule.rate(update),
         gradientNorm: golden.compute.sumOfSquares(golden.parameters.gradients).squareRoot())
@@ -193,7 +195,8 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
 
   @Test func referenceProductsGiveTheSame() throws {
     let golden = try Golden("blend", threads: 1, backend: ReferenceProducts())
-    _ = try golden.runner.latent(golden.frame("state"), steps: 2, scale: 1, target: golden.frame("target.0"))
+    _ = try golden.runner.latent(
+      RolloutStart([golden.frame("state")]), steps: 2, scale: 1, target: golden.frame("target.0"))
     #expect(try golden.parameterDifference(golden.parameters.gradients, "latent.gradient.") < Self.tolerance)
   }
 }

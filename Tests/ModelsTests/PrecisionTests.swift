@@ -59,7 +59,8 @@ import Training
       golden.rank.operations.tape = tape
       let state = Value(start.state, requiresGradient: true)
       let prediction = try golden.model.step(
-        ModelInput(state: state, auxiliary: golden.runner.stepper.auxiliaryInput(start)), golden.rank.operations)
+        ModelInput(state: state, auxiliary: golden.runner.stepper.auxiliaryInput(RolloutStart([start]), step: 0)),
+        golden.rank.operations)
       golden.rank.operations.tape = nil
       let gradient = golden.compute.tensor(prediction.shape.dimensions)
       let loss = golden.runner.loss(

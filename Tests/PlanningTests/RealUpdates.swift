@@ -69,7 +69,7 @@ enum RealUpdates {
         latitudes: (0..<tiling.rows).map { 80 - Double($0) }, longitudes: (0..<tiling.columns).map { Double($0) }))
     let fields = description.fields
     let stepper = Stepper(
-      model: model, rank: rank,
+      model: model, fields: fields, rank: rank,
       auxiliary: AuxiliaryFields(
         grid: grid, statics: [Float](repeating: 0.5, count: fields.auxiliaries * grid.count), forcings: []),
       tiling: tiling, stepHours: 6)

@@ -50,7 +50,8 @@ import Tensors
       let tiling = try description.tiling()
       runner = StepRunner(
         Stepper(
-          model: model, rank: rank, auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
+          model: model, fields: description.fields, rank: rank,
+          auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
           tiling: tiling, stepHours: 6),
         weights: LossWeights(
           grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
@@ -74,10 +75,11 @@ import Tensors
 
     /// Mean loss of a rollout, forward alone.
     func loss(_ start: Frame, _ targets: [Frame]) throws -> Double {
-      var state = runner.stepper.state(start.state)
+      var history = [runner.stepper.state(start.state)]
       var total = 0.0
       for (step, target) in targets.enumerated() {
-        state = try runner.stepper.advance(state, from: start, step: step)
+        let state = try runner.stepper.advance(history, from: RolloutStart([start]), step: step)
+        history = [state]
         total += runner.loss(
           state.tensor, target.state, imputed: target.imputed, gradient: nil, accumulate: false, scale: 1)
       }
@@ -164,8 +166,10 @@ import Tensors
   @Test func lossAndItsGradientIgnoreMissingPoints() throws {
     let gaps = try Gaps(.mean)
     let (start, target) = (try gaps.reader.read([0, 1]), try gaps.reader.read([1, 2]))
-    let prediction = try gaps.runner.stepper.advance(gaps.runner.stepper.state(start.state), from: start, step: 0)
-      .tensor
+    let prediction = try gaps.runner.stepper.advance(
+      [gaps.runner.stepper.state(start.state)], from: RolloutStart([start]), step: 0
+    )
+    .tensor
     // Whatever the model says there.
     for place in target.imputed { prediction.pointer[place] = 1e6 }
     let expectedTarget = target.state.floats.map { $0 }
@@ -211,12 +215,14 @@ import Tensors
     for (i, number) in normal("weights", 0.3).enumerated() { values.pointer[i] += number }
     gaps.rank.parameters.clearGradients()
     var next = 3
-    let loss = try gaps.runner.autoregressive(start, steps: 3, scale: 1) {
+    let loss = try gaps.runner.autoregressive(RolloutStart([start]), steps: 3, scale: 1) {
       next -= 1
       return targets[next]
     }
     #expect(abs(try gaps.loss(start, targets) - loss) < 1e-5 * loss)
-    let first = try gaps.runner.stepper.advance(gaps.runner.stepper.state(start.state), from: start, step: 0).tensor
+    let first = try gaps.runner.stepper.advance(
+      [gaps.runner.stepper.state(start.state)], from: RolloutStart([start]), step: 0
+    ).tensor
     #expect(start.imputed.allSatisfy { first.floats[$0] == start.state.floats[$0] })
     let gradients = gaps.rank.parameters.gradients
     let direction = normal("direction", 1)

@@ -43,7 +43,8 @@ final class Setup {
     let tiling = try description.tiling()
     runner = StepRunner(
       Stepper(
-        model: model, rank: rank, auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
+        model: model, fields: description.fields, rank: rank,
+        auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
         tiling: tiling, stepHours: 6),
       weights: LossWeights(
         grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
@@ -51,7 +52,8 @@ final class Setup {
       slots: slots)
     reader = FrameReader(dataset, normalization, tiling, compute)
     sampler = try Sampler(
-      dataset, from: start, through: end, stepHours: 6, leadSteps: leadSteps, seed: 1, isShuffled: true, place: "test")
+      dataset, from: start, through: end, Sampler.Steps(hours: 6, last: leadSteps), seed: 1, isShuffled: true,
+      place: "test")
   }
 
   func trainer(updates: Int, learningRate: Double = 3e-3, rollout: RolloutPlan = .singleStep) throws -> Trainer {
@@ -59,8 +61,7 @@ final class Setup {
     options.averageDecay = 0.9
     return Trainer(
       runner: runner, optimizer: Optimizer(parameters, compute, options), reduction: GradientReduction(rank),
-      reader: reader, trainSampler: sampler,
-      validationSampler: nil,
+      samples: Trainer.Samples(reader, training: sampler, validation: nil),
       options: Trainer.Options(
         totalUpdates: updates, batchSize: 4, accumulation: 1, seed: 1, rollout: rollout,
         schedule: LearningRateSchedule(
@@ -90,7 +91,7 @@ final class Setup {
     var allocations: [Int] = []
     for update in 0..<6 {
       let (start, target) = (try setup.reader.read([0, 1]), try setup.reader.read([1, 2]))
-      _ = try setup.runner.autoregressive(start, steps: 1, scale: 1) { target }
+      _ = try setup.runner.autoregressive(RolloutStart([start]), steps: 1, scale: 1) { target }
       optimizer.step(
         update: update, learningRate: 1e-3,
         gradientNorm: setup.compute.sumOfSquares(setup.parameters.gradients).squareRoot())
@@ -107,8 +108,8 @@ final class Setup {
       let start = try setup.reader.read([0])
       let target = try setup.reader.read([1])
       setup.compute.pool.resetPeak()
-      _ = try setup.runner.autoregressive(start, steps: steps, scale: 1) { target }
-      _ = try setup.runner.latent(start, steps: steps, scale: 1, target: target)
+      _ = try setup.runner.autoregressive(RolloutStart([start]), steps: steps, scale: 1) { target }
+      _ = try setup.runner.latent(RolloutStart([start]), steps: steps, scale: 1, target: target)
       peaks[steps] = setup.compute.pool.counters.peakBytesInUse
     }
     #expect(Set(peaks.values).count == 1, "\(peaks)")
@@ -120,7 +121,7 @@ final class Setup {
     for slots in [1, 2, 7] {
       let setup = try Setup(slots: slots, leadSteps: 7)
       var next = 7
-      _ = try setup.runner.autoregressive(setup.reader.read([0]), steps: 7, scale: 1) {
+      _ = try setup.runner.autoregressive(RolloutStart([setup.reader.read([0])]), steps: 7, scale: 1) {
         defer { next -= 1 }
         return try setup.reader.read([next])
       }

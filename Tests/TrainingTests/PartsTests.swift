@@ -77,20 +77,18 @@ import Testing
   ) throws {
     var visited: [Int] = []
     var states: [Float] = []
-    let chain = CheckpointedChain(
-      advance: { index, state in
-        .init(Tensor([state.tensor.values[0] * Float(index + 2)], shape: [1, 1, 1]))
-      },
+    let chain = CheckpointedChain<Float, Float>(
+      advance: { index, state in state * Float(index + 2) },
       reverse: { index, state, gradient in
         visited.append(index)
-        states.append(state.values[0])
-        return Tensor([(gradient?.values[0] ?? 1) * Float(index + 2)], shape: [1, 1, 1])
+        states.append(state)
+        return (gradient ?? 1) * Float(index + 2)
       })
-    let gradient = try chain.run(count, from: .init(Tensor([1], shape: [1, 1, 1])), slots: slots)
+    let gradient = try chain.run(count, from: 1, slots: slots)
     #expect(visited == Array((0..<count).reversed()))
     var products: [Float] = [1]
     for index in 0..<count { products.append(products[index] * Float(index + 2)) }
     #expect(states == Array(products.dropLast().reversed()))
-    #expect(gradient?.values == [products[count]])
+    #expect(gradient == products[count])
   }
 }

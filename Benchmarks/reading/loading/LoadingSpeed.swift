@@ -113,13 +113,15 @@ private struct Training {
       configuration.model,
       ModelFields(
         gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, variables: dataset.channels.count,
-        auxiliaries: dataset.staticChannels.count + data.forcings.count, tendencyScale: normalization.tendencyScale))
+        auxiliaries: dataset.staticChannels.count + data.computedForcings.count,
+        tendencyScale: normalization.tendencyScale))
     let tiling = try description.tiling()
     let model = try description.makeModel()
     rank = try ModelRank(.single(), compute, model.parameters) { _ in }
     rank.initialize(seed: 1)
     let stepper = Stepper(
-      model: model, rank: rank, auxiliary: try AuxiliaryFields(dataset, forcings: data.forcings), tiling: tiling,
+      model: model, fields: description.fields, rank: rank,
+      auxiliary: try AuxiliaryFields(dataset, forcings: data.computedForcings), tiling: tiling,
       stepHours: data.stepHours)
     runner = StepRunner(
       stepper,
@@ -130,7 +132,7 @@ private struct Training {
     optimizer = Optimizer(rank.parameters, compute, Optimizer.Options())
     reader = FrameReader(dataset, normalization, tiling, compute)
     sampler = try Sampler(
-      dataset, from: start, through: end, stepHours: data.stepHours, leadSteps: 1, seed: 1, isShuffled: true,
+      dataset, from: start, through: end, Sampler.Steps(hours: data.stepHours, last: 1), seed: 1, isShuffled: true,
       place: "data")
     batch = configuration.training.batchSize
     still = try (0..<2).map { [reader, batch] i in try reader.read((0..<batch).map { $0 + i }) }
@@ -142,11 +144,11 @@ private struct Training {
   /// One update from two frames.
   /// - Returns: the seconds it took, waiting for frames included.
   func update(_ next: @escaping () throws -> Frame) throws -> Double {
-    let start = monotonicSeconds()
-    let frame = try next()
-    _ = try rank.trainingPass { try runner.autoregressive(frame, steps: 1, scale: 1) { try next() } }
+    let began = monotonicSeconds()
+    let start = RolloutStart([try next()])
+    _ = try rank.trainingPass { try runner.autoregressive(start, steps: 1, scale: 1) { try next() } }
     optimizer.step(
       update: 0, learningRate: 1e-6, gradientNorm: compute.sumOfSquares(rank.parameters.gradients).squareRoot())
-    return monotonicSeconds() - start
+    return monotonicSeconds() - began
   }
 }

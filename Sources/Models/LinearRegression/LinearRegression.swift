@@ -25,22 +25,22 @@ public struct LinearRegressionSettings: ModelSettings {
     return LinearRegression(
       ModelForm(
         tokens: tiling.tokens, pointsPerToken: tiling.pointsPerToken, variables: fields.variables,
-        auxiliaries: fields.auxiliaries), tendencyScale: fields.tendencyScale)
+        auxiliaries: fields.auxiliaries, inputTimes: fields.inputSteps.count), tendencyScale: fields.tendencyScale)
   }
 }
 
-/// Predicts the change of all fields of a patch from the fields, static fields and forcings of the same patch:
+/// Predicts the change of all fields of a patch from the fields, static fields and forcings of the same patch at the input
+/// times, K of them:
 ///
 /// ```
-/// Y = P·Wᵀ + b                      [T, B, s·V_out], P [T, B, s·V_out + s·V_aux], W [s·V_out, s·V_out + s·V_aux]
-/// ŷ = x + f ⊙ Y                     f: the typical change of each field over one step
+/// Y = P·Wᵀ + b       [T, B, s·V_out], P [T, B, K·s·(V_out + V_aux)], W [s·V_out, K·s·(V_out + V_aux)]
+/// ŷ = x + f ⊙ Y      x: the last state, f: the typical change of each field over one step
 /// ```
 /// The weights are the same for all patches and start at zero, which is persistence.
 public struct LinearRegression: ForecastModel {
   public let form: ModelForm
   public let parameters: ParameterTable
   public let phases: [StepPhase] = [.encoder, .output]
-  public let supportsLatentRollout = false
   private let tendencyScale: [Float]
   private let weights: LinearParameters
 
@@ -51,31 +51,23 @@ public struct LinearRegression: ForecastModel {
     let s = form.pointsPerToken
     var table = ParameterTable()
     weights = table.linear(
-      "regression", inputs: [s * form.variables] + (form.auxiliaries > 0 ? [s * form.auxiliaries] : []),
-      outputs: s * form.variables, outputGroups: s, group: .encoder, zero: true)
+      "regression", inputs: form.inputColumns, outputs: s * form.variables, outputGroups: s, group: .encoder, zero: true
+    )
     parameters = table
   }
 
   public var summary: String { "\(form.tokens) patches of \(form.pointsPerToken) points" }
 
-  public func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value {
-    try operations.linear([input.state] + (input.auxiliary.map { [$0] } ?? []), weights)
-  }
-
-  /// There is nothing between input and change.
-  public func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) -> Value {
-    latent
-  }
-
-  public func decode(
-    _ latent: Value, encoded: Value, input: ModelInput, _ operations: any Operations
-  ) throws -> Value {
+  public func step(_ input: ModelInput, application: Int, isTraining: Bool, _ operations: any Operations) throws
+    -> Value
+  {
+    let change = try operations.linear(input.all, weights)
     // Per grid point: [T, B·s, V].
-    let (batch, columns) = (latent.shape.batch, latent.shape.columns)
+    let (batch, columns) = (change.shape.batch, change.shape.columns)
     let points = batch * form.pointsPerToken
-    let change = try operations.reshape(latent, batch: points, columns: form.variables)
     let state = try operations.reshape(input.state, batch: points, columns: form.variables)
-    let next = try operations.addScaled(change, factor: tendencyScale, to: state)
+    let next = try operations.addScaled(
+      operations.reshape(change, batch: points, columns: form.variables), factor: tendencyScale, to: state)
     return try operations.reshape(next, batch: batch, columns: columns)
   }
 }

@@ -11,12 +11,14 @@ import Execution
 /// ```
 /// T tokens of s = p_h·p_w points, B batch, D channels. A patch vector is ordered (dy, dx, variable), so that the same
 /// memory is patch matrix [T, s·V] and list of grid points [T·s, V]; docs/decisions/0004 says why.
-public struct WeatherMixer: ForecastModel {
+public struct WeatherMixer: LatentModel {
   public struct Sizes: Sendable, Hashable {
     /// T, and s.
     public var tokens, pointsPerToken: Int
     /// V_out, and static fields plus forcings.
     public var variables, auxiliaries: Int
+    /// Times at which it reads states and forcings.
+    public var inputTimes = 1
     /// D, H_t, H_c.
     public var channels, tokenWidth, channelWidth: Int
     public var blocks: Int
@@ -53,7 +55,7 @@ public struct WeatherMixer: ForecastModel {
   public var form: ModelForm {
     ModelForm(
       tokens: sizes.tokens, pointsPerToken: sizes.pointsPerToken, variables: sizes.variables,
-      auxiliaries: sizes.auxiliaries)
+      auxiliaries: sizes.auxiliaries, inputTimes: sizes.inputTimes)
   }
 
   public var summary: String {
@@ -77,8 +79,10 @@ public struct WeatherMixer: ForecastModel {
     self.dropoutProbability = dropoutProbability
     var table = ParameterTable()
     let (s, d, v) = (sizes.pointsPerToken, sizes.channels, sizes.variables)
-    let inputs = [s * v] + (sizes.auxiliaries > 0 ? [s * sizes.auxiliaries] : [])
-    encoder = table.linear("encoder", inputs: inputs, outputs: d, group: .encoder)
+    let form = ModelForm(
+      tokens: sizes.tokens, pointsPerToken: s, variables: v, auxiliaries: sizes.auxiliaries,
+      inputTimes: sizes.inputTimes)
+    encoder = table.linear("encoder", inputs: form.inputColumns, outputs: d, group: .encoder)
     blocks = (0..<sizes.blocks).map { i in
       func mlp(_ name: String, _ inputs: Int, _ width: Int) -> MLPParameters {
         let name = "blocks.\(i).\(name)"
@@ -109,7 +113,7 @@ public struct WeatherMixer: ForecastModel {
   }
 
   public func encode(_ input: ModelInput, _ operations: any Operations) throws -> Value {
-    try operations.linear([input.state] + (input.auxiliary.map { [$0] } ?? []), encoder)
+    try operations.linear(input.all, encoder)
   }
 
   public func process(_ latent: Value, application: Int, isTraining: Bool, _ operations: any Operations) throws

@@ -57,10 +57,11 @@ public struct WeatherMixerSettings: ModelSettings {
 
   public func makeModel(_ fields: ModelFields) throws -> any ForecastModel {
     let tiling = try tiling(fields)
-    let sizes = WeatherMixer.Sizes(
+    var sizes = WeatherMixer.Sizes(
       tokens: tiling.tokens, pointsPerToken: tiling.pointsPerToken, variables: fields.variables,
       auxiliaries: fields.auxiliaries, channels: channels, tokenWidth: tokenWidth, channelWidth: channelWidth,
       blocks: blocks)
+    sizes.inputTimes = fields.inputSteps.count
     let head: WeatherMixer.Output =
       switch output {
       case .blend: .blend

@@ -1,0 +1,48 @@
+import Tensors
+
+/// x with the columns of some fields zeroed: [R, B, s·V] → [R, B, s·V], groups of V fields.
+public struct ZeroFields: Operation {
+  public let x: Value
+  /// Indices in 0 ..< V.
+  public let fields: Set<Int>
+
+  public init(_ x: Value, fields: Set<Int>) {
+    self.x = x
+    self.fields = fields
+  }
+
+  public var inputs: [Value] { [x] }
+  public func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape, groups: x.groups) }
+  public func phase(_ table: ParameterTable) -> StepPhase? { .encoder }
+
+  public func cost(_ table: ParameterTable) -> OperationCost {
+    let backward = x.requiresGradient ? x.shape.count * fields.count / max(1, x.shape.columns / x.groups) : 0
+    return OperationCost(forward: Work(elements: 2 * x.shape.count), backward: Work(elements: backward))
+  }
+
+  public func run(on operations: some ExecutingOperations) -> Value {
+    let result = operations.newTensor(x.shape, groups: x.groups)
+    result.copy(from: x.tensor)
+    zero(result, on: operations)
+    let output = Value(shape: x.shape, groups: x.groups, data: result, requiresGradient: x.requiresGradient)
+    guard let tape = operations.tape, x.requiresGradient else { return output }
+    tape.record { [self] in
+      let d = output.takeGradient()
+      zero(d, on: operations)
+      operations.contribute(d, to: x)
+    }
+    return output
+  }
+
+  private func zero(_ tensor: Tensor, on operations: some ExecutingOperations) {
+    let columns = operations.unitRange(x.shape.columns, groups: x.groups)
+    let places = columns.enumerated().filter { fields.contains($0.element) }.map(\.offset)
+    guard !places.isEmpty else { return }
+    let width = columns.count
+    operations.compute.pass(tensor.count / width, grain: 256, bytes: tensor.byteCount) { points in
+      for point in points {
+        for place in places { tensor.pointer[point * width + place] = 0 }
+      }
+    }
+  }
+}
