@@ -64,7 +64,7 @@ public struct ModelFields: Sendable {
 extension ModelFields: Hashable {
   public static func == (a: ModelFields, b: ModelFields) -> Bool {
     (a.gridRows, a.gridColumns, a.variables, a.auxiliaries) == (b.gridRows, b.gridColumns, b.variables, b.auxiliaries)
-      && a.tendencyScale == b.tendencyScale
+      && a.tendencyScale == b.tendencyScale && a.inputSteps == b.inputSteps && a.diagnostics == b.diagnostics
   }
 
   public func hash(into hasher: inout Hasher) {

@@ -124,9 +124,11 @@ public final class Stepper {
           columnShift: frame.columnShifts[sample], tokens: block.tokens)
       }
     }
+    // All ranks that read together take part, also one whose share of the fields has no read forcing.
+    let read = try start.forcings?(step).state
     if isWhole { return result }
-    guard let forcings = start.forcings else { preconditionFailure("a model that reads forcings got none") }
-    merge(tiled, columns: known.count, with: try forcings(step).state, columns: own.count - known.count, into: input)
+    guard let read else { preconditionFailure("a model that reads forcings got none") }
+    merge(tiled, columns: known.count, with: read, columns: own.count - known.count, into: input)
     return result
   }
 

@@ -52,9 +52,23 @@ enum Ingredients {
       throw JigsawError(
         "data.forcings", "names '\(both)', which is also predicted or static", remedy: "name it in one place")
     }
-    return try FieldDataset(
-      opened ?? open(data, threads: threads), variables: names, levelsHPa: data.levels,
-      impute: data.impute.filter { names.contains($0.key) }, cacheBytes: cacheBytes, threads: threads)
+    let opened = try opened ?? open(data, threads: threads)
+    do {
+      return try FieldDataset(
+        opened, variables: names, levelsHPa: data.levels, impute: data.impute.filter { names.contains($0.key) },
+        cacheBytes: cacheBytes, threads: threads)
+    } catch let error as JigsawError {
+      let computed = Forcing.allCases.map(\.rawValue)
+      // A slip in the name of a computed forcing makes it one that is read.
+      for name in names {
+        guard let meant = nearest(to: name, among: computed) else { continue }
+        throw JigsawError(
+          "data.forcings", "names '\(name)', which is not computed, and not found in the sources (\(error))",
+          expected: "a variable of the sources, or \(computed.joined(separator: ", "))",
+          remedy: "did you mean '\(meant)'?")
+      }
+      throw error
+    }
   }
 
   /// The dataset with the read forcings behind the predicted fields, as statistics are made of.
@@ -72,86 +86,8 @@ enum Ingredients {
     try OpenedSources(descriptions(data), rows: data.rows, threads: threads)
   }
 
-  /// The sources of a configuration with the variables that a checkpoint needs.
-  static func inputs(of manifest: CheckpointManifest, _ data: DataSection) -> DataSection {
-    var data = data
-    data.variables = []
-    data.levels = []
-    for channel in manifest.channels {
-      if !data.variables.contains(channel.variable) { data.variables.append(channel.variable) }
-      if let level = channel.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
-    }
-    data.staticFields = manifest.staticFields
-    data.forcings = manifest.forcings.map(\.rawValue)
-    for entry in manifest.readForcings ?? [] where !data.forcings.contains(entry.variable) {
-      data.forcings.append(entry.variable)
-      if let level = entry.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
-    }
-    let named = data.variables + data.staticFields + data.readForcings
-    data.impute = data.impute.filter { named.contains($0.key) }
-    return data
-  }
-
   static func descriptions(_ data: DataSection) -> [SourceDescription] {
     data.sources.map { SourceDescription(path: $0.path ?? "", open: $0.open, names: $0.names) }
-  }
-
-  /// The dataset a checkpoint needs, from the sources of a configuration: all its inputs or an error that names what is
-  /// missing.
-  static func dataset(
-    for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int, opened: OpenedSources? = nil
-  ) throws -> FieldDataset {
-    let data = inputs(of: manifest, data)
-    let dataset = try dataset(data, cacheBytes: cacheBytes, threads: threads, opened: opened)
-    let expected = manifest.channels.map(\.channel)
-    guard dataset.channels == expected else {
-      let missing = expected.filter { !dataset.channels.contains($0) }
-      throw JigsawError(
-        descriptions(data).map(\.display).joined(separator: ", "), "doesn't give the checkpoint's inputs",
-        expected: expected.map(\.name).joined(separator: ", "),
-        found: dataset.channels.map(\.name).joined(separator: ", "),
-        remedy: missing.isEmpty
-          ? "the order or levels differ" : "missing: \(missing.map(\.name).joined(separator: ", "))")
-    }
-    guard manifest.grid.matches(dataset.grid) else {
-      throw JigsawError(
-        descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
-        expected: manifest.grid.summary, found: CheckpointGrid(dataset.grid).summary, remedy: "regrid the data")
-    }
-    // Units of variables that the lexicon lacks are not converted; version 0.1 did not record them.
-    for entry in manifest.channels where Lexicon[entry.variable] == nil && entry.units != "1" {
-      let found = dataset.units(of: entry.channel)
-      if found == entry.units { continue }
-      throw JigsawError(
-        "\(dataset.origin): \(entry.channel.name)", "has other units than when the checkpoint's model was trained",
-        expected: "'\(entry.units)'", found: "'\(found)'", remedy: "convert it before")
-    }
-    let (own, wanted) = (dataset.imputationSignatures ?? [:], manifest.imputed ?? [:])
-    for name in Set(own.keys).union(wanted.keys).sorted() where own[name] != wanted[name] {
-      throw JigsawError(
-        "data.impute: \(name)", "is imputed otherwise than when the checkpoint's model was trained",
-        expected: wanted[name] ?? "not imputed", found: own[name] ?? "not imputed",
-        remedy: "use the data.impute of the training, and data that lack values at the same points")
-    }
-    return dataset
-  }
-
-  /// The forcings that a checkpoint reads and what they are normalised with; nil where it reads none.
-  static func forcings(
-    for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int
-  ) throws -> (dataset: FieldDataset, normalization: Normalization)? {
-    guard let entries = manifest.readForcings, let normalization = try manifest.forcingNormalization,
-      let dataset = try forcings(inputs(of: manifest, data), cacheBytes: cacheBytes, threads: threads)
-    else { return nil }
-    let expected = entries.map(\.channel)
-    guard dataset.channels == expected, dataset.grid.matches(manifest.grid) else {
-      throw JigsawError(
-        descriptions(data).map(\.display).joined(separator: ", "),
-        "doesn't give the forcings that the checkpoint reads",
-        expected: "\(expected.map(\.name).joined(separator: ", ")) on \(manifest.grid.summary)",
-        found: "\(dataset.channels.map(\.name).joined(separator: ", ")) on \(dataset.grid.summary)")
-    }
-    return (dataset, normalization)
   }
 
   /// Statistics from the file named in the configuration, if one is.

@@ -1,0 +1,132 @@
+import Basics
+import Configuration
+import Datasets
+import Models
+import TestSupport
+import Testing
+import Training
+import Workflow
+
+/// Trainings and forecasts with several input times, diagnostic variables and forcings that are read.
+@Suite struct InputTimesWorkflowTests {
+  private static func configuration(
+    _ folder: String, run: String, _ layout: MeshTrainingTests.Layout = .init(), family: String = "weather-mixer"
+  ) throws -> RunConfiguration {
+    var configuration = try MeshTrainingTests.configuration(folder, run: run, layout)
+    configuration.data.variables = ["z", "msl"]
+    configuration.data.forcings = ["insolation", "t"]
+    configuration.data.diagnostic = ["msl"]
+    configuration.data.inputSteps = [-12, 0]
+    configuration.training.updates = 12
+    configuration.training.validation.every = 6
+    configuration.training.checkpoint.every = 6
+    configuration.forecast.leadHours = 18
+    if family != "weather-mixer" {
+      configuration = try RunConfiguration.parse(
+        configuration.yaml(comments: false).replacing(/(?s)\nmodel:.*?\ntraining:/, with: "\ntraining:"), file: "test",
+        settings: ["model.family=\(family)"])
+    }
+    return configuration
+  }
+
+  private func folder() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    return folder
+  }
+
+  @Test(arguments: ["weather-mixer", "linear-regression"]) func everyMeshTrainsTheSameModel(family: String) throws {
+    let folder = try folder()
+    func column(_ run: String, _ name: String) throws -> [Double] {
+      try MeshTrainingTests.column("\(folder.path)/\(run)/\(name).csv", "loss")
+    }
+    try MeshTrainingTests.train(Self.configuration(folder.path, run: "one", family: family), 1)
+    // Three predicted and four input fields: with four tensor ranks, one has a forcing alone.
+    typealias Layout = MeshTrainingTests.Layout
+    for layout in [
+      Layout(tensor: 2), Layout(domain: 2), Layout(domain: 2, tensor: 3), Layout(replicas: 2, domain: 2),
+    ] {
+      let run = "mesh-\(layout.replicas)-\(layout.domain)-\(layout.tensor)"
+      try MeshTrainingTests.train(
+        Self.configuration(folder.path, run: run, layout, family: family), layout.ranks)
+      for name in ["metrics", "validation"] {
+        MeshTrainingTests.expectAlike(
+          try column(run, name), try column("one", name), 1e-4, "\(name), \(layout.testDescription)")
+      }
+    }
+  }
+
+  @Test func trainingGoesOnToTheBitAndForecastsReadWhatItRead() throws {
+    let folder = try folder()
+    let whole = try Self.configuration(folder.path, run: "whole")
+    try TrainWorkflow(whole).start()
+    let parts = try Self.configuration(folder.path, run: "parts")
+    try TrainWorkflow(parts, stopAfter: 6).start()
+    try TrainWorkflow(parts).resume()
+    let name = "checkpoints/update-0000012"
+    for file in try Files.list("\(folder.path)/whole/\(name)") {
+      #expect(
+        try Files.read("\(folder.path)/whole/\(name)/\(file)") == Files.read("\(folder.path)/parts/\(name)/\(file)"),
+        "\(file)")
+    }
+    let manifest = try Checkpoint("\(folder.path)/whole/\(name)").manifest
+    #expect(manifest.model.fields.inputSteps == [-2, 0] && manifest.model.fields.diagnostics == [2])
+    #expect(manifest.readForcings?.map(\.channel.name) == ["t_850", "t_500"])
+
+    // Another mesh forecasts the same.
+    func forecast(_ output: String, _ ranks: Int) throws {
+      var configuration = whole
+      configuration.parallel.domain = ranks
+      var request = ForecastWorkflow.Request()
+      request.output = "\(folder.path)/\(output).nc"
+      try Ranks.run(asThreads: ranks) { [configuration, request] world in
+        try ForecastWorkflow(configuration, checkpoint: .newest, on: world, console: .silent).run(request)
+      }
+    }
+    try forecast("one", 1)
+    try forecast("two", 2)
+    #expect(Files.size("\(folder.path)/one.nc") == Files.size("\(folder.path)/two.nc"))
+
+    // A forecast needs the states before its start, and the forcings of its steps.
+    func problem(_ from: Timestamp) -> String {
+      var request = ForecastWorkflow.Request()
+      request.output = "\(folder.path)/none.nc"
+      request.from = from
+      return #expect(throws: JigsawError.self) {
+        _ = try ForecastWorkflow(whole, checkpoint: .newest, console: .silent).run(request)
+      }?.description ?? ""
+    }
+    #expect(problem(Timestamp(year: 2001, month: 1, day: 1)).contains("at 2000-12-31 12:00"))
+    #expect(problem(Timestamp(year: 2001, month: 1, day: 15, hour: 12)).contains("has no t_850, t_500 at"))
+  }
+
+  @Test func resumingWithOtherInputsIsRefused() throws {
+    let folder = try folder()
+    let run = try Self.configuration(folder.path, run: "run")
+    try TrainWorkflow(run, stopAfter: 6).start()
+    func problem(_ change: (inout RunConfiguration) -> Void) -> String {
+      var other = run
+      change(&other)
+      return #expect(throws: JigsawError.self) { try TrainWorkflow(other).resume() }?.description ?? ""
+    }
+    #expect(problem { $0.data.inputSteps = [-6, 0] }.contains("was made with other input steps"))
+    #expect(problem { $0.data.diagnostic = [] }.contains("was made with other diagnostic fields"))
+    #expect(problem { $0.data.forcings = ["insolation"] }.contains("was made with other forcings"))
+  }
+
+  @Test func inputsThatCanNotBeAreRefused() throws {
+    let folder = try folder()
+    let run = try Self.configuration(folder.path, run: "run")
+    func problem(_ change: (inout RunConfiguration) -> Void) -> String {
+      var other = run
+      change(&other)
+      return #expect(throws: JigsawError.self) { try TrainWorkflow(other).start() }?.description ?? ""
+    }
+    #expect(problem { $0.data.inputSteps = [-3, 0] }.contains("ascending multiples of data.stepHours (6)"))
+    #expect(problem { $0.data.inputSteps = [-6] }.contains("that end with 0"))
+    #expect(problem { $0.data.diagnostic = ["t"] }.contains("names 't', which is not among the predicted variables"))
+    #expect(problem { $0.data.diagnostic = ["z", "msl"] }.contains("names all predicted variables"))
+    #expect(problem { $0.data.forcings = ["z"] }.contains("names 'z', which is also predicted or static"))
+    #expect(problem { $0.data.forcings = ["insolatio"] }.contains("did you mean 'insolation'?"))
+  }
+}
