@@ -194,6 +194,8 @@ extension DataSection {
 }
 
 public struct LossSection: Section {
+  public var kind = LossKind.squared
+  public var huberDelta = 1.0
   public var latitudeWeights = LossWeights.Latitude.area
   public var perTendency = false
   public var variableWeights: [String: Double] = [:]
@@ -203,10 +205,16 @@ public struct LossSection: Section {
 
   public static let fields: [Field<LossSection>] = [
     .choice(
+      "kind", \.kind,
+      "Loss of an error e times its weights of variable and level, in standard deviations: squared: e²; absolute: |e|; huber: ½e² up "
+        + "to huberDelta, then linear; logCosh: log cosh e."),
+    .number("huberDelta", \.huberDelta, 1e-6...1_000_000, "Where huber becomes linear."),
+    .choice(
       "latitudeWeights", \.latitudeWeights,
-      "area: squared errors count by area; published: the cosine inside the square, as in the paper; none."),
+      "area: losses count by area; published: by area squared, as in the paper; none."),
     .flag("perTendency", \.perTendency, "Measure errors in units of each channel's typical change over one step."),
-    .numberMap("variableWeights", \.variableWeights, "Weights by variable, inside the square; 1 where not given."),
+    .numberMap(
+      "variableWeights", \.variableWeights, "Weights by variable, which multiply the error; 1 where not given."),
     .numberMap("levelWeights", \.levelWeights, "Weights by level in hPa, multiplied; 1 where not given."),
   ]
 }
@@ -285,6 +293,7 @@ public struct TrainingSection: Section {
   public var weightDecay = 0.0
   public var decayKind = Optimizer.DecayKind.decoupled
   public var clipNorm = 1.0
+  public var clipValue: Double?
   public var averageDecay = 0.0
   public var loss = LossSection()
   public var rollout = RolloutSection()
@@ -313,11 +322,14 @@ public struct TrainingSection: Section {
     .number("weightDecay", \.weightDecay, 0...1, "Applied to weight matrices, not to biases and normalisation."),
     .choice("decayKind", \.decayKind, "coupled: added to the gradient (Adam); decoupled: apart from it (AdamW)."),
     .number("clipNorm", \.clipNorm, 0...1_000_000, "Largest global gradient norm; 0: no clipping."),
+    .number(
+      "clipValue", \.clipValue, 0...1_000_000,
+      "Largest magnitude of each element of a gradient, in place of clipNorm, which must be 0; null: none."),
     .number("averageDecay", \.averageDecay, 0...0.999999, "Moving average of the weights, used in forecasts; 0: none."),
     .text(
       "initialWeights", \.initialWeights,
       "A run folder or checkpoint whose weights a new training starts from, as far as they fit; null: random numbers."),
-    .section("loss", \.loss, "Mean of (w_lat · w_variable · w_level · error)², errors in standard deviations."),
+    .section("loss", \.loss, "Mean of w_lat² · loss(w_variable · w_level · error), errors in standard deviations."),
     .section("rollout", \.rollout, "Training on more than one step."),
     .section("validation", \.validation, "Watching errors on the validation period; the best weights are kept."),
     .section("checkpoint", \.checkpoint, "Saving the state of the training."),

@@ -294,7 +294,7 @@ extension Compute {
   }
 
   /// Sum of what `body` returns for the members' ranges of 0 ..< n.
-  func sum(over n: Int, grain: Int, bytes: Int, _ body: (Range<Int>) -> Double) -> Double {
+  public func sum(over n: Int, grain: Int, bytes: Int, _ body: (Range<Int>) -> Double) -> Double {
     if let meter {
       meter.pass(bytes: bytes)
       return 0

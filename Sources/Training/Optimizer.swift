@@ -3,8 +3,8 @@ import Distribution
 import Execution
 import Tensors
 
-/// Adam with parameter groups (Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019), global-norm clipping and
-/// an exponential moving average of the weights.
+/// Adam with parameter groups (Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019), clipping by global norm
+/// or by element, and an exponential moving average of the weights.
 public final class Optimizer {
   public enum DecayKind: String, Sendable, CaseIterable, Codable {
     /// Added to the gradient, as in the published runs ("Adam with weight decay").
@@ -21,6 +21,8 @@ public final class Optimizer {
     public var decayKind = DecayKind.decoupled
     /// Largest global gradient norm; 0 switches clipping off.
     public var clipNorm = 1.0
+    /// Largest magnitude of a gradient's element; nil: as it is.
+    public var clipValue: Double?
     /// Of the moving average per update; 0 switches it off.
     public var averageDecay = 0.0
     /// Learning rates of groups (`ParameterGroup`) as multiples of the schedule's.
@@ -93,6 +95,7 @@ public final class Optimizer {
         decoupled_decay: Float(options.decayKind == .decoupled ? decay : 0), gradient_scale: Float(scale),
         average_decay: Float(averageDecay))
       for part in owned.overlaps(parameters.range(id)) {
+        clip(parameters.gradients.elements(part.piece))
         let own = part.compact..<part.compact + part.piece.count
         compute.adam(
           coefficients, parameter: parameters.values.elements(part.piece),
@@ -101,6 +104,14 @@ public final class Optimizer {
       }
     }
     for part in owned.others(in: 0..<parameters.length) { parameters.gradients.elements(part).fill() }
+  }
+
+  /// Limits every element of a gradient.
+  private func clip(_ gradient: Tensor) {
+    guard let limit = options.clipValue.map({ Float($0) }) else { return }
+    compute.pass(gradient.count, grain: 4_096, bytes: 2 * gradient.byteCount) { range in
+      for i in range { gradient.pointer[i] = min(max(gradient.pointer[i], -limit), limit) }
+    }
   }
 
   private func power(_ base: Double, _ exponent: Int) -> Double {

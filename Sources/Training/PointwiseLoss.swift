@@ -93,25 +93,13 @@ public struct PointwiseLoss: Sendable {
       }
       for member in 0..<members {
         let i = member * columns + column
-        let (loss, derivative) = error(Double(prediction[i] - y))
+        let (loss, derivative) = kind.error(Double(prediction[i] - y))
         total += w * loss / Double(members)
         gradient?[i] = Float(scale * w * derivative / Double(members))
       }
     }
     return total
   }
-
-  private func error(_ d: Double) -> (loss: Double, derivative: Double) {
-    switch kind {
-    case .absolute: (abs(d), sign(d))
-    case .huber(let delta):
-      abs(d) < delta ? (0.5 * d * d, d) : (delta * (abs(d) - 0.5 * delta), delta * sign(d))
-    case .logCosh: (abs(d) + log1p(exp(-2 * abs(d))) - log(2), tanh(d))
-    case .squared, .rootOfSquared, .rankedProbability: (d * d, 2 * d)
-    }
-  }
-
-  private func sign(_ d: Double) -> Double { d > 0 ? 1 : d < 0 ? -1 : 0 }
 
   /// 1/(2M(M−1)) Σ_{i≠k} |x_i − y| + |x_k − y| − (1 − ε)|x_i − x_k|, ε = (1 − α)/M, which is
   /// mean |x_i − y| − (1 − ε)/(2M(M−1)) Σ_{i≠k} |x_i − x_k|.
@@ -136,3 +124,18 @@ public struct PointwiseLoss: Sendable {
     return total
   }
 }
+
+extension PointwiseLoss.Kind {
+  /// The loss of one error and its derivative; those that are no sum over errors count as squared.
+  func error(_ d: Double) -> (loss: Double, derivative: Double) {
+    switch self {
+    case .absolute: (abs(d), sign(d))
+    case .huber(let delta):
+      abs(d) < delta ? (0.5 * d * d, d) : (delta * (abs(d) - 0.5 * delta), delta * sign(d))
+    case .logCosh: (abs(d) + log1p(exp(-2 * abs(d))) - log(2), tanh(d))
+    case .squared, .rootOfSquared, .rankedProbability: (d * d, 2 * d)
+    }
+  }
+}
+
+private func sign(_ d: Double) -> Double { d > 0 ? 1 : d < 0 ? -1 : 0 }

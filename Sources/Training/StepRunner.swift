@@ -15,8 +15,8 @@ public final class StepRunner {
   public let slots: Int
   /// Points and fields of one state that have no values, on all ranks.
   private let imputedCount: Int
-  /// Of this rank's points and fields.
-  private let weights: LossWeights
+  /// With the weights of this rank's points and fields.
+  private let weighted: WeightedLoss
 
   public var model: any ForecastModel { stepper.model }
   public var rank: ModelRank { stepper.rank }
@@ -27,20 +27,26 @@ public final class StepRunner {
 
   /// - Parameters:
   ///   - weights: of all points and fields.
+  ///   - kind: the loss of a weighted error.
   ///   - imputedCount: how many of these have no values in the data.
-  public init(_ stepper: Stepper, weights: LossWeights, slots: Int = 3, imputedCount: Int = 0) {
+  public init(
+    _ stepper: Stepper, weights: LossWeights, kind: PointwiseLoss.Kind = .squared, slots: Int = 3,
+    imputedCount: Int = 0
+  ) {
     self.stepper = stepper
     self.imputedCount = imputedCount
     self.slots = slots
     precondition(weights.columns.count == stepper.fields)
     let s = stepper.tiling.pointsPerToken
     let block = stepper.block
-    self.weights = LossWeights(
-      rows: weights.rows.elements(block.tokens.lowerBound * s..<block.tokens.upperBound * s),
-      columns: weights.columns.elements(block.fields))
+    weighted = WeightedLoss(
+      kind: kind,
+      weights: LossWeights(
+        rows: weights.rows.elements(block.tokens.lowerBound * s..<block.tokens.upperBound * s),
+        columns: weights.columns.elements(block.fields)))
   }
 
-  /// This rank's share of the mean weighted squared error: the ranks' sum is the mean over all points and fields. If
+  /// This rank's share of the mean loss: the ranks' sum is the mean over all points and fields. If
   /// `gradient` is given it receives or is increased by scale·∂/∂prediction.
   ///
   /// - Parameter imputed: places that have no values: they are no part of the mean, and the target takes those of the
@@ -50,10 +56,9 @@ public final class StepRunner {
   ) -> Double {
     let count = Double((tiling.fieldSize * stepper.fields - imputedCount) * prediction.shape[1])
     for place in imputed { target.pointer[place] = prediction.pointer[place] }
-    let sum = compute.weightedSquares(
-      prediction: prediction, target: target, rowWeights: weights.rows, columnWeights: weights.columns,
-      batch: prediction.shape[1], points: tiling.pointsPerToken, gradient: gradient,
-      gradientScale: Float(scale / count), accumulate: accumulate)
+    let sum = weighted.sum(
+      prediction, target, pointsPerToken: tiling.pointsPerToken, gradient: gradient, scale: scale / count,
+      accumulate: accumulate, compute)
     return sum / count
   }
 

@@ -136,6 +136,11 @@ extension TrainWorkflow {
     options.weightDecay = settings.weightDecay
     options.decayKind = settings.decayKind
     options.clipNorm = settings.clipNorm
+    options.clipValue = settings.clipValue
+    if settings.clipValue != nil && settings.clipNorm > 0 {
+      throw JigsawError(
+        "training", "has both clipNorm and clipValue", remedy: "set training.clipNorm=0 to clip by clipValue")
+    }
     options.averageDecay = settings.averageDecay
     for (name, rate) in settings.groupRates.sorted(by: { $0.key < $1.key }) {
       guard ParameterGroup(rawValue: name) != nil else {

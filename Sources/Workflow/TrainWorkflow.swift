@@ -225,6 +225,7 @@ public struct TrainWorkflow {
         model: model, fields: description.fields, rank: rank, auxiliary: auxiliary, tiling: tiling,
         stepHours: configuration.data.stepHours),
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
+      kind: settings.loss.kind.pointwise(delta: settings.loss.huberDelta),
       slots: settings.rollout.storedStates, imputedCount: dataset.missingCount)
     let flops = try model.forwardFLOPs
     let ownPeak = Ingredients.multiplyAddPeak(compute, processors: resources.processors, console)
