@@ -77,8 +77,8 @@ let package = Package(
     room(
       "Training",
       [
-        "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Stepping",
+        "Basics", "CKernels", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores",
+        "Datasets", "Stepping",
       ]),
     room(
       "Forecasting",
@@ -188,7 +188,8 @@ let package = Package(
     tests(
       "ModelsTests",
       [
-        "Basics", "Settings", "CKernels", "KernelEmulation", "Tensors", "Execution", "Distribution", "Models", "Stores",
+        "Basics", "Settings", "CKernels", "KernelEmulation", "Tensors", "Geometry", "Execution", "Distribution",
+        "Models", "Stores",
         "Datasets", "Stepping", "Training", "OperationChecks", "GraphChecks",
       ]),
     tests(

@@ -54,13 +54,22 @@ private struct ModelSectionType: SectionDescription {
     var properties: [String: JSONValue] = [:]
     for family in ModelFamilies.all {
       let own = family.section.schema().object?["properties"]?.object ?? [:]
-      properties.merge(own) { earlier, _ in earlier }
+      properties.merge(own, uniquingKeysWith: ModelSectionType.merged)
     }
     properties[ModelSectionType.key] = .object(
       choice.schema(default: first).merging(["description": .string(ModelSectionType.help)]) { own, _ in own })
     return .object([
       "type": .string("object"), "properties": .object(properties), "additionalProperties": .bool(false),
     ])
+  }
+
+  /// Groups that families have in common take the settings of all; else the first family's stand.
+  private static func merged(_ earlier: JSONValue, _ later: JSONValue) -> JSONValue {
+    guard var group = earlier.object, let own = group["properties"]?.object,
+      let others = later.object?["properties"]?.object
+    else { return earlier }
+    group["properties"] = .object(own.merging(others, uniquingKeysWith: merged))
+    return .object(group)
   }
 
   private func model(_ value: Any) -> any ModelSettings {

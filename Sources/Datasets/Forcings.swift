@@ -113,6 +113,8 @@ public struct AuxiliaryFields: Sendable {
   /// [static field, row, column], z-scored over the grid (a constant field becomes zero).
   private let statics: [Float]
   private let staticCount: Int
+  /// Of computed forcings; empty: they are taken as they are.
+  private let forcingScaling: [AffineScaling]
 
   /// - Parameter statics: already normalised, [static field, row, column].
   public init(grid: FieldGrid, statics: [Float], forcings: [Forcing]) {
@@ -120,15 +122,23 @@ public struct AuxiliaryFields: Sendable {
     self.forcings = forcings
     self.statics = statics
     staticCount = statics.count / grid.count
+    forcingScaling = []
   }
 
-  public init(_ dataset: FieldDataset, forcings: [Forcing]) throws {
+  /// - Parameter scaling: of static fields, then forcings; nil: static fields are z-scored over the grid, forcings taken as they are.
+  public init(_ dataset: FieldDataset, forcings: [Forcing], scaling: [AffineScaling]? = nil) throws {
+    precondition(scaling.map { $0.count == dataset.staticChannels.count + forcings.count } ?? true)
     grid = dataset.grid
     self.forcings = forcings
     staticCount = dataset.staticChannels.count
+    forcingScaling = scaling.map { Array($0[dataset.staticChannels.count...]) } ?? []
     var fields = try dataset.readStatics()
     for index in 0..<staticCount {
       let range = index * grid.count..<(index + 1) * grid.count
+      if let scaling = scaling?[index] {
+        for i in range { fields[i] = Float((Double(fields[i]) - scaling.offset) / scaling.scale) }
+        continue
+      }
       let moments = fields.withUnsafeBufferPointer { Moments(UnsafeBufferPointer(rebasing: $0[range])) }
       let factor = moments.deviation > 0 ? 1 / moments.deviation : 0
       for i in range { fields[i] = Float((Double(fields[i]) - moments.mean) * factor) }
@@ -152,7 +162,11 @@ public struct AuxiliaryFields: Sendable {
             plane.update(from: $0.baseAddress! + field * grid.count + rows.lowerBound * grid.columns, count: size)
           }
         } else {
-          forcings[field - staticCount].fill(plane, grid: grid, rows: rows, time: time)
+          let forcing = field - staticCount
+          forcings[forcing].fill(plane, grid: grid, rows: rows, time: time)
+          guard !forcingScaling.isEmpty, !forcingScaling[forcing].isIdentity else { continue }
+          let (offset, scale) = (Float(forcingScaling[forcing].offset), Float(forcingScaling[forcing].scale))
+          for i in 0..<size { plane[i] = (plane[i] - offset) / scale }
         }
       }
     }

@@ -1,7 +1,7 @@
 /// Named sets of points and the edges between them: the geometry of an encoder–processor–decoder model.
-public struct HeteroGraph: Sendable, Equatable {
+public struct HeteroGraph: Sendable, Hashable {
   /// One set of edges, in the order in which they were built.
-  public struct EdgeSet: Sendable, Equatable {
+  public struct EdgeSet: Sendable, Hashable {
     /// Names of point spaces.
     public let source, destination: String
     /// [edges] each.
@@ -22,7 +22,7 @@ public struct HeteroGraph: Sendable, Equatable {
   }
 
   /// Numbers of edges, such as `edge_length`.
-  public struct Attribute: Sendable, Equatable {
+  public struct Attribute: Sendable, Hashable {
     public let name: String
     public let columns: Int
     /// [edges, columns]

@@ -5,7 +5,7 @@ import Basics
 #endif
 
 /// The points that the rows of a field or of a layer belong to: any points of the globe in a fixed order.
-public struct PointSpace: Sendable, Equatable {
+public struct PointSpace: Sendable, Hashable {
   /// [points], radians.
   public let latitudes, longitudes: [Float]
   /// [points] each: numbers of the points by name, such as `area_weight`.
@@ -37,6 +37,18 @@ public struct PointSpace: Sendable, Equatable {
       for value in values { digest.add(value.bitPattern) }
     }
     return digest.text
+  }
+
+  /// Whether these are the same points in the same order, within what precision of coordinates may make of them: 10⁻⁵ rad
+  /// (64 m).
+  public func matches(_ other: PointSpace) -> Bool {
+    guard count == other.count else { return false }
+    func isNear(_ a: Float, _ b: Float) -> Bool { abs(a - b) < 1e-5 }
+    return (0..<count).allSatisfy { point in
+      guard isNear(latitudes[point], other.latitudes[point]) else { return false }
+      let turn = abs(longitudes[point] - other.longitudes[point])
+      return turn < 1e-5 || isNear(turn, 2 * .pi)
+    }
   }
 
   /// [points, 4]: sin φ, sin λ, cos φ, cos λ, which graph models read at every point.

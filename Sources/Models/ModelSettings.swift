@@ -24,8 +24,35 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// - Throws: when the settings don't fit the grid, naming some that do.
   func tiling(_ fields: ModelFields) throws -> Tiling
 
+  /// The graph that its model computes on, of data on the points of `fields`; nil: none. It goes with the model from there on:
+  /// `makeModel` gets it as `fields.graph`, and checkpoints keep it.
+  /// - Throws: when the settings contradict each other.
+  func graphSource(_ fields: ModelFields) throws -> GraphSource?
+
   /// - Throws: when the settings don't fit the fields.
   func makeModel(_ fields: ModelFields) throws -> any ForecastModel
+}
+
+/// Where the graph of a model comes from.
+public enum GraphSource: Sendable {
+  case recipe(GraphRecipe)
+  /// A file that holds it.
+  case file(String)
+}
+
+/// What a predicted field is called and how it is normalised: (value − offset)/scale.
+public struct FieldScaling: Sendable, Hashable {
+  public let name: String
+  public let offset, scale: Float
+
+  public init(name: String, offset: Float, scale: Float) {
+    self.name = name
+    self.offset = offset
+    self.scale = scale
+  }
+
+  /// A value in the field's own units in normalised ones.
+  public func normalised(_ value: Double) -> Float { Float((value - Double(offset)) / Double(scale)) }
 }
 
 /// The grid and the fields that a model is built for.
@@ -46,6 +73,10 @@ public struct ModelFields: Sendable {
   public var inputSteps = [0]
   /// Predicted fields that the model does not read.
   public var diagnostics: Set<Int> = []
+  /// The predicted fields, where they are known: [variables], else empty.
+  public var scaling: [FieldScaling] = []
+  /// The graph that `ModelSettings.graphSource` asked for.
+  public var graph: HeteroGraph?
 
   public init(
     gridRows: Int, gridColumns: Int, variables: Int, auxiliaries: Int, tendencyScale: [Float],
@@ -70,6 +101,8 @@ extension ModelFields: Hashable {
   public func hash(into hasher: inout Hasher) {
     for number in [gridRows, gridColumns, variables, auxiliaries] { hasher.combine(number) }
     hasher.combine(tendencyScale)
+    hasher.combine(inputSteps)
+    hasher.combine(diagnostics)
   }
 }
 
@@ -111,7 +144,8 @@ extension ModelFields {
 public enum ModelFamilies {
   /// The first one is what a configuration without `model.family` gets.
   public static let all: [any ModelSettings.Type] = [
-    WeatherMixerSettings.self, LinearRegressionSettings.self,
+    WeatherMixerSettings.self, LinearRegressionSettings.self, GraphTransformerSettings.self, GNNSettings.self,
+    TransformerSettings.self,
   ]
 
   public static var names: [String] { all.map { $0.family } }
@@ -124,6 +158,7 @@ extension ModelSettings {
 
   public static var needsRaster: Bool { false }
   public var outputForm: String { "" }
+  public func graphSource(_ fields: ModelFields) throws -> GraphSource? { nil }
   public var family: String { Self.family }
   public var title: String { Self.title }
 
@@ -135,7 +170,7 @@ extension ModelSettings {
 
   /// A setting whose value no configuration file could give it.
   public var impossibleKey: String? {
-    entries.first { (try? Self.init(parsing: ["\($0.key): \($0.value)"])) == nil }?.key
+    Self.fields.first { (try? Self.init(parsing: fieldLines($0, of: self, comments: false))) == nil }?.name
   }
 
   public func isEqual(to other: any ModelSettings) -> Bool { (other as? Self) == self }

@@ -173,22 +173,24 @@ public func readSection<S: Section>(_ section: inout S, _ node: Node, _ key: Str
 
 /// The settings of a section as YAML, a line each; with `comments` each explained.
 public func sectionLines<S: Section>(_ section: S, comments: Bool) -> [String] {
-  var lines: [String] = []
-  for field in S.fields {
-    if comments { lines += commentLines(field.help) }
-    switch field.kind {
-    case .section(let type):
-      lines.append("\(field.name):")
-      lines += type.lines(field.valueOf(section) as Any, comments: comments).map { "  \($0)" }
-    case .sections(let type):
-      let values = field.valueOf(section) as? [Any] ?? []
-      lines.append(values.isEmpty ? "\(field.name): []" : "\(field.name):")
-      for value in values {
-        let inner = type.lines(value, comments: false)
-        for (index, line) in inner.enumerated() { lines.append((index == 0 ? "  - " : "    ") + line) }
-      }
-    default: lines.append("\(field.name): \(field.text(section) ?? "null")")
+  S.fields.flatMap { fieldLines($0, of: section, comments: comments) }
+}
+
+/// One setting of a section as YAML.
+public func fieldLines<S: Section>(_ field: Field<S>, of section: S, comments: Bool) -> [String] {
+  var lines = comments ? commentLines(field.help) : []
+  switch field.kind {
+  case .section(let type):
+    lines.append("\(field.name):")
+    lines += type.lines(field.valueOf(section) as Any, comments: comments).map { "  \($0)" }
+  case .sections(let type):
+    let values = field.valueOf(section) as? [Any] ?? []
+    lines.append(values.isEmpty ? "\(field.name): []" : "\(field.name):")
+    for value in values {
+      let inner = type.lines(value, comments: false)
+      for (index, line) in inner.enumerated() { lines.append((index == 0 ? "  - " : "    ") + line) }
     }
+  default: lines.append("\(field.name): \(field.text(section) ?? "null")")
   }
   return lines
 }

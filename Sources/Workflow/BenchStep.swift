@@ -57,10 +57,11 @@ public struct BenchStep {
   public func run() throws -> BenchStepReport {
     let resources = try RankResources(world, threads: configuration.threads)
     let (grid, variables, statics) = try sizes(resources)
-    let description = try Ingredients.description(
-      configuration, grid: grid, variables: variables,
-      auxiliaries: statics + configuration.data.computedForcings.count,
-      tendencyScale: [Float](repeating: 0.1, count: variables))
+    let description = try Ingredients.withGraph(
+      Ingredients.description(
+        configuration, grid: grid, variables: variables,
+        auxiliaries: statics + configuration.data.computedForcings.count,
+        tendencyScale: [Float](repeating: 0.1, count: variables)), threads: resources.threads, console: console)
     let model = try description.makeModel()
     let batch = configuration.training.batchSize
     if !request.isForecast {

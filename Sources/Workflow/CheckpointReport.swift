@@ -52,7 +52,7 @@ public struct CheckpointReport: JSONReport {
       "  progress: update \(m.progress.update), \(m.progress.samples) samples (epoch "
         + "\(fixed(Double(m.progress.samples) / Double(m.progress.samplesPerEpoch), 2))), seed \(m.progress.seed)"
         + (m.progress.bestUpdate.map { ", best validation at \($0)" } ?? ""),
-      "  began with: \(m.initialWeights.map { "weights of \($0.summary)" } ?? "random numbers (seed \(m.progress.seed))")",
+      "  began with: \(m.imported ?? m.initialWeights.map { "weights of \($0.summary)" } ?? "random numbers (seed \(m.progress.seed))")",
       "  static fields: \(m.staticFields.isEmpty ? "none" : m.staticFields.joined(separator: ", "))",
       "  forcings: \(forcings.isEmpty ? "none" : forcings.joined(separator: ", "))",
       "  input times: \(m.model.fields.inputSteps.map { "\($0 * m.stepHours) h" }.joined(separator: ", "))",

@@ -97,8 +97,9 @@ public struct ForecastWorkflow {
     let forcings = try Ingredients.forcings(
       for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
     let normalization = try manifest.normalization
-    let model = try manifest.model.makeModel()
-    let tiling = try manifest.model.tiling()
+    let description = try checkpoint.description()
+    let model = try description.makeModel()
+    let tiling = try description.tiling()
     let products = try configuration.precision.products()
     if let warning = products.warning { console.say("warning: \(warning)") }
     let rank = try Ingredients.rank(
@@ -108,7 +109,8 @@ public struct ForecastWorkflow {
     let lowerBounds = lowerBounds(dataset.channels)
     let stepper = Stepper(
       model: model, fields: manifest.model.fields, rank: rank,
-      auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings), tiling: tiling,
+      auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings, scaling: manifest.auxiliaryScaling),
+      tiling: tiling,
       stepHours: manifest.stepHours,
       lowerBounds: lowerBounds.enumerated().map { channel, bound in
         bound.map { ($0 - normalization.mean[channel]) / normalization.deviation[channel] } ?? -.infinity

@@ -231,11 +231,13 @@ enum Ingredients {
         expected: "some of \(names.joined(separator: ", "))",
         remedy: nearest(to: other, among: names).map { "did you mean '\($0)'?" } ?? "name it in data.variables, too")
     }
-    return try description(
+    var description = try description(
       configuration, grid: dataset.grid, variables: dataset.channels.count,
       auxiliaries: dataset.staticChannels.count + data.computedForcings.count + (forcings?.channels.count ?? 0),
       tendencyScale: tendencyScale,
       diagnostics: dataset.channels.indices.filter { data.diagnostic.contains(dataset.channels[$0].variable) })
+    description.fields.scaling = scaling(dataset.channels)
+    return description
   }
 
   /// - Parameters:

@@ -96,7 +96,7 @@ extension InspectWorkflow {
   /// - Throws: when the mesh does not fit the model, or a part of the checkpoint is missing.
   public static func reshard(_ path: String, domain: Int, tensor: Int) throws -> String {
     let checkpoint = try Checkpoint(path)
-    let model = try checkpoint.manifest.model.makeModel()
+    let model = try checkpoint.description().makeModel()
     let mesh = try Mesh(
       ranks: domain * tensor, domain: domain, tensor: tensor, tokens: model.form.tokens, fields: model.form.variables)
     let plan = try ParallelPlan.make(mesh, model.parameters) { try model.dryStep($0, isTraining: true) }

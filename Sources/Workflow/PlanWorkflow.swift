@@ -123,12 +123,15 @@ public struct PlanWorkflow {
         auxiliaries: data.staticFields.count + data.forcings.count,
         tendencyScale: [Float](repeating: 1, count: variables))
       return Sizes(
-        description: description, samplesPerEpoch: request.samplesPerEpoch, states: request.samplesPerEpoch ?? 0)
+        description: try Ingredients.withGraph(description), samplesPerEpoch: request.samplesPerEpoch,
+        states: request.samplesPerEpoch ?? 0)
     }
     let dataset = try Ingredients.dataset(data, cacheBytes: 0)
     let forcings = try Ingredients.forcings(data, cacheBytes: 0, threads: 1)
-    let description = try Ingredients.description(
-      configuration, dataset, forcings: forcings, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
+    let description = try Ingredients.withGraph(
+      Ingredients.description(
+        configuration, dataset, forcings: forcings, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
+    )
     let (start, end) = try data.train.range("data.train")
     var states = dataset.indices(from: start, through: end).count
     if let start = data.validation.start, let end = data.validation.end {

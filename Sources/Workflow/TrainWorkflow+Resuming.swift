@@ -23,9 +23,6 @@ extension TrainWorkflow {
     try checkpoint.requireSame(
       "data.impute", list(lines(dataset.imputationSignatures)), list(lines(found.imputed)), article: "another")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
-    let (start, end) = try data.train.range("data.train")
-    try checkpoint.requireSame(
-      "training period", "\(start) to \(end)", "\(found.trainingStart) to \(found.trainingEnd)", article: "another")
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", CheckpointGrid(dataset.grid).summary, found.grid.summary, article: "another")
     }
@@ -38,9 +35,21 @@ extension TrainWorkflow {
     }
     try checkpoint.requireSame("diagnostic fields", diagnostics(model), diagnostics(found.model))
     try checkpoint.requireSame("model family", model.settings.family, found.model.settings.family, article: "another")
-    let different = zip(model.settings.entries, found.model.settings.entries).filter { $0 != $1 }
-    func words(_ entries: [(key: String, value: String)]) -> String { list(entries.map { "\($0.key) \($0.value)" }) }
-    try checkpoint.requireSame("model", words(different.map(\.0)), words(different.map(\.1)), article: "another")
+    let (own, kept) = (model.settings.entries, found.model.settings.entries)
+    func words(_ entries: [(key: String, value: String)], without others: [(key: String, value: String)]) -> String {
+      list(entries.filter { entry in !others.contains { $0 == entry } }.map { "\($0.key) \($0.value)" })
+    }
+    try checkpoint.requireSame("model", words(own, without: kept), words(kept, without: own), article: "another")
+    // An imported model has seen no samples here.
+    if found.progress.samples > 0 { try checkSamples(checkpoint, samples) }
+  }
+
+  /// Sample order follows from these.
+  private func checkSamples(_ checkpoint: Checkpoint, _ samples: Int) throws {
+    let found = checkpoint.manifest
+    let (start, end) = try configuration.data.train.range("data.train")
+    try checkpoint.requireSame(
+      "training period", "\(start) to \(end)", "\(found.trainingStart) to \(found.trainingEnd)", article: "another")
     try checkpoint.requireSame(
       "set of training samples", "\(samples) samples", "\(found.progress.samplesPerEpoch) samples", article: "another")
     try checkpoint.requireSame("seed", "\(configuration.seed)", "\(found.progress.seed)", article: "another")

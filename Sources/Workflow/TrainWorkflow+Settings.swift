@@ -4,6 +4,7 @@ import Configuration
 import Datasets
 import Distribution
 import Execution
+import Geometry
 import Models
 import Tensors
 import Training
@@ -17,6 +18,8 @@ extension TrainWorkflow {
     let rollout: RolloutPlan
     let schedule: LearningRateSchedule
     let optimizer: Optimizer.Options
+    /// That the model computes on, if it does on one.
+    let graph: HeteroGraph?
     /// Of the right sizes; what depends on statistics is left at 1.
     let model: any ForecastModel
   }
@@ -25,9 +28,10 @@ extension TrainWorkflow {
   ///   - replicas: model instances that share each update's samples.
   ///   - samplesPerUpdate: nil: as the configuration says.
   ///   - localRanks: ranks that share this machine's memory.
+  ///   - checkpoint: that the training goes on from.
   func plan(
     _ dataset: FieldDataset, forcings: FieldDataset?, replicas: Int = 1, localRanks: Int = 1,
-    samplesPerUpdate: Int? = nil
+    samplesPerUpdate: Int? = nil, checkpoint: Checkpoint? = nil
   ) throws -> Plan {
     let (start, end) = try configuration.data.train.range("data.train")
     let rollout = rolloutPlan()
@@ -44,9 +48,11 @@ extension TrainWorkflow {
     }
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
-    let model = try Ingredients.description(
-      configuration, dataset, forcings: forcings, tendencyScale: ones
-    ).makeModel()
+    let description = try Ingredients.withGraph(
+      Ingredients.description(configuration, dataset, forcings: forcings, tendencyScale: ones), from: checkpoint,
+      threads: max(1, (configuration.threads > 0 ? configuration.threads : ThreadTeam.availableCPUs) / localRanks),
+      console: console)
+    let model = try description.makeModel()
     if rollout.kind == .latent && !(model is any LatentModel) {
       throw JigsawError(
         "training.rollout.kind", "is latent, which a \(configuration.model.title) can't be trained with",
@@ -57,8 +63,7 @@ extension TrainWorkflow {
       sampler: sampler, validationSampler: try validationSampler(dataset, forcings), totalUpdates: totalUpdates,
       rollout: rollout,
       schedule: try schedule(samples: sampler.count, samplesPerUpdate: samplesPerUpdate),
-      optimizer: try optimizerOptions(),
-      model: model)
+      optimizer: try optimizerOptions(), graph: description.fields.graph, model: model)
   }
 
   func checkMesh(_ model: any ForecastModel) throws {

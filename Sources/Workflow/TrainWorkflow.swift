@@ -133,11 +133,14 @@ public struct TrainWorkflow {
     let batches = try batches(replicas: replicas, after: checkpoint, stored)
     let plan = try plan(
       dataset, forcings: forcings, replicas: replicas, localRanks: resources.localRanks,
-      samplesPerUpdate: batches.samplesPerUpdate)
+      samplesPerUpdate: batches.samplesPerUpdate,
+      checkpoint: checkpoint)
+    if let graph = plan.graph { try Agreement.check([("graph", graph.digest)], on: world) }
     try checkMesh(plan.model)
     let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
     let seed = UInt64(configuration.seed)
-    let auxiliary = try AuxiliaryFields(dataset, forcings: configuration.data.computedForcings)
+    let auxiliary = try AuxiliaryFields(
+      dataset, forcings: configuration.data.computedForcings, scaling: checkpoint?.manifest.auxiliaryScaling)
     let all = try Ingredients.withForcings(configuration.data, dataset, threads: resources.threads)
     let given = try Ingredients.givenStatistics(configuration.data, all)
     if let checkpoint {
@@ -160,8 +163,10 @@ public struct TrainWorkflow {
       try given ?? Ingredients.ownStatistics(configuration, all, data, on: world, checkpoint?.manifest, console)
     try Agreement.check(facts(statistics), on: world)
     let normalization = try Normalization(statistics, channels: dataset.channels, place: folder.statistics)
-    let description = try Ingredients.description(
+    var description = try Ingredients.description(
       configuration, dataset, forcings: forcings, tendencyScale: normalization.tendencyScale)
+    description.fields.graph = plan.graph
+    description.fields.scaling = Ingredients.scaling(dataset.channels, normalization)
     let tiling = try description.tiling()
     let model = try description.makeModel()
     let base = Machine.residentMemory
@@ -185,6 +190,8 @@ public struct TrainWorkflow {
     manifest.imputed = dataset.imputationSignatures
     manifest.readForcings = forcings.map { entries($0, statistics) }
     manifest.data = data
+    manifest.auxiliaryScaling = checkpoint?.manifest.auxiliaryScaling
+    manifest.imported = checkpoint?.manifest.imported
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)
     var initialWeights: InitialWeights?
@@ -215,7 +222,11 @@ public struct TrainWorkflow {
     }
     if let initialWeights { introduce(initialWeights, manifest) }
     if let checkpoint {
+      let fresh = manifest.progress
       manifest.progress = try progress(checkpoint.manifest.progress, stored)
+      if manifest.progress.samples == 0 {
+        (manifest.progress.samplesPerEpoch, manifest.progress.seed) = (fresh.samplesPerEpoch, fresh.seed)
+      }
       try sayChanges(since: stored, plan, batches, at: manifest.progress.update)
     }
 

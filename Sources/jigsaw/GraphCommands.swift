@@ -60,13 +60,16 @@ struct Import: ParsableCommand {
       abstract: "Take over an inference checkpoint of Anemoi.",
       discussion: """
         Reads weights, graph, variables, statistics and metadata from the file that anemoi-training wrote, without executing
-        anything of it, checks that they fit each other, and writes them as plain files (docs/anemoi.md).
+        anything of it, checks that they fit each other, and writes them as plain files and as a run, which forecast, evaluate,
+        report and resume take like one that was trained here (docs/graph-models.md).
         """)
 
     @Argument(help: "The checkpoint, for example inference-last.ckpt.") var checkpoint: String
     @Argument(help: "The folder to write, for example runs/aifs.") var output: String
+    @Option(help: "The data for its forecasts, for example aifs.zarr; default: what the checkpoint was trained on.")
+    var data: String?
     @Flag(help: "Replace the folder if it exists.") var overwrite = false
 
-    func run() throws { show(try AnemoiImport.run(checkpoint, to: output, overwrites: overwrite)) }
+    func run() throws { show(try AnemoiImport.run(checkpoint, to: output, data: data, overwrites: overwrite)) }
   }
 }

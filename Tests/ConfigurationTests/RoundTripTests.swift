@@ -41,6 +41,41 @@ import Yams
     "evaluation.spectra": "false", "evaluation.dampedPersistence": "true",
   ]
 
+  /// Likewise those that graph models alone have, with a family that has them.
+  static let graphSettings: [String: (family: String, value: String)] = {
+    var settings: [String: (family: String, value: String)] = [
+      "trainableData": ("gnn", "3"), "trainableHidden": ("transformer", "4"),
+      "decoderInputs": ("transformer", "[coordinates, forcings]"), "decoderStartsAtZero": ("gnn", "true"),
+      "latentSkip": ("gnn", "false"), "bounds": ("gnn", "[{kind: clamp, variables: [tp], least: -1, most: 2.5}]"),
+      "inputOrder": ("gnn", "[1, 0]"), "outputOrder": ("gnn", "[2, 0, 1]"), "graph.file": ("gnn", "graph.safetensors"),
+      "graph.nodes": ("transformer", "octahedral"), "graph.level": ("gnn", "3"), "graph.globalLevel": ("gnn", "2"),
+      "graph.octahedral": ("transformer", "32"), "graph.area": ("gnn", "[70, -20.5, 30, 40]"),
+      "graph.marginKm": ("gnn", "11.5"), "graph.encoderCutOff": ("gnn", "0.7"),
+      "graph.encoderNeighbours": ("gnn", "12"),
+      "graph.levels": ("gnn", "[2, 3]"), "graph.hops": ("gnn", "2"), "graph.processorNeighbours": ("gnn", "9"),
+      "graph.decoderNeighbours": ("gnn", "4"), "graph.lengthNorm": ("gnn", "unit-max"),
+      "processor.layers": ("transformer", "5"), "processor.window": ("transformer", "null"),
+    ]
+    for part in ["encoder", "processor", "decoder"] {
+      for (name, value) in [
+        ("heads", "4"), ("attentionChannels", "32"), ("qkNorm", "true"), ("edgePreMLP", "true"), ("mlpRatio", "2.5"),
+        ("mlp", "swiglu"), ("activation", "silu"), ("trainableEdges", "2"),
+      ] { settings["\(part).\(name)"] = ("graph-transformer", value) }
+      settings["\(part).extraLayers"] = ("gnn", "1")
+    }
+    return Dictionary(uniqueKeysWithValues: settings.map { ("model.\($0)", $1) })
+  }()
+
+  @Test(arguments: graphSettings.keys.sorted()) func settingsOfGraphModelsAreWrittenAndReadAgain(key: String) throws {
+    let (family, value) = try #require(Self.graphSettings[key])
+    let plain = try RunConfiguration.parse("model: {family: \(family)}", file: "test")
+    var set = plain
+    try set.apply("\(key)=\(value)")
+    let text = set.yaml(comments: false)
+    #expect(text != plain.yaml(comments: false), "the setting shows")
+    #expect(try RunConfiguration.parse(set.yaml(comments: true), file: "test").yaml(comments: false) == text)
+  }
+
   /// Dotted keys of all settings, by the schema.
   static func keys() throws -> Set<String> {
     func collect(_ schema: JSONValue, _ prefix: String) -> [String] {
@@ -52,7 +87,9 @@ import Yams
     return Set(collect(try JSONValue(parsing: Array(schema.utf8), place: "schema"), ""))
   }
 
-  @Test func everySettingIsTestedHere() throws { #expect(try Self.keys() == Set(Self.settings.keys)) }
+  @Test func everySettingIsTestedHere() throws {
+    #expect(try Self.keys() == Set(Self.settings.keys).union(Self.graphSettings.keys))
+  }
 
   @Test(arguments: settings.keys.sorted()) func whatIsSetIsWrittenAndReadAgain(key: String) throws {
     let value = try #require(Self.settings[key])
@@ -78,7 +115,7 @@ import Yams
     ("model: {family: linear-regression, blocks: 3}", "model.blocks: unknown setting; expected one of patch"),
     (
       "model: {family: weather-mixr}",
-      "linear-regression (did you mean 'weather-mixer'?)"
+      "transformer (did you mean 'weather-mixer'?)"
     ),
   ]) func modelsOfAnotherFamilyAreRefused(text: String, message: String) {
     #expect {
@@ -135,7 +172,7 @@ import Yams
     let again = try RunConfiguration.parse(text, file: "test")
     #expect(again.yaml(comments: true) == text)
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= 120 })
-    for key in try Self.keys() {
+    for key in Self.settings.keys {
       let name = String(key.split(separator: ".").last ?? "")
       #expect(text.contains("\(name):"), "\(key)")
     }

@@ -52,9 +52,13 @@ import Testing
   /// Both core operations count, and nothing is counted as a phase that the model doesn't name.
   @Test func itsPhasesAreThoseOfItsOperations() throws {
     for family in ModelFamilies.all {
-      let fields = ModelFields(
-        gridRows: 8, gridColumns: 16, variables: 3, auxiliaries: 2, tendencyScale: [1, 1, 1])
-      let model = try family.init().makeModel(fields)
+      let isGraph = ["graph-transformer", "gnn", "transformer"].contains(family.family)
+      let settings = try isGraph ? GraphSettingsTests.settings(family.family) : family.init()
+      let fields =
+        try isGraph
+        ? GraphSettingsTests.fields(settings)
+        : ModelFields(gridRows: 8, gridColumns: 16, variables: 3, auxiliaries: 2, tendencyScale: [1, 1, 1])
+      let model = try settings.makeModel(fields)
       let counting = CountingOperations(model.parameters)
       try model.dryStep(counting)
       #expect(Set(counting.forward.keys) == Set(model.phases), "\(family.family)")

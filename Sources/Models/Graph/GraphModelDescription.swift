@@ -72,7 +72,7 @@ public struct GraphModelDescription: Sendable, Hashable, Codable {
   }
 
   /// What the decoder sees of the data nodes.
-  public enum TargetFeature: String, Sendable, Hashable, Codable {
+  public enum TargetFeature: String, Sendable, Hashable, Codable, CaseIterable {
     /// The encoder's input; of an edge network, its source nodes after the encoder.
     case encodedData = "encoded_data"
     case coordinates, forcings, prognostics

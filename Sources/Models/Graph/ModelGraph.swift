@@ -1,3 +1,5 @@
+import Basics
+import Geometry
 import Tensors
 
 #if canImport(Glibc)
@@ -17,6 +19,13 @@ public struct ModelGraph: Sendable {
       self.lists = lists
       self.attributeCount = attributeCount
       self.attributes = Tensor(attributes, shape: [lists.count, attributeCount])
+    }
+
+    public init(_ graph: Graph) {
+      self.init(
+        EdgeLists(
+          destinationStarts: graph.destinationStarts, sources: graph.sources, sourceCount: graph.sourceCount),
+        attributes: graph.attributes, attributeCount: graph.attributeCount)
     }
   }
 
@@ -46,6 +55,33 @@ public struct ModelGraph: Sendable {
     precondition(hiddenToData.lists.sourceCount == hidden && hiddenToData.lists.destinationCount == data)
     precondition(
       hiddenToHidden.map { $0.lists.sourceCount == hidden && $0.lists.destinationCount == hidden } ?? true)
+  }
+
+  /// The nodes `data` and `hidden` of a graph, and the edges between them.
+  /// - Throws: when some are missing.
+  public init(_ graph: HeteroGraph) throws {
+    let (d, h) = (GraphSection.dataNodes, GraphSection.hiddenNodes)
+    guard let data = graph.spaces[d], let hidden = graph.spaces[h], let inwards = graph.graph(from: d, to: h),
+      let outwards = graph.graph(from: h, to: d)
+    else {
+      throw JigsawError(
+        "model.graph", "is not a graph of these models", expected: "nodes '\(d)' and '\(h)' with edges both ways",
+        found: (graph.spaces.keys.sorted() + graph.edges.map(\.name)).joined(separator: ", "))
+    }
+    func coordinates(_ space: PointSpace) -> [Float] { zip(space.latitudes, space.longitudes).flatMap { [$0, $1] } }
+    self.init(
+      dataCoordinates: coordinates(data), hiddenCoordinates: coordinates(hidden), dataToHidden: Edges(inwards),
+      hiddenToHidden: graph.graph(from: h, to: h).map(Edges.init), hiddenToData: Edges(outwards))
+  }
+
+  /// The same for data on these points, in this order.
+  /// - Throws: when the graph was made for others.
+  public init(_ graph: HeteroGraph, points: PointSpace) throws {
+    try self.init(graph)
+    guard let data = graph.spaces[GraphSection.dataNodes], !data.matches(points) else { return }
+    throw JigsawError(
+      "model.graph", "is of other points than the data", expected: "\(points.count) points (\(points.fingerprint))",
+      found: "\(data.count) points (\(data.fingerprint))", remedy: "build it for these data, in their order of points")
   }
 
   private static func features(_ coordinates: [Float]) -> Tensor {

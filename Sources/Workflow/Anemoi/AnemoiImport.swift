@@ -3,7 +3,8 @@ import Datasets
 import Geometry
 import Stores
 
-/// `jigsaw import anemoi`: an inference checkpoint as a folder of plain files.
+/// `jigsaw import anemoi`: an inference checkpoint as a folder of plain files, and as a run (`AnemoiRun`) with
+/// `config.yaml`, `statistics.json` and `checkpoints`, where its model can be one.
 ///
 /// * `model.json`: what the model reads and predicts, and where it comes from.
 /// * `weights.safetensors`: the state dict by its original names.
@@ -14,7 +15,9 @@ public enum AnemoiImport {
   public static let format = "jigsaw-imported-model"
 
   /// Says what was written.
-  public static func run(_ path: String, to output: String, overwrites: Bool) throws -> String {
+  ///
+  /// - Parameter data: a store with the model's variables, for the run's configuration; nil: the one that the checkpoint names.
+  public static func run(_ path: String, to output: String, data: String? = nil, overwrites: Bool) throws -> String {
     if Files.exists(output) && !overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or name another output")
     }
@@ -23,14 +26,25 @@ public enum AnemoiImport {
     let checkpoint = try AnemoiCheckpoint(path)
     try Temporary.removeAbandoned(of: output)
     let folder = Temporary.name(for: output)
+    let (run, obstacle) = try Self.run(of: checkpoint, output: output, data: data)
     do {
       try write(checkpoint, to: folder)
+      try run?.write(to: folder)
       try Files.replace(output, by: folder)
     } catch {
       try? Files.remove(folder)
       throw error
     }
-    return summary(checkpoint) + "\nwrote \(output)"
+    return summary(checkpoint) + (obstacle.map { "\nno run: \($0)" } ?? "") + "\nwrote \(output)"
+  }
+
+  /// The run, or why there can't be one.
+  private static func run(
+    of checkpoint: AnemoiCheckpoint, output: String, data: String?
+  ) throws -> (AnemoiRun?, JigsawError?) {
+    do { return (try AnemoiRun(checkpoint, output: output, data: data), nil) } catch let error as JigsawError {
+      return (nil, error)
+    }
   }
 
   private static func write(_ checkpoint: AnemoiCheckpoint, to folder: String) throws {

@@ -1,0 +1,18 @@
+/// How a field is normalised: (value − offset)/scale.
+public struct AffineScaling: Sendable, Equatable, Codable {
+  public let offset, scale: Double
+
+  public init(offset: Double, scale: Double) {
+    self.offset = offset
+    self.scale = scale
+  }
+
+  /// Of a variable that is normalised as value·factor + addend in stored units, in ours.
+  public init(factor: Double, addend: Double, _ conversion: UnitConversion) {
+    self.init(
+      offset: -addend / factor * conversion.factor + conversion.offset, scale: conversion.factor / factor)
+  }
+
+  public var isUsable: Bool { offset.isFinite && scale.isFinite && scale != 0 }
+  public var isIdentity: Bool { offset == 0 && scale == 1 }
+}

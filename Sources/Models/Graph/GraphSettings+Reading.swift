@@ -1,0 +1,113 @@
+import Basics
+import Tensors
+
+/// What a model made elsewhere has of its own beside its layers.
+public struct ImportedOrders: Sendable {
+  /// By column of a state's inputs: its number among the predicted fields that are read, static fields and forcings.
+  public var inputs: [Int]
+  /// By column of the prediction: its predicted field.
+  public var outputs: [Int]
+  /// The file that holds its graph.
+  public var graphFile: String
+
+  public init(inputs: [Int], outputs: [Int], graphFile: String) {
+    self.inputs = inputs
+    self.outputs = outputs
+    self.graphFile = graphFile
+  }
+}
+
+extension GraphModelDescription {
+  /// The settings of a family that stand for this computation.
+  ///
+  /// - Parameters:
+  ///   - fields: the forecast's, with their scaling.
+  ///   - orders: of the model's columns.
+  /// - Throws: naming what no family of runs has.
+  public func settings(
+    _ fields: ModelFields, _ orders: ImportedOrders, place: String
+  ) throws -> any ModelSettings {
+    switch processor.kind {
+    case .graphTransformer: try GraphTransformerSettings(self, fields, orders, place: place)
+    case .edgeNetwork: try GNNSettings(self, fields, orders, place: place)
+    case .transformer: try TransformerSettings(self, fields, orders, place: place)
+    }
+  }
+}
+
+extension GraphSettings {
+  init(
+    _ d: GraphModelDescription, _ fields: ModelFields, _ orders: ImportedOrders, place: String
+  ) throws {
+    self.init()
+    channels = d.channels
+    trainableData = d.trainableData
+    trainableHidden = d.trainableHidden
+    encoder.take(d.encoder.layer, channels: channels)
+    encoder.trainableEdges = d.encoder.trainableEdges
+    processor.take(d.processor.layer, channels: channels)
+    processor.layers = d.processor.layers
+    processor.trainableEdges = d.processor.trainableEdges
+    processor.window = d.processor.reach
+    decoder.take(d.decoder.layer, channels: channels)
+    decoder.trainableEdges = d.decoder.trainableEdges
+    decoderInputs = d.targetFeatures
+    decoderStartsAtZero = d.decoder.startsAtZero
+    latentSkip = d.skipsLatent
+    inputOrder = orders.inputs
+    outputOrder = orders.outputs
+    bounds = d.boundings.flatMap { $0.settings(fields, orders.outputs) }
+    graph.file = orders.graphFile
+    // Whatever these settings can't say has stayed behind.
+    var (own, wanted) = (try description(fields), d)
+    own.boundings = []
+    wanted.boundings = []
+    guard own == wanted else {
+      throw JigsawError(
+        place, "is of a model that is computed here but can't be a run",
+        expected: "a \(Self.title) with one predicted state, "
+          + "without noise, with encoder and decoder of \(channels) channels", found: d.difference(from: own),
+        remedy: "see docs/graph-models.md")
+    }
+  }
+}
+
+extension GraphModelDescription {
+  /// What is different, in words.
+  fileprivate func difference(from other: GraphModelDescription) -> String {
+    var words: [String] = []
+    if outputSteps != other.outputSteps { words.append("\(outputSteps) predicted states") }
+    if residualStep != other.residualStep { words.append("changes to state \(residualStep) of \(inputSteps)") }
+    if noise != nil { words.append("noise") }
+    if encoder != other.encoder { words.append("another encoder") }
+    if processor != other.processor { words.append("another processor") }
+    if decoder != other.decoder { words.append("another decoder") }
+    if variables != other.variables || inputSteps != other.inputSteps { words.append("other variables") }
+    return words.isEmpty ? "other settings" : words.joined(separator: ", ")
+  }
+}
+
+extension GraphModelDescription.Bounding {
+  /// The same in the variables' units.
+  fileprivate func settings(_ fields: ModelFields, _ order: [Int]) -> [BoundSettings] {
+    variables.enumerated().map { index, column in
+      let scaling = fields.scaling[order[column]]
+      func physical(_ value: Float) -> Double { Double(value) * Double(scaling.scale) + Double(scaling.offset) }
+      var settings = BoundSettings()
+      settings.variables = [scaling.name]
+      switch kind {
+      case .floor(let least, let slope):
+        settings.least = physical(least[index])
+        settings.slope = Double(slope)
+      case .clamp(let least, let most, let slope):
+        settings.kind = .clamp
+        (settings.least, settings.most, settings.slope) = (physical(least), physical(most), Double(slope))
+      case .fraction(let least, let most, let slope, let total):
+        settings.kind = .fraction
+        (settings.least, settings.most, settings.slope) = (Double(least), Double(most), Double(slope))
+        settings.of = fields.scaling[order[total]].name
+      }
+      return settings
+    }
+  }
+}

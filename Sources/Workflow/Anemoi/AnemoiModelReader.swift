@@ -1,0 +1,105 @@
+import Basics
+import Execution
+import Geometry
+import Models
+import Stores
+import Tensors
+
+/// Finds the parts of a model in a checkpoint.
+struct AnemoiModelReader {
+  let checkpoint: AnemoiCheckpoint
+
+  init(_ checkpoint: AnemoiCheckpoint) { self.checkpoint = checkpoint }
+
+  func columns(_ space: String, _ side: String, _ kind: String) throws -> [Int] {
+    let path = "data_indices.\(checkpoint.dataset).\(space).\(side).\(kind)"
+    guard
+      let list = checkpoint.metadata["data_indices"]?[checkpoint.dataset]?[space]?[side]?[kind]?.integers,
+      list.allSatisfy({ $0 >= 0 && $0 < checkpoint.variables.count })
+    else { throw JigsawError("\(checkpoint.path): \(path)", "is not a list of columns") }
+    return list
+  }
+
+  func normalizer(_ side: String, _ part: String) throws -> [Float] {
+    try floats(
+      "\(side)_processors.\(checkpoint.dataset).processors.normalizer._norm_\(part)", [checkpoint.variables.count])
+  }
+
+  private func floats(_ name: String, _ shape: [Int]) throws -> [Float] {
+    let tensor = try checkpoint.tensor(name)
+    guard tensor.type == "F32", tensor.shape == shape else {
+      throw JigsawError(
+        "\(checkpoint.path): \(name)", "doesn't fit its model", expected: "F32 \(shape)",
+        found: "\(tensor.type) \(tensor.shape)")
+    }
+    return tensor.bytes.withUnsafeBytes { bytes in
+      (0..<bytes.count / 4).map { Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)) }
+    }
+  }
+
+  func description() throws -> GraphModelDescription {
+    guard let configuration = checkpoint.metadata["config"]?["model"] else {
+      throw JigsawError(checkpoint.path, "has no configuration of its model")
+    }
+    guard checkpoint.dataset == "data" else {
+      throw JigsawError(
+        checkpoint.path, "has a model of differently named data", expected: "data", found: checkpoint.dataset)
+    }
+    let variables = GraphModelDescription.Variables(
+      inputs: try columns("model", "input", "full").count, outputs: try columns("model", "output", "full").count,
+      prognosticInputs: try columns("model", "input", "prognostic"),
+      prognosticOutputs: try columns("model", "output", "prognostic"),
+      forcingInputs: try columns("model", "input", "forcing"))
+    guard variables.prognosticInputs.count == variables.prognosticOutputs.count else {
+      throw JigsawError(checkpoint.path, "has other prognostic variables in its input than in its output")
+    }
+    let boundings = try GraphModelDescription.Bounding.list(
+      anemoi: configuration["bounding"]?["datasets"]?[checkpoint.dataset] ?? configuration["bounding"] ?? .array([]),
+      outputs: checkpoint.metadata["data_indices"]?[checkpoint.dataset]?["model"]?["output"]?["name_to_index"] ?? .null,
+      variables: checkpoint.variables, statistics: .null, place: checkpoint.path
+    ) { index, count in
+      try floats("model.boundings.\(checkpoint.dataset).\(index).norm_min_val", [count])
+    }
+    return try GraphModelDescription(
+      anemoi: configuration, variables, inputSteps: checkpoint.inputSteps, outputSteps: checkpoint.outputSteps,
+      boundings: boundings, place: checkpoint.path)
+  }
+
+  private func edges(_ source: String, _ destination: String) -> Graph? {
+    checkpoint.graph.graph(from: source, to: destination)
+  }
+
+  /// Every parameter of the model; the checkpoint must hold no others.
+  func load(_ parameters: ParameterStore) throws {
+    var known = Set<String>()
+    for (spec, tensor) in parameters.named(in: parameters.values) {
+      known.insert(spec.name)
+      let values = try inLayout(try floats(spec.name, spec.shape), spec)
+      for (index, value) in values.enumerated() { tensor.floats[index] = value }
+    }
+    let buffers = [".latlons_", ".layer_norm_attention_dest.", ".trainable_layout_version", ".norm_min_val"]
+    let others = checkpoint.state.keys.filter { name in
+      name.hasPrefix("model.") && !known.contains(name) && !buffers.contains { name.contains($0) }
+    }
+    guard others.isEmpty else {
+      throw JigsawError(
+        checkpoint.path, "has parameters that its model does not have",
+        found: others.sorted().prefix(3).joined(separator: ", "))
+    }
+  }
+
+  /// Trainable numbers of edges follow the order of destinations; releases before 0.16 stored them in the order of the graph.
+  private func inLayout(_ values: [Float], _ spec: ParameterSpec) throws -> [Float] {
+    let suffix = ".trainable.trainable"
+    guard spec.name.hasSuffix(suffix),
+      checkpoint.state["\(spec.name.dropLast(suffix.count)).trainable_layout_version"] == nil
+    else { return values }
+    let ends =
+      spec.name.contains("encoder_")
+      ? ("data", "hidden")
+      : spec.name.contains("decoder_") ? ("hidden", "data") : ("hidden", "hidden")
+    guard let graph = edges(ends.0, ends.1) else { throw JigsawError(checkpoint.path, "has no edges of \(spec.name)") }
+    let columns = spec.columns
+    return graph.perm.flatMap { values[Int($0) * columns..<(Int($0) + 1) * columns] }
+  }
+}

@@ -1,0 +1,188 @@
+import Basics
+import Communication
+import Configuration
+import Datasets
+import Distribution
+import Execution
+import Geometry
+import Models
+import Stores
+import Tensors
+import Training
+
+/// A checkpoint of Anemoi as a run: what `forecast`, `evaluate`, `report` and `resume` take as their own.
+struct AnemoiRun {
+  private let checkpoint: AnemoiCheckpoint
+  private let reader: AnemoiModelReader
+  private let variables: AnemoiVariables
+  private let description: ModelDescription
+  private let grid: FieldGrid
+  private let stepHours: Int
+  private let folder: RunFolder
+  /// Where its data are.
+  private let data: String
+
+  /// - Parameters:
+  ///   - output: the run folder.
+  ///   - data: a store with its variables; nil: as the checkpoint tells.
+  /// - Throws: naming what of the model no run can have.
+  init(_ checkpoint: AnemoiCheckpoint, output: String, data: String?) throws {
+    self.checkpoint = checkpoint
+    folder = RunFolder(output)
+    reader = AnemoiModelReader(checkpoint)
+    variables = try AnemoiVariables(checkpoint, reader)
+    stepHours = try AnemoiRun.stepHours(checkpoint)
+    grid = try AnemoiRun.grid(checkpoint)
+    self.data =
+      data ?? checkpoint.metadata["dataset"]?[checkpoint.dataset]?["arguments"]?["args"]?.array?.first?["dataset"]?
+      .string
+      ?? "dataset.zarr"
+    let (v, predicted) = (variables, variables.predicted)
+    var fields = ModelFields(
+      gridRows: grid.rows, gridColumns: grid.columns, variables: predicted.count,
+      auxiliaries: v.statics.count + v.computed.count + v.read.count,
+      tendencyScale: [Float](repeating: 1, count: predicted.count), points: grid.places)
+    fields.inputSteps = Array(1 - checkpoint.inputSteps...0)
+    fields.diagnostics = Set(v.diagnostics)
+    fields.scaling = predicted.map {
+      FieldScaling(name: $0.channel.name, offset: Float($0.scaling.offset), scale: Float($0.scaling.scale))
+    }
+    fields.graph = checkpoint.graph
+    let settings = try reader.description().settings(
+      fields,
+      ImportedOrders(inputs: v.inputOrder, outputs: v.outputOrder, graphFile: "\(folder.path)/graph.safetensors"),
+      place: checkpoint.path)
+    description = ModelDescription(settings, fields)
+  }
+
+  /// Writes the run into a folder that is to get the name of `output` later.
+  func write(to temporary: String) throws {
+    let folder = RunFolder(temporary)
+    let model = try description.makeModel()
+    let rank = try Ingredients.rank(
+      ParallelSection(), model, batch: 1, SingleRank(), RankResources(SingleRank(), threads: 0),
+      products: Precision.fp32.products().backend, trains: true)
+    try reader.load(rank.parameters)
+    let optimizer = Optimizer(rank.parameters, rank.compute, Optimizer.Options())
+    let path = "\(folder.checkpoints().path)/\(CheckpointFolder.name(update: 0))"
+    try Files.createDirectory(folder.checkpoints().path)
+    try Checkpoint.write(manifest(model), rank, optimizer: optimizer, to: path)
+    try Ingredients.save(statistics, to: folder.statistics)
+    try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
+  }
+
+  // MARK: What is known of it
+
+  private func entries(_ variables: [AnemoiVariables.Variable]) -> [CheckpointManifest.ChannelEntry] {
+    variables.map {
+      CheckpointManifest.ChannelEntry(
+        channel: $0.channel, units: $0.units, statistics: AnemoiRun.statistics($0.scaling))
+    }
+  }
+
+  /// Its file tells neither extremes nor changes: changes are taken to be as large as the field's unit.
+  private static func statistics(_ scaling: AffineScaling) -> ChannelStatistics {
+    ChannelStatistics(
+      mean: scaling.offset, deviation: scaling.scale, minimum: scaling.offset, maximum: scaling.offset,
+      tendencyMean: 0, tendencyDeviation: scaling.scale)
+  }
+
+  private var statistics: DatasetStatistics {
+    DatasetStatistics(
+      start: period.start.description, end: period.end.description, stepHours: stepHours, timeCount: 0,
+      channels: Dictionary(
+        entries(variables.predicted + variables.read).map { ($0.channel.name, $0.statistics) }
+      ) { first, _ in first })
+  }
+
+  private var period: (start: Timestamp, end: Timestamp) {
+    let dataset = checkpoint.metadata["dataset"]?[checkpoint.dataset]
+    func time(_ key: String) -> Timestamp? { dataset?[key]?.string.flatMap { Timestamp($0) } }
+    let start = time("start_date") ?? Timestamp(seconds: 0)
+    return (start, time("end_date") ?? start)
+  }
+
+  private func manifest(_ model: any ForecastModel) -> CheckpointManifest {
+    var manifest = CheckpointManifest(
+      version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: grid,
+      stepHours: stepHours, channels: entries(variables.predicted),
+      staticFields: variables.statics.map(\.channel.name), forcings: variables.computed.map(\.forcing),
+      trainingStart: period.start.description, trainingEnd: period.end.description, optimizer: Optimizer.Options(),
+      progress: CheckpointManifest.Progress(update: 0, samples: 0, samplesPerEpoch: 0, seed: 0))
+    let run = checkpoint.metadata["run_id"]?.string ?? checkpoint.metadata["uuid"]?.string
+    manifest.imported =
+      "\(checkpoint.path.split(separator: "/").last ?? "a checkpoint") of anemoi-training\(run.map { ", run \($0)" } ?? "")"
+    manifest.auxiliaryScaling = (variables.statics + variables.computed.map(\.variable)).map(\.scaling)
+    manifest.readForcings = variables.read.isEmpty ? nil : entries(variables.read)
+    return manifest
+  }
+
+  private var configuration: RunConfiguration {
+    var configuration = RunConfiguration()
+    configuration.run = folder.path
+    configuration.model = description.settings
+    func names(_ variables: [AnemoiVariables.Variable]) -> [String] {
+      variables.reduce(into: []) { if !$0.contains($1.channel.variable) { $0.append($1.channel.variable) } }
+    }
+    var source = SourceSection()
+    source.path = data
+    configuration.data.sources = [source]
+    configuration.data.variables = names(variables.predicted)
+    configuration.data.levels = variables.levels
+    configuration.data.diagnostic = names(variables.diagnostics.map { variables.predicted[$0] })
+    configuration.data.staticFields = variables.statics.map(\.channel.name)
+    configuration.data.forcings = variables.computed.map(\.forcing.rawValue) + names(variables.read)
+    configuration.data.stepHours = stepHours
+    configuration.data.inputSteps = description.fields.inputSteps.map { $0 * stepHours }
+    configuration.data.train.start = period.start
+    configuration.data.train.end = period.end
+    configuration.data.statistics = folder.statistics
+    // For those who go on training it: a thousandth of the original's, at a small rate.
+    configuration.training.updates = 1_000
+    configuration.training.batchSize = 1
+    configuration.training.learningRate = 1e-5
+    configuration.training.finalLearningRate = 1e-7
+    return configuration
+  }
+
+  /// Hours of `6h`, `1D`; input states must lie one step apart.
+  private static func stepHours(_ checkpoint: AnemoiCheckpoint) throws -> Int {
+    let text = checkpoint.timestep ?? ""
+    let units = ["h": 1, "H": 1, "d": 24, "D": 24]
+    guard let unit = text.last.flatMap({ units[String($0)] }), let count = Int(text.dropLast()),
+      (1...8_760).contains(count)
+    else {
+      throw JigsawError(checkpoint.path, "has a time step that no run has", expected: "whole hours", found: text)
+    }
+    let times = checkpoint.metadata["metadata_inference"]?[checkpoint.dataset]?["timesteps"]?[
+      "input_relative_date_indices"]?
+      .integers
+    if let times, times != Array(0..<checkpoint.inputSteps) {
+      throw JigsawError(
+        checkpoint.path, "reads states that don't lie one step apart", expected: "\(Array(0..<checkpoint.inputSteps))",
+        found: "\(times)")
+    }
+    return count * unit
+  }
+
+  /// A raster where the points are one, as data on them have it; its points must be in the order of rows.
+  private static func grid(_ checkpoint: AnemoiCheckpoint) throws -> FieldGrid {
+    let arrays = try checkpoint.supportingArrays()
+    func degrees(_ name: String) throws -> [Double] {
+      guard let tensor = arrays[name], ["F32", "F64"].contains(tensor.type) else {
+        throw JigsawError(checkpoint.path, "lacks the coordinates of its data", expected: name)
+      }
+      return tensor.bytes.withUnsafeBytes { bytes in
+        tensor.type == "F32"
+          ? (0..<bytes.count / 4).map { Double(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)) }
+          : (0..<bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) }
+      }
+    }
+    let (latitudes, longitudes) = (try degrees("latitudes"), try degrees("longitudes"))
+    guard latitudes.count == longitudes.count else {
+      throw JigsawError(checkpoint.path, "has more latitudes than longitudes, or fewer")
+    }
+    let points = PointGrid(latitudes: latitudes, longitudes: longitudes)
+    return points.regular().map { .raster($0.grid) } ?? .points(points)
+  }
+}

@@ -1,0 +1,116 @@
+import Basics
+import Configuration
+import Datasets
+import Models
+import Stores
+import TestSupport
+import Testing
+import Training
+import Verification
+
+@testable import Workflow
+
+/// A checkpoint of Anemoi as a run: its forecast is the one that anemoi-inference made (Tests/Goldens/anemoi).
+@Suite struct AnemoiRunTests {
+  private static let start = Timestamp(year: 2020, month: 1, day: 14)
+  private static let surface = ["t2m": 0, "msl": 7]
+  private static let upper = ["t": [12, 13, 14], "u": [15, 16, 17], "z": [18, 19, 20]]
+  private static let statics = ["lsm": 6, "zs": 21]
+  private static let levels = [1_000.0, 500, 850]
+
+  /// The two states from which the recorded forecast starts; diagnostic variables are 0.
+  private static func writeData(_ path: String, input: [Float]) throws {
+    func value(_ time: Int, _ point: Int, _ variable: Int) -> Float { input[(time * 684 + point) * 22 + variable] }
+    let units = ["t2m": "K", "msl": "Pa", "t": "K", "u": "m s-1", "z": "m2 s-2", "lsm": "1", "zs": "m2 s-2"]
+    func array(_ name: String, _ dimensions: [String], _ unit: String) -> ArrayDefinition {
+      ArrayDefinition(
+        name: name, type: name.count > 5 ? .float64 : .float32, dimensions: dimensions,
+        attributes: ["units": .text(unit)])
+    }
+    let plane = ["latitude", "longitude"]
+    let own =
+      (surface.keys + ["u10", "v10"]).map { array($0, ["time"] + plane, units[$0] ?? "m s-1") }
+      + upper.keys.map { array($0, ["time", "level"] + plane, units[$0] ?? "1") }
+      + statics.keys.map { array($0, plane, units[$0] ?? "1") }
+    let axes = [
+      ArrayDefinition(
+        name: "time", type: .float64, dimensions: ["time"], attributes: ["units": .text("hours since 2020-01-14")]),
+      ArrayDefinition(
+        name: "level", type: .float64, dimensions: ["level"],
+        attributes: ["units": .text("hPa"), "standard_name": .text("air_pressure")]),
+      array("latitude", ["latitude"], "degrees_north"), array("longitude", ["longitude"], "degrees_east"),
+    ]
+    let writer = try createStore(
+      path,
+      StoreDefinition(
+        dimensions: [
+          .init(name: "time", size: 2), .init(name: "level", size: 3), .init(name: "latitude", size: 19),
+          .init(name: "longitude", size: 36),
+        ], arrays: axes + own, attributes: ["Conventions": .text("CF-1.8")]))
+    try writer.write("time", [-6, 0])
+    try writer.write("level", levels)
+    try writer.write("latitude", (0..<19).map { 90 - 10 * Double($0) })
+    try writer.write("longitude", (0..<36).map { 10 * Double($0) })
+    func write(_ name: String, _ box: [Range<Int>], _ values: [Float]) throws {
+      try values.withUnsafeBufferPointer { try writer.write(name, box + [0..<19, 0..<36], $0) }
+    }
+    for (name, variable) in surface {
+      try write(name, [0..<2], (0..<2).flatMap { time in (0..<684).map { value(time, $0, variable) } })
+    }
+    for name in ["u10", "v10"] { try write(name, [0..<2], [Float](repeating: 0, count: 1_368)) }
+    for (name, variables) in upper {
+      try write(
+        name, [0..<2, 0..<3],
+        (0..<2).flatMap { time in variables.flatMap { variable in (0..<684).map { value(time, $0, variable) } } })
+    }
+    for (name, variable) in statics { try write(name, [], (0..<684).map { value(1, $0, variable) }) }
+    try writer.finish()
+  }
+
+  private static func imported(_ folder: String) throws -> RunConfiguration {
+    let recorded = try Safetensors.File("\(AnemoiCheckpointTests.folder)/forecast.safetensors")
+    try writeData("\(folder)/data.nc", input: recorded.floats("input_0"))
+    _ = try AnemoiImport.run(
+      AnemoiCheckpointTests.path, to: "\(folder)/run", data: "\(folder)/data.nc", overwrites: false)
+    return try RunConfiguration.load("\(folder)/run/config.yaml", settings: ["threads=1"])
+  }
+
+  @Test func itsForecastIsTheRecordedOne() throws {
+    let folder = try TemporaryFolder()
+    let configuration = try Self.imported(folder.path)
+    var request = ForecastWorkflow.Request()
+    (request.from, request.leadHours) = (Self.start, 18)
+    let forecast = try ForecastReader(
+      ForecastWorkflow(configuration, checkpoint: .automatic, console: .silent).run(request))
+    let recorded = try Safetensors.File("\(AnemoiCheckpointTests.folder)/forecast.safetensors")
+    let names =
+      ["u10", "v10", "t2m", "msl"]
+      + ["t", "u", "z"].flatMap { name in ["1000", "500", "850"].map { "\(name)_\($0)" } }
+    for step in 0..<3 {
+      let values = try recorded.floats("output_\(step)")
+      for (column, name) in names.enumerated() {
+        let channel = try #require(forecast.channels.first { $0.name == name })
+        let own = try forecast.read(channel, initial: 0, lead: step)
+        let theirs = (0..<684).map { values[13 * $0 + column] }
+        func norm(_ values: [Float]) -> Double { values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot() }
+        let error = norm(zip(own, theirs).map { $0 - $1 }) / norm(theirs)
+        #expect(error < 1e-5, "\(name) at \(6 * (step + 1)) h")
+      }
+    }
+  }
+
+  @Test func trainingGoesOnFromIt() throws {
+    let folder = try TemporaryFolder()
+    let configuration = try Self.imported(folder.path)
+    let checkpoint = try Checkpoint("\(folder.path)/run/checkpoints/update-0000000")
+    #expect(checkpoint.manifest.imported?.contains("inference-tiny.ckpt") == true)
+    #expect(checkpoint.manifest.model.fields.diagnostics == [0, 1])
+    #expect(checkpoint.manifest.staticFields == ["lsm", "zs"] && checkpoint.manifest.forcings.count == 9)
+    #expect(try checkpoint.problems().isEmpty)
+    // Two states are no sample of two inputs and a target; so much is read before that is said.
+    let error = #expect(throws: JigsawError.self) {
+      try TrainWorkflow(configuration, stopAfter: 1, console: .silent).resume()
+    }
+    #expect(error?.description.contains("data.train") == true)
+  }
+}

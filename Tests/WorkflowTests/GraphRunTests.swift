@@ -1,0 +1,124 @@
+import Basics
+import Configuration
+import TestSupport
+import Testing
+import Training
+import Verification
+import Workflow
+
+/// Graph models as runs: trained, gone on with, forecast with.
+@Suite struct GraphRunTests {
+  static func configuration(_ folder: String, run: String, family: String, _ more: [String] = []) throws
+    -> RunConfiguration
+  {
+    let heads = family == "gnn" ? "" : "heads: 2, "
+    var configuration = try RunConfiguration.parse(
+      """
+      run: \(folder)/\(run)
+      seed: 3
+      threads: 2
+      data:
+        sources: [{path: \(folder)/data.nc}]
+        variables: [z, t, msl]
+        levels: [850, 500]
+        static: [orog]
+        forcings: [cos_julian_day, insolation]
+        diagnostic: [msl]
+        inputSteps: [-6, 0]
+        train: {start: 2001-01-01, end: 2001-01-10}
+        validation: {start: 2001-01-11, end: 2001-01-13}
+        test: {start: 2001-01-13, end: 2001-01-15}
+      model:
+        family: \(family)
+        channels: 8
+        trainableData: 2
+        trainableHidden: 2
+        encoder: {\(heads)mlpRatio: 2}
+        processor: {\(heads)layers: 2, mlpRatio: 2}
+        decoder: {\(heads)mlpRatio: 2}
+        graph: {level: 1}
+      training:
+        updates: 8
+        batchSize: 3
+        accumulation: 2
+        warmUpUpdates: 4
+        averageDecay: 0.9
+        rollout: {randomized: true, stages: [{fraction: 0, steps: 1}, {fraction: 0.3, steps: 3}]}
+        validation: {every: 3, samples: 4}
+        checkpoint: {every: 4, keep: 3}
+      forecast: {leadHours: 12}
+      """, file: "test")
+    for setting in more { try configuration.apply(setting) }
+    return configuration
+  }
+
+  /// Bit by bit, graph included; the graph is read, not made again: where the settings' file has gone, training goes on.
+  @Test(arguments: ["graph-transformer", "gnn", "transformer"]) func eightUpdatesAreFiveAndThreeMore(family: String)
+    throws
+  {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    try TrainWorkflow(Self.configuration(folder.path, run: "whole", family: family), console: .silent).start()
+    let parts = try Self.configuration(folder.path, run: "parts", family: family)
+    try TrainWorkflow(parts, stopAfter: 5, console: .silent).start()
+    try TrainWorkflow(parts, console: .silent).resume()
+    for name in ["update-0000008", "best"] {
+      let files = try Files.list("\(folder.path)/whole/checkpoints/\(name)")
+      #expect(files.contains("graph.safetensors"))
+      for file in files {
+        #expect(
+          try Files.read("\(folder.path)/whole/checkpoints/\(name)/\(file)")
+            == Files.read("\(folder.path)/parts/checkpoints/\(name)/\(file)"), "\(name)/\(file)")
+      }
+    }
+    let forecast = try ForecastWorkflow(parts, checkpoint: .newest, console: .silent).run(.init())
+    #expect(try ForecastReader(forecast).leadHours == [6, 12])
+    #expect(try Checkpoint("\(folder.path)/parts/checkpoints/best").problems().isEmpty)
+  }
+
+  @Test func theGraphOfACheckpointIsItsOwn() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let first = try Self.configuration(folder.path, run: "first", family: "graph-transformer")
+    try TrainWorkflow(first, stopAfter: 1, console: .silent).start()
+    let path = "\(folder.path)/first/checkpoints/update-0000001/graph.safetensors"
+    // The same from a file, which then goes.
+    let file = "\(folder.path)/graph.safetensors"
+    try Files.writeAtomically(Files.read(path), to: file)
+    let second = try Self.configuration(
+      folder.path, run: "second", family: "graph-transformer", ["model.graph={file: \(file)}"])
+    try TrainWorkflow(second, stopAfter: 1, console: .silent).start()
+    try Files.remove(file)
+    try TrainWorkflow(second, stopAfter: 2, console: .silent).resume()
+    #expect(throws: JigsawError.self) { try TrainWorkflow(second, console: .silent).start(overwrites: true) }
+    // Another bit of it is another graph.
+    var bytes = try Files.read(path)
+    bytes[bytes.count - 1] ^= 1
+    try Files.writeAtomically(bytes, to: path)
+    let error = #expect(throws: JigsawError.self) {
+      try ForecastWorkflow(first, checkpoint: .newest, console: .silent).run(.init())
+    }
+    #expect(error?.description.contains("graph.safetensors") == true)
+  }
+
+  @Test func theModelMayNotChange() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let first = try Self.configuration(folder.path, run: "run", family: "transformer")
+    try TrainWorkflow(first, stopAfter: 1, console: .silent).start()
+    let bounded = try Self.configuration(
+      folder.path, run: "run", family: "transformer", ["model.bounds=[{variables: [msl], least: 0}]"])
+    let error = #expect(throws: JigsawError.self) { try TrainWorkflow(bounded, console: .silent).resume() }
+    #expect(error?.description.contains("bounds") == true)
+  }
+
+  @Test func aPlanCountsTheGraph() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let configuration = try Self.configuration(folder.path, run: "run", family: "graph-transformer")
+    let report = try PlanWorkflow(
+      configuration, PlanWorkflow.Request(machine: "horeka-a100-40"), console: .silent
+    ).run()
+    #expect(report.best.memory.total > 0)
+  }
+}
