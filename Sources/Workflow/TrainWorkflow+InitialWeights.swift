@@ -18,6 +18,18 @@ extension TrainWorkflow {
     return weights
   }
 
+  /// How static fields and computed forcings are normalised: as by the run that is gone on from, or whose weights a new one of the
+  /// same fields begins with.
+  func auxiliaryScaling(after checkpoint: Checkpoint?) throws -> [AffineScaling]? {
+    if let checkpoint { return checkpoint.manifest.auxiliaryScaling }
+    guard let path = configuration.training.initialWeights else { return nil }
+    let manifest = try TrainWorkflow.checkpoint(at: path).manifest
+    let isSame =
+      manifest.staticFields == configuration.data.staticFields
+      && manifest.forcings == configuration.data.computedForcings
+    return isSame ? manifest.auxiliaryScaling : nil
+  }
+
   func introduce(_ weights: InitialWeights, _ manifest: CheckpointManifest) {
     for line in weights.lines { console.say(line) }
     let renormalised = weights.renormalised(manifest)

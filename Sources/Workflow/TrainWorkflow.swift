@@ -139,8 +139,6 @@ public struct TrainWorkflow {
     try checkMesh(plan.model)
     let (trainStart, trainEnd) = try configuration.data.train.range("data.train")
     let seed = UInt64(configuration.seed)
-    let auxiliary = try AuxiliaryFields(
-      dataset, forcings: configuration.data.computedForcings, scaling: checkpoint?.manifest.auxiliaryScaling)
     let all = try Ingredients.withForcings(configuration.data, dataset, threads: resources.threads)
     let given = try Ingredients.givenStatistics(configuration.data, all)
     if let checkpoint {
@@ -149,6 +147,9 @@ public struct TrainWorkflow {
       if let note = checkpoint.note { console.say("note: \(note)") }
       if try isAtStop(checkpoint, totalUpdates: plan.totalUpdates) { return }
     }
+    let auxiliaryScaling = try auxiliaryScaling(after: checkpoint)
+    let auxiliary = try AuxiliaryFields(
+      dataset, forcings: configuration.data.computedForcings, scaling: auxiliaryScaling)
     for warning in try Periods.warnings(configuration.data, dataset) { console.say(warning) }
 
     var lock: OutputLock?
@@ -190,7 +191,7 @@ public struct TrainWorkflow {
     manifest.imputed = dataset.imputationSignatures
     manifest.readForcings = forcings.map { entries($0, statistics) }
     manifest.data = data
-    manifest.auxiliaryScaling = checkpoint?.manifest.auxiliaryScaling
+    manifest.auxiliaryScaling = auxiliaryScaling
     manifest.imported = checkpoint?.manifest.imported
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)

@@ -18,9 +18,12 @@ import Verification
   private static let statics = ["lsm": 6, "zs": 21]
   private static let levels = [1_000.0, 500, 850]
 
-  /// The two states from which the recorded forecast starts; diagnostic variables are 0.
-  private static func writeData(_ path: String, input: [Float]) throws {
-    func value(_ time: Int, _ point: Int, _ variable: Int) -> Float { input[(time * 684 + point) * 22 + variable] }
+  /// The two states from which the recorded forecast starts, and its first one; diagnostic variables are 0.
+  private static func writeData(_ path: String, inputs: [[Float]]) throws {
+    // The second state of a later input is a forecast.
+    func value(_ time: Int, _ point: Int, _ variable: Int) -> Float {
+      inputs[time / 2][((time == 2 ? 1 : time) * 684 + point) * 22 + variable]
+    }
     let units = ["t2m": "K", "msl": "Pa", "t": "K", "u": "m s-1", "z": "m2 s-2", "lsm": "1", "zs": "m2 s-2"]
     func array(_ name: String, _ dimensions: [String], _ unit: String) -> ArrayDefinition {
       ArrayDefinition(
@@ -44,10 +47,10 @@ import Verification
       path,
       StoreDefinition(
         dimensions: [
-          .init(name: "time", size: 2), .init(name: "level", size: 3), .init(name: "latitude", size: 19),
+          .init(name: "time", size: 3), .init(name: "level", size: 3), .init(name: "latitude", size: 19),
           .init(name: "longitude", size: 36),
         ], arrays: axes + own, attributes: ["Conventions": .text("CF-1.8")]))
-    try writer.write("time", [-6, 0])
+    try writer.write("time", [-6, 0, 6])
     try writer.write("level", levels)
     try writer.write("latitude", (0..<19).map { 90 - 10 * Double($0) })
     try writer.write("longitude", (0..<36).map { 10 * Double($0) })
@@ -55,13 +58,13 @@ import Verification
       try values.withUnsafeBufferPointer { try writer.write(name, box + [0..<19, 0..<36], $0) }
     }
     for (name, variable) in surface {
-      try write(name, [0..<2], (0..<2).flatMap { time in (0..<684).map { value(time, $0, variable) } })
+      try write(name, [0..<3], (0..<3).flatMap { time in (0..<684).map { value(time, $0, variable) } })
     }
-    for name in ["u10", "v10"] { try write(name, [0..<2], [Float](repeating: 0, count: 1_368)) }
+    for name in ["u10", "v10"] { try write(name, [0..<3], [Float](repeating: 0, count: 3 * 684)) }
     for (name, variables) in upper {
       try write(
-        name, [0..<2, 0..<3],
-        (0..<2).flatMap { time in variables.flatMap { variable in (0..<684).map { value(time, $0, variable) } } })
+        name, [0..<3, 0..<3],
+        (0..<3).flatMap { time in variables.flatMap { variable in (0..<684).map { value(time, $0, variable) } } })
     }
     for (name, variable) in statics { try write(name, [], (0..<684).map { value(1, $0, variable) }) }
     try writer.finish()
@@ -69,7 +72,7 @@ import Verification
 
   private static func imported(_ folder: String) throws -> RunConfiguration {
     let recorded = try Safetensors.File("\(AnemoiCheckpointTests.folder)/forecast.safetensors")
-    try writeData("\(folder)/data.nc", input: recorded.floats("input_0"))
+    try writeData("\(folder)/data.nc", inputs: [recorded.floats("input_0"), recorded.floats("input_1")])
     _ = try AnemoiImport.run(
       AnemoiCheckpointTests.path, to: "\(folder)/run", data: "\(folder)/data.nc", overwrites: false)
     return try RunConfiguration.load("\(folder)/run/config.yaml", settings: ["threads=1"])
@@ -101,16 +104,34 @@ import Verification
 
   @Test func trainingGoesOnFromIt() throws {
     let folder = try TemporaryFolder()
-    let configuration = try Self.imported(folder.path)
+    var configuration = try Self.imported(folder.path)
     let checkpoint = try Checkpoint("\(folder.path)/run/checkpoints/update-0000000")
     #expect(checkpoint.manifest.imported?.contains("inference-tiny.ckpt") == true)
     #expect(checkpoint.manifest.model.fields.diagnostics == [0, 1])
     #expect(checkpoint.manifest.staticFields == ["lsm", "zs"] && checkpoint.manifest.forcings.count == 9)
     #expect(try checkpoint.problems().isEmpty)
-    // Two states are no sample of two inputs and a target; so much is read before that is said.
-    let error = #expect(throws: JigsawError.self) {
-      try TrainWorkflow(configuration, stopAfter: 1, console: .silent).resume()
+    configuration.training.updates = 2
+    try TrainWorkflow(configuration, console: .silent).resume()
+    #expect(try Checkpoint("\(folder.path)/run/checkpoints/update-0000002").manifest.imported != nil)
+    // A new training that begins with the same weights sees static fields as the model did, and so has the same first loss.
+    configuration.training.initialWeights = "\(folder.path)/run/checkpoints/update-0000000"
+    configuration.run = "\(folder.path)/tuned"
+    try TrainWorkflow(configuration, console: .silent).start()
+    let tuned = try Checkpoint("\(folder.path)/tuned/checkpoints/update-0000002").manifest
+    #expect(tuned.initialWeights?.left.isEmpty == true)
+    #expect(tuned.auxiliaryScaling == checkpoint.manifest.auxiliaryScaling)
+    func losses(_ run: String) throws -> [String] {
+      try Files.readText("\(folder.path)/\(run)/metrics.csv").split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false)[0...6].joined(separator: ",")
+      }
     }
-    #expect(error?.description.contains("data.train") == true)
+    #expect(try losses("run") == losses("tuned") && losses("run").count == 3)
+    // Other static fields than the checkpoint's are refused, not computed with.
+    configuration.run = "\(folder.path)/run"
+    configuration.training.initialWeights = nil
+    configuration.training.updates = 3
+    configuration.data.staticFields = ["lsm"]
+    let error = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration, console: .silent).resume() }
+    #expect(error?.description.contains("model.inputOrder") == true)
   }
 }
