@@ -118,6 +118,7 @@ public struct DataSection: Section {
   public var impute: [String: Imputation] = [:]
   public var forcings: [String] = []
   public var diagnostic: [String] = []
+  public var boundary = Boundary.none
   public var stepHours = 6
   public var inputSteps = [0]
   public var train = PeriodSection()
@@ -149,6 +150,10 @@ public struct DataSection: Section {
     .texts(
       "diagnostic", \.diagnostic,
       "Those of the variables that are predicted but never given to the model, for example [tp]."),
+    .choice(
+      "boundary", \.boundary,
+      "Points that are read but not predicted: none; cutout: all but those of a cutout's first dataset. At every step they "
+        + "have the values of the data, in forecasts too."),
     .integer("stepHours", \.stepHours, 1...8_760, "Hours that one step of the model covers."),
     .integers(
       "inputSteps", \.inputSteps, in: -8_760...0,
@@ -197,6 +202,7 @@ public struct LossSection: Section {
   public var kind = LossKind.squared
   public var huberDelta = 1.0
   public var latitudeWeights = LossWeights.Latitude.area
+  public var firstGridShare: Double?
   public var perTendency = false
   public var variableWeights: [String: Double] = [:]
   public var levelWeights: [String: Double] = [:]
@@ -212,6 +218,10 @@ public struct LossSection: Section {
     .choice(
       "latitudeWeights", \.latitudeWeights,
       "area: losses count by area; published: by area squared, as in the paper; none."),
+    .number(
+      "firstGridShare", \.firstGridShare, 0.001...0.999,
+      "Share of the loss that the points of a cutout's first dataset get, for a stretched grid; null: as their areas are."
+    ),
     .flag("perTendency", \.perTendency, "Measure errors in units of each channel's typical change over one step."),
     .numberMap(
       "variableWeights", \.variableWeights, "Weights by variable, which multiply the error; 1 where not given."),

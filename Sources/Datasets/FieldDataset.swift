@@ -25,6 +25,10 @@ public final class FieldDataset: Sendable {
   let imputedStatics: [Int: Imputation]
   /// Channels that may lack values.
   public let imputed: [Int: ImputedField]
+  /// By grid point: whether a model reads it but does not predict it; nil for none.
+  public let boundary: [Bool]?
+  /// By grid point: whether it belongs to the first of several grids that were combined; nil where there is one.
+  public let firstGrid: [Bool]?
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
   let places: [Place]
@@ -104,6 +108,8 @@ public final class FieldDataset: Sendable {
     }
     let stores = opened.stores
     grid = opened.grid
+    boundary = opened.boundary
+    firstGrid = opened.firstGrid
     origin = opened.origin
     selection = opened.selection
     let chosen = try ChannelSelection(opened, variables: variables, levelsHPa: levelsHPa)
@@ -144,6 +150,9 @@ public final class FieldDataset: Sendable {
     notes += statics.compactMap(\.note)
     for (channel, field) in imputed {
       notes.append("\(channels[channel].name) imputed: \(field.imputation.text) at \(field.missingCount) points")
+    }
+    if let signature = FieldDataset.signature(ofBoundary: opened.boundary) {
+      notes.append("boundary: \(signature) are read but not predicted")
     }
     normalizations = Array(Set(notes)).sorted()
   }

@@ -6,6 +6,8 @@ protocol GridFields: Sendable {
   /// For messages.
   var location: String { get }
   var fieldGrid: FieldGrid { get }
+  /// Points of each of the grids that were combined into this one, one after the other.
+  var gridSizes: [Int] { get }
   /// Ascending, without those that are missing; empty for a store of static fields only.
   var times: [Timestamp] { get }
   /// The levels of all that is there, hPa, in stored order.
@@ -52,6 +54,10 @@ protocol GridFields: Sendable {
 
   /// A static field: [rows, columns]; of one that is stored at several times that of a time.
   func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws
+}
+
+extension GridFields {
+  var gridSizes: [Int] { [fieldGrid.count] }
 }
 
 /// A variable of ours where it was found.

@@ -91,16 +91,6 @@ public struct ImputedField: Sendable {
 }
 
 extension FieldDataset {
-  /// Points and fields of one state that have no values, on all ranks together.
-  public var missingCount: Int { imputed.values.reduce(0) { $0 + $1.missingCount } }
-
-  /// Points at which a channel has values, each counted by its area, whose mean over all points is 1.
-  public func valuedArea(_ channel: Int) -> Double {
-    guard let isMissing = imputed[channel]?.isMissing else { return Double(grid.count) }
-    let weights = grid.areaWeights
-    return isMissing.indices.reduce(0) { $0 + (isMissing[$1] ? 0 : weights[$1 / grid.columns]) }
-  }
-
   /// By name of channel, what is done where it has no values, for whoever must do the same.
   public var imputationSignatures: [String: String]? {
     if imputed.isEmpty { return nil }

@@ -8,6 +8,8 @@ public struct OpenedSources: Sendable {
   /// The same without paths: what is chosen of the data, wherever they are.
   let selection: String
   let grid: FieldGrid
+  /// By grid point: whether it is read but not predicted; nil for none.
+  private(set) var boundary: [Bool]?
   private let sources: [SourceDescription]
 
   /// One store of a source. The stores of a series follow each other in time; files of a pattern that hold other levels
@@ -21,9 +23,12 @@ public struct OpenedSources: Sendable {
 
   /// - Parameters:
   ///   - rows: how many grid rows from the north to use; nil: all.
+  ///   - boundary: which points are read but not predicted.
   ///   - threads: that compute what views are made of.
   /// - Throws: also when grids differ.
-  public init(_ sources: [SourceDescription], rows: Int? = nil, threads: Int = 1) throws {
+  public init(
+    _ sources: [SourceDescription], rows: Int? = nil, boundary: Boundary = .none, threads: Int = 1
+  ) throws {
     self.sources = sources
     let workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
     let paths = sources.map { source in
@@ -57,6 +62,7 @@ public struct OpenedSources: Sendable {
     }
     grid = first.fieldGrid
     self.stores = stores
+    self.boundary = try points(of: boundary)
   }
 
   /// A source as the configuration names it.

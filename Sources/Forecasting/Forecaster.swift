@@ -15,6 +15,8 @@ public final class Forecaster {
   private let gather: FieldGather
   /// The least value of each of this rank's fields, in our units; nil for none.
   private let lowerBounds: [Float?]
+  /// By channel of this rank: the points at which it is not predicted.
+  private let unpredicted: [Int: [Bool]]
 
   /// - Parameters:
   ///   - forcings: reads those of the model; nil where it reads none.
@@ -30,6 +32,10 @@ public final class Forecaster {
     self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[stepper.block.fields])
     self.stepper = stepper
     self.reader = reader
+    unpredicted = Dictionary(
+      uniqueKeysWithValues: stepper.block.fields.compactMap { channel in
+        reader.dataset.unpredicted(channel).map { (channel, $0) }
+      })
     gather = FieldGather(
       stepper.tiling, reader.communicator, blocks: reader.blocks, units: units, toFirst: toFirst, stepper.rank.compute)
   }
@@ -86,9 +92,9 @@ public final class Forecaster {
                 into: planes.baseAddress!, tokens: block.tokens)
               try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * stepper.stepHours)
               raise(planes)
-              setImputed(planes, to: .nan)
+              setUnpredicted(planes, to: .nan)
               try gather.gather(planes.baseAddress!) { try output($0, $1, first + sample, lead) }
-              setImputed(planes, to: 0)
+              setUnpredicted(planes, to: 0)
             }
           }
           done += batch.count
@@ -107,12 +113,12 @@ public final class Forecaster {
     }
   }
 
-  /// Where a field has no values, a forecast has none: marks these points for its output, and unmarks them.
-  private func setImputed(_ planes: UnsafeMutableBufferPointer<Float>, to value: Float) {
+  /// Where a field is not predicted, a forecast has no values: marks these points for its output, and unmarks them.
+  private func setUnpredicted(_ planes: UnsafeMutableBufferPointer<Float>, to value: Float) {
     let (tiling, block) = (stepper.tiling, stepper.block)
     let rows = tiling.rows(block.tokens)
     for (place, channel) in block.fields.enumerated() {
-      guard let isMissing = reader.dataset.imputed[channel]?.isMissing else { continue }
+      guard let isMissing = unpredicted[channel] else { continue }
       for row in rows {
         let line = (place * rows.count + row - rows.lowerBound) * tiling.columns
         for column in 0..<tiling.columns where isMissing[row * tiling.columns + column] {

@@ -7,11 +7,16 @@ public struct RolloutStart {
   public let frames: [Frame]
   /// The read forcings at the time `step` steps after the start (before it where negative); nil where the model reads none.
   public let forcings: ((_ step: Int) throws -> Frame)?
+  /// The true state `step` steps after the start, 1 or more, where the model has a boundary.
+  public let truth: ((_ step: Int) throws -> Frame)?
 
-  public init(_ frames: [Frame], forcings: ((_ step: Int) throws -> Frame)? = nil) {
+  public init(
+    _ frames: [Frame], forcings: ((_ step: Int) throws -> Frame)? = nil, truth: ((_ step: Int) throws -> Frame)? = nil
+  ) {
     precondition(!frames.isEmpty)
     self.frames = frames
     self.forcings = forcings
+    self.truth = truth
   }
 
   /// The state at the start.
@@ -29,16 +34,19 @@ extension Stepper {
     let frames = try (1 - historyCount...0).map { step in
       try reader.read(self.indices(reader.dataset, times, step: step))
     }
-    guard let forcings else { return RolloutStart(frames) }
+    let truth = { [self] step in try reader.read(self.indices(reader.dataset, times, step: step)) }
+    guard let forcings else { return RolloutStart(frames, truth: truth) }
     // The input times of one step overlap with those of the next.
     var recent: [(step: Int, frame: Frame)] = []
-    return RolloutStart(frames) { [self] step in
-      if let known = recent.first(where: { $0.step == step }) { return known.frame }
-      let frame = try forcings.read(self.indices(forcings.dataset, times, step: step))
-      recent.removeAll { $0.step <= step - historyCount }
-      recent.append((step, frame))
-      return frame
-    }
+    return RolloutStart(
+      frames,
+      forcings: { [self] step in
+        if let known = recent.first(where: { $0.step == step }) { return known.frame }
+        let frame = try forcings.read(self.indices(forcings.dataset, times, step: step))
+        recent.removeAll { $0.step <= step - historyCount }
+        recent.append((step, frame))
+        return frame
+      }, truth: truth)
   }
 
   /// - Throws: where the dataset lacks the time `step` steps after one of the initial times.

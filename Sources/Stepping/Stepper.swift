@@ -24,14 +24,19 @@ public final class Stepper {
   private let diagnostics: Set<Int>
   /// The least normalised value of each of this rank's fields; empty for none.
   private let lowerBounds: [Float]
+  /// Whether some points have the values of the data at every step.
+  public let hasBoundary: Bool
+  /// Those of this rank, counted in tiled order from its first one.
+  private let boundary: [Int]
 
   /// - Parameters:
   ///   - fields: those that the model was built for.
+  ///   - boundary: by grid row, which has one point: whether it is read but not predicted; nil for none.
   ///   - lowerBounds: the least normalised value of each predicted field, to which the result of `advance` is raised; empty for
   ///     none.
   public init(
     model: any ForecastModel, fields: ModelFields, rank: ModelRank, auxiliary: AuxiliaryFields, tiling: Tiling,
-    stepHours: Int, lowerBounds: [Float] = []
+    stepHours: Int, boundary: [Bool]? = nil, lowerBounds: [Float] = []
   ) {
     precondition(model.form.tokens == tiling.tokens && model.form.auxiliaries >= auxiliary.count)
     precondition(model.form.inputTimes == fields.inputSteps.count)
@@ -44,6 +49,11 @@ public final class Stepper {
     diagnostics = fields.diagnostics
     block = FieldBlock(fields: rank.fields(model.form.variables), tokens: rank.tokens(tiling.tokens))
     self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[block.fields])
+    hasBoundary = boundary != nil
+    let points = block.tokens.lowerBound * tiling.pointsPerToken..<block.tokens.upperBound * tiling.pointsPerToken
+    self.boundary =
+      boundary.map { tiling.spread(rowValues: $0.map { $0 ? 1 : 0 })[points].enumerated() }?
+      .filter { $0.element > 0 }.map(\.offset) ?? []
   }
 
   /// States of a rollout that are kept at a time: one for each step from the first input time to the start.
@@ -70,11 +80,32 @@ public final class Stepper {
     let next = try model.step(
       input(history, start, step), application: step, isTraining: isTraining, rank.operations)
     if !lowerBounds.isEmpty { raise(next.tensor) }
+    if hasBoundary {
+      // All ranks that read together take part, also one that has no boundary point.
+      guard let truth = try start.truth?(step + 1) else { preconditionFailure("a model with a boundary got none") }
+      setBoundary(of: next.tensor, to: truth.state)
+    }
     // Where there are no values, the model goes on getting what it started with.
     let first = start.last
     let tensor = first.imputed.isEmpty ? nil : next.tensor
     for place in first.imputed { tensor?.pointer[place] = first.state.pointer[place] }
     return next
+  }
+
+  /// Gives the boundary points of a state, or of its gradient, [T, B, s·V] those of another one; nil: zeros.
+  public func setBoundary(of state: Tensor, to other: Tensor?) {
+    let (s, batch, fields) = (tiling.pointsPerToken, state.shape[1], block.fields.count)
+    for point in boundary {
+      for sample in 0..<batch {
+        let first = ((point / s * batch + sample) * s + point % s) * fields
+        let target = state.pointer + first
+        if let other {
+          target.update(from: other.pointer + first, count: fields)
+        } else {
+          target.update(repeating: 0, count: fields)
+        }
+      }
+    }
   }
 
   /// Raises a state [T, B, s·V] to the lower bounds of its fields.

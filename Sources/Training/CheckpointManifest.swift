@@ -80,6 +80,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var precision: String?
   /// By channel, what the model gets where the data have no values, and where that is (`ImputedField.signature`).
   public var imputed: [String: String]?
+  /// Points that are read but not predicted (`FieldDataset.boundarySignature`); null for none.
+  public var boundary: String?
   /// Of the data it was trained on; null where that was not recorded.
   public var data: DataFingerprint?
   /// Of another training, with which this one began; null where it began with random numbers.

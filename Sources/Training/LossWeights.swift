@@ -24,27 +24,58 @@ public struct LossWeights: Sendable {
   }
 
   /// - Parameters:
-  ///   - latitude: what grid rows count.
+  ///   - points: by point in tiled order.
   ///   - variables: by variable; 1 where not given.
   ///   - levelsHPa: by level, multiplied; 1 where not given.
   ///   - perTendency: divides each channel's weight by its typical change over one step, so that errors count in units of
   ///     what there is to predict.
   public init(
-    grid: FieldGrid, channels: [Channel], tiling: Tiling, normalization: Normalization, latitude: Latitude,
-    variables: [String: Double], levelsHPa: [Double: Double], perTendency: Bool
+    points: [Float], channels: [Channel], normalization: Normalization, variables: [String: Double],
+    levelsHPa: [Double: Double], perTendency: Bool
   ) {
-    let latitudeWeights: [Float] =
-      switch latitude {
-      case .area: grid.cosineWeights.map { Float($0.squareRoot()) }
-      case .published: grid.cosineWeights.map { Float($0) }
-      case .none: Array(repeating: 1, count: grid.rows)
-      }
-    rows = Tensor(tiling.spread(rowValues: latitudeWeights), shape: [grid.count])
+    rows = Tensor(points, shape: [points.count])
     let weights = channels.enumerated().map { index, channel -> Float in
       let level = channel.levelHPa.flatMap { levelsHPa[$0] } ?? 1
       let weight = Float((variables[channel.variable] ?? 1) * level)
       return perTendency ? weight / normalization.tendencyScale[index] : weight
     }
     columns = Tensor(weights, shape: [weights.count])
+  }
+}
+
+extension LossWeights {
+  /// What points count, in tiled order.
+  ///
+  /// - Parameters:
+  ///   - boundary: by grid row, which has one point: whether it is read but not predicted; nil for none.
+  ///   - firstGrid: by grid row: whether it belongs to the first of several combined grids, and the share of all weights
+  ///     (squares of the result) that those get; nil: as their areas are.
+  public static func points(
+    _ grid: FieldGrid, _ tiling: Tiling, _ latitude: Latitude, boundary: [Bool]? = nil,
+    firstGrid: (isIn: [Bool], share: Double)? = nil
+  ) -> [Float] {
+    var weights: [Float] =
+      switch latitude {
+      case .area: grid.cosineWeights.map { Float($0.squareRoot()) }
+      case .published: grid.cosineWeights.map { Float($0) }
+      case .none: Array(repeating: 1, count: grid.rows)
+      }
+    func sum(_ isIn: (Int) -> Bool) -> Double {
+      weights.indices.reduce(0) { $0 + (isIn($1) ? Double(weights[$1]) * Double(weights[$1]) : 0) }
+    }
+    if let boundary {
+      let predicted = boundary.reduce(0) { $0 + ($1 ? 0 : 1) }
+      let factor = Float((Double(predicted) / sum { !boundary[$0] }).squareRoot())
+      for point in weights.indices { weights[point] *= boundary[point] ? 0 : factor }
+    }
+    if let (isIn, share) = firstGrid {
+      let (inner, outer) = (sum { isIn[$0] }, sum { !isIn[$0] })
+      let factors = (
+        inner: Float((share * (inner + outer) / inner).squareRoot()),
+        outer: Float(((1 - share) * (inner + outer) / outer).squareRoot())
+      )
+      for point in weights.indices { weights[point] *= isIn[point] ? factors.inner : factors.outer }
+    }
+    return tiling.spread(rowValues: weights)
   }
 }

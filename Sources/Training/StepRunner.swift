@@ -13,8 +13,8 @@ public final class StepRunner {
   public let stepper: Stepper
   /// States kept when back-propagating through several steps.
   public let slots: Int
-  /// Points and fields of one state that have no values, on all ranks.
-  private let imputedCount: Int
+  /// Points and fields of one state that are not predicted, on all ranks.
+  private let unpredictedCount: Int
   /// With the weights of this rank's points and fields.
   private let weighted: WeightedLoss
 
@@ -28,13 +28,13 @@ public final class StepRunner {
   /// - Parameters:
   ///   - weights: of all points and fields.
   ///   - kind: the loss of a weighted error.
-  ///   - imputedCount: how many of these have no values in the data.
+  ///   - unpredictedCount: how many of these have no values in the data or are boundary.
   public init(
     _ stepper: Stepper, weights: LossWeights, kind: PointwiseLoss.Kind = .squared, slots: Int = 3,
-    imputedCount: Int = 0
+    unpredictedCount: Int = 0
   ) {
     self.stepper = stepper
-    self.imputedCount = imputedCount
+    self.unpredictedCount = unpredictedCount
     self.slots = slots
     precondition(weights.columns.count == stepper.fields)
     let s = stepper.tiling.pointsPerToken
@@ -54,7 +54,7 @@ public final class StepRunner {
   public func loss(
     _ prediction: Tensor, _ target: Tensor, imputed: [Int] = [], gradient: Tensor?, accumulate: Bool, scale: Double
   ) -> Double {
-    let count = Double((tiling.fieldSize * stepper.fields - imputedCount) * prediction.shape[1])
+    let count = Double((tiling.fieldSize * stepper.fields - unpredictedCount) * prediction.shape[1])
     for place in imputed { target.pointer[place] = prediction.pointer[place] }
     let sum = weighted.sum(
       prediction, target, pointsPerToken: tiling.pointsPerToken, gradient: gradient, scale: scale / count,
@@ -119,6 +119,7 @@ public final class StepRunner {
       guard state.requiresGradient, let gradient = state.gradient else { return nil }
       state.gradient = nil
       for place in start.last.imputed { gradient.pointer[place] = 0 }
+      stepper.setBoundary(of: gradient, to: nil)
       return gradient
     }
   }

@@ -290,7 +290,7 @@ public final class Trainer {
     }
     sums = try context.world.allReduce(sums)
     try swapAverage()
-    let points = dataset.channels.indices.map { dataset.valuedArea($0) * Double(count) }
+    let points = dataset.channels.indices.map { dataset.predictedArea($0) * Double(count) }
     let rmse = sums.dropFirst().enumerated().map {
       ($0.element / points[$0.offset]).squareRoot() * Double(reader.normalization.deviation[$0.offset])
     }

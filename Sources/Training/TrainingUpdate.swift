@@ -110,15 +110,33 @@ public struct TrainingUpdate {
           try rank.trainingPass {
             switch plan.kind {
             case .autoregressive:
-              try runner.autoregressive(
-                start, steps: plan.steps, scale: scale, completed: completed, nextTarget: nextFrame)
+              let start = try withTruth(start, plan, nextFrame)
+              return try runner.autoregressive(
+                start.rollout, steps: plan.steps, scale: scale, completed: completed, nextTarget: start.nextTarget)
             case .latent:
-              try runner.latent(start, steps: plan.steps, scale: scale, completed: completed, target: nextFrame())
+              return try runner.latent(
+                start, steps: plan.steps, scale: scale, completed: completed, target: nextFrame())
             }
           }
         }
     }
     return loss
+  }
+
+  /// The start of a rollout, and its targets, the farthest first. A model with a boundary reads them on the way, too.
+  private func withTruth(_ start: RolloutStart, _ plan: Plan, _ nextFrame: @escaping () throws -> Frame) throws -> (
+    rollout: RolloutStart, nextTarget: () throws -> Frame
+  ) {
+    guard runner.stepper.hasBoundary else { return (start, nextFrame) }
+    let targets = try measure(.samples) { try (0..<plan.steps).map { _ in try nextFrame() } }
+    var next = 0
+    return (
+      RolloutStart(start.frames, forcings: start.forcings) { targets[plan.steps - $0] },
+      {
+        next += 1
+        return targets[next - 1]
+      }
+    )
   }
 
   private func rolloutStart(

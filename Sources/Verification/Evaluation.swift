@@ -108,6 +108,7 @@ public struct Evaluation: Sendable {
         climatology: climatology) : nil
 
     let size = truth.grid.count
+    let unpredicted = channels.indices.map(truth.unpredicted)
     let spectrum = options.usesSpectra ? truth.grid.raster.flatMap(ZonalSpectrum.init) : nil
     var initialPlanes = [Float](repeating: 0, count: channels.count * size)
     var truthPlanes = initialPlanes
@@ -128,7 +129,7 @@ public struct Evaluation: Sendable {
           leadHours: leadHours[position])
         for (index, channel) in channels.enumerated() {
           let range = index * size..<(index + 1) * size
-          let isMissing = truth.imputed[index].flatMap { $0.missingCount > 0 ? $0.isMissing : nil }
+          let isMissing = unpredicted[index]
           let forecast = try forecasts.read(channel, initial: initial, lead: lead, isMissing: isMissing)
           let truthField = Array(truthPlanes[range])
           for (point, value) in truthField.enumerated() where isMissing?[point] != true {
@@ -161,7 +162,7 @@ public struct Evaluation: Sendable {
       progress(done + 1, own.count)
     }
     let whole = Set(
-      channels.indices.filter { truth.imputed[$0].map { $0.missingCount == 0 } ?? true }.map { channels[$0] })
+      channels.indices.filter { unpredicted[$0] == nil }.map { channels[$0] })
     try merge(standard, options, spectrumLength: spectrum?.count, of: whole, on: world)
   }
 

@@ -110,8 +110,7 @@ public struct ForecastWorkflow {
     let stepper = Stepper(
       model: model, fields: manifest.model.fields, rank: rank,
       auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings, scaling: manifest.auxiliaryScaling),
-      tiling: tiling,
-      stepHours: manifest.stepHours,
+      tiling: tiling, stepHours: manifest.stepHours, boundary: dataset.boundary,
       lowerBounds: lowerBounds.enumerated().map { channel, bound in
         bound.map { ($0 - normalization.mean[channel]) / normalization.deviation[channel] } ?? -.infinity
       })

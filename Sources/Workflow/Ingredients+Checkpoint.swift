@@ -55,6 +55,12 @@ extension Ingredients {
         "\(dataset.origin): \(entry.channel.name)", "has other units than when the checkpoint's model was trained",
         expected: "'\(entry.units)'", found: "'\(found)'", remedy: "convert it before")
     }
+    if dataset.boundarySignature != manifest.boundary {
+      throw JigsawError(
+        "data.boundary", "has other points than when the checkpoint's model was trained",
+        expected: manifest.boundary ?? "none", found: dataset.boundarySignature ?? "none",
+        remedy: "use the data.boundary of the training, and a cutout of the same points")
+    }
     let (own, wanted) = (dataset.imputationSignatures ?? [:], manifest.imputed ?? [:])
     for name in Set(own.keys).union(wanted.keys).sorted() where own[name] != wanted[name] {
       throw JigsawError(

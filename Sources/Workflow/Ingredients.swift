@@ -83,7 +83,7 @@ enum Ingredients {
 
   /// The sources of a configuration.
   static func open(_ data: DataSection, threads: Int) throws -> OpenedSources {
-    try OpenedSources(descriptions(data), rows: data.rows, threads: threads)
+    try OpenedSources(descriptions(data), rows: data.rows, boundary: data.boundary, threads: threads)
   }
 
   static func descriptions(_ data: DataSection) -> [SourceDescription] {
@@ -288,9 +288,19 @@ enum Ingredients {
   ) throws -> LossWeights {
     let loss = configuration.training.loss
     let levels = try levelWeights(loss, dataset)
+    let firstGrid = try loss.firstGridShare.map { share in
+      guard let isIn = dataset.firstGrid, dataset.boundary == nil else {
+        throw JigsawError(
+          "training.loss.firstGridShare", "needs a source of several combined grids that are all predicted",
+          expected: "a source such as open: {cutout: [area.zarr, around.zarr]}, and data.boundary: none",
+          found: dataset.origin, remedy: "set it to null")
+      }
+      return (isIn: isIn, share: share)
+    }
     return LossWeights(
-      grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
-      latitude: loss.latitudeWeights, variables: loss.variableWeights, levelsHPa: levels,
+      points: LossWeights.points(
+        dataset.grid, tiling, loss.latitudeWeights, boundary: dataset.boundary, firstGrid: firstGrid),
+      channels: dataset.channels, normalization: normalization, variables: loss.variableWeights, levelsHPa: levels,
       perTendency: loss.perTendency)
   }
 }

@@ -22,6 +22,7 @@ extension TrainWorkflow {
     }
     try checkpoint.requireSame(
       "data.impute", list(lines(dataset.imputationSignatures)), list(lines(found.imputed)), article: "another")
+    try checkpoint.requireSame("boundary", dataset.boundarySignature ?? "none", found.boundary ?? "none")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", CheckpointGrid(dataset.grid).summary, found.grid.summary, article: "another")

@@ -189,6 +189,7 @@ public struct TrainWorkflow {
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
     manifest.precision = configuration.precision.rawValue
     manifest.imputed = dataset.imputationSignatures
+    manifest.boundary = dataset.boundarySignature
     manifest.readForcings = forcings.map { entries($0, statistics) }
     manifest.data = data
     manifest.auxiliaryScaling = auxiliaryScaling
@@ -235,10 +236,10 @@ public struct TrainWorkflow {
     let runner = StepRunner(
       Stepper(
         model: model, fields: description.fields, rank: rank, auxiliary: auxiliary, tiling: tiling,
-        stepHours: configuration.data.stepHours),
+        stepHours: configuration.data.stepHours, boundary: dataset.boundary),
       weights: try Ingredients.lossWeights(configuration, dataset, tiling, normalization),
       kind: settings.loss.kind.pointwise(delta: settings.loss.huberDelta),
-      slots: settings.rollout.storedStates, imputedCount: dataset.missingCount)
+      slots: settings.rollout.storedStates, unpredictedCount: dataset.unpredictedCount)
     let flops = try model.forwardFLOPs
     let ownPeak = Ingredients.multiplyAddPeak(compute, processors: resources.processors, console)
     let peak = try world.allReduce([ownPeak])[0]

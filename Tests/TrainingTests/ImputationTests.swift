@@ -54,9 +54,10 @@ import Tensors
           auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
           tiling: tiling, stepHours: 6),
         weights: LossWeights(
-          grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
-          latitude: .area, variables: ["msl": 2], levelsHPa: [:], perTendency: false),
-        imputedCount: dataset.missingCount)
+          points: LossWeights.points(dataset.grid, tiling, .area), channels: dataset.channels,
+          normalization: normalization,
+          variables: ["msl": 2], levelsHPa: [:], perTendency: false),
+        unpredictedCount: dataset.unpredictedCount)
       reader = FrameReader(dataset, normalization, tiling, compute)
     }
 

@@ -49,8 +49,8 @@ import Testing
           model: model, fields: fields, rank: rank, auxiliary: try AuxiliaryFields(dataset, forcings: [.insolation]),
           tiling: tiling, stepHours: 6),
         weights: LossWeights(
-          grid: dataset.grid, channels: dataset.channels, tiling: tiling,
-          normalization: try normalization(dataset), latitude: .area, variables: ["msl": 2], levelsHPa: [:],
+          points: LossWeights.points(dataset.grid, tiling, .area), channels: dataset.channels,
+          normalization: try normalization(dataset), variables: ["msl": 2], levelsHPa: [:],
           perTendency: false), slots: slots)
       reader = FrameReader(dataset, try normalization(dataset), tiling, compute)
       forcings = FrameReader(driver, try normalization(driver), tiling, compute)

@@ -47,8 +47,9 @@ final class Setup {
         auxiliary: AuxiliaryFields(grid: dataset.grid, statics: [], forcings: []),
         tiling: tiling, stepHours: 6),
       weights: LossWeights(
-        grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
-        latitude: .published, variables: [:], levelsHPa: [:], perTendency: false),
+        points: LossWeights.points(dataset.grid, tiling, .published), channels: dataset.channels,
+        normalization: normalization,
+        variables: [:], levelsHPa: [:], perTendency: false),
       slots: slots)
     reader = FrameReader(dataset, normalization, tiling, compute)
     sampler = try Sampler(

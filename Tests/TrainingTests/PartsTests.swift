@@ -46,7 +46,7 @@ import Testing
           })), channels: channels, place: "test")
     let tiling = try #require(Tiling(rows: 3, columns: 4, tileRows: 3, tileColumns: 2))
     let weights = LossWeights(
-      grid: grid, channels: channels, tiling: tiling, normalization: normalization, latitude: .published,
+      points: LossWeights.points(grid, tiling, .published), channels: channels, normalization: normalization,
       variables: ["z": 3], levelsHPa: [50: 0.3], perTendency: false)
     for (found, expected) in zip(weights.columns.values, [3, 0.9, 1]) { #expect(abs(found - Float(expected)) < 1e-6) }
     // cos 60° : 1 : cos 60°, mean 1.
@@ -54,8 +54,8 @@ import Testing
       #expect(abs(found - Float(expected)) < 1e-6)
     }
     let perTendency = LossWeights(
-      grid: grid, channels: channels, tiling: tiling, normalization: normalization, latitude: .none,
-      variables: [:], levelsHPa: [:], perTendency: true)
+      points: LossWeights.points(grid, tiling, .none), channels: channels, normalization: normalization, variables: [:],
+      levelsHPa: [:], perTendency: true)
     #expect(perTendency.columns.values == [2, 2, 2] && Set(perTendency.rows.values) == [1])
   }
 

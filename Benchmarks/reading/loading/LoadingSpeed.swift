@@ -126,8 +126,9 @@ private struct Training {
     runner = StepRunner(
       stepper,
       weights: LossWeights(
-        grid: dataset.grid, channels: dataset.channels, tiling: tiling, normalization: normalization,
-        latitude: .published, variables: [:], levelsHPa: [:], perTendency: false),
+        points: LossWeights.points(dataset.grid, tiling, .published), channels: dataset.channels,
+        normalization: normalization,
+        variables: [:], levelsHPa: [:], perTendency: false),
       slots: 1)
     optimizer = Optimizer(rank.parameters, compute, Optimizer.Options())
     reader = FrameReader(dataset, normalization, tiling, compute)

@@ -50,6 +50,7 @@ final class GriddedView: GridFields {
   }
 
   var location: String { view.location }
+  var gridSizes: [Int] { fieldGrid.raster == nil ? view.gridSizes : [fieldGrid.count] }
   var names: [String] { view.variables.map(\.name) }
   var reads: ReadCounts { view.reads }
   var variables: [ViewVariable] { view.variables }
