@@ -134,4 +134,29 @@ import Verification
     let error = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration, console: .silent).resume() }
     #expect(error?.description.contains("model.inputOrder") == true)
   }
+
+  /// What stands around a network in a configuration and no run does isn't passed over.
+  @Test(arguments: [
+    (
+      #"{"data": {"datasets": {"data": {"processors": {"imputer": {"config": {"default": "none", "mean": ["sst"]}}}}}}}"#,
+      "imputer"
+    ),
+    (#"{"data": {"processors": {"remapper": {"_target_": "Remapper"}}}}"#, "remapper"),
+    (#"{"model": {"output_mask": {"_target_": "Boolean1DMask"}}}"#, "Boolean1DMask"),
+  ]) func whatNoRunDoesIsRefused(configuration: String, word: String) throws {
+    let json = try JSONValue(parsing: Array(configuration.utf8), place: "test")
+    let error = #expect(throws: JigsawError.self) {
+      try AnemoiRun.checkSurroundings(json, "data", outputMask: nil, "test")
+    }
+    #expect(error?.description.contains(word) == true)
+  }
+
+  @Test func whatDoesNothingIsNoObstacle() throws {
+    let json = try JSONValue(
+      parsing: Array(
+        #"{"data": {"processors": {"imputer": {"config": {"default": "none"}}, "normalizer": {"config": {"default": "std"}}}}}"#
+          .utf8), place: "test")
+    try AnemoiRun.checkSurroundings(json, "data", outputMask: [1, 1], "test")
+    #expect(throws: JigsawError.self) { try AnemoiRun.checkSurroundings(json, "data", outputMask: [1, 0], "test") }
+  }
 }

@@ -30,6 +30,9 @@ struct AnemoiRun {
     self.checkpoint = checkpoint
     folder = RunFolder(output)
     reader = AnemoiModelReader(checkpoint)
+    try AnemoiRun.checkSurroundings(
+      checkpoint.metadata["config"] ?? .null, checkpoint.dataset,
+      outputMask: checkpoint.supportingArrays()["output_mask"]?.bytes, checkpoint.path)
     variables = try AnemoiVariables(checkpoint, reader)
     stepHours = try AnemoiRun.stepHours(checkpoint)
     grid = try AnemoiRun.grid(checkpoint)
@@ -143,6 +146,29 @@ struct AnemoiRun {
     configuration.training.learningRate = 1e-5
     configuration.training.finalLearningRate = 1e-7
     return configuration
+  }
+
+  /// What an original does around its network and no run does.
+  /// - Throws: naming it.
+  static func checkSurroundings(
+    _ configuration: JSONValue, _ dataset: String, outputMask: [UInt8]?, _ path: String
+  ) throws {
+    let data = configuration["data"]
+    let processors = data?["datasets"]?[dataset]?["processors"] ?? data?["processors"]
+    for (name, processor) in (processors?.object ?? [:]).sorted(by: { $0.key < $1.key }) where name != "normalizer" {
+      let settings = processor["config"]?.object ?? [:]
+      if settings.allSatisfy({ $0.key == "default" && $0.value.string == "none" }) && !settings.isEmpty { continue }
+      throw JigsawError(
+        path, "prepares its variables with '\(name)', which no run does", expected: "a normalizer alone",
+        found: processor["_target_"]?.string ?? name)
+    }
+    let mask = configuration["model"]?["output_mask"]
+    let target = (mask?["datasets"]?[dataset] ?? mask)?["_target_"]?.string
+    guard target?.hasSuffix("NoOutputMask") ?? true, outputMask?.allSatisfy({ $0 != 0 }) ?? true else {
+      throw JigsawError(
+        path, "takes true values outside of an area, which no run does", expected: "predictions at all points",
+        found: target ?? "an output mask")
+    }
   }
 
   /// Hours of `6h`, `1D`; input states must lie one step apart.
