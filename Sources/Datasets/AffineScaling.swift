@@ -14,5 +14,7 @@ public struct AffineScaling: Sendable, Equatable, Codable {
   }
 
   public var isUsable: Bool { offset.isFinite && scale.isFinite && scale != 0 }
-  public var isIdentity: Bool { offset == 0 && scale == 1 }
+
+  /// Values as they are.
+  public static let identity = AffineScaling(offset: 0, scale: 1)
 }

@@ -110,11 +110,11 @@ struct SolarPosition {
 public struct AuxiliaryFields: Sendable {
   public let grid: FieldGrid
   public let forcings: [Forcing]
-  /// [static field, row, column], z-scored over the grid (a constant field becomes zero).
+  /// Of static fields, then forcings.
+  public let scaling: [AffineScaling]
+  /// [static field, row, column], normalised.
   private let statics: [Float]
   private let staticCount: Int
-  /// Of computed forcings; empty: they are taken as they are.
-  private let forcingScaling: [AffineScaling]
 
   /// - Parameter statics: already normalised, [static field, row, column].
   public init(grid: FieldGrid, statics: [Float], forcings: [Forcing]) {
@@ -122,27 +122,32 @@ public struct AuxiliaryFields: Sendable {
     self.forcings = forcings
     self.statics = statics
     staticCount = statics.count / grid.count
-    forcingScaling = []
+    scaling = [AffineScaling](repeating: .identity, count: staticCount + forcings.count)
   }
 
-  /// - Parameter scaling: of static fields, then forcings; nil: static fields are z-scored over the grid, forcings taken as they are.
+  /// - Parameter scaling: of static fields, then forcings; nil: static fields are z-scored over the grid (a constant one becomes
+  ///   zero), forcings taken as they are.
   public init(_ dataset: FieldDataset, forcings: [Forcing], scaling: [AffineScaling]? = nil) throws {
     precondition(scaling.map { $0.count == dataset.staticChannels.count + forcings.count } ?? true)
+    let (count, points) = (dataset.staticChannels.count, dataset.grid.count)
+    var fields = try dataset.readStatics()
+    let scaling =
+      scaling
+      ?? (0..<count).map { index in
+        let moments = fields.withUnsafeBufferPointer {
+          Moments(UnsafeBufferPointer(rebasing: $0[index * points..<(index + 1) * points]))
+        }
+        return AffineScaling(offset: moments.mean, scale: moments.deviation > 0 ? moments.deviation : 1)
+      } + forcings.map { _ in .identity }
+    for (index, scaling) in scaling.prefix(count).enumerated() {
+      for i in index * points..<(index + 1) * points {
+        fields[i] = Float((Double(fields[i]) - scaling.offset) / scaling.scale)
+      }
+    }
     grid = dataset.grid
     self.forcings = forcings
-    staticCount = dataset.staticChannels.count
-    forcingScaling = scaling.map { Array($0[dataset.staticChannels.count...]) } ?? []
-    var fields = try dataset.readStatics()
-    for index in 0..<staticCount {
-      let range = index * grid.count..<(index + 1) * grid.count
-      if let scaling = scaling?[index] {
-        for i in range { fields[i] = Float((Double(fields[i]) - scaling.offset) / scaling.scale) }
-        continue
-      }
-      let moments = fields.withUnsafeBufferPointer { Moments(UnsafeBufferPointer(rebasing: $0[range])) }
-      let factor = moments.deviation > 0 ? 1 / moments.deviation : 0
-      for i in range { fields[i] = Float((Double(fields[i]) - moments.mean) * factor) }
-    }
+    self.scaling = scaling
+    staticCount = count
     statics = fields
   }
 
@@ -164,8 +169,8 @@ public struct AuxiliaryFields: Sendable {
         } else {
           let forcing = field - staticCount
           forcings[forcing].fill(plane, grid: grid, rows: rows, time: time)
-          guard !forcingScaling.isEmpty, !forcingScaling[forcing].isIdentity else { continue }
-          let (offset, scale) = (Float(forcingScaling[forcing].offset), Float(forcingScaling[forcing].scale))
+          if scaling[field] == .identity { continue }
+          let (offset, scale) = (Float(scaling[field].offset), Float(scaling[field].scale))
           for i in 0..<size { plane[i] = (plane[i] - offset) / scale }
         }
       }

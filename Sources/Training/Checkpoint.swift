@@ -156,7 +156,7 @@ public struct Checkpoint: Sendable {
       file(weights), [ParameterFile.Piece(prefix: "", memory: rank.parameters.values, owned: nil)], rank, only: only)
   }
 
-  func file(_ weights: Weights) -> String {
+  public func file(_ weights: Weights) -> String {
     weights == .averaged && hasAverage ? Checkpoint.averageName : Checkpoint.modelName
   }
 

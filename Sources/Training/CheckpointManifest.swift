@@ -69,8 +69,8 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public let forcings: [Forcing]
   /// Forcings that are read, behind the computed ones; null where there are none.
   public var readForcings: [ChannelEntry]?
-  /// How static fields, then computed forcings are normalised; null: static fields by their own mean and deviation over the grid,
-  /// forcings not at all.
+  /// How static fields, then computed forcings are normalised; null in checkpoints of versions that did not record it: static
+  /// fields by their own mean and deviation over the grid, forcings not at all.
   public var auxiliaryScaling: [AffineScaling]?
   /// Period of the statistics (and of training).
   public let trainingStart, trainingEnd: String

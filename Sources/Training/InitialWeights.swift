@@ -109,10 +109,8 @@ public struct InitialWeights {
 
   /// Fields that are normalised otherwise than where the weights come from.
   public func renormalised(_ manifest: CheckpointManifest) -> [String] {
-    let fields = manifest.channels.filter { own in
+    manifest.channels.filter { own in
       checkpoint.manifest.channels.contains { $0.channel == own.channel && !$0.statistics.isNear(own.statistics) }
     }.map(\.channel.name)
-    return fields
-      + (manifest.auxiliaryScaling == checkpoint.manifest.auxiliaryScaling ? [] : ["static fields and forcings"])
   }
 }

@@ -19,7 +19,7 @@ extension TrainWorkflow {
   }
 
   /// How static fields and computed forcings are normalised: as by the run that is gone on from, or whose weights a new one of the
-  /// same fields begins with.
+  /// same fields begins with; nil: as the data say.
   func auxiliaryScaling(after checkpoint: Checkpoint?) throws -> [AffineScaling]? {
     if let checkpoint { return checkpoint.manifest.auxiliaryScaling }
     guard let path = configuration.training.initialWeights else { return nil }

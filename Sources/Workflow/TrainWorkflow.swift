@@ -147,9 +147,8 @@ public struct TrainWorkflow {
       if let note = checkpoint.note { console.say("note: \(note)") }
       if try isAtStop(checkpoint, totalUpdates: plan.totalUpdates) { return }
     }
-    let auxiliaryScaling = try auxiliaryScaling(after: checkpoint)
     let auxiliary = try AuxiliaryFields(
-      dataset, forcings: configuration.data.computedForcings, scaling: auxiliaryScaling)
+      dataset, forcings: configuration.data.computedForcings, scaling: auxiliaryScaling(after: checkpoint))
     for warning in try Periods.warnings(configuration.data, dataset) { console.say(warning) }
 
     var lock: OutputLock?
@@ -192,7 +191,7 @@ public struct TrainWorkflow {
     manifest.boundary = dataset.boundarySignature
     manifest.readForcings = forcings.map { entries($0, statistics) }
     manifest.data = data
-    manifest.auxiliaryScaling = auxiliaryScaling
+    manifest.auxiliaryScaling = auxiliary.scaling
     manifest.imported = checkpoint?.manifest.imported
 
     let checkpoints = folder.checkpoints(keep: settings.checkpoint.keep)

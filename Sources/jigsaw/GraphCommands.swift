@@ -73,3 +73,23 @@ struct Import: ParsableCommand {
     func run() throws { show(try AnemoiImport.run(checkpoint, to: output, data: data, overwrites: overwrite)) }
   }
 }
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Hand models to other programs.", subcommands: [Anemoi.self])
+
+  struct Anemoi: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write a run of a graph model as anemoi-models has it.",
+      discussion: """
+        Writes state_dict.safetensors (weights, coordinates, normalisers by their names in anemoi-models 0.19), graph.safetensors
+        and variables.json (docs/graph-models.md). Of the best checkpoint, else the newest; the moving average where there is one.
+        """)
+
+    @Argument(help: "The run folder.") var runFolder: String
+    @Argument(help: "The folder to write.") var output: String
+    @Flag(help: "Replace the folder if it exists.") var overwrite = false
+
+    func run() throws { show(try AnemoiExport.run(runFolder, to: output, overwrites: overwrite)) }
+  }
+}

@@ -27,8 +27,8 @@ struct Jigsaw: ParsableCommand {
     version: jigsawVersion,
     subcommands: [
       Train.self, Resume.self, Forecast.self, Evaluate.self, Report.self, Data.self, CheckpointCommand.self,
-      GraphCommand.self, Import.self, Config.self, Init.self, Plan.self, Machines.self, Bench.self, DoctorCommand.self,
-      Version.self,
+      GraphCommand.self, Import.self, Export.self, Config.self, Init.self, Plan.self, Machines.self, Bench.self,
+      DoctorCommand.self, Version.self,
     ])
 
   /// Errors meant for people go out as one sentence; exit status 1, or 64 for wrong usage.

@@ -1,6 +1,7 @@
 import Basics
 import Configuration
 import Datasets
+import Geometry
 import Models
 import Stores
 import TestSupport
@@ -133,6 +134,35 @@ import Verification
     configuration.data.staticFields = ["lsm"]
     let error = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration, console: .silent).resume() }
     #expect(error?.description.contains("model.inputOrder") == true)
+  }
+
+  /// There and back: every tensor of the original, weights bit for bit.
+  @Test func anExportIsWhatWasImported() throws {
+    let folder = try TemporaryFolder()
+    _ = try Self.imported(folder.path)
+    let output = "\(folder.path)/exported"
+    _ = try AnemoiExport.run("\(folder.path)/run", to: output, overwrites: false)
+    #expect(throws: JigsawError.self) { try AnemoiExport.run("\(folder.path)/run", to: output, overwrites: false) }
+    let original = try AnemoiCheckpoint(AnemoiCheckpointTests.path)
+    let exported = try Safetensors.File("\(output)/state_dict.safetensors")
+    // Changes are not predicted; limits are part of the settings.
+    let expected = original.state.keys.filter { !$0.contains("_tendencies") && !$0.contains(".boundings.") }
+    #expect(Set(exported.entries.keys) == Set(expected))
+    for name in expected {
+      let (own, theirs) = (try exported.tensor(name), try original.tensor(name))
+      #expect(own.type == theirs.type && own.shape == theirs.shape, "\(name)")
+      guard own.bytes != theirs.bytes else { continue }
+      func numbers(_ tensor: Safetensors.Tensor) -> [Float] {
+        tensor.bytes.withUnsafeBytes { bytes in
+          (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+        }
+      }
+      #expect(name.contains("_norm_") || name.contains("latlons"), "\(name)")
+      let isNear = zip(numbers(own), numbers(theirs)).allSatisfy { abs($0 - $1) <= 1e-6 * max(1, abs($1)) }
+      #expect(isNear, "\(name)")
+    }
+    let graph = try GraphWorkflow.read("\(output)/graph.safetensors")
+    #expect(graph.spaces == original.graph.spaces)
   }
 
   /// What stands around a network in a configuration and no run does isn't passed over.

@@ -5,9 +5,9 @@ public struct GraphColumns: Sendable {
   /// Predicted fields that are read.
   let prognostic: [Int]
   /// By column of a state's inputs: a number among the prognostic fields, then static fields and forcings.
-  let inputs: [Int]
+  public let inputs: [Int]
   /// By column of the prediction: a predicted field.
-  let outputs: [Int]
+  public let outputs: [Int]
   private let inputPlace, outputPlace: [Int]
 
   init(prognostic: [Int], inputs: [Int], outputs: [Int]) {

@@ -11,7 +11,7 @@ import Tensors
 public struct GraphForecastModel: ForecastModel {
   public let form: ModelForm
   public let model: GraphModel
-  private let columns: GraphColumns
+  public let columns: GraphColumns
 
   public init(_ description: GraphModelDescription, _ graph: ModelGraph, _ columns: GraphColumns) {
     precondition(description.outputSteps == 1 && description.noise == nil)
