@@ -9,10 +9,7 @@ public enum Boundary: String, Sendable, CaseIterable {
 
 extension OpenedSources {
   /// By grid point: whether it belongs to the first of several grids that were combined; nil where there is one.
-  public var firstGrid: [Bool]? {
-    guard let sizes = stores.first?.store.gridSizes, sizes.count > 1 else { return nil }
-    return sizes.enumerated().flatMap { [Bool](repeating: $0.offset == 0, count: $0.element) }
-  }
+  public var firstGrid: [Bool]? { stores.first?.store.firstGrid }
 
   /// The points that a model reads but does not predict; nil for none.
   func points(of boundary: Boundary) throws -> [Bool]? {

@@ -6,8 +6,8 @@ protocol GridFields: Sendable {
   /// For messages.
   var location: String { get }
   var fieldGrid: FieldGrid { get }
-  /// Points of each of the grids that were combined into this one, one after the other.
-  var gridSizes: [Int] { get }
+  /// By grid point: whether it belongs to the first of several grids that were combined; nil where there is one.
+  var firstGrid: [Bool]? { get }
   /// Ascending, without those that are missing; empty for a store of static fields only.
   var times: [Timestamp] { get }
   /// The levels of all that is there, hPa, in stored order.
@@ -57,7 +57,7 @@ protocol GridFields: Sendable {
 }
 
 extension GridFields {
-  var gridSizes: [Int] { [fieldGrid.count] }
+  var firstGrid: [Bool]? { nil }
 }
 
 /// A variable of ours where it was found.

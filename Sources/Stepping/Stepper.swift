@@ -31,7 +31,7 @@ public final class Stepper {
 
   /// - Parameters:
   ///   - fields: those that the model was built for.
-  ///   - boundary: by grid row, which has one point: whether it is read but not predicted; nil for none.
+  ///   - boundary: by grid point: whether it is read but not predicted; nil for none.
   ///   - lowerBounds: the least normalised value of each predicted field, to which the result of `advance` is raised; empty for
   ///     none.
   public init(
@@ -52,8 +52,7 @@ public final class Stepper {
     hasBoundary = boundary != nil
     let points = block.tokens.lowerBound * tiling.pointsPerToken..<block.tokens.upperBound * tiling.pointsPerToken
     self.boundary =
-      boundary.map { tiling.spread(rowValues: $0.map { $0 ? 1 : 0 })[points].enumerated() }?
-      .filter { $0.element > 0 }.map(\.offset) ?? []
+      boundary.map { tiling.spread($0)[points].enumerated() }?.filter(\.element).map(\.offset) ?? []
   }
 
   /// States of a rollout that are kept at a time: one for each step from the first input time to the start.

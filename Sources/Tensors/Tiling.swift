@@ -89,6 +89,16 @@ public struct Tiling: Sendable, Hashable {
     }
   }
 
+  /// Values of all points, row after row, in tiled order: [T·s].
+  public func spread<Element>(_ values: [Element]) -> [Element] {
+    precondition(values.count == fieldSize)
+    let across = columns / tileColumns
+    return (0..<tokens).flatMap { token in
+      let (top, left) = (token / across * tileRows, token % across * tileColumns)
+      return (0..<pointsPerToken).map { values[(top + $0 / tileColumns) * columns + left + $0 % tileColumns] }
+    }
+  }
+
   /// One number per latitude row, spread over the points in tiled order: [T·s].
   public func spread(rowValues: [Float]) -> [Float] {
     precondition(rowValues.count == rows)

@@ -47,19 +47,20 @@ extension LossWeights {
   /// What points count, in tiled order.
   ///
   /// - Parameters:
-  ///   - boundary: by grid row, which has one point: whether it is read but not predicted; nil for none.
-  ///   - firstGrid: by grid row: whether it belongs to the first of several combined grids, and the share of all weights
+  ///   - boundary: by grid point: whether it is read but not predicted; nil for none.
+  ///   - firstGrid: by grid point: whether it belongs to the first of several combined grids, and the share of all weights
   ///     (squares of the result) that those get; nil: as their areas are.
   public static func points(
     _ grid: FieldGrid, _ tiling: Tiling, _ latitude: Latitude, boundary: [Bool]? = nil,
     firstGrid: (isIn: [Bool], share: Double)? = nil
   ) -> [Float] {
-    var weights: [Float] =
+    let ofRows: [Float] =
       switch latitude {
       case .area: grid.cosineWeights.map { Float($0.squareRoot()) }
       case .published: grid.cosineWeights.map { Float($0) }
       case .none: Array(repeating: 1, count: grid.rows)
       }
+    var weights = ofRows.flatMap { Array(repeating: $0, count: grid.columns) }
     func sum(_ isIn: (Int) -> Bool) -> Double {
       weights.indices.reduce(0) { $0 + (isIn($1) ? Double(weights[$1]) * Double(weights[$1]) : 0) }
     }
@@ -76,6 +77,6 @@ extension LossWeights {
       )
       for point in weights.indices { weights[point] *= isIn[point] ? factors.inner : factors.outer }
     }
-    return tiling.spread(rowValues: weights)
+    return tiling.spread(weights)
   }
 }

@@ -4,6 +4,7 @@ import Configuration
 import Datasets
 import Execution
 import FoundationEssentials
+import Geometry
 import Models
 import Tensors
 import Training
@@ -237,6 +238,7 @@ enum Ingredients {
       tendencyScale: tendencyScale,
       diagnostics: dataset.channels.indices.filter { data.diagnostic.contains(dataset.channels[$0].variable) })
     description.fields.scaling = scaling(dataset.channels)
+    description.fields.points?.firstGrid = dataset.firstGrid
     return description
   }
 

@@ -46,6 +46,11 @@ extension TrainWorkflow {
         "training.rollLongitudes", "needs longitudes that go around the globe", found: dataset.grid.summary,
         remedy: "set it to false")
     }
+    if configuration.training.rollLongitudes && dataset.boundary != nil {
+      throw JigsawError(
+        "training.rollLongitudes", "would turn the boundary, too", found: "data.boundary: cutout",
+        remedy: "set one of them to false or none")
+    }
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
     let description = try Ingredients.withGraph(

@@ -121,6 +121,30 @@ import Testing
     #expect(abs(difference - slope) < 1e-2 * abs(slope), "\(difference), \(slope)")
   }
 
+  /// Grids that fit together are one raster, whose points come in its order.
+  @Test func aCutoutMayBeARaster() throws {
+    let path = "\(folder.path)/around.nc"
+    let view = try JSONValue(
+      parsing: Array(
+        """
+        {"cutout": [{"dataset": "\(path)", "area": [40, 40, -40, 140]}, {"dataset": "\(path)", "area": [80, 0, -80, 180]}]}
+        """.utf8), place: "test")
+    let opened = try OpenedSources([SourceDescription(path: "", open: view)], boundary: .cutout)
+    let dataset = try FieldDataset(opened, variables: ["z"], levelsHPa: [500])
+    let raster = try #require(dataset.grid.raster)
+    let boundary = try #require(dataset.boundary)
+    for (row, latitude) in raster.latitudes.enumerated() {
+      for (column, longitude) in raster.longitudes.enumerated() {
+        let isIn = abs(latitude) < 40 && (40...140).contains(longitude)
+        #expect(boundary[row * raster.columns + column] == !isIn)
+      }
+    }
+    let tiling = try #require(Tiling(rows: raster.rows, columns: raster.columns, tileRows: 1, tileColumns: 1))
+    #expect(tiling.spread(boundary) == boundary)
+    let tiles = try #require(Tiling(rows: 2, columns: 4, tileRows: 2, tileColumns: 2))
+    #expect(tiles.spread(Array(0..<8)) == [0, 1, 4, 5, 2, 3, 6, 7])
+  }
+
   @Test func withoutCutoutThereIsNoBoundary() {
     let error = #expect(throws: JigsawError.self) {
       _ = try OpenedSources([SourceDescription(path: "\(folder.path)/around.nc")], boundary: .cutout)

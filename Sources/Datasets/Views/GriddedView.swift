@@ -50,7 +50,12 @@ final class GriddedView: GridFields {
   }
 
   var location: String { view.location }
-  var gridSizes: [Int] { fieldGrid.raster == nil ? view.gridSizes : [fieldGrid.count] }
+
+  var firstGrid: [Bool]? {
+    guard let first = view.gridSizes.first, view.gridSizes.count > 1 else { return nil }
+    return (0..<fieldGrid.count).map { (order?[$0] ?? $0) < first }
+  }
+
   var names: [String] { view.variables.map(\.name) }
   var reads: ReadCounts { view.reads }
   var variables: [ViewVariable] { view.variables }

@@ -46,7 +46,8 @@ public struct GraphSection: Section, Codable, Hashable {
     .integer("octahedral", \.octahedral, 1...4_096, "N of the octahedral grid ON."),
     .numbers(
       "area", \.area, minimum: -720,
-      "North, west, south, east in degrees: which points of the data lie in the area; empty: all."),
+      "North, west, south, east in degrees: which points of the data lie in the area; empty: those of a cutout's first dataset, "
+        + "or all."),
     .number("marginKm", \.marginKm, 0.001...20_000, "Hidden nodes so near a point of the area belong to it."),
     .number(
       "encoderCutOff", \.encoderCutOff, 0.001...1_000,
@@ -78,8 +79,8 @@ public struct GraphSection: Section, Codable, Hashable {
     if let file { return .file(file) }
     var data = points
     if !area.isEmpty { data.masks[Self.areaMask] = try mask(points) }
-    let place = GraphRecipe.Area(
-      reference: Self.dataNodes, mask: area.isEmpty ? nil : Self.areaMask, marginKm: marginKm)
+    let mask = [Self.areaMask, GridPoints.firstGridMask].first { data.masks[$0] != nil }
+    let place = GraphRecipe.Area(reference: Self.dataNodes, mask: mask, marginKm: marginKm)
     let hidden: GraphRecipe.Points =
       switch nodes {
       case .icosphere: .triangular(level: level)
