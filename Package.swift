@@ -210,7 +210,8 @@ let package = Package(
         "TestSupport",
       ]),
     tests("ArchitectureTests", ["Basics"]),
-    tests("ReportingTests", ["Basics", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
+    tests(
+      "ReportingTests", ["Basics", "Geometry", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),
     tests("StoresTests", ["Basics", "CKernels", "Stores", "TestSupport"]),
     tests(
       "DatasetsTests",

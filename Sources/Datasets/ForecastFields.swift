@@ -10,37 +10,36 @@ public struct ForecastFields: Sendable {
   /// By channels of variables that are there and can't be read: why.
   public let refusals: [Channel: JigsawError]
   public let attributes: [String: AttributeValue]
-  private let fields: GriddedStore
-  private let sources: [Channel: (binding: GriddedStore.Binding, level: Int?)]
+  private let fields: any GridFields
+  private let sources: [Channel: WantedField]
 
-  /// - Throws: when the store isn't one of forecasts on a regular grid.
+  /// - Throws: when the store isn't one of forecasts.
   public init(_ store: any ArrayStore) throws {
     let axes = try ForecastAxes(store)
     attributes = store.attributes
     (initialTimes, leadHours) = (axes.initialTimes, axes.leadHours)
     let slices = ForecastSlices(store, axes)
-    fields = try GriddedStore(slices)
+    let isVarying = (axes.initialDimension ?? axes.leadDimension) != nil
+    let (fields, names) = try ForecastFields.open(slices, isVarying: isVarying)
+    self.fields = fields
     grid = fields.fieldGrid
     var channels: [Channel] = []
-    var sources: [Channel: (binding: GriddedStore.Binding, level: Int?)] = [:]
+    var sources: [Channel: WantedField] = [:]
     var refusals: [Channel: JigsawError] = [:]
-    for array in StoreAxes.fields(slices)
-    where fields.isField(array) || array.dimensionNames.contains(ForecastSlices.axis) {
-      let (name, level) = ForecastFields.variable(array)
+    for stored in names {
+      let (name, level) = ForecastFields.variable(stored)
       do {
-        guard let binding = try fields.bind(name, rename: [name: array.name]) else { continue }
-        if let member = binding.member, array.shape[member] > 1 {
-          throw JigsawError(
-            "\(store.location): \(array.name)", "has \(array.shape[member]) ensemble members", expected: "one",
-            remedy: "select one of them, or their mean, before")
+        if let count = slices.arrays[stored].flatMap(slices.memberCount) {
+          throw ForecastFields.members(count, "\(store.location): \(stored)")
         }
-        if binding.isStatic && (axes.initialDimension ?? axes.leadDimension) != nil { continue }
-        let levels: [(Double?, Int?)] =
-          binding.hasLevels ? fields.levelsHPa.enumerated().map { ($1, $0) } : [(level, nil)]
-        for (levelHPa, index) in levels {
+        guard let found = try fields.find(name, rename: [name: stored], asStatic: false) else { continue }
+        if found.isStatic && isVarying { continue }
+        for levelHPa in found.hasLevels ? found.levelsHPa.map(Optional.some) : [level] {
           let channel = Channel(variable: name, levelHPa: levelHPa)
-          if sources[channel] == nil { channels.append(channel) }
-          sources[channel] = sources[channel] ?? (binding, index)
+          if sources[channel] != nil { continue }
+          let slot = try fields.slot(found.hasLevels ? levelHPa : nil, of: found)
+          channels.append(channel)
+          sources[channel] = WantedField(channel: 0, found: found, slot: slot)
         }
       } catch let error as JigsawError {
         for levelHPa in fields.levelsHPa.map(Optional.some) + [level] {
@@ -60,27 +59,54 @@ public struct ForecastFields: Sendable {
     self.refusals = refusals
   }
 
+  private static func members(_ count: Int, _ place: String) -> JigsawError {
+    JigsawError(
+      place, "has \(count) ensemble members", expected: "one", remedy: "select one of them, or their mean, before")
+  }
+
+  /// Slices as fields, and the names of what is in them.
+  /// - Parameter isVarying: whether there are several slices, so that what has none is no forecast.
+  private static func open(_ slices: ForecastSlices, isVarying: Bool) throws
+    -> (fields: any GridFields, names: [String])
+  {
+    guard let view = try PointFields(slices) else {
+      let gridded = try GriddedStore(slices)
+      let arrays = StoreAxes.fields(slices).filter { array in
+        gridded.isField(array) || array.dimensionNames.contains(ForecastSlices.axis)
+      }
+      return (gridded, arrays.map(\.name))
+    }
+    if view.memberCount > 1 { throw members(view.memberCount, slices.location) }
+    // Levels of one variable are variables of their own.
+    var names: [String] = []
+    for variable in view.variables where !(variable.isConstantInTime && isVarying) {
+      let name = variable.stemAndLevel.stem
+      if !names.contains(name) { names.append(name) }
+    }
+    return (try GriddedView(view), names)
+  }
+
   /// Our name of what an array holds, and the level that its name tells: `t_850` is the temperature at 850 hPa, as Anemoi
   /// names variables.
-  private static func variable(_ array: ArrayInfo) -> (name: String, levelHPa: Double?) {
-    if let known = Lexicon.find(array.name) { return (known.name, nil) }
-    if let (stem, number) = LevelNames.split(array.name), let known = Lexicon.find(stem),
+  private static func variable(_ stored: String) -> (name: String, levelHPa: Double?) {
+    if let known = Lexicon.find(stored) { return (known.name, nil) }
+    if let (stem, number) = LevelNames.split(stored), let known = Lexicon.find(stem),
       Lexicon.isOnLevels(known.name),
       number > 0, number <= 1_100
     {
       return (known.name, number)
     }
-    return (array.name, nil)
+    return (stored, nil)
   }
 
   /// One field [rows, columns], missing values NaN; nil where there is no such channel.
   public func read(_ channel: Channel, initial: Int, lead: Int) throws -> [Float]? {
-    guard let (binding, level) = sources[channel] else { return nil }
+    guard let source = sources[channel] else { return nil }
     var field = [Float](repeating: .nan, count: grid.count)
     let slice = initial * leadHours.count + lead
     try field.withUnsafeMutableBufferPointer { out in
       guard let start = out.baseAddress else { return }
-      try fields.read(binding, times: slice..<slice + 1, level: level) { _ in start }
+      try FieldDataset.read(source, of: fields, times: slice..<slice + 1, into: [start])
     }
     return field
   }
@@ -118,6 +144,12 @@ struct ForecastSlices: ArrayStore {
       name: ForecastSlices.axis, type: .int64, dimensions: [axis], chunks: nil, codec: "",
       attributes: ["standard_name": .text("time"), "units": .text("seconds since 1970-01-01")])
     self.arrays = arrays
+  }
+
+  /// Of an array with several ensemble members, how many; nil for others.
+  func memberCount(_ array: ArrayInfo) -> Int? {
+    guard let axis = GriddedStore.memberAxis(self) else { return nil }
+    return array.dimensions.first { $0.name == axis && $0.size > 1 }?.size
   }
 
   var location: String { store.location }

@@ -5,7 +5,7 @@ import Stores
 /// Forecasts being written as GRIB 2: one message for each field, in the order in which they come. One rank writes.
 public final class GRIBForecastWriter: ForecastOutput {
   private let writer: GRIBWriter
-  private let grid: LatLonGrid
+  private let grid: GRIBOutputGrid
   private let channels: [Channel]
   private let paramIds: [Int]
   private let initialTimes: [Timestamp]
@@ -14,16 +14,16 @@ public final class GRIBForecastWriter: ForecastOutput {
   private let lineage: Lineage?
 
   /// - Parameter lineage: what the forecasts are made from; GRIB has no place for it, so that it goes into a file beside.
-  /// - Throws: naming the variable that GRIB can't hold, before anything is computed.
+  /// - Throws: naming the variable or saying why the points are none that GRIB can hold, before anything is computed.
   public init(_ path: String, _ contents: ForecastContents, lineage: Lineage? = nil) throws {
     self.path = path
     self.lineage = lineage
-    guard let raster = contents.grid.raster else {
-      throw JigsawError(
-        path, "can't be written as GRIB: its points are no raster", found: contents.grid.summary,
-        remedy: "forecast to Zarr or NetCDF")
-    }
-    grid = raster
+    grid =
+      switch contents.grid {
+      case .raster(let grid): .regular(latitudes: grid.latitudes, longitudes: grid.longitudes)
+      case .points(let points):
+        try GRIBOutputGrid(latitudes: points.latitudes, longitudes: points.longitudes, place: path)
+      }
     channels = contents.channels
     initialTimes = contents.initialTimes
     leadHours = contents.leadHours
@@ -46,14 +46,14 @@ public final class GRIBForecastWriter: ForecastOutput {
 
   private func definition(_ channel: Int, initial: Int, lead: Int) -> GRIBFieldDefinition {
     GRIBFieldDefinition(
-      paramId: paramIds[channel], levelHPa: channels[channel].levelHPa, latitudes: grid.latitudes,
-      longitudes: grid.longitudes, baseTime: initialTimes[initial], leadHours: leadHours[lead])
+      paramId: paramIds[channel], levelHPa: channels[channel].levelHPa, grid: grid,
+      baseTime: initialTimes[initial], leadHours: leadHours[lead])
   }
 
   public func write(
     _ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int
   ) throws {
-    precondition(unit.rows == 0..<grid.rows, "a GRIB message holds a whole field")
+    precondition(values.count == unit.fields.count * grid.count, "a GRIB message holds a whole field")
     for (index, channel) in unit.fields.enumerated() {
       try writer.write(
         definition(channel, initial: initial, lead: lead),

@@ -94,14 +94,11 @@ enum SphericalVoronoi {
     var cell = faces.cell(0)
     var count = 16
     while true {
-      let all = count >= min(256, tree.points.count)
-      let neighbours = all ? [] : tree.nearest(to: centre, count: count + 1)
-      if all {
-        for other in tree.points.indices where other != index {
-          guard cut(&cell, centre, tree.points[other], by: other) else { return nil }
-        }
+      if count >= min(256, tree.points.count) {
+        guard finish(&cell, index, tree) else { return nil }
         break
       }
+      let neighbours = tree.nearest(to: centre, count: count + 1)
       for neighbour in neighbours where neighbour.index != index {
         guard cut(&cell, centre, tree.points[neighbour.index], by: neighbour.index) else { return nil }
       }
@@ -116,14 +113,33 @@ enum SphericalVoronoi {
     return Cell(area: area, reach: cell.corners.map { centre.squaredDistance(to: $0) }.max()?.squareRoot() ?? 0)
   }
 
+  /// Cuts off what is nearer to other points: a corner that belongs to the cell has none that is nearer to it, and where all
+  /// corners belong to the cell, so does what is between them.
+  /// - Returns: false where another point is at the same place.
+  private static func finish(_ cell: inout ConvexCell, _ index: Int, _ tree: PointTree) -> Bool {
+    let centre = tree.points[index]
+    var used: Set<Int> = [index]
+    func nearer(_ corners: [SpherePoint]) -> Int? {
+      for corner in corners {
+        guard let nearest = tree.nearest(to: corner, count: 1).first, !used.contains(nearest.index),
+          nearest.squaredDistance < centre.squaredDistance(to: corner)
+        else { continue }
+        return nearest.index
+      }
+      return nil
+    }
+    while let other = nearer(cell.corners) {
+      used.insert(other)
+      guard cut(&cell, centre, tree.points[other], by: other) else { return false }
+    }
+    return true
+  }
+
   /// What the cell of a point has further away from it: where points are few, or all lie on one side.
   private static func beyond(_ index: Int, _ faces: CubeFaces, _ tree: PointTree) -> Double {
-    let centre = tree.points[index]
-    return (1..<6).reduce(0) { sum, face in
+    (1..<6).reduce(0) { sum, face in
       var cell = faces.cell(face)
-      for other in tree.points.indices where other != index && !cell.isEmpty {
-        cell.cut(centre - tree.points[other], by: other)
-      }
+      guard finish(&cell, index, tree) else { preconditionFailure("a point at the same place was not seen") }
       return sum + cell.solidAngle(around: faces.axes[face].axis)
     }
   }

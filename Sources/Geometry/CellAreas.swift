@@ -8,6 +8,9 @@ import Tensors
 public struct CellAreas: Sendable {
   /// [points]: mean 1.
   public let weights: [Double]
+  /// [points]: how far each point's values hold, on a chord of the unit sphere: to the farthest corner of a closed cell; from
+  /// a point with an open one three quarters of the side of a square of its area.
+  public let reaches: [Double]
   /// Whether no cell is open.
   public let isGlobal: Bool
 
@@ -21,6 +24,7 @@ public struct CellAreas: Sendable {
     let all = zip(points.latitudes, points.longitudes).map { SpherePoint(latitude: $0, longitude: $1) }
     guard all.count > 1 else {
       weights = all.map { _ in 1 }
+      reaches = all.map { _ in 2 }
       isGlobal = true
       return
     }
@@ -36,6 +40,8 @@ public struct CellAreas: Sendable {
       let nearest = closedTree.nearest(to: tree.points[place], count: 1).first
       areas[place] = nearest.map { cells[closed[$0.index]].area } ?? 1
     }
+    let ownReaches = isOpen.indices.map { isOpen[$0] ? 0.75 * areas[$0].squareRoot() : cells[$0].reach }
+    reaches = places.ofPoint.map { ownReaches[$0] }
     var sharing = [Double](repeating: 0, count: areas.count)
     for place in places.ofPoint { sharing[place] += 1 }
     let own = places.ofPoint.map { areas[$0] / sharing[$0] }

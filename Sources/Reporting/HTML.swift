@@ -22,7 +22,8 @@ func json(_ values: [Double]) -> JSONValue { .array(values.map { json($0) }) }
 func json(_ values: [Int]) -> JSONValue { .array(values.map { .integer($0) }) }
 
 /// The four bytes of a float as scripts read them.
-func littleEndianBytes(_ value: Float) -> [UInt8] { (0..<4).map { UInt8(value.bitPattern >> (8 * $0) & 255) } }
+func littleEndianBytes(_ value: Float) -> [UInt8] { littleEndianBytes(value.bitPattern) }
+func littleEndianBytes(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(value >> (8 * $0) & 255) } }
 
 /// RFC 4648 with padding.
 func base64(_ bytes: [UInt8]) -> String {

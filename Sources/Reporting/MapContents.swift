@@ -8,7 +8,7 @@ import Datasets
 public struct MapContents: Sendable {
   public struct Field: Sendable {
     public let display: ChannelDisplay
-    /// Mean of the forecasts [row, column].
+    /// Mean of the forecasts [row, column], or [point].
     public let mean: [Float]
     /// Of forecasts − mean; bytes [initial time, lead, row, column].
     public let forecast: Quantization
@@ -52,8 +52,10 @@ public struct MapContents: Sendable {
     }
   }
 
-  /// Of the shown points; latitudes north to south.
+  /// Of the shown points; latitudes north to south. Of points that are no raster, the raster on which they are drawn.
   public let grid: LatLonGrid
+  /// The shown points, where they are no raster: fields then have one value for each of them.
+  public let cells: MapCells?
   /// Whether the original grid's longitudes go all the way around.
   public let isPeriodic: Bool
   /// Rows and columns of the original grid averaged into one shown point.
@@ -63,9 +65,11 @@ public struct MapContents: Sendable {
   public let fields: [Field]
 
   public init(
-    grid: LatLonGrid, isPeriodic: Bool, block: Int, initialTimes: [Timestamp], leadHours: [Int], fields: [Field]
+    grid: LatLonGrid, isPeriodic: Bool, block: Int, cells: MapCells? = nil, initialTimes: [Timestamp],
+    leadHours: [Int], fields: [Field]
   ) {
     self.grid = grid
+    self.cells = cells
     self.isPeriodic = isPeriodic
     self.block = block
     self.initialTimes = initialTimes

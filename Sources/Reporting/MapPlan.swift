@@ -9,14 +9,15 @@ public struct MapPlan: Sendable, Equatable {
 
   static let largestRows = 181
   static let largestColumns = 360
+  static let (mostLeads, mostDates) = (20, 3)
   /// Bytes of all fields; base64 makes 4/3 of it.
   static let byteBudget = 9_000_000
 
   /// - Parameters: `channels` that will be shown; `initialTimes` and `leads` that could be.
   public init(rows: Int, columns: Int, channels: Int, initialTimes: Int, leads: Int) {
     var block = max(1, (rows - 1) / MapPlan.largestRows + 1, (columns - 1) / MapPlan.largestColumns + 1)
-    var leadLimit = 20
-    var dateLimit = 3
+    var leadLimit = MapPlan.mostLeads
+    var dateLimit = MapPlan.mostDates
     func bytes() -> Int {
       let points = ((rows - 1) / block + 1) * ((columns - 1) / block + 1)
       return 2 * channels * min(dateLimit, initialTimes) * min(leadLimit, leads) * points
@@ -27,6 +28,19 @@ public struct MapPlan: Sendable, Equatable {
     while bytes() > MapPlan.byteBudget && dateLimit > 1 { dateLimit -= 1 }
     while bytes() > MapPlan.byteBudget && block < rows { block += 1 }
     self.block = block
+    self.leads = MapPlan.every(leads, atMost: leadLimit)
+    self.initialTimes = MapPlan.spread(initialTimes, atMost: dateLimit)
+  }
+
+  /// - Parameters: points that are shown each by itself, the `channels` that will be shown, `initialTimes` and `leads` that
+  ///   could be.
+  public init(points: Int, channels: Int, initialTimes: Int, leads: Int) {
+    var leadLimit = MapPlan.mostLeads
+    var dateLimit = MapPlan.mostDates
+    func bytes() -> Int { 2 * channels * min(dateLimit, initialTimes) * min(leadLimit, leads) * points }
+    while bytes() > MapPlan.byteBudget && leadLimit > 5 { leadLimit /= 2 }
+    while bytes() > MapPlan.byteBudget && dateLimit > 1 { dateLimit -= 1 }
+    block = 1
     self.leads = MapPlan.every(leads, atMost: leadLimit)
     self.initialTimes = MapPlan.spread(initialTimes, atMost: dateLimit)
   }

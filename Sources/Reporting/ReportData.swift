@@ -1,5 +1,6 @@
 import Basics
 import Datasets
+import Geometry
 import Verification
 
 /// The contents of a report as JSON for its scripts. Values are in shown units.
@@ -112,11 +113,25 @@ enum ReportData {
     ])
   }
 
+  /// Where points are, what they weigh, and which of them each pixel [row, column] shows, −1 for none.
+  static func json(_ cells: MapCells) -> JSONValue {
+    .object([
+      "latitudes": Reporting.json(cells.points.latitudes.map(rounded)),
+      "longitudes": Reporting.json(cells.points.longitudes.map(rounded)),
+      "weights": .string(base64(cells.weights.flatMap { littleEndianBytes($0) })),
+      "pixels": .string(base64(cells.pointOfPixel.flatMap { littleEndianBytes(UInt32(bitPattern: $0)) })),
+      "areAll": .bool(cells.areAll),
+    ])
+  }
+
+  /// To a thousandth of a degree.
+  private static func rounded(_ degrees: Double) -> Double { (degrees * 1_000).rounded() / 1_000 }
+
   /// Fields as base64; see `MapContents` for their layout.
   static func json(_ maps: MapContents) -> JSONValue {
     .object([
       "latitudes": Reporting.json(maps.grid.latitudes), "longitudes": Reporting.json(maps.grid.longitudes),
-      "periodic": .bool(maps.isPeriodic), "block": .integer(maps.block),
+      "periodic": .bool(maps.isPeriodic), "block": .integer(maps.block), "cells": maps.cells.map(json) ?? .null,
       "initialTimes": .array(maps.initialTimes.map { .string($0.description) }),
       "leads": Reporting.json(maps.leadHours),
       "fields": .array(

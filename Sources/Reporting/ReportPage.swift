@@ -1,5 +1,6 @@
 import Basics
 import Datasets
+import Geometry
 import Verification
 
 /// The report as one HTML page: style, scripts, coastlines and data are all in it, and it asks nothing of the network.
@@ -94,7 +95,11 @@ public struct ReportPage {
       "<noscript><p class=\"hint\">This part is drawn by the page's script, which is turned off.</p></noscript>\n"
     var list: [Section] = []
     if let maps = contents.maps {
-      let note = maps.block > 1 ? " For display, \(maps.block) × \(maps.block) grid points are averaged into one." : ""
+      var note = maps.block > 1 ? " For display, \(maps.block) × \(maps.block) grid points are averaged into one." : ""
+      if let cells = maps.cells {
+        note = " Each place has the value of the nearest point."
+        if !cells.areAll { note += " Of the points, \(cells.points.count) are shown." }
+      }
       list.append(
         Section(
           "maps", "Maps",

@@ -47,6 +47,9 @@ public struct EvaluateWorkflow {
     options.climatologyWindowDays = configuration.evaluation.climatologyWindowDays
     options.usesSpectra = configuration.evaluation.spectra
     options.usesDampedPersistence = configuration.evaluation.dampedPersistence
+    if options.usesSpectra && truth.grid.raster == nil {
+      console.say("note: no spectra: they are of circles of latitude, and the fields are on points")
+    }
     let began = monotonicSeconds()
     let reader = try ForecastReader(path)
     try Agreement.check(

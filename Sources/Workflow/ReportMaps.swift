@@ -1,5 +1,6 @@
 import Basics
 import Datasets
+import Geometry
 import Reporting
 import Verification
 
@@ -21,18 +22,17 @@ struct ReportMaps {
     self.console = console
   }
 
-  /// Nil on points that are no raster.
-  func contents() throws -> MapContents? {
-    guard let grid = forecasts.grid.raster else { return nil }
+  func contents() throws -> MapContents {
+    let grid = forecasts.grid
     let channels = ReportMaps.selection(
       from: (truth.map { $0.channels.filter(forecasts.channels.contains) } ?? forecasts.channels).filter {
         !withGaps.contains($0.variable)
       })
     let verified = verifiedInitialTimes()
     let candidates = verified.isEmpty ? Array(forecasts.initialTimes.indices) : verified
-    let plan = MapPlan(
-      rows: grid.rows, columns: grid.columns, channels: channels.count, initialTimes: candidates.count,
-      leads: forecasts.leadHours.count)
+    let canvas = Canvas(
+      grid, channels: channels.count, initialTimes: candidates.count, leads: forecasts.leadHours.count)
+    let plan = canvas.plan
     let initialTimes = plan.initialTimes.map { candidates[$0] }
     let displays = channels.map { ChannelDisplay($0) }
     var forecastFields = [[Float]](repeating: [], count: channels.count)
@@ -42,7 +42,7 @@ struct ReportMaps {
       for lead in plan.leads {
         for (index, channel) in channels.enumerated() {
           let field = try forecasts.read(channel, initial: initial, lead: lead)
-          forecastFields[index] += plan.average(field, rows: grid.rows, columns: grid.columns, displays[index])
+          forecastFields[index] += canvas.shown(field, displays[index])
         }
         if let truth, !verified.isEmpty {
           let planes = try planes(
@@ -50,14 +50,14 @@ struct ReportMaps {
           for (index, channel) in channels.enumerated() {
             guard let position = truth.channels.firstIndex(of: channel) else { continue }
             let field = Array(planes[position * grid.count..<(position + 1) * grid.count])
-            truthFields[index] += plan.average(field, rows: grid.rows, columns: grid.columns, displays[index])
+            truthFields[index] += canvas.shown(field, displays[index])
           }
         }
       }
       console.progress("maps", done: number + 1, of: initialTimes.count, since: start, detail: "dates")
     }
     return MapContents(
-      grid: plan.grid(grid), isPeriodic: grid.isPeriodic, block: plan.block,
+      grid: canvas.raster, isPeriodic: canvas.isPeriodic, block: plan.block, cells: canvas.cells,
       initialTimes: initialTimes.map { forecasts.initialTimes[$0] },
       leadHours: plan.leads.map { forecasts.leadHours[$0] },
       fields: channels.indices.map { index in
@@ -65,6 +65,37 @@ struct ReportMaps {
           displays[index], forecast: forecastFields[index], truth: truthFields[index], leads: plan.leads.count,
           initialTimes: initialTimes.count)
       })
+  }
+
+  /// What of a grid is shown, and how much of the forecasts.
+  private struct Canvas {
+    let plan: MapPlan
+    let raster: LatLonGrid
+    let isPeriodic: Bool
+    /// Of points that are no raster.
+    let cells: MapCells?
+    private let grid: FieldGrid
+
+    init(_ grid: FieldGrid, channels: Int, initialTimes: Int, leads: Int) {
+      self.grid = grid
+      switch grid {
+      case .raster(let whole):
+        plan = MapPlan(
+          rows: whole.rows, columns: whole.columns, channels: channels, initialTimes: initialTimes, leads: leads)
+        (raster, isPeriodic, cells) = (plan.grid(whole), whole.isPeriodic, nil)
+      case .points(let points):
+        let drawn = MapCells.raster(of: points)
+        (raster, isPeriodic, cells) = (drawn.raster, drawn.isPeriodic, drawn.cells)
+        plan = MapPlan(
+          points: drawn.cells.points.count, channels: channels, initialTimes: initialTimes, leads: leads)
+      }
+    }
+
+    /// The shown points of a field, scaled as shown.
+    func shown(_ field: [Float], _ display: ChannelDisplay) -> [Float] {
+      cells?.values(field, display)
+        ?? plan.average(field, rows: grid.rows, columns: grid.columns, display)
+    }
   }
 
   /// Forecasts whose valid times are all in the truth.

@@ -12,8 +12,9 @@ import Testing
     func write(_ paramId: Int, _ level: Double?, time: Int, _ values: [Float]) throws {
       let field = GRIBFieldDefinition(
         paramId: paramId, levelHPa: level,
-        latitudes: (0..<data.rows).map { 90 - 180 / Double(data.rows) * (Double($0) + 0.5) },
-        longitudes: (0..<data.columns).map { 360 / Double(data.columns) * Double($0) },
+        grid: .regular(
+          latitudes: (0..<data.rows).map { 90 - 180 / Double(data.rows) * (Double($0) + 0.5) },
+          longitudes: (0..<data.columns).map { 360 / Double(data.columns) * Double($0) }),
         baseTime: Timestamp(seconds: data.start.seconds + Int64(3_600 * data.stepHours * time)), leadHours: 0)
       try values.withUnsafeBufferPointer { try writer.write(field, $0) }
     }

@@ -18,6 +18,8 @@ public struct SyntheticData {
   public var statics = ["orog"]
   public var start = Timestamp(year: 2001, month: 1, day: 1)
   public var chunking = Chunking.tenTimes
+  /// In place of rows and columns any points, degrees north and east, along one dimension.
+  public var points: [(latitude: Double, longitude: Double)]?
   /// Points without values, by variable or static field.
   public var missing: [String: Set<Int>] = [:]
   /// A variable that lacks another point, from a time on.
@@ -36,13 +38,22 @@ public struct SyntheticData {
     case wholeField, oneLevel, tiles
   }
 
+  /// Points of a field, and its dimensions.
+  private var count: Int { points?.count ?? rows * columns }
+  private var dimensions: [ArrayInfo.Dimension] {
+    points.map { [.init(name: "values", size: $0.count)] }
+      ?? [.init(name: "latitude", size: rows), .init(name: "longitude", size: columns)]
+  }
+  private var places: [Range<Int>] { dimensions.map { 0..<$0.size } }
+
   /// Chunks of a variable with so many levels; nil: none.
   private func chunks(levels: Int?) -> [Int] {
-    switch chunking {
-    case .tenTimes: [min(times, 10)] + (levels.map { [$0] } ?? []) + [rows, columns]
-    case .wholeField: [1] + (levels.map { [$0] } ?? []) + [rows, columns]
-    case .oneLevel: [1] + (levels == nil ? [] : [1]) + [rows, columns]
-    case .tiles: [1] + (levels.map { [$0] } ?? []) + [3, 5]
+    let all = dimensions.map(\.size)
+    return switch chunking {
+    case .tenTimes: [min(times, 10)] + (levels.map { [$0] } ?? []) + all
+    case .wholeField: [1] + (levels.map { [$0] } ?? []) + all
+    case .oneLevel: [1] + (levels == nil ? [] : [1]) + all
+    case .tiles: [1] + (levels.map { [$0] } ?? []) + (points == nil ? [3, 5] : [15])
     }
   }
 
@@ -64,42 +75,42 @@ public struct SyntheticData {
         name: "level", type: .float64, dimensions: ["level"],
         attributes: text(["units": "hPa", "standard_name": "air_pressure"])),
       ArrayDefinition(
-        name: "latitude", type: .float64, dimensions: ["latitude"],
+        name: "latitude", type: .float64, dimensions: [dimensions[0].name],
         attributes: text(["units": "degrees_north", "standard_name": "latitude"])),
       ArrayDefinition(
-        name: "longitude", type: .float64, dimensions: ["longitude"],
+        name: "longitude", type: .float64, dimensions: [dimensions[dimensions.count - 1].name],
         attributes: text(["units": "degrees_east", "standard_name": "longitude"])),
     ]
     for name in upper {
       arrays.append(
         ArrayDefinition(
-          name: name, type: .float32, dimensions: ["time", "level", "latitude", "longitude"],
+          name: name, type: .float32, dimensions: ["time", "level"] + dimensions.map(\.name),
           chunks: chunks(levels: levels.count), attributes: text(["units": units(name)])))
     }
     for name in surface {
       arrays.append(
         ArrayDefinition(
-          name: name, type: .float32, dimensions: ["time", "latitude", "longitude"],
+          name: name, type: .float32, dimensions: ["time"] + dimensions.map(\.name),
           chunks: chunks(levels: nil), attributes: text(["units": units(name)])))
     }
     for name in statics {
       arrays.append(
         ArrayDefinition(
-          name: name, type: .float32, dimensions: ["latitude", "longitude"],
+          name: name, type: .float32, dimensions: dimensions.map(\.name),
           attributes: text(["units": units(name)])))
     }
     let writer = try createStore(
       path,
       StoreDefinition(
-        dimensions: [
-          .init(name: "time", size: times), .init(name: "level", size: levels.count),
-          .init(name: "latitude", size: rows), .init(name: "longitude", size: columns),
-        ], arrays: arrays, attributes: text(["Conventions": "CF-1.8"])))
+        dimensions: [.init(name: "time", size: times), .init(name: "level", size: levels.count)] + dimensions,
+        arrays: arrays, attributes: text(["Conventions": "CF-1.8"])))
     let origin = Timestamp(year: 2000, month: 1, day: 1)
     try writer.write("time", (0..<times).map { Double(start.hours(since: origin) + $0 * stepHours) })
     try writer.write("level", levels)
-    try writer.write("latitude", (0..<rows).map { 90 - 180 / Double(rows) * (Double($0) + 0.5) })
-    try writer.write("longitude", (0..<columns).map { 360 / Double(columns) * Double($0) })
+    try writer.write(
+      "latitude", points?.map(\.latitude) ?? (0..<rows).map { 90 - 180 / Double(rows) * (Double($0) + 0.5) })
+    try writer.write(
+      "longitude", points?.map(\.longitude) ?? (0..<columns).map { 360 / Double(columns) * Double($0) })
     for (index, name) in (upper + surface).enumerated() {
       let levelCount = index < upper.count ? levels.count : 1
       let values = (0..<times).flatMap { time in
@@ -110,14 +121,20 @@ public struct SyntheticData {
         }
       }
       let box =
-        [0..<times] + (index < upper.count ? [0..<levelCount] : []) + [0..<rows, 0..<columns]
+        [0..<times] + (index < upper.count ? [0..<levelCount] : []) + places
       try values.withUnsafeBufferPointer { try writer.write(name, box, $0) }
     }
     for name in statics {
-      let values = (0..<rows * columns).map { isMissing(name, $0, time: 0) ? Float.nan : Float($0 % 7) * 100 }
-      try values.withUnsafeBufferPointer { try writer.write(name, [0..<rows, 0..<columns], $0) }
+      let values = (0..<count).map { isMissing(name, $0, time: 0) ? Float.nan : Float($0 % 7) * 100 }
+      try values.withUnsafeBufferPointer { try writer.write(name, places, $0) }
     }
     try writer.finish()
+  }
+
+  /// The row and the column of a point, also between such.
+  private func position(_ point: Int) -> (row: Double, column: Double) {
+    guard let place = points?[point] else { return (Double(point / columns), Double(point % columns)) }
+    return ((90 - place.latitude) / 180 * Double(rows) - 0.5, place.longitude / 360 * Double(columns))
   }
 
   /// One field [rows, columns]. Pressure at sea level is such as can be.
@@ -125,8 +142,8 @@ public struct SyntheticData {
     let names = upper + surface
     let isPressure = names.indices.contains(variable) && names[variable] == "msl"
     let (base, unit) = isPressure ? (100_000.0, 100.0) : (Double(100 * (variable + 1)), 1)
-    return (0..<rows * columns).map { i in
-      let (row, column) = (Double(i / columns), Double(i % columns))
+    return (0..<count).map { i in
+      let (row, column) = position(i)
       let phase = 2 * Double.pi * (column / Double(columns) * Double(1 + variable % 3) - Double(time) / 24)
       let envelope = sin(Double.pi * (row + 0.5) / Double(rows))
       return Float(base + unit * (Double(10 + level) * envelope * cos(phase + Double(variable)) + row))

@@ -3,8 +3,8 @@
 /** Bytes of a base64 text. */
 const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
-/** Edges of the map in degrees and its shape. Maps of the globe go from 180° W to 180° E. */
-function mapFrame(latitudes, longitudes, isPeriodic) {
+/** Edges of the map in degrees and its shape. Maps of the globe go from 180° W to 180° E. `cells`: of points that are no raster. */
+function mapFrame(latitudes, longitudes, isPeriodic, cells) {
   const rows = latitudes.length;
   const columns = longitudes.length;
   const north = Math.min(90, latitudes[0] + (latitudes[0] - (latitudes[1] ?? latitudes[0] - 1)) / 2);
@@ -14,7 +14,7 @@ function mapFrame(latitudes, longitudes, isPeriodic) {
   const east = isPeriodic ? 180 : longitudes[columns - 1] + half;
   // Distances come out right at the middle latitude.
   const aspect = ((east - west) / (north - south)) * Math.cos(((north + south) / 2) * (Math.PI / 180));
-  return { north, south, west, east, aspect, latitudes, longitudes, isPeriodic };
+  return { north, south, west, east, aspect, latitudes, longitudes, isPeriodic, cells };
 }
 
 /** Row of a latitude, with a fraction between rows; 0 is the northernmost. */
@@ -52,11 +52,39 @@ function columnAt(frame, longitude) {
   return low + (x - longitudes[low]) / (longitudes[high] - longitudes[low]);
 }
 
-/** The grid point nearest to a place. */
+/** Where points are that are no raster, what they weigh, and which of them each pixel [row, column] shows (−1: none). */
+function decodeCells(cells) {
+  return {
+    ...cells,
+    weights: new Float32Array(bytesOf(cells.weights).buffer),
+    pixels: new Int32Array(bytesOf(cells.pixels).buffer),
+  };
+}
+
+/** A longitude as so many degrees eastwards from the west edge of a map. */
+const eastOf = (west, longitude) => west + ((((longitude - west) % 360) + 360) % 360);
+
+/** The grid point nearest to a place: its index among the values of a field, and where it is. */
 function nearestPoint(frame, latitude, longitude) {
+  if (frame.cells) return nearestCell(frame.cells, latitude, longitude);
   const row = Math.round(rowAt(frame, latitude));
   const column = Math.round(columnAt(frame, longitude)) % frame.longitudes.length;
-  return { row, column, index: row * frame.longitudes.length + column };
+  return {
+    index: row * frame.longitudes.length + column, latitude: frame.latitudes[row], longitude: frame.longitudes[column],
+  };
+}
+
+/** The nearest of points that are no raster, by the cosine of the angle between them. */
+function nearestCell({ latitudes, longitudes }, latitude, longitude) {
+  const radians = Math.PI / 180;
+  const [sine, cosine] = [Math.sin(latitude * radians), Math.cos(latitude * radians)];
+  let [index, best] = [0, -2];
+  for (let i = 0; i < latitudes.length; i += 1) {
+    const near = sine * Math.sin(latitudes[i] * radians) +
+      cosine * Math.cos(latitudes[i] * radians) * Math.cos((longitudes[i] - longitude) * radians);
+    if (near > best) [index, best] = [i, near];
+  }
+  return { index, latitude: latitudes[index], longitude: longitudes[index] };
 }
 
 /** For each pixel the four neighbours along one dimension and their weights (Catmull-Rom), or the nearest alone. */
@@ -84,10 +112,12 @@ function mapCanvas(frame, width, height, isSmooth, coastlines, scale) {
   const longitudes = Array.from({ length: width }, (_, x) => frame.west + ((x + 0.5) / width) * (frame.east - frame.west));
   const rows = frame.latitudes.length;
   const columns = frame.longitudes.length;
+  const [across, down] = [longitudes.map((v) => columnAt(frame, v)), latitudes.map((v) => rowAt(frame, v))];
   return {
     frame, width, height, scale, rows, columns,
-    across: taps(longitudes.map((v) => columnAt(frame, v)), columns, frame.isPeriodic, isSmooth),
-    down: taps(latitudes.map((v) => rowAt(frame, v)), rows, false, isSmooth),
+    nearestColumns: across.map((v) => Math.round(v) % columns), nearestRows: down.map(Math.round),
+    across: taps(across, columns, frame.isPeriodic, isSmooth),
+    down: taps(down, rows, false, isSmooth),
     lines: new Float32Array(rows * width),
     values: new Float32Array(width * height),
     image: new ImageData(width, height),
@@ -111,6 +141,18 @@ function coastPath(frame, width, height, coastlines) {
     }
   }
   return path;
+}
+
+/** Gives each pixel of `map` the value of the nearest point; NaN where none is near. */
+function paint(map, field) {
+  const { values, width, height, columns, nearestColumns, nearestRows, frame } = map;
+  for (let y = 0; y < height; y += 1) {
+    const start = nearestRows[y] * columns;
+    for (let x = 0; x < width; x += 1) {
+      const point = frame.cells.pixels[start + nearestColumns[x]];
+      values[y * width + x] = point < 0 ? NaN : field[point];
+    }
+  }
 }
 
 /** Interpolates a field [row, column] to the pixels of `map`, first along rows, then along columns. */
@@ -161,14 +203,16 @@ function contour(map, pixels, interval) {
 function drawMap(canvas, map, field, { colors, low, high, interval }) {
   const { width, height, values, image, scale } = map;
   if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-  interpolate(map, field);
+  if (map.frame.cells) paint(map, field);
+  else interpolate(map, field);
   const pixels = new Uint32Array(image.data.buffer);
   const factor = 255 / (high - low || 1);
   for (let p = 0; p < values.length; p += 1) {
     const i = (values[p] - low) * factor;
-    pixels[p] = colors[i <= 0 ? 0 : i >= 255 ? 255 : (i + 0.5) | 0];
+    pixels[p] = Number.isNaN(i) ? 0 : colors[i <= 0 ? 0 : i >= 255 ? 255 : (i + 0.5) | 0];
   }
-  if (interval) contour(map, pixels, interval);
+  // Between cells of one value each there are no lines.
+  if (interval && !map.frame.cells) contour(map, pixels, interval);
   const context = canvas.getContext("2d");
   context.putImageData(image, 0, 0);
   graticule(context, map);

@@ -5,7 +5,7 @@ const coastlines = read("coastlines") ?? [];
 
 /** The numbers of one field: forecast and truth, [initial time][lead] → values of a frame. */
 function decodeField(data, field) {
-  const size = data.latitudes.length * data.longitudes.length;
+  const size = data.cells?.latitudes.length ?? data.latitudes.length * data.longitudes.length;
   const leads = data.leads.length;
   const forecast = bytesOf(field.forecast);
   const mean = new Float32Array(bytesOf(field.mean).buffer);
@@ -135,7 +135,7 @@ function leadBar(leads, show) {
 
 function startMaps(host) {
   const data = mapData;
-  const frame = mapFrame(data.latitudes, data.longitudes, data.periodic);
+  const frame = mapFrame(data.latitudes, data.longitudes, data.periodic, data.cells && decodeCells(data.cells));
   const names = data.fields.map((field) => field.name);
   const state = { initial: 0, isSmooth: true, isPerLead: false, place: null, pinned: null };
   state.pinned = frame.isPeriodic && frame.north > 50 && frame.south < 50
@@ -155,7 +155,7 @@ function startMaps(host) {
   const times = dropDown(data.initialTimes.map((time, i) => ({ value: String(i), label: time.slice(0, 16).replace("T", " ") })), "0",
     (value) => { state.initial = Number(value); loadSeries(); showFrame(); });
   const controls = make("div", { class: "controls pairs" }, chooser.element, labelled("Initial time (UTC)", times),
-    segments("Drawing", [{ value: true, label: "Smooth" }, { value: false, label: "Grid points" }], true,
+    frame.cells ? null : segments("Drawing", [{ value: true, label: "Smooth" }, { value: false, label: "Grid points" }], true,
       (value) => { state.isSmooth = value; surfaces = null; showFrame(); }));
   if (cards.length > 1) {
     controls.append(segments("Error scale", [{ value: false, label: "All leads" }, { value: true, label: "This lead" }], false,
@@ -172,7 +172,7 @@ function startMaps(host) {
       const lines = [line("Forecast", "var(--model)", series.forecast, 2.5)];
       if (series.truth) lines.unshift(line("Truth", "var(--truth)", series.truth, 1.8));
       return {
-        heading: `At ${latitudeText(frame.latitudes[at.row])}, ${longitudeText(frame.longitudes[at.column])}`,
+        heading: `At ${latitudeText(at.latitude)}, ${longitudeText(at.longitude)}`,
         label: "Forecast and truth at a point against lead time",
         height: Math.max(210, Math.min(460, cards.at(-1).card.clientHeight - 70)),
         x: { label: "lead time (h)", ticks: "hours", domain: [0, data.leads.at(-1)] },
@@ -226,12 +226,13 @@ function startMaps(host) {
     pointChart.update();
   }
 
-  /** RMSE and bias of the shown map; of averaged points they would not be those of the forecast. */
+  /** RMSE and bias of the shown map; of averaged points, or some of them, they would not be those of the forecast. */
   function showMapScores() {
-    error.note.hidden = data.block > 1;
+    error.note.hidden = data.block > 1 || (frame.cells && !frame.cells.areAll);
     let [weights, squares, sum] = [0, 0, 0];
     current.error.forEach((e, i) => {
-      const weight = Math.cos((frame.latitudes[Math.floor(i / frame.longitudes.length)] * Math.PI) / 180);
+      const weight = frame.cells?.weights[i]
+        ?? Math.cos((frame.latitudes[Math.floor(i / frame.longitudes.length)] * Math.PI) / 180);
       weights += weight;
       squares += weight * e * e;
       sum += weight * e;
@@ -243,7 +244,7 @@ function startMaps(host) {
   function showValues() {
     const place = state.place ?? state.pinned;
     const at = nearestPoint(frame, place.latitude, place.longitude);
-    const longitude = frame.isPeriodic ? ((((frame.longitudes[at.column] + 180) % 360) + 360) % 360) - 180 : frame.longitudes[at.column];
+    const longitude = frame.isPeriodic ? ((((at.longitude + 180) % 360) + 360) % 360) - 180 : eastOf(frame.west, at.longitude);
     for (const [card, field, unit] of [[forecast, current.forecast, channel.valueUnit], [truth, current.truth, channel.valueUnit],
       [error, current.error, channel.unit]]) {
       if (!field) continue;
@@ -251,7 +252,7 @@ function startMaps(host) {
       card.output.replaceChildren(make("b", {}, card === error ? `${value > 0 ? "+" : ""}${numberTo(value, decoded.errorStep(bar.lead))}` : numberTo(value, decoded.step)), ` ${unit}`);
       card.cross.hidden = false;
       card.cross.style.left = `${(100 * (longitude - frame.west)) / (frame.east - frame.west)}%`;
-      card.cross.style.top = `${(100 * (frame.north - frame.latitudes[at.row])) / (frame.north - frame.south)}%`;
+      card.cross.style.top = `${(100 * (frame.north - at.latitude)) / (frame.north - frame.south)}%`;
     }
   }
 

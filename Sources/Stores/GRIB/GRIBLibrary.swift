@@ -144,6 +144,14 @@ final class GRIBMessage {
     try check(jk_grib_set_text(handle, key, value), place, key)
   }
 
+  func set(_ key: String, _ values: [Int], _ place: String) throws {
+    try check(jk_grib_set_longs(handle, key, values, values.count), place, key)
+  }
+
+  func setMissing(_ key: String, _ place: String) throws {
+    try check(jk_grib_set_missing(handle, key), place, key)
+  }
+
   func set(_ key: String, _ values: [Double], _ place: String) throws {
     try check(jk_grib_set_doubles(handle, key, values, values.count), place, key)
   }

@@ -1,25 +1,21 @@
 import Basics
 
-/// One field to be written: a forecast on a regular grid.
+/// One field to be written: a forecast.
 public struct GRIBFieldDefinition: Sendable {
   /// ECMWF's number of the variable.
   public let paramId: Int
   /// Nil at the surface, or wherever the variable has its place (2 m, mean sea level).
   public let levelHPa: Double?
-  /// Degrees north, north to south.
-  public let latitudes: [Double]
-  /// Degrees east, eastwards.
-  public let longitudes: [Double]
+  public let grid: GRIBOutputGrid
   public let baseTime: Timestamp
   public let leadHours: Int
 
   public init(
-    paramId: Int, levelHPa: Double?, latitudes: [Double], longitudes: [Double], baseTime: Timestamp, leadHours: Int
+    paramId: Int, levelHPa: Double?, grid: GRIBOutputGrid, baseTime: Timestamp, leadHours: Int
   ) {
     self.paramId = paramId
     self.levelHPa = levelHPa
-    self.latitudes = latitudes
-    self.longitudes = longitudes
+    self.grid = grid
     self.baseTime = baseTime
     self.leadHours = leadHours
   }
@@ -55,9 +51,9 @@ public final class GRIBWriter {
   /// Stands for a point without a value, which a bitmap leaves out.
   private static let missing = 1e36
 
-  /// Writes [latitude, longitude]; what is NaN is left out.
+  /// Writes the points of a grid in its order; what is NaN is left out.
   public func write(_ field: GRIBFieldDefinition, _ values: UnsafeBufferPointer<Float>) throws {
-    precondition(values.count == field.latitudes.count * field.longitudes.count)
+    precondition(values.count == field.grid.count)
     let place = place(field)
     try GRIBLibrary.withNewMessage(place) { message in
       try GRIBWriter.describe(field, message, place)
@@ -101,7 +97,7 @@ public final class GRIBWriter {
       ("typeOfProcessedData", 1), ("significanceOfReferenceTime", 1), ("typeOfGeneratingProcess", 2),
       ("backgroundProcess", 255), ("generatingProcessIdentifier", 255),
     ] { try message.set(key, value, place) }
-    try describeGrid(field, message, place)
+    try field.grid.describe(in: message, place)
     let time = field.baseTime.components
     try message.set("dataDate", time.year * 10_000 + time.month * 100 + time.day, place)
     try message.set("dataTime", time.hour * 100 + time.minute, place)
@@ -148,50 +144,5 @@ public final class GRIBWriter {
     throw JigsawError(
       place, "can't be written as GRIB 2: the international tables have no such parameter",
       remedy: "forecast to Zarr or NetCDF, or without this variable")
-  }
-
-  private static func describeGrid(_ field: GRIBFieldDefinition, _ message: GRIBMessage, _ place: String) throws {
-    let (latitudes, longitudes) = (field.latitudes, field.longitudes)
-    let (rows, columns) = (latitudes.count, longitudes.count)
-    guard rows > 1, columns > 1, isEven(longitudes) else {
-      throw JigsawError(
-        place, "can't be written as GRIB: its longitudes are not evenly spaced", remedy: "forecast to Zarr or NetCDF")
-    }
-    let isGaussian = try !isEven(latitudes) && isGaussian(latitudes, message, place)
-    guard isGaussian || isEven(latitudes) else {
-      throw JigsawError(
-        place, "can't be written as GRIB: its latitudes are neither evenly spaced nor Gaussian",
-        remedy: "forecast to Zarr or NetCDF")
-    }
-    if isGaussian {
-      try message.set("gridType", "regular_gg", place)
-      try message.set("N", rows / 2, place)
-    }
-    try message.set("Ni", columns, place)
-    try message.set("Nj", rows, place)
-    for (key, value) in [
-      ("latitudeOfFirstGridPointInDegrees", latitudes[0]), ("latitudeOfLastGridPointInDegrees", latitudes[rows - 1]),
-      ("longitudeOfFirstGridPointInDegrees", longitudes[0]),
-      ("longitudeOfLastGridPointInDegrees", longitudes[columns - 1]),
-      ("iDirectionIncrementInDegrees", (longitudes[columns - 1] - longitudes[0]) / Double(columns - 1)),
-    ] {
-      // Longitudes are stored from 0 to 360.
-      try message.set(key, key.hasPrefix("longitude") && value < 0 ? value + 360 : value, place)
-    }
-    if !isGaussian {
-      try message.set("jDirectionIncrementInDegrees", (latitudes[0] - latitudes[rows - 1]) / Double(rows - 1), place)
-    }
-  }
-
-  /// Within what GRIB resolves, a millionth of a degree, or single precision.
-  private static func isEven(_ values: [Double]) -> Bool {
-    let step = (values[values.count - 1] - values[0]) / Double(values.count - 1)
-    return values.enumerated().allSatisfy { abs($1 - values[0] - Double($0) * step) < 1e-4 }
-  }
-
-  private static func isGaussian(_ latitudes: [Double], _ message: GRIBMessage, _ place: String) throws -> Bool {
-    guard latitudes.count % 2 == 0 else { return false }
-    let gaussian = try message.gaussianLatitudes(latitudes.count / 2, place)
-    return zip(latitudes, gaussian).allSatisfy { abs($0 - $1) < 1e-3 }
   }
 }

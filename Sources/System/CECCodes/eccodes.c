@@ -146,6 +146,12 @@ int jk_grib_set_text(jk_grib *message, const char *key, const char *text) {
   GUARDED(set_text(message->handle, key, text));
 }
 
+int jk_grib_set_longs(jk_grib *message, const char *key, const long *values, size_t count) {
+  GUARDED(codes_set_long_array(message->handle, key, values, count));
+}
+
+int jk_grib_set_missing(jk_grib *message, const char *key) { GUARDED(codes_set_missing(message->handle, key)); }
+
 int jk_grib_set_doubles(jk_grib *message, const char *key, const double *values, size_t count) {
   GUARDED(codes_set_double_array(message->handle, key, values, count));
 }

@@ -44,6 +44,8 @@ int jk_grib_get_doubles(jk_grib *message, const char *key, double *values, size_
 int jk_grib_set_long(jk_grib *message, const char *key, long value);
 int jk_grib_set_double(jk_grib *message, const char *key, double value);
 int jk_grib_set_text(jk_grib *message, const char *key, const char *text);
+int jk_grib_set_longs(jk_grib *message, const char *key, const long *values, size_t count);
+int jk_grib_set_missing(jk_grib *message, const char *key);
 int jk_grib_set_doubles(jk_grib *message, const char *key, const double *values, size_t count);
 
 /// The message as it is written to a file; it stays the library's.
