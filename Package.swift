@@ -155,11 +155,13 @@ let package = Package(
     .target(
       name: "GraphChecks",
       dependencies: [
-        "Basics", "CKernels", "Tensors", "Execution", "Models", "Stores", "Training", "Configuration", "Workflow",
+        "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Training",
+        "Configuration", "Workflow", "RankChecks",
       ],
       path: "Tests/GraphChecks", swiftSettings: strict),
     .executableTarget(
-      name: "graph-checks", dependencies: ["Basics", "GraphChecks"], path: "Tests/GraphChecksMain",
+      name: "graph-checks", dependencies: ["Basics", "Communication", "Distribution", "GraphChecks", "Workflow"],
+      path: "Tests/GraphChecksMain",
       swiftSettings: strict),
     // Reads whole samples, to be compared with other libraries: Benchmarks/reading.
     .executableTarget(
@@ -188,9 +190,8 @@ let package = Package(
     tests(
       "ModelsTests",
       [
-        "Basics", "Settings", "CKernels", "KernelEmulation", "Tensors", "Geometry", "Execution", "Distribution",
-        "Models", "Stores",
-        "Datasets", "Stepping", "Training", "OperationChecks", "GraphChecks",
+        "Basics", "Settings", "CKernels", "KernelEmulation", "Tensors", "Geometry", "Communication", "Execution",
+        "Distribution", "Models", "Stores", "Datasets", "Stepping", "Training", "OperationChecks", "GraphChecks",
       ]),
     tests(
       "TrainingTests",

@@ -6,7 +6,9 @@ import Execution
 /// that treats every element by itself needs none of its own: its `run(on: some ExecutingOperations)` serves both.
 public protocol DistributedOperation: Operation {
   /// Says where its parameters lie (`ParallelPlan.place`), which may depend on what each placement would send.
-  func place(in plan: inout ParallelPlan)
+  ///
+  /// - Throws: a sentence where the operation can't run on this mesh.
+  func place(in plan: inout ParallelPlan) throws
 
   /// FP32 elements that the rank at `place` sends within its model instance.
   func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements

@@ -30,13 +30,19 @@ public final class DistributedOperations: ExecutingOperations {
 
   // MARK: Blocks
 
-  /// Tokens at hand of `rows`.
-  public func rowRange(_ rows: Int) -> Range<Int> { chunk(rows, into: mesh.domain, context.position.domain) }
-
-  /// Columns of each group at hand.
-  public func unitRange(_ columns: Int, groups: Int) -> Range<Int> {
-    chunk(columns / groups, into: mesh.tensor, context.position.tensor)
+  public func rowRange(_ shape: ValueShape) -> Range<Int> {
+    shape.rowDimension.domainRange(mesh.domain, context.position.domain)
   }
+
+  public func unitRange(_ shape: ValueShape, groups: Int) -> Range<Int> {
+    Dimension(shape.columns, groups: groups, cell: shape.cell).unitRange(mesh.tensor, context.position.tensor)
+  }
+
+  /// Of a value's rows at hand: the samples at all of them.
+  public func pointCount(_ shape: ValueShape) -> Int { shape.pointCount(mesh, context.position) }
+
+  /// Edges into the rows at hand, by the edges of all ranks.
+  var localEdges: [EdgeLists: EdgeLists] = [:]
 
   /// This rank's block of a matrix, in the memory of `tensor`.
   public func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {

@@ -8,6 +8,8 @@ public struct ParallelPlan: Sendable {
   public let mesh: Mesh
   public let table: ParameterTable
   public private(set) var placements: [ParameterID: Placement] = [:]
+  /// Rows that the ranks of the domain axis need of each other, by the edges that they need them for.
+  private var halos: [EdgeLists: HaloLists] = [:]
 
   init(_ mesh: Mesh, _ table: ParameterTable) {
     self.mesh = mesh
@@ -30,6 +32,16 @@ public struct ParallelPlan: Sendable {
   public func placement(_ id: ParameterID) -> Placement {
     guard let placement = placements[id] else { preconditionFailure("\(table[id].name) is not placed") }
     return placement
+  }
+
+  /// Finds the rows that ranks need of each other for these edges.
+  public mutating func addHalo(_ edges: EdgeLists) {
+    if halos[edges] == nil { halos[edges] = HaloLists(edges, ranks: mesh.domain) }
+  }
+
+  public func halo(_ edges: EdgeLists) -> HaloLists {
+    guard let lists = halos[edges] else { preconditionFailure("edges that the plan does not know") }
+    return lists
   }
 
   /// How the segments of a weight lie.
@@ -69,7 +81,7 @@ final class PlanningOperations: Operations {
   func apply(_ operation: some Operation) throws -> Value {
     let mesh = plan.mesh
     if let distributed = operation as? any DistributedOperation {
-      distributed.place(in: &plan)
+      try distributed.place(in: &plan)
     } else if mesh.instance == 1 {
       for id in operation.parameters { plan.place(id, .whole) }
     } else {
@@ -85,14 +97,15 @@ final class PlanningOperations: Operations {
 extension Value {
   /// As the matrix [rows·batch, columns] that channels are mixed in.
   public func channelLayout(_ mesh: Mesh) -> MatrixLayout {
-    MatrixLayout(
-      rows: Cuts(shape.rows * shape.batch, mesh: mesh, unit: shape.batch),
-      columns: Dimension(shape.columns, groups: groups).cuts(mesh), rowAxis: .domain)
+    let rows = shape.rowDimension.cuts(mesh)
+    return MatrixLayout(
+      rows: Cuts(domain: rows.domain.map { $0 * shape.batch }, tensor: rows.tensor.map { $0 * shape.batch }),
+      columns: columnDimension.cuts(mesh), rowAxis: .domain)
   }
 
   /// As the matrix [rows, batch·columns] that tokens are mixed in; its columns in the order tensor rank, sample, column.
   public func tokenLayout(_ mesh: Mesh) -> MatrixLayout {
-    let columns = Dimension(shape.columns, groups: groups).cuts(mesh)
+    let columns = columnDimension.cuts(mesh)
     let extent = shape.batch * shape.columns
     return MatrixLayout(
       rows: Cuts(shape.rows, mesh: mesh),

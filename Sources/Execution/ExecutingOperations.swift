@@ -6,11 +6,11 @@ public protocol ExecutingOperations: Operations {
   var compute: Compute { get }
   var parameters: ParameterStore { get }
 
-  /// The rows held here of a value with `rows` rows.
-  func rowRange(_ rows: Int) -> Range<Int>
+  /// The rows held here of a value of this shape.
+  func rowRange(_ shape: ValueShape) -> Range<Int>
 
-  /// The columns held here of each of the `groups` groups that make up `columns` columns.
-  func unitRange(_ columns: Int, groups: Int) -> Range<Int>
+  /// The columns held here of each of the `groups` groups that make up the columns of a value of this shape.
+  func unitRange(_ shape: ValueShape, groups: Int) -> Range<Int>
 }
 
 extension ExecutingOperations {
@@ -19,7 +19,7 @@ extension ExecutingOperations {
 
   /// The shape of the block held here of a value.
   public func block(_ shape: ValueShape, groups: Int) -> [Int] {
-    [rowRange(shape.rows).count, shape.batch, groups * unitRange(shape.columns, groups: groups).count]
+    [rowRange(shape).count, shape.batch, groups * unitRange(shape, groups: groups).count]
   }
 
   /// Uninitialised memory for the block held here of a value.

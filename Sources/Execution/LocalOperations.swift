@@ -34,8 +34,8 @@ public final class LocalOperations: ExecutingOperations {
     return packedWeights?(operand, isLeft: isLeft) ?? operand
   }
 
-  public func rowRange(_ rows: Int) -> Range<Int> { 0..<rows }
-  public func unitRange(_ columns: Int, groups: Int) -> Range<Int> { 0..<columns / groups }
+  public func rowRange(_ shape: ValueShape) -> Range<Int> { 0..<shape.rows }
+  public func unitRange(_ shape: ValueShape, groups: Int) -> Range<Int> { 0..<shape.columns / groups }
 
   // MARK: Operations
 

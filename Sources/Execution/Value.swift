@@ -5,11 +5,24 @@ import Tensors
 /// (rows·batch) x columns.
 public struct ValueShape: Hashable, Sendable, CustomStringConvertible {
   public let rows, batch, columns: Int
+  /// [groups + 1]: rows starts[i] ..< starts[i + 1] stay on one rank, such as the edges into one destination. nil: rows are
+  /// split anywhere.
+  public let rowStarts: IndexList?
+  /// Neighbouring columns that stay on one rank: the channels of a head of attention.
+  public let cell: Int
 
-  public init(rows: Int, batch: Int, columns: Int) {
+  public init(rows: Int, batch: Int, columns: Int, rowStarts: IndexList? = nil, cell: Int = 1) {
+    precondition(columns % cell == 0 && rowStarts.map { $0[$0.count - 1] == rows } ?? true)
     self.rows = rows
     self.batch = batch
     self.columns = columns
+    self.rowStarts = rowStarts
+    self.cell = cell
+  }
+
+  /// The same rows with other columns.
+  public func with(columns: Int, cell: Int = 1) -> ValueShape {
+    ValueShape(rows: rows, batch: batch, columns: columns, rowStarts: rowStarts, cell: cell)
   }
 
   public var count: Int { rows * batch * columns }

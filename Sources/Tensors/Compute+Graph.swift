@@ -164,6 +164,37 @@ extension Compute {
     }
   }
 
+  // MARK: Conditional norms
+
+  /// y = y·(1 + scale) + shift, element by element.
+  public func scaleAndShift(_ y: Tensor, by scale: Tensor, _ shift: Tensor) {
+    precondition(scale.count == y.count && shift.count == y.count)
+    pass(y.count, grain: 4_096, bytes: 4 * y.byteCount) { range in
+      let (y, s, t) = (y.pointer, scale.pointer, shift.pointer)
+      for i in range { y[i] = y[i] * (1 + s[i]) + t[i] }
+    }
+  }
+
+  /// For y = n·(1 + scale) + shift with n = (x − mean)·rstd: the gradients of scale and of n from that of y; mean and rstd
+  /// [rows].
+  public func scaleAndShiftBackward(
+    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, into gradients: (dscale: Tensor, dn: Tensor)
+  ) {
+    let rows = mean.count
+    let columns = rows == 0 ? 0 : x.count / rows
+    precondition(x.count == rows * columns && dy.count == x.count && scale.count == x.count)
+    pass(rows, grain: max(1, 4_096 / max(1, columns)), bytes: 5 * dy.byteCount) { range in
+      let (x, s, d) = (x.pointer, scale.pointer, dy.pointer)
+      for row in range {
+        let (m, r) = (mean.pointer[row], rstd.pointer[row])
+        for i in row * columns..<(row + 1) * columns {
+          gradients.dscale.pointer[i] = d[i] * (x[i] - m) * r
+          gradients.dn.pointer[i] = d[i] * (1 + s[i])
+        }
+      }
+    }
+  }
+
   // MARK: Activations
 
   /// y = f(x). y may be x.

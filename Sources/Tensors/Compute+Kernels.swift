@@ -66,7 +66,7 @@ extension Compute {
   /// x += bias along columns or rows.
   public func addBias(_ bias: Tensor, to x: Tensor, rows: Int, _ direction: BiasDirection) {
     let columns = x.count / max(rows, 1)
-    precondition(bias.count == (direction == .perColumn ? columns : rows))
+    precondition(rows == 0 || bias.count == (direction == .perColumn ? columns : rows))
     pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
       let start = x.pointer + $0.lowerBound * columns
       switch direction {
@@ -79,7 +79,7 @@ extension Compute {
   /// u += bias, y = gelu(u) in one pass. y may be u.
   public func addBiasThenGELU(_ bias: Tensor, to u: Tensor, into y: Tensor, rows: Int, _ direction: BiasDirection) {
     let columns = u.count / max(rows, 1)
-    precondition(bias.count == (direction == .perColumn ? columns : rows) && y.count == u.count)
+    precondition(rows == 0 || bias.count == (direction == .perColumn ? columns : rows) && y.count == u.count)
     pass(rows, grain: rowGrain(columns), bytes: 3 * u.byteCount, arithmetic: .gelu(u.count)) {
       let i = $0.lowerBound * columns
       switch direction {
@@ -93,7 +93,7 @@ extension Compute {
   /// The gradient of a bias: dbias += sums of dy, in FP32 or bf16, over rows or columns.
   public func addBiasGradient(of dy: Tensor, rows: Int, _ direction: BiasDirection, to dbias: Tensor) {
     let columns = dy.count / max(rows, 1)
-    precondition(dbias.count == (direction == .perColumn ? columns : rows))
+    precondition(rows == 0 || dbias.count == (direction == .perColumn ? columns : rows))
     switch direction {
     case .perRow:
       pass(rows, grain: rowGrain(columns), bytes: dy.byteCount) {

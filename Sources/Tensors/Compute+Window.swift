@@ -3,14 +3,25 @@ import CKernels
 // Multi-head self-attention of positions that lie at most `reach` apart, in tiles with an online softmax: no matrix of all
 // positions by all positions exists.
 
-/// Sizes of self-attention within a window. Queries, keys and values are [positions, batch, heads·channels].
+/// Sizes of self-attention within a window. Queries are [positions, batch, heads·channels], keys and values likewise, of all
+/// positions or of some before and behind as well.
 public struct WindowShape: Sendable, Hashable {
   public let positions, batch, heads, channels: Int
+  /// Positions of keys and values, and the first query among them.
+  public let keys, firstQuery: Int
   /// How far apart positions may lie that attend to each other; nil: any distance.
   public let reach: Int?
 
-  public init(positions: Int, batch: Int, heads: Int, channels: Int, reach: Int?) {
+  /// - Parameters:
+  ///   - keys: `positions` unless given.
+  ///   - firstQuery: the position of the first query among the keys.
+  public init(
+    positions: Int, batch: Int, heads: Int, channels: Int, reach: Int?, keys: Int? = nil, firstQuery: Int = 0
+  ) {
+    precondition(firstQuery + positions <= keys ?? positions)
     self.positions = positions
+    self.keys = keys ?? positions
+    self.firstQuery = firstQuery
     self.batch = batch
     self.heads = heads
     self.channels = channels
@@ -20,11 +31,16 @@ public struct WindowShape: Sendable, Hashable {
   /// Independent pieces of work: samples times heads.
   var pieces: Int { batch * heads }
 
-  /// One head of one sample of x as a matrix [positions, channels].
-  func head(_ piece: Int, of x: Tensor) -> Matrix {
+  /// One head of one sample of x, queries or outputs, as a matrix [positions, channels].
+  func head(_ piece: Int, of x: Tensor) -> Matrix { head(piece, of: x, rows: positions) }
+
+  /// The same of keys or values: [keys, channels].
+  func keyHead(_ piece: Int, of x: Tensor) -> Matrix { head(piece, of: x, rows: keys) }
+
+  private func head(_ piece: Int, of x: Tensor, rows: Int) -> Matrix {
     let row = heads * channels
     return Matrix(
-      buffer: x.buffer, offset: x.offset + piece / heads * row + piece % heads * channels, rows: positions,
+      buffer: x.buffer, offset: x.offset + piece / heads * row + piece % heads * channels, rows: rows,
       columns: channels, stride: batch * row)
   }
 
@@ -33,8 +49,10 @@ public struct WindowShape: Sendable, Hashable {
 
   /// Columns that some row of the tile attends to, in blocks.
   func blocks(_ rows: Range<Int>) -> [Range<Int>] {
-    let reach = reach ?? positions
-    let (first, end) = (max(0, rows.lowerBound - reach), min(positions, rows.upperBound + reach))
+    let reach = reach ?? keys
+    let (first, end) = (
+      max(0, firstQuery + rows.lowerBound - reach), min(keys, firstQuery + rows.upperBound + reach)
+    )
     return stride(from: first, to: end, by: WindowShape.tileColumns).map {
       $0..<min(end, $0 + WindowShape.tileColumns)
     }
@@ -42,7 +60,7 @@ public struct WindowShape: Sendable, Hashable {
 
   func kernel(_ rows: Range<Int>, _ columns: Range<Int>) -> jk_window {
     jk_window(
-      first_row: rows.lowerBound, first_column: columns.lowerBound, reach: reach ?? positions,
+      first_row: firstQuery + rows.lowerBound, first_column: columns.lowerBound, reach: reach ?? keys,
       scale: 1 / Float(channels).squareRoot())
   }
 }
@@ -62,7 +80,7 @@ extension Compute {
 
   /// A tile of scores for each piece of work.
   private func tiles(_ shape: WindowShape) -> Tensor {
-    tensor([shape.pieces, WindowShape.tileRows, min(shape.positions, WindowShape.tileColumns)])
+    tensor([shape.pieces, WindowShape.tileRows, min(shape.keys, WindowShape.tileColumns)])
   }
 
   private func tile(_ tiles: Tensor, _ piece: Int, rows: Int, columns: Int) -> Matrix {
@@ -96,13 +114,13 @@ extension Compute {
       for (index, columns) in shape.blocks(rows).enumerated() {
         let s = tile(scores, piece, rows: rows.count, columns: columns.count)
         backend.multiply(
-          shape.head(piece, of: q).rows(rows).plain, shape.head(piece, of: k).rows(columns).transposed, into: s,
+          shape.head(piece, of: q).rows(rows).plain, shape.keyHead(piece, of: k).rows(columns).transposed, into: s,
           accumulate: false)
         var window = shape.kernel(rows, columns)
         kernels.window_softmax(&window, s.pointer, s.stride, most, sums, factor, rows.count, columns.count)
         if index > 0 { scale { factor[$0] } }
         backend.multiply(
-          s.plain, shape.head(piece, of: v).rows(columns).plain, into: result, accumulate: index > 0)
+          s.plain, shape.keyHead(piece, of: v).rows(columns).plain, into: result, accumulate: index > 0)
       }
       scale { 1 / sums[$0] }
     }
@@ -128,11 +146,11 @@ extension Compute {
       }
       let query = shape.head(piece, of: q).rows(rows)
       for columns in shape.blocks(rows) {
-        let key = shape.head(piece, of: k).rows(columns)
+        let key = shape.keyHead(piece, of: k).rows(columns)
         let p = tile(scores, piece, rows: rows.count, columns: columns.count)
         let dp = tile(dscores, piece, rows: rows.count, columns: columns.count)
         backend.multiply(query.plain, key.transposed, into: p, accumulate: false)
-        backend.multiply(d.plain, shape.head(piece, of: v).rows(columns).transposed, into: dp, accumulate: false)
+        backend.multiply(d.plain, shape.keyHead(piece, of: v).rows(columns).transposed, into: dp, accumulate: false)
         var window = shape.kernel(rows, columns)
         kernels.window_softmax_backward(
           &window, p.pointer, dp.pointer, p.stride, most.pointer + start, sums.pointer + start, mean, rows.count,
@@ -140,9 +158,9 @@ extension Compute {
         backend.multiply(
           dp.plain, key.plain, into: shape.head(piece, of: gradients.dq).rows(rows), accumulate: true)
         backend.multiply(
-          dp.transposed, query.plain, into: shape.head(piece, of: gradients.dk).rows(columns), accumulate: true)
+          dp.transposed, query.plain, into: shape.keyHead(piece, of: gradients.dk).rows(columns), accumulate: true)
         backend.multiply(
-          p.transposed, d.plain, into: shape.head(piece, of: gradients.dv).rows(columns), accumulate: true)
+          p.transposed, d.plain, into: shape.keyHead(piece, of: gradients.dv).rows(columns), accumulate: true)
       }
     }
   }

@@ -1,5 +1,5 @@
-/// Integers of 32 bits that kernels read, outside any pool.
-public struct IndexList: @unchecked Sendable {
+/// Integers of 32 bits that kernels read, outside any pool. Lists are equal if they are the same memory.
+public struct IndexList: Hashable, @unchecked Sendable {
   public let count: Int
   private let buffer: Buffer
 
@@ -14,13 +14,16 @@ public struct IndexList: @unchecked Sendable {
   public var pointer: UnsafePointer<Int32> { UnsafePointer(buffer.pointer.assumingMemoryBound(to: Int32.self)) }
 
   public subscript(index: Int) -> Int { Int(pointer[index]) }
+
+  public static func == (a: IndexList, b: IndexList) -> Bool { a.buffer === b.buffer }
+  public func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(buffer)) }
 }
 
 /// The edges of a graph as kernels walk along them: by destination, and for backward passes by source.
 ///
 /// Work is shared out in a fixed number of parts of about equally many edges each, whatever the number of threads, so that
-/// results do not depend on it.
-public struct EdgeLists: Sendable {
+/// results do not depend on it. Two are equal if they are copies of one.
+public struct EdgeLists: Hashable, Sendable {
   public let sourceCount, destinationCount: Int
   public var count: Int { sources.count }
 
@@ -34,6 +37,9 @@ public struct EdgeLists: Sendable {
   public let destinationParts, sourceParts: [Range<Int>]
 
   static let partCount = 16
+
+  public static func == (a: EdgeLists, b: EdgeLists) -> Bool { a.starts == b.starts }
+  public func hash(into hasher: inout Hasher) { hasher.combine(starts) }
 
   /// - Parameters:
   ///   - destinationStarts: [destinations + 1], ascending from 0 to the number of edges.

@@ -7,7 +7,8 @@ import Tensors
 
 /// A loss of predictions on any points, as anemoi-training defines its losses: the mean over samples of the weighted sum over
 /// states and points of the mean over variables. Predictions are [points, samples·members, states·variables], targets
-/// [points, samples, states·variables], both normalised; weights likewise, or with one sample for all.
+/// [points, samples, states·variables], both normalised; weights likewise, or with one sample for all. Of some points and some
+/// columns of them it is the share of the loss that these have, except for `rootOfSquared`.
 public struct PointwiseLoss: Sendable {
   public enum Kind: Sendable, Hashable {
     case squared, absolute
@@ -22,6 +23,7 @@ public struct PointwiseLoss: Sendable {
   }
 
   public let kind: Kind
+  /// Of all columns.
   public let variables: Int
   public let members: Int
   /// Whether elements without target count as predicted exactly.
@@ -50,7 +52,7 @@ public struct PointwiseLoss: Sendable {
     }
     let (points, columns) = (target.shape[0], target.shape[2])
     let samples = target.shape[1]
-    precondition(prediction.count == target.count * members && columns % variables == 0)
+    precondition(prediction.count == target.count * members)
     precondition(weights.count == target.count || weights.count == points * columns)
     let share = 1 / Double(samples * variables)
     let rowCount = points * samples

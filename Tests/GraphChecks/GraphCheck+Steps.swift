@@ -1,7 +1,10 @@
 import Basics
 import CKernels
+import Communication
+import Distribution
 import Execution
 import Models
+import RankChecks
 import Stores
 import Tensors
 import Training
@@ -70,35 +73,64 @@ extension GraphCheck {
 
   // MARK: Rollout
 
-  /// Runs `count` steps from the case's input.
-  /// - Returns: the loss, the predictions, and the input, which has its gradient if they are wanted.
-  func rollout(_ count: Int, gradients: Bool, observe: GraphModel.Observer? = nil) throws -> (
-    loss: Double, predictions: [Tensor], input: Value
+  /// What some steps give, of all ranks together.
+  struct Outcome {
+    var loss = 0.0
+    var predictions: [Tensor] = []
+    /// Of the input.
+    var gradient: Tensor?
+  }
+
+  /// Runs `count` steps from the case's input, and back if gradients are wanted: those of the parameters are in `store`.
+  func rollout(_ count: Int, gradients: Bool, observe: GraphModel.Observer? = nil) throws -> Outcome {
+    let input = try input()
+    let (total, predictions) = try rank.trainingPass { try pass(count, input, gradients: gradients, observe) }
+    var outcome = Outcome()
+    if gradients {
+      try reduction.finish()
+      // Parameters' gradients are the replicas' mean; each replica has its own input, and a share of the loss.
+      outcome.gradient = try input.gradient.map { gradient in
+        compute.scale(gradient, by: Float(rank.context.mesh.replica), into: gradient)
+        return try blocks.whole(gradient, input.shape, groups: input.groups)
+      }
+    }
+    outcome.loss = try rank.context.instance.allReduce([total])[0]
+    outcome.predictions = try predictions.map { try blocks.whole($0) }
+    return outcome
+  }
+
+  /// This rank's share of the loss, and its blocks of the predictions.
+  private func pass(_ count: Int, _ input: Value, gradients: Bool, _ observe: GraphModel.Observer?) throws -> (
+    loss: Double, predictions: [Value]
   ) {
-    let (loss, weights) = (try loss(), try lossWeights())
+    let loss = try loss()
+    if case .rootOfSquared = loss.kind, rank.context.mesh.instance > 1 {
+      throw JigsawError(files.folder, "has a root of squares as its loss, which is computed on one rank only")
+    }
+    let weights = blocks.block(try lossWeights(), groups: steps.output)
+    let share = 1 / Double(count * rank.context.mesh.replica)
     operations.tape = gradients ? Tape() : nil
     defer { operations.tape = nil }
-    let input = try input()
     var (x, total): (Value, Double) = (input, 0)
-    var predictions: [Tensor] = []
+    var predictions: [Value] = []
     for step in 0..<count {
       let y = try model.step(
         x, noise: noise(), isFirstStep: step == 0, observe: step == 0 ? observe : nil, operations)
-      predictions.append(y.tensor)
-      let gradient = gradients ? compute.tensor(y.shape.dimensions) : nil
+      predictions.append(y)
+      let gradient = gradients ? compute.tensor(y.tensor.shape) : nil
       total +=
         loss(
           y.tensor, target: try target(rolloutStep: step), weights: weights, gradient: gradient,
-          scale: 1 / Double(count), compute) / Double(count)
+          scale: share, compute) / Double(count)
       if step < count - 1 { x = try next(x, y, step) }
       // The next window adds to it what comes back through the rollout.
       y.gradient = gradient
     }
     if let tape = operations.tape {
       operations.tape = nil
-      try tape.backward()
+      try tape.backward { [reduction] in try reduction.completed($0) }
     }
-    return (total, predictions, input)
+    return (total, predictions)
   }
 
   private func next(_ x: Value, _ y: Value, _ step: Int) throws -> Value {
@@ -108,7 +140,8 @@ extension GraphCheck {
       try normalized.get(), times: end - moved..<end, variables: try files.indices("data", "input", "full"),
       members: members)
     return try operations.apply(
-      NextWindow(x, prediction: y, truth: truth, predicted: try outputMask(), model.description))
+      NextWindow(
+        x, prediction: y, truth: blocks.block(truth, groups: moved), predicted: try outputMask(), model.description))
   }
 
   /// Points that are predicted; nil: all.
@@ -126,21 +159,21 @@ extension GraphCheck {
   // MARK: Checks
 
   func checkStep() throws {
-    var activations: [String: [Float]] = [:]
+    var activations: [String: Value] = [:]
     store.clearGradients()
-    let result = try rollout(1, gradients: true) { activations[$0] = self.rows($1) }
+    let result = try rollout(1, gradients: true) { activations[$0] = $1 }
     let prediction = unpack(result.predictions[0], steps: steps.output)
     report.compare("y_pred", prediction, try array("y_pred").values)
     report.compare("y_pred_physical", try physical(prediction), try array("y_pred_physical").values)
     for name in files.values.entries.keys.sorted() where name.hasPrefix("inter/") {
       if let mine = activations[String(name.dropFirst(6))] {
-        report.compare(name, mine, try files.values.floats(name))
+        report.compare(name, try rows(mine), try files.values.floats(name))
       } else {
         report.add(name, .string("not an intermediate result of this model"))
       }
     }
     report.compareLoss("loss", result.loss, Double(try files.values.floats("loss")[0]))
-    if let gradient = result.input.gradient {
+    if let gradient = result.gradient {
       report.compare("grad_x", unpack(gradient, steps: steps.input), try array("grad_x").values)
     }
     try compareGradients("grad")
@@ -170,7 +203,7 @@ extension GraphCheck {
 
   private func compareGradients(_ prefix: String) throws {
     var pairs: [(name: String, mine: [Float], theirs: [Float])] = []
-    for (spec, gradient) in store.named(in: store.gradients) {
+    for (spec, gradient) in try wholeGradients() {
       let name = "\(prefix)/\(spec.name)"
       // Parameters that nothing depends on have no gradient in the original.
       let theirs =
@@ -178,21 +211,50 @@ extension GraphCheck {
         ? [Float](repeating: 0, count: spec.count) : try files.values.floats(name)
       pairs.append((spec.name, gradient.values, theirs))
     }
-    let zero = Set(
+    report.compareGradients(prefix, pairs, zero: try zeroGradients())
+  }
+
+  /// Of all ranks together.
+  func wholeGradients() throws -> [(spec: ParameterSpec, gradient: Tensor)] {
+    try model.parameters.specs.enumerated().map { ($1, try blocks.whole(ParameterID(index: $0), in: store.gradients)) }
+  }
+
+  /// Parameters whose gradients are zero by theory.
+  func zeroGradients() throws -> Set<String> {
+    Set(
       (try files.setting("parameters_with_analytically_zero_gradient").strings ?? [])
         + (try files.setting("parameters_without_gradient").strings ?? []))
-    report.compareGradients(prefix, pairs, zero: zero)
   }
 
   /// Ten updates by AdamW on the one batch.
   func checkTraining() throws {
     let golden = try files.losses()
+    let theirs = golden["losses"]?.array?.compactMap(\.double) ?? []
+    report.compareLosses("losses", try train(golden), theirs)
+    guard let after = golden["loss_after"]?.double else {
+      throw JigsawError("\(files.folder)/losses.json", "has no loss_after")
+    }
+    report.compareLoss("loss_after", try rollout(1, gradients: false).loss, after)
+    // Parameters without influence follow rounding errors.
+    let zero = Set(try files.setting("parameters_with_analytically_zero_gradient").strings ?? [])
+    var worst = 0.0
+    for (index, spec) in model.parameters.specs.enumerated() where !zero.contains(spec.name) {
+      let values = try blocks.whole(ParameterID(index: index), in: store.values).values
+      guard let norm = golden["param_l2_after"]?[spec.name]?.double, norm > 0 else { continue }
+      let error = abs(CheckReport.norm(values) - norm) / norm
+      if !(error <= worst) { worst = error }
+    }
+    report.add("param_l2_after", .object(["relative": .number(worst)]))
+    try loadWeights()
+  }
+
+  /// The losses before each of as many updates as the case has losses.
+  func train(_ golden: JSONValue) throws -> [Double] {
     func number(_ key: String) throws -> Double {
       guard let value = golden[key]?.double else { throw JigsawError("\(files.folder)/losses.json", "has no \(key)") }
       return value
     }
     let betas = golden["betas"]?.array?.compactMap(\.double) ?? []
-    let theirs = golden["losses"]?.array?.compactMap(\.double) ?? []
     guard betas.count == 2 else { throw JigsawError("\(files.folder)/losses.json", "has no two betas") }
     for (key, expected) in [
       ("rollout", JSONValue.integer(1)), ("optimizer", .string("AdamW")), ("schedule", .string("constant")),
@@ -204,7 +266,7 @@ extension GraphCheck {
     let (moment1, moment2) = (store.makePiece(), store.makePiece())
     store.clearGradients()
     var mine: [Double] = []
-    for step in theirs.indices {
+    for step in 0..<(golden["losses"]?.array?.count ?? 0) {
       mine.append(try rollout(1, gradients: true).loss)
       clip(try number("clip_grad_value"))
       let n = Double(step + 1)
@@ -217,18 +279,7 @@ extension GraphCheck {
         coefficients, parameter: store.values, gradient: store.gradients, moment1: moment1, moment2: moment2,
         average: nil)
     }
-    report.compareLosses("losses", mine, theirs)
-    report.compareLoss("loss_after", try rollout(1, gradients: false).loss, try number("loss_after"))
-    // Parameters without influence follow rounding errors.
-    let zero = Set(try files.setting("parameters_with_analytically_zero_gradient").strings ?? [])
-    var worst = 0.0
-    for (spec, tensor) in store.named(in: store.values) where !zero.contains(spec.name) {
-      guard let norm = golden["param_l2_after"]?[spec.name]?.double, norm > 0 else { continue }
-      let error = abs(CheckReport.norm(tensor.values) - norm) / norm
-      if !(error <= worst) { worst = error }
-    }
-    report.add("param_l2_after", .object(["relative": .number(worst)]))
-    try loadWeights()
+    return mine
   }
 
   private func clip(_ limit: Double) {

@@ -1,6 +1,8 @@
 import Basics
+import Distribution
 import Execution
 import Models
+import RankChecks
 import Stores
 import Tensors
 import Training
@@ -9,26 +11,51 @@ import Training
   import Glibc
 #endif
 
-/// Runs a golden case of anemoi-models and reports how far everything is from what the original computed.
+/// Runs a golden case of anemoi-models and reports how far everything is from what the original computed. On several ranks
+/// all call it together; every replica computes the whole batch, and gradients are averaged.
 public final class GraphCheck {
   let files: CaseFiles
   let model: GraphModel
-  let store: ParameterStore
-  let operations: LocalOperations
+  let rank: ModelRank
+  let blocks: RankBlocks
+  let reduction: GradientReduction
   let batch, members, times: Int
-  var compute: Compute { operations.compute }
+  var store: ParameterStore { rank.parameters }
+  var operations: any Operations { rank.operations }
+  var compute: Compute { rank.compute }
   var report = CheckReport()
 
-  public init(_ folder: String, threads: Int = ThreadTeam.availableCPUs, checkpointsActivations: Bool = false) throws {
+  public init(
+    _ folder: String, threads: Int = ThreadTeam.availableCPUs, checkpointsActivations: Bool = false,
+    _ context: RankContext? = nil
+  ) throws {
     files = try CaseFiles(folder)
-    model = GraphModel(try files.modelDescription(), try files.modelGraph())
-    store = ParameterStore(model.parameters)
-    operations = LocalOperations(compute: Compute(threads: threads), parameters: store)
-    operations.checkpointsActivations = checkpointsActivations
-    batch = try files.integer("sample", "batch")
-    members = try files.integer("sample", "members")
+    let model = GraphModel(try files.modelDescription(), try files.modelGraph())
+    let (batch, members) = (try files.integer("sample", "batch"), try files.integer("sample", "members"))
+    self.model = model
+    self.batch = batch
+    self.members = members
     times = try files.integer("sample", "times")
+    rank = try ModelRank(
+      context ?? RankContext.single(), Compute(threads: threads), model.parameters
+    ) { try GraphCheck.dryStep(model, samples: batch * members, $0) }
+    rank.checkpointsActivations = checkpointsActivations
+    blocks = RankBlocks(rank)
+    reduction = GradientReduction(rank)
     try loadWeights()
+  }
+
+  /// One step without data.
+  static func dryStep(_ model: GraphModel, samples: Int, _ operations: any Operations) throws {
+    let (d, graph) = (model.description, model.graph)
+    func dry(_ rows: Int, _ columns: Int, groups: Int = 1, requiresGradient: Bool) -> Value {
+      Value(
+        shape: ValueShape(rows: rows, batch: samples, columns: columns), groups: groups, data: nil,
+        requiresGradient: requiresGradient)
+    }
+    _ = try model.step(
+      dry(graph.dataNodes, d.inputSteps * d.variables.inputs, groups: d.inputSteps, requiresGradient: true),
+      noise: d.noise.map { dry(graph.hiddenNodes, $0.channels, requiresGradient: false) }, operations)
   }
 
   /// All checks, as JSON.
@@ -54,8 +81,10 @@ public final class GraphCheck {
 
   /// Every parameter from the file; the file may hold nothing else of the model but aliases and buffers.
   func loadWeights() throws {
-    for (spec, tensor) in store.named(in: store.values) {
-      try files.weights.read(spec.name, shape: spec.shape, into: tensor.floats)
+    for (index, spec) in model.parameters.specs.enumerated() {
+      let whole = Tensor(zeros: spec.shape)
+      try files.weights.read(spec.name, shape: spec.shape, into: whole.floats)
+      blocks.set(ParameterID(index: index), from: whole)
     }
     let known = Set(model.parameters.specs.map(\.name))
     let others = files.weights.entries.keys.filter { name in
@@ -124,13 +153,13 @@ public final class GraphCheck {
   }
 
   /// Rows (sample, member, node) as in the original, of a value [nodes, samples·members, columns].
-  func rows(_ value: Value) -> [Float] {
-    let shape = value.shape
+  func rows(_ value: Value) throws -> [Float] {
+    let (shape, whole) = (value.shape, try blocks.whole(value))
     var values = [Float]()
     values.reserveCapacity(shape.count)
     for sample in 0..<shape.batch {
       for row in 0..<shape.rows {
-        let start = value.tensor.pointer + (row * shape.batch + sample) * shape.columns
+        let start = whole.pointer + (row * shape.batch + sample) * shape.columns
         values += UnsafeBufferPointer(start: start, count: shape.columns)
       }
     }
@@ -162,14 +191,15 @@ public final class GraphCheck {
   func input() throws -> Value {
     let columns = try files.indices("data", "input", "full")
     let x = pack(try normalized.get(), times: 0..<steps.input, variables: columns, members: members)
-    return Value(x, requiresGradient: true)
+    return blocks.value(x, groups: steps.input, requiresGradient: true)
   }
 
   func target(rolloutStep: Int) throws -> Tensor {
     let start = steps.input + rolloutStep * steps.output
-    return pack(
+    let whole = pack(
       try normalized.get(), times: start..<start + steps.output,
       variables: try files.indices("data", "output", "full"), members: 1)
+    return blocks.block(whole, groups: steps.output)
   }
 
   func noise() throws -> Value? {
@@ -186,12 +216,12 @@ public final class GraphCheck {
         }
       }
     }
-    return Value(tensor)
+    return blocks.value(tensor)
   }
 
   private func checkInput() throws {
     report.compare("batch_normalised", try normalized.get().values, try array("batch_normalised").values)
-    report.compare("x", unpack(try input().tensor, steps: steps.input), try array("x").values)
+    report.compare("x", unpack(try blocks.whole(try input()), steps: steps.input), try array("x").values)
     report.compare(
       "latlons_data", model.graph.dataCoordinates.values,
       try files.weights.floats("model.node_attributes.latlons_data"))

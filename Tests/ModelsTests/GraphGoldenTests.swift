@@ -1,4 +1,6 @@
 import Basics
+import Communication
+import Distribution
 import GraphChecks
 import Testing
 
@@ -32,6 +34,26 @@ import Testing
     }
     // Input, prediction, gradients, rollout, losses, and at least four intermediate results.
     #expect(compared >= 16, "\(name): \(report.keys.sorted())")
+  }
+
+  /// The same on meshes of ranks, against the reference and against one rank.
+  @Test(
+    arguments: ["graph-transformer", "edge-network", "transformer", "ensemble"],
+    [Mesh(domain: 2, tensor: 2), Mesh(replica: 2, domain: 1, tensor: 2), Mesh(domain: 3, tensor: 1)])
+  func meshesComputeWhatTheReferenceDoes(name: String, mesh: Mesh) throws {
+    let reports = try ThreadRanks.run(mesh.count) {
+      try MeshCheck("\(Self.folder)/\(name)", RankContext(mesh, $0)).run()
+    }
+    for report in reports {
+      for (members, limit) in [(report, 6e-6), (try #require(report["one_rank"]), 1e-5)] {
+        for key in ["y_pred", "grad_x"] {
+          #expect(try #require(members[key]?["relative_l2"]?.double) < limit, "\(name), \(mesh): \(key)")
+        }
+        #expect(try #require(members["loss"]?["relative"]?.double) < 1e-6, "\(name), \(mesh)")
+        #expect(try #require(members["grad"]?["worst_of_whole_norm"]?["error"]?.double) < 2e-6, "\(name), \(mesh)")
+        #expect(try #require(members["losses"]?["relative"]?.double) < 3e-6, "\(name), \(mesh)")
+      }
+    }
   }
 
   /// A changed weight shows: the check can fail.

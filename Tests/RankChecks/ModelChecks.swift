@@ -164,8 +164,9 @@ public enum ModelChecks {
     /// For each element of this rank's block of [T, B, groups·unit] its place in the whole.
     func places(_ columns: Int, groups: Int) -> [Int] {
       let unit = columns / groups
-      let own = operations.unitRange(columns, groups: groups)
-      return operations.rowRange(s.tokens).flatMap { t in
+      let shape = ValueShape(rows: s.tokens, batch: s.batch, columns: columns)
+      let own = operations.unitRange(shape, groups: groups)
+      return operations.rowRange(shape).flatMap { t in
         (0..<s.batch).flatMap { b in
           (0..<groups).flatMap { g in own.map { ((t * s.batch + b) * groups + g) * unit + $0 } }
         }
@@ -173,7 +174,7 @@ public enum ModelChecks {
     }
     func block(_ whole: Tensor, _ fields: Int) -> Tensor {
       let indices = places(s.points * fields, groups: s.points)
-      let rows = operations.rowRange(s.tokens).count
+      let rows = operations.rowRange(dry(fields).shape).count
       return Tensor(indices.map { whole.pointer[$0] }, shape: [rows, s.batch, indices.count / (rows * s.batch)])
     }
     func input(_ name: String, _ fields: Int, _ needsGradient: Bool) -> Value {

@@ -20,6 +20,12 @@ import RankChecks
           failures += try ModelChecks.failures(setting, context).map { "\(mesh), rank \(world.rank): \($0)" }
         }
       }
+      for setting in GraphModelChecks.settings where setting.fits(mesh) {
+        for pace in [nil, ModelChecks.slowPace] {
+          context.pace = pace
+          failures += try GraphModelChecks.failures(setting, context).map { "\(mesh), rank \(world.rank): \($0)" }
+        }
+      }
     }
     for failure in failures { print(failure) }
     let count = try world.allReduce([Double(failures.count)])[0]

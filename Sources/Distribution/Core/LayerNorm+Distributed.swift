@@ -6,7 +6,7 @@ import Tensors
 // merged in rank order (Chan, Golub and LeVeque 1979), so that all ranks have the same statistics to the bit.
 
 extension LayerNorm: DistributedOperation {
-  public func place(in plan: inout ParallelPlan) { p.place(Dimension(x.shape.columns, groups: x.groups), in: &plan) }
+  public func place(in plan: inout ParallelPlan) { p.place(x.columnDimension, in: &plan) }
 
   public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements {
     LayerNorm.traffic(x, plan.mesh, place)
@@ -14,8 +14,7 @@ extension LayerNorm: DistributedOperation {
 
   /// What normalising x sends: two elements for each row to every other rank of the tensor axis, forward and backward.
   public static func traffic(_ x: Value, _ mesh: Mesh, _ place: Mesh.Position) -> SentElements {
-    let rows = chunk(x.shape.rows, into: mesh.domain, place.domain).count * x.shape.batch
-    let sent = 2 * rows * (mesh.tensor - 1)
+    let sent = 2 * x.shape.pointCount(mesh, place) * (mesh.tensor - 1)
     return SentElements(forward: sent, backward: sent)
   }
 
@@ -49,10 +48,15 @@ extension DistributedOperations {
 
   /// Normalises the rows held here of x into y.
   public func normalize(_ x: Value, _ p: NormParameters, into y: Tensor) throws -> NormStatistics {
-    let rows = rowRange(x.shape.rows).count * x.shape.batch
+    try normalize(x, scale: value(p.scale), shift: value(p.shift), into: y)
+  }
+
+  /// As above with scale and shift [columns at hand].
+  public func normalize(_ x: Value, scale: Tensor, shift: Tensor, into y: Tensor) throws -> NormStatistics {
+    let rows = pointCount(x.shape)
     let parts = try gatherOverTensor(rows) { compute.rowMoments(x.tensor, rows: rows, into: $0) }
     let counts = (0..<mesh.tensor).map {
-      Float(x.groups * chunk(x.shape.columns / x.groups, into: mesh.tensor, $0).count)
+      Float(x.groups * x.columnDimension.unitRange(mesh.tensor, $0).count)
     }
     let statistics = NormStatistics(mean: compute.tensor([rows]), rstd: compute.tensor([rows]))
     compute.pass(rows, grain: 256, bytes: (parts.count + 1) * parts[0].byteCount) { range in
@@ -71,7 +75,7 @@ extension DistributedOperations {
       }
     }
     compute.normalize(
-      x.tensor, scale: value(p.scale), shift: value(p.shift), mean: statistics.mean, rstd: statistics.rstd, into: y)
+      x.tensor, scale: scale, shift: shift, mean: statistics.mean, rstd: statistics.rstd, into: y)
     return statistics
   }
 
@@ -79,18 +83,28 @@ extension DistributedOperations {
   public func normalizeBackward(
     _ x: Value, _ p: NormParameters, _ statistics: NormStatistics, _ dy: Tensor, into dx: Tensor, accumulate: Bool
   ) throws {
-    let rows = rowRange(x.shape.rows).count * x.shape.batch
+    try normalizeBackward(
+      x, scale: value(p.scale), statistics, dy, into: (dx, gradient(p.scale), gradient(p.shift)),
+      accumulate: accumulate)
+  }
+
+  /// As above: dx is stored or added to, the gradients of scale and shift are added to.
+  public func normalizeBackward(
+    _ x: Value, scale: Tensor, _ statistics: NormStatistics, _ dy: Tensor,
+    into gradients: (dx: Tensor, dscale: Tensor, dshift: Tensor), accumulate: Bool
+  ) throws {
+    let rows = pointCount(x.shape)
     let parts = try gatherOverTensor(rows) {
       compute.normalizeSums(
-        x.tensor, scale: value(p.scale), mean: statistics.mean, rstd: statistics.rstd, dy, into: $0,
-        dscale: gradient(p.scale), dshift: gradient(p.shift))
+        x.tensor, scale: scale, mean: statistics.mean, rstd: statistics.rstd, dy, into: $0,
+        dscale: gradients.dscale, dshift: gradients.dshift)
     }
     let sums = compute.tensor([rows, 2])
     sums.copy(from: parts[0])
     for part in parts.dropFirst() { compute.add(part, to: sums) }
     compute.normalizeBackward(
-      x.tensor, scale: value(p.scale), mean: statistics.mean, rstd: statistics.rstd, dy, sums: sums,
-      count: x.shape.columns, into: dx, accumulate: accumulate)
+      x.tensor, scale: scale, mean: statistics.mean, rstd: statistics.rstd, dy, sums: sums, count: x.shape.columns,
+      into: gradients.dx, accumulate: accumulate)
   }
 
   /// What `make` writes on every rank of the tensor axis, by rank: two numbers for each row.

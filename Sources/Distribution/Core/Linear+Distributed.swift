@@ -16,7 +16,7 @@ extension Linear: DistributedOperation {
   public func place(in plan: inout ParallelPlan) {
     let (mesh, table) = (plan.mesh, plan.table)
     let outputs = Dimension(table[p.weight].rows, groups: p.outputGroups)
-    let segments = inputs.map { Dimension($0.shape.columns, groups: $0.groups) }
+    let segments = inputs.map(\.columnDimension)
     let traffic = ProductTraffic.ofLargestPart(mesh)
     func cost(_ axis: SplitAxis) -> Int {
       let weights = segments.map {
@@ -49,7 +49,7 @@ extension Linear: DistributedOperation {
         operations.weight(p.weight, in: parameters.values, segment: i), alongTokens: false,
         into: operations.matrix(y, layout), accumulate: i > 0)
     }
-    let n = operations.rowRange(form.shape.rows).count * form.shape.batch
+    let n = operations.pointCount(form.shape)
     compute.addBias(operations.value(p.bias), to: y, rows: n, .perColumn)
     guard let tape = operations.tape else { return output }
     tape.record(self.parameters) { [inputs, p] in

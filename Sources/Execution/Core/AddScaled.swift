@@ -23,7 +23,7 @@ public struct AddScaled: Operation {
 
   public func run(on operations: some ExecutingOperations) -> Value {
     let (groups, unit) = (x.groups, x.shape.columns / x.groups)
-    let columns = operations.unitRange(x.shape.columns, groups: groups)
+    let columns = operations.unitRange(x.shape, groups: groups)
     let own = (0..<groups).flatMap { group in columns.map { self.factor[group * unit + $0] } }
     let factor = Tensor(own, shape: [own.count])
     let sum = operations.newTensor(x.shape, groups: groups)

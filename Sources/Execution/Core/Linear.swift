@@ -19,9 +19,7 @@ public struct Linear: Operation {
   public var points: Int { inputs[0].shape.rows * inputs[0].shape.batch }
 
   public func output(_ table: ParameterTable) -> OutputForm {
-    let shape = inputs[0].shape
-    return OutputForm(
-      ValueShape(rows: shape.rows, batch: shape.batch, columns: table[p.weight].rows), groups: p.outputGroups)
+    OutputForm(inputs[0].shape.with(columns: table[p.weight].rows), groups: p.outputGroups)
   }
 
   public func phase(_ table: ParameterTable) -> StepPhase? { StepPhase(table[p.weight].group) }

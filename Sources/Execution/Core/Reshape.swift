@@ -16,7 +16,8 @@ public struct Reshape: Operation {
   public func output(_ table: ParameterTable) -> OutputForm {
     // One group less for each sample more; a value whose groups are not told consists of one.
     OutputForm(
-      ValueShape(rows: x.shape.rows, batch: batch, columns: columns), groups: max(1, x.groups * x.shape.batch / batch))
+      ValueShape(rows: x.shape.rows, batch: batch, columns: columns, rowStarts: x.shape.rowStarts),
+      groups: max(1, x.groups * x.shape.batch / batch))
   }
 
   public func phase(_ table: ParameterTable) -> StepPhase? { nil }

@@ -4,13 +4,19 @@ import Tensors
 public struct AffineParameters: Sendable, Hashable {
   public let weight: ParameterID
   public let bias: ParameterID?
-  /// The columns of the weight that are used; nil: all of them.
+  /// The columns of the weight that are used, one of its segments; nil: all of them.
   public let columns: Range<Int>?
+  /// Groups of the outputs, see `Value.groups`, and neighbouring outputs that stay together, see `ValueShape.cell`.
+  public let outputGroups, cell: Int
 
-  public init(weight: ParameterID, bias: ParameterID?, columns: Range<Int>? = nil) {
+  public init(
+    weight: ParameterID, bias: ParameterID?, columns: Range<Int>? = nil, outputGroups: Int = 1, cell: Int = 1
+  ) {
     self.weight = weight
     self.bias = bias
     self.columns = columns
+    self.outputGroups = outputGroups
+    self.cell = cell
   }
 
   fileprivate func part(_ weight: Tensor) -> Matrix {
@@ -44,10 +50,11 @@ public struct Affine: Operation {
   public var parameters: [ParameterID] { p.all }
   public func phase(_ table: ParameterTable) -> StepPhase? { StepPhase(table[p.weight].group) }
 
-  private var points: Int { x.shape.rows * x.shape.batch }
+  /// R·B, the rows of the product.
+  public var points: Int { x.shape.rows * x.shape.batch }
 
   public func output(_ table: ParameterTable) -> OutputForm {
-    OutputForm(ValueShape(rows: x.shape.rows, batch: x.shape.batch, columns: table[p.weight].rows))
+    OutputForm(x.shape.with(columns: table[p.weight].rows, cell: p.cell), groups: p.outputGroups)
   }
 
   public func cost(_ table: ParameterTable) -> OperationCost {
@@ -70,7 +77,8 @@ public struct Affine: Operation {
 
   public func run(on operations: LocalOperations) -> Value {
     let (compute, n, w) = (operations.compute, points, p.part(operations.value(p.weight)))
-    let shape = output(operations.parameters.table).shape
+    let form = output(operations.parameters.table)
+    let shape = form.shape
     precondition(x.shape.columns == w.columns, "\(w.columns) inputs expected, \(x.shape.columns) given")
     precondition(addend.map { $0.shape == shape } ?? true)
     let y = overwriting ? addend?.tensor ?? operations.newTensor(shape) : operations.newTensor(shape)
@@ -79,7 +87,7 @@ public struct Affine: Operation {
     compute.multiply(
       x.tensor.matrix(rows: n).plain, operations.operand(w, transposed: true, isLeft: false), into: y.matrix(rows: n),
       accumulate: overwriting, finish: finish)
-    let output = operations.result(y, shape)
+    let output = operations.result(y, shape, groups: form.groups)
     guard let tape = operations.tape else { return output }
     tape.record(parameters) { [x, p, addend] in
       let dy = output.takeGradient()
@@ -103,15 +111,19 @@ public struct Affine: Operation {
 
 extension ParameterTable {
   /// Weight [outputs, inputs] and, unless left out, bias [outputs], uniform in ± 1/sqrt(inputs), or zero.
+  ///
+  /// - Parameters:
+  ///   - outputGroups: see `Value.groups`.
+  ///   - cell: see `ValueShape.cell`, of the outputs.
   public mutating func affine(
-    _ name: String, inputs: Int, outputs: Int, bias: Bool = true, group: ParameterGroup, zero: Bool = false
+    _ name: String, inputs: Int, outputs: Int, bias: Bool = true, outputGroups: Int = 1, cell: Int = 1,
+    group: ParameterGroup, zero: Bool = false
   ) -> AffineParameters {
     let start: Initialization = zero ? .constant(0) : .uniform(bound: 1 / Float(inputs).squareRoot())
     let weight = add(
       ParameterSpec(name: "\(name).weight", shape: [outputs, inputs], initialization: start, group: group))
-    guard bias else { return AffineParameters(weight: weight, bias: nil) }
-    return AffineParameters(
-      weight: weight,
-      bias: add(ParameterSpec(name: "\(name).bias", shape: [outputs], initialization: start, group: group)))
+    let biasID =
+      bias ? add(ParameterSpec(name: "\(name).bias", shape: [outputs], initialization: start, group: group)) : nil
+    return AffineParameters(weight: weight, bias: biasID, outputGroups: outputGroups, cell: cell)
   }
 }

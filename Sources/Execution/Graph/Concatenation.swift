@@ -17,12 +17,15 @@ public struct Concatenation: Operation {
 
   public let parts: [Part]
   public let rows, batch: Int
+  /// Rows that stay together, see `ValueShape.rowStarts`.
+  public let rowStarts: IndexList?
   private let group: ParameterGroup
 
-  public init(_ parts: [Part], rows: Int, batch: Int, group: ParameterGroup) {
+  public init(_ parts: [Part], rows: Int, batch: Int, rowStarts: IndexList? = nil, group: ParameterGroup) {
     self.parts = parts
     self.rows = rows
     self.batch = batch
+    self.rowStarts = rowStarts
     self.group = group
   }
 
@@ -39,11 +42,11 @@ public struct Concatenation: Operation {
     parts.compactMap { if case .parameter(let id) = $0 { id } else { nil } }
   }
 
-  private func columns(_ part: Part, _ table: ParameterTable) -> Int {
+  public func columns(_ part: Part, _ table: ParameterTable) -> Int {
     switch part {
     case .value(let x): x.shape.columns
     case .columns(_, let columns): columns.count
-    case .constant(let x): x.count / rows
+    case .constant(let x): x.shape[1]
     case .parameter(let id): table[id].columns
     case .number: 1
     }
@@ -51,7 +54,8 @@ public struct Concatenation: Operation {
 
   public func output(_ table: ParameterTable) -> OutputForm {
     OutputForm(
-      ValueShape(rows: rows, batch: batch, columns: parts.reduce(0) { $0 + columns($1, table) }))
+      ValueShape(
+        rows: rows, batch: batch, columns: parts.reduce(0) { $0 + columns($1, table) }, rowStarts: rowStarts))
   }
 
   public func phase(_ table: ParameterTable) -> StepPhase? { StepPhase(group) }

@@ -22,8 +22,8 @@ public struct ConditionalNorm: Operation {
   }
 
   public func run(on operations: LocalOperations) -> Value {
-    let (compute, columns, count) = (operations.compute, x.shape.columns, x.shape.count)
-    let rows = count / columns
+    let (compute, columns) = (operations.compute, x.shape.columns)
+    let rows = x.shape.rows * x.shape.batch
     let (mean, rstd) = (compute.tensor([rows]), compute.tensor([rows]))
     let (ones, zeros) = (compute.tensor([columns]), compute.tensor([columns]))
     compute.pass(1, bytes: 2 * ones.byteCount) { _ in
@@ -33,25 +33,14 @@ public struct ConditionalNorm: Operation {
     let y = operations.newTensor(x.shape)
     compute.layerNorm(
       x.tensor, scale: ones, shift: zeros, epsilon: layerNormEpsilon, into: y, mean: mean, rstd: rstd)
-    compute.pass(count, grain: 4_096, bytes: 4 * y.byteCount) { [scale, shift] range in
-      let (y, s, t) = (y.pointer, scale.tensor.pointer, shift.tensor.pointer)
-      for i in range { y[i] = y[i] * (1 + s[i]) + t[i] }
-    }
+    compute.scaleAndShift(y, by: scale.tensor, shift.tensor)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
     tape.record { [x, scale, shift] in
       let dy = output.takeGradient()
       let (dscale, dnormal) = (operations.newTensor(x.shape), operations.newTensor(x.shape))
-      compute.pass(rows, grain: max(1, 4_096 / columns), bytes: 5 * dy.byteCount) { range in
-        let (x, s, d) = (x.tensor.pointer, scale.tensor.pointer, dy.pointer)
-        for row in range {
-          let (m, r) = (mean.pointer[row], rstd.pointer[row])
-          for i in row * columns..<(row + 1) * columns {
-            dscale.pointer[i] = d[i] * (x[i] - m) * r
-            dnormal.pointer[i] = d[i] * (1 + s[i])
-          }
-        }
-      }
+      compute.scaleAndShiftBackward(
+        x.tensor, scale: scale.tensor, mean: mean, rstd: rstd, dy, into: (dscale, dnormal))
       let target = operations.gradientTarget(x)
       let unused = compute.tensor([2, columns])
       unused.fill()

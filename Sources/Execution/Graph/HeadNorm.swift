@@ -19,10 +19,10 @@ public struct HeadNorm: Operation {
     OperationCost(forward: Work(elements: 2 * x.shape.count), backward: Work(elements: 3 * x.shape.count))
   }
 
-  public func run(on operations: LocalOperations) -> Value {
+  public func run(on operations: some ExecutingOperations) -> Value {
     let (compute, factor) = (operations.compute, operations.value(scale))
-    precondition(x.shape.columns % factor.count == 0)
-    let rows = x.shape.count / factor.count
+    precondition(x.tensor.count % factor.count == 0)
+    let rows = x.tensor.count / factor.count
     let y = operations.newTensor(x.shape)
     let (mean, rstd) = (compute.tensor([rows]), compute.tensor([rows]))
     let shift = compute.tensor([factor.count])

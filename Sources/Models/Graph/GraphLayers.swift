@@ -8,14 +8,20 @@ struct LayerBuilder {
   var group = ParameterGroup.encoder
 
   /// Weight [outputs, inputs] and bias as a layer of one or several inputs.
-  mutating func linear(_ name: String, inputs: [Int], outputs: Int) -> LinearParameters {
-    table.linear(name, inputs: inputs, outputs: outputs, group: group)
+  mutating func linear(_ name: String, inputs: [Int], outputs: Int, outputGroups: Int = 1) -> LinearParameters {
+    table.linear(name, inputs: inputs, outputs: outputs, outputGroups: outputGroups, group: group)
   }
 
-  mutating func affine(_ name: String, inputs: Int, outputs: Int, bias: Bool = true, zero: Bool = false)
-    -> AffineParameters
-  {
-    table.affine(name, inputs: inputs, outputs: outputs, bias: bias, group: group, zero: zero)
+  mutating func affine(
+    _ name: String, inputs: Int, outputs: Int, bias: Bool = true, outputGroups: Int = 1, zero: Bool = false
+  ) -> AffineParameters {
+    table.affine(
+      name, inputs: inputs, outputs: outputs, bias: bias, outputGroups: outputGroups, group: group, zero: zero)
+  }
+
+  /// A linear layer whose outputs are the channels of several heads.
+  mutating func heads(_ name: String, inputs: Int, outputs: Int, heads: Int, bias: Bool = true) -> AffineParameters {
+    table.affine(name, inputs: inputs, outputs: outputs, bias: bias, cell: outputs / heads, group: group)
   }
 
   mutating func trainable(_ name: String, rows: Int, columns: Int) -> ParameterID? {
@@ -90,9 +96,11 @@ struct MultiLayerPerceptron: Sendable {
   let last: LinearParameters
   let norm: NormParameters?
 
-  /// - Parameter inputs: columns of the values that the first layer reads side by side.
+  /// - Parameters:
+  ///   - inputs: columns of the values that the first layer reads side by side.
+  ///   - outputGroups: see `Value.groups`.
   init(
-    _ name: String, inputs: [Int], width: Int, outputs: Int, hiddenLayers: Int = 1, norm: Bool,
+    _ name: String, inputs: [Int], width: Int, outputs: Int, outputGroups: Int = 1, hiddenLayers: Int = 1, norm: Bool,
     _ kind: GraphModelDescription.HiddenLayer, _ builder: inout LayerBuilder
   ) {
     group = builder.group
@@ -112,7 +120,8 @@ struct MultiLayerPerceptron: Sendable {
     hidden = layers
     let isPlain = if case .plain = kind { true } else { false }
     last = builder.linear(
-      "\(name).mlp.\(isPlain ? 2 * hiddenLayers : hiddenLayers)", inputs: [width], outputs: outputs)
+      "\(name).mlp.\(isPlain ? 2 * hiddenLayers : hiddenLayers)", inputs: [width], outputs: outputs,
+      outputGroups: outputGroups)
     self.norm = norm ? builder.norm("\(name).layer_norm", outputs) : nil
   }
 

@@ -122,7 +122,7 @@ public struct GraphModel: Sendable {
     try operations.apply(
       Concatenation(
         [.constant(edges.attributes)] + (trainable.map { [.parameter($0)] } ?? []), rows: edges.lists.count,
-        batch: 1, group: group))
+        batch: 1, rowStarts: edges.lists.starts, group: group))
   }
 
   /// The same for all samples.
@@ -130,7 +130,9 @@ public struct GraphModel: Sendable {
     _ x: Value, batch: Int, group: ParameterGroup, _ operations: any Operations
   ) throws -> Value {
     if batch == 1 { return x }
-    return try operations.apply(Concatenation([.value(x)], rows: x.shape.rows, batch: batch, group: group))
+    return try operations.apply(
+      Concatenation(
+        [.value(x)], rows: x.shape.rows, batch: batch, rowStarts: x.shape.rowStarts, group: group))
   }
 
   private func encode(_ data: Value, _ hidden: Value, _ operations: any Operations) throws -> (
@@ -318,7 +320,8 @@ public struct GraphModel: Sendable {
           "\(name).proc", channels: c, sources: c, edgeColumns: edgeColumns, mapper.layer, &builder),
         norm: builder.norm("\(name).node_data_extractor.0", c),
         last: builder.affine(
-          "\(name).node_data_extractor.1", inputs: c, outputs: outputs, zero: mapper.startsAtZero),
+          "\(name).node_data_extractor.1", inputs: c, outputs: outputs, outputGroups: d.outputSteps,
+          zero: mapper.startsAtZero),
         edges: edges)
     case .edgeNetwork:
       return .edgeNetwork(
@@ -327,21 +330,9 @@ public struct GraphModel: Sendable {
         block: EdgeNetworkBlock("\(name).proc", channels: c, mapper.layer, &builder),
         last: MultiLayerPerceptron(
           "\(name).node_data_extractor", inputs: [c], width: mapper.layer.hiddenWidth, outputs: outputs,
-          hiddenLayers: mapper.layer.extraLayers + 2, norm: false, mapper.layer.hidden, &builder),
+          outputGroups: d.outputSteps, hiddenLayers: mapper.layer.extraLayers + 2, norm: false, mapper.layer.hidden,
+          &builder),
         edges: edges)
-    }
-  }
-}
-
-extension GraphModelDescription {
-  /// How many columns a target feature has.
-  func columns(_ feature: TargetFeature, encoded: Int) -> Int {
-    switch feature {
-    case .encodedData: encoded
-    case .coordinates: 4
-    case .forcings: inputSteps * variables.forcingInputs.count
-    case .prognostics: inputSteps * variables.prognosticInputs.count
-    case .trainableParameters: trainableData
     }
   }
 }

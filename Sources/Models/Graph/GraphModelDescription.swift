@@ -165,3 +165,16 @@ public struct GraphModelDescription: Sendable, Hashable, Codable {
     residualStep = inputSteps - 1
   }
 }
+
+extension GraphModelDescription {
+  /// How many columns a target feature has.
+  func columns(_ feature: TargetFeature, encoded: Int) -> Int {
+    switch feature {
+    case .encodedData: encoded
+    case .coordinates: 4
+    case .forcings: inputSteps * variables.forcingInputs.count
+    case .prognostics: inputSteps * variables.prognosticInputs.count
+    case .trainableParameters: trainableData
+    }
+  }
+}

@@ -32,10 +32,10 @@ struct GraphTransformerBlock: Sendable {
     heads = layer.heads
     let a = layer.attentionChannels
     let source = sources ?? c
-    query = builder.affine("\(name).lin_query", inputs: c, outputs: a)
-    key = builder.affine("\(name).lin_key", inputs: source, outputs: a)
-    value = builder.affine("\(name).lin_value", inputs: source, outputs: a)
-    own = builder.affine("\(name).lin_self", inputs: c, outputs: a)
+    query = builder.heads("\(name).lin_query", inputs: c, outputs: a, heads: heads)
+    key = builder.heads("\(name).lin_key", inputs: source, outputs: a, heads: heads)
+    value = builder.heads("\(name).lin_value", inputs: source, outputs: a, heads: heads)
+    own = builder.heads("\(name).lin_self", inputs: c, outputs: a, heads: heads)
     edge = builder.affine("\(name).lin_edge", inputs: edgeColumns, outputs: a)
     projection = builder.affine("\(name).projection", inputs: a, outputs: c)
     queryNorm = layer.normalizesQueries ? builder.headScale("\(name).q_norm", a / heads) : nil

@@ -15,7 +15,7 @@ struct AddColumns: Operation {
   }
 
   var inputs: [Value] { [y, x] }
-  func output(_ table: ParameterTable) -> OutputForm { OutputForm(y.shape) }
+  func output(_ table: ParameterTable) -> OutputForm { OutputForm(y.shape, groups: y.groups) }
   func phase(_ table: ParameterTable) -> StepPhase? { .output }
   func cost(_ table: ParameterTable) -> OperationCost {
     let added = y.shape.rows * y.shape.batch * pairs.count
@@ -34,7 +34,7 @@ struct AddColumns: Operation {
         for pair in pairs { a[pair.to] += b[pair.from] }
       }
     }
-    let output = operations.result(result, y.shape)
+    let output = operations.result(result, y.shape, groups: y.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [self] in
       let d = output.takeGradient()
@@ -62,7 +62,7 @@ struct Bound: Operation {
   let variables: Int
 
   var inputs: [Value] { [x] }
-  func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape) }
+  func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape, groups: x.groups) }
   func phase(_ table: ParameterTable) -> StepPhase? { .output }
   func cost(_ table: ParameterTable) -> OperationCost {
     OperationCost(forward: Work(elements: 2 * x.shape.count), backward: Work(elements: 3 * x.shape.count))
@@ -78,7 +78,7 @@ struct Bound: Operation {
   }
 
   /// The limited number and its derivative.
-  private func limited(_ x: Float, _ index: Int) -> (value: Float, derivative: Float) {
+  func limited(_ x: Float, _ index: Int) -> (value: Float, derivative: Float) {
     switch bounding.kind {
     case .floor(let least, let slope):
       let d = x - least[index]
@@ -90,7 +90,7 @@ struct Bound: Operation {
     }
   }
 
-  private var total: Int? { if case .fraction(_, _, _, let of) = bounding.kind { of } else { nil } }
+  var total: Int? { if case .fraction(_, _, _, let of) = bounding.kind { of } else { nil } }
 
   func run(on operations: LocalOperations) -> Value {
     let compute = operations.compute
@@ -101,7 +101,7 @@ struct Bound: Operation {
       let bounded = limited(from[start + column], index).value
       to[start + column] = total.map { bounded * from[start + $0] } ?? bounded
     }
-    let output = operations.result(y, x.shape)
+    let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [self] in
       let d = output.takeGradient()
@@ -126,8 +126,8 @@ public struct NextWindow: Operation {
   public let truth: Tensor
   /// Rows whose prognostic variables are predicted; nil: all. The others, a boundary, take them from `truth`.
   public let predicted: [Bool]?
-  private let variables: GraphModelDescription.Variables
-  private let inputSteps, outputSteps: Int
+  let variables: GraphModelDescription.Variables
+  let inputSteps, outputSteps: Int
 
   public init(
     _ x: Value, prediction y: Value, truth: Tensor, predicted: [Bool]? = nil, _ description: GraphModelDescription
@@ -139,14 +139,13 @@ public struct NextWindow: Operation {
     variables = description.variables
     inputSteps = description.inputSteps
     outputSteps = description.outputSteps
-    precondition(truth.count == x.shape.rows * x.shape.batch * moved * variables.inputs)
     precondition(predicted.map { $0.count == x.shape.rows } ?? true)
   }
 
-  private var moved: Int { min(inputSteps, outputSteps) }
+  var moved: Int { min(inputSteps, outputSteps) }
 
   public var inputs: [Value] { [x, y] }
-  public func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape) }
+  public func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape, groups: x.groups) }
   public func phase(_ table: ParameterTable) -> StepPhase? { .output }
   public func cost(_ table: ParameterTable) -> OperationCost {
     let work = Work(elements: 2 * x.shape.count + y.shape.count)
@@ -166,6 +165,7 @@ public struct NextWindow: Operation {
   }
 
   public func run(on operations: LocalOperations) -> Value {
+    precondition(truth.count == x.shape.rows * x.shape.batch * moved * variables.inputs)
     let (compute, v) = (operations.compute, variables)
     let kept = inputSteps - moved
     let next = operations.newTensor(x.shape)
@@ -180,7 +180,7 @@ public struct NextWindow: Operation {
         for (i, o) in zip(v.prognosticInputs, v.prognosticOutputs) { state[i] = predicted[o] }
       }
     }
-    let output = operations.result(next, x.shape)
+    let output = operations.result(next, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [self] in
       let d = output.takeGradient()

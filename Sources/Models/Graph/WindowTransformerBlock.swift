@@ -16,9 +16,9 @@ struct WindowTransformerBlock: Sendable {
     heads = layer.heads
     self.reach = reach
     let a = layer.attentionChannels
-    query = builder.affine("\(name).attention.lin_q", inputs: c, outputs: a, bias: false)
-    key = builder.affine("\(name).attention.lin_k", inputs: c, outputs: a, bias: false)
-    value = builder.affine("\(name).attention.lin_v", inputs: c, outputs: a, bias: false)
+    query = builder.heads("\(name).attention.lin_q", inputs: c, outputs: a, heads: heads, bias: false)
+    key = builder.heads("\(name).attention.lin_k", inputs: c, outputs: a, heads: heads, bias: false)
+    value = builder.heads("\(name).attention.lin_v", inputs: c, outputs: a, heads: heads, bias: false)
     projection = builder.affine("\(name).attention.projection", inputs: a, outputs: c)
     queryNorm = layer.normalizesQueries ? builder.headScale("\(name).attention.q_norm", a / heads) : nil
     keyNorm = layer.normalizesQueries ? builder.headScale("\(name).attention.k_norm", a / heads) : nil

@@ -60,7 +60,7 @@ private struct PointExchange {
     self.operations = operations
     self.shape = shape
     let ranks = operations.mesh.tensor
-    let count = operations.rowRange(shape.rows).count * shape.batch
+    let count = operations.pointCount(shape)
     points = (0..<ranks).map { chunk(count, into: ranks, $0) }
     variables = (0..<ranks).map { chunk(shape.columns, into: ranks, $0) }
   }

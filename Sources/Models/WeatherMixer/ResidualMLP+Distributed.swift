@@ -216,8 +216,8 @@ private struct DistributedResidualMLP {
 
   // MARK: Dropout, with the masks of one process
 
-  private var rows: Range<Int> { operations.rowRange(x.shape.rows) }
-  private var columns: Range<Int> { operations.unitRange(x.shape.columns, groups: 1) }
+  private var rows: Range<Int> { operations.rowRange(x.shape) }
+  private var columns: Range<Int> { operations.unitRange(x.shape, groups: 1) }
 
   /// Hidden values along tokens are split like the first weight's outputs and x's columns, along channels the other way
   /// round.

@@ -1,0 +1,4 @@
+import Execution
+
+extension Activation: DistributedOperation {}
+extension Gate: DistributedOperation {}

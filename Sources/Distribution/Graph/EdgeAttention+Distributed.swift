@@ -1,0 +1,160 @@
+import Basics
+import Execution
+import Tensors
+
+// Nodes lie over the domain axis, heads over the tensor axis. Keys and values of remote sources travel over the domain axis. The
+// edges' projection, few numbers per channel, is held once: its rows lie with their heads, its columns over the domain axis, and
+// both these and the attributes of edges, over the tensor axis, are gathered where they are used.
+
+extension EdgeAttention: DistributedOperation {
+  private func attributeDimension() -> Dimension { Dimension(attributes.shape.columns) }
+
+  public func place(in plan: inout ParallelPlan) throws {
+    try plan.checkHeads(heads)
+    plan.addHalo(edges)
+    plan.place(
+      p.weight, .matrix(rows: q.columnDimension, columns: [attributeDimension()], rowAxis: .tensor))
+    if let bias = p.bias { plan.place(bias, .vector(q.columnDimension, .tensor)) }
+  }
+
+  /// All columns for every rank of an axis.
+  private func columns(_ mesh: Mesh, _ axis: SplitAxis) -> ColumnExchange {
+    let ranks = axis == .domain ? mesh.domain : mesh.tensor
+    let dimension = axis == .domain ? attributeDimension() : attributes.columnDimension
+    return ColumnExchange(
+      held: (0..<ranks).map { dimension.positions(mesh, axis, $0) },
+      wanted: (0..<ranks).map { _ in Array(0..<dimension.extent) })
+  }
+
+  public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements {
+    let mesh = plan.mesh
+    var sent = plan.halo(edges).traffic(k, mesh, place)
+    sent += plan.halo(edges).traffic(v, mesh, place)
+    let weight = columns(mesh, .domain).sent(place.domain)
+    let rows = q.columnDimension.unitRange(mesh.tensor, place.tensor).count
+    sent += SentElements(forward: weight.forward * rows, backward: (weight.forward + weight.backward) * rows)
+    let edges = columns(mesh, .tensor).sent(place.tensor)
+    let edgeCount = attributes.shape.pointCount(mesh, place)
+    sent += SentElements(
+      forward: edges.forward * edgeCount,
+      backward: (edges.forward + (attributes.requiresGradient ? edges.backward : 0)) * edgeCount)
+    return sent
+  }
+
+  public func run(on operations: DistributedOperations) throws -> Value {
+    precondition(attributes.shape.rowStarts == edges.starts, "edges that are not split by their destinations")
+    precondition(q.shape.columns == heads * q.shape.cell && k.shape.cell == q.shape.cell, "heads may be parted")
+    guard let bias = p.bias else { preconditionFailure("attention along edges without bias") }
+    let compute = operations.compute
+    let part = AttentionPart(self, operations, columns(operations.mesh, .domain), columns(operations.mesh, .tensor))
+    let out = operations.newTensor(q.shape)
+    let alpha = compute.tensor([part.edges.count, q.shape.batch, part.heads])
+    let pending = try part.halo?.start([k.tensor, v.tensor], length: part.length)
+    let projection = try part.projection()
+    try pending?.finish()
+    compute.edgeAttention(
+      projection, q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor,
+      bias: operations.value(bias), into: out, alpha: alpha)
+    let output = operations.result(out, q.shape)
+    guard let tape = operations.tape else { return output }
+    // Of the received rows and the own ones only the former are kept beyond the value.
+    let received = pending?.extended.compactMap { part.halo?.received($0, part.length) }
+    tape.record(parameters) { [q, k, v] in
+      let dout = output.takeGradient()
+      let keys = part.extended(k.tensor, received?[0])
+      let values = part.extended(v.tensor, received?[1])
+      let dq = operations.newTensor(q.shape)
+      var sources = [keys, values].map { compute.tensor($0.shape) }
+      try part.backward(
+        (q.tensor, keys, values, dout, alpha), into: (dq, sources[0], sources[1]), bias: bias)
+      if let halo = part.halo { sources = try halo.giveBack(sources, length: part.length) }
+      for (gradient, value) in [(dq, q), (sources[0], k), (sources[1], v)] {
+        operations.contribute(gradient, to: value)
+      }
+    }
+    return output
+  }
+}
+
+/// A rank's part of attention along edges.
+private struct AttentionPart {
+  private let attention: EdgeAttention
+  private let operations: DistributedOperations
+  private let weightColumns, attributeColumns: ColumnExchange
+  let edges: EdgeLists
+  let halo: RowExchange?
+  /// Heads here, and elements of a row of k or v.
+  let heads, length: Int
+  /// Channels of the heads here.
+  private let channels: Int
+
+  init(
+    _ attention: EdgeAttention, _ operations: DistributedOperations, _ weightColumns: ColumnExchange,
+    _ attributeColumns: ColumnExchange
+  ) {
+    self.attention = attention
+    self.operations = operations
+    self.weightColumns = weightColumns
+    self.attributeColumns = attributeColumns
+    edges = operations.localEdges(attention.edges)
+    halo = operations.halo(attention.edges)
+    channels = operations.unitRange(attention.q.shape, groups: 1).count
+    heads = channels / attention.q.shape.cell
+    length = attention.q.shape.batch * channels
+  }
+
+  private var compute: Compute { operations.compute }
+
+  /// With all columns of the weights of the heads here and of the attributes of the edges here.
+  func projection() throws -> EdgeProjection {
+    let weight = try weightColumns.gather(
+      operations.value(attention.p.weight), rows: channels, operations.context.domain, compute)
+    let attributes = try attributeColumns.gather(
+      attention.attributes.tensor, rows: edges.count, operations.context.tensor, compute)
+    return compute.edgeProjection(
+      edges, attributes: attributes, weight: weight, heads: heads, batch: attention.q.shape.batch)
+  }
+
+  /// Keys or values of all sources here, from own rows and received ones.
+  func extended(_ own: Tensor, _ received: Tensor?) -> Tensor {
+    guard let halo, let received else { return own }
+    return halo.extended(own, received, length)
+  }
+
+  /// Stores the gradients of queries, keys and values, and adds to those of attributes, weight and bias.
+  func backward(
+    _ values: (q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor),
+    into gradients: (dq: Tensor, dk: Tensor, dv: Tensor), bias: ParameterID
+  ) throws {
+    let attributes = attention.attributes
+    let count = attributes.shape.columns
+    let dweight = compute.tensor([channels, count])
+    dweight.fill()
+    var dattributes: Tensor?
+    if attributes.requiresGradient {
+      let sum = compute.tensor([edges.count, count])
+      sum.fill()
+      dattributes = sum
+    }
+    compute.edgeAttentionBackward(
+      try projection(), q: values.q, k: values.k, v: values.v, dout: values.dout, alpha: values.alpha,
+      into: gradients, dattributes: dattributes, dweight: dweight, dbias: operations.gradient(bias))
+    try weightColumns.giveBack(
+      dweight, rows: channels, to: operations.gradient(attention.p.weight), operations.context.domain, compute)
+    guard let dattributes else { return }
+    let target = operations.gradientTarget(attributes)
+    if !target.accumulate { target.tensor.fill() }
+    try attributeColumns.giveBack(
+      dattributes, rows: edges.count, to: target.tensor, operations.context.tensor, compute)
+  }
+}
+
+extension ParallelPlan {
+  /// A rank of the tensor axis holds whole heads.
+  func checkHeads(_ heads: Int) throws {
+    if mesh.tensor <= heads { return }
+    throw JigsawError(
+      "parallel.tensor", "splits attention over more ranks than it has heads", expected: "1 to \(heads)",
+      found: "\(mesh.tensor)", remedy: "split the points instead, with parallel.domain")
+  }
+}

@@ -1,0 +1,172 @@
+import Communication
+import Tensors
+
+/// The exchange of rows over the domain axis: forward each rank gets the rows of others that it needs, backward it returns
+/// what it has computed of their gradients, and they add it.
+///
+/// Extended values hold the received rows and this rank's own in one piece of memory. Rows are of `length` elements.
+struct RowExchange {
+  /// A rank's message: its rows here, the own ones of an outgoing message, or a range of the extended rows of an incoming one.
+  private let outgoing: [[Int32]]
+  private let incoming: [Range<Int>]
+  /// Where this rank's rows lie among the extended ones.
+  let own: Range<Int>
+  /// Of extended values.
+  let rowCount: Int
+  private let communicator: any Communicator
+  private let compute: Compute
+
+  private static let tag = 10
+
+  /// - Parameters:
+  ///   - outgoing: by peer: rows at hand that it needs, ascending.
+  ///   - incoming: by peer: where its rows go among the extended ones.
+  ///   - own: where the rows at hand go.
+  init(
+    outgoing: [[Int32]], incoming: [Range<Int>], own: Range<Int>, _ communicator: any Communicator, _ compute: Compute
+  ) {
+    self.outgoing = outgoing
+    self.incoming = incoming
+    self.own = own
+    rowCount = own.count + incoming.reduce(0) { $0 + $1.count }
+    self.communicator = communicator
+    self.compute = compute
+  }
+
+  private var peers: [Int] {
+    (1..<max(1, communicator.size)).map { (communicator.rank + $0) % communicator.size }
+  }
+
+  private func rows(_ x: Tensor, _ range: Range<Int>, _ length: Int) -> Tensor {
+    x.elements(range.lowerBound * length..<range.upperBound * length)
+  }
+
+  /// The own rows of extended values, in the same memory.
+  func ownRows(_ x: Tensor, _ length: Int) -> Tensor { rows(x, own, length) }
+
+  /// The received rows of extended values, in memory of their own.
+  func received(_ extended: Tensor, _ length: Int) -> Tensor {
+    let copy = compute.tensor([rowCount - own.count, length])
+    for (part, rest) in zip(parts(copy, length), rest) { part.copy(from: rows(extended, rest, length)) }
+    return copy
+  }
+
+  /// Extended values from own rows and received ones.
+  func extended(_ own: Tensor, _ received: Tensor, _ length: Int) -> Tensor {
+    let extended = compute.tensor([rowCount, length])
+    ownRows(extended, length).copy(from: own)
+    for (part, rest) in zip(parts(received, length), rest) { rows(extended, rest, length).copy(from: part) }
+    return extended
+  }
+
+  /// The extended rows before and behind the own ones, and where a tensor of received rows has them.
+  private var rest: [Range<Int>] { [0..<own.lowerBound, own.upperBound..<rowCount] }
+  private func parts(_ received: Tensor, _ length: Int) -> [Tensor] {
+    [0..<own.lowerBound, own.lowerBound..<rowCount - own.count].map { rows(received, $0, length) }
+  }
+
+  /// Extended values on their way.
+  final class Pending {
+    let extended: [Tensor]
+    fileprivate var transfers: [any Transfer] = []
+    fileprivate init(_ extended: [Tensor]) { self.extended = extended }
+
+    /// Returns when all rows are there.
+    func finish() throws {
+      for transfer in transfers { try transfer.wait() }
+      transfers = []
+    }
+  }
+
+  /// Sends rows of the values [own rows, length] and starts to receive; the own rows of the result are there at once.
+  func start(_ values: [Tensor], length: Int) throws -> Pending {
+    let pending = Pending(values.map { _ in compute.tensor([rowCount, length]) })
+    for peer in peers where !incoming[peer].isEmpty && length > 0 {
+      for extended in pending.extended {
+        pending.transfers.append(
+          try communicator.receive(
+            Region(rows(extended, incoming[peer], length)), from: peer, tag: RowExchange.tag))
+      }
+    }
+    for peer in peers.reversed() where !outgoing[peer].isEmpty && length > 0 {
+      for value in values {
+        let part = pack(value, outgoing[peer], length)
+        pending.transfers.append(try communicator.send(Region(part), to: peer, tag: RowExchange.tag))
+      }
+    }
+    for (value, extended) in zip(values, pending.extended) { ownRows(extended, length).copy(from: value) }
+    if !communicator.manner.overlaps { try pending.finish() }
+    return pending
+  }
+
+  private func pack(_ x: Tensor, _ list: [Int32], _ length: Int) -> Tensor {
+    let part = compute.tensor([list.count, length], for: .exchange)
+    compute.pass(list.count, grain: max(1, 4_096 / length), bytes: 2 * part.byteCount) { range in
+      for i in range {
+        (part.pointer + i * length).update(from: x.pointer + Int(list[i]) * length, count: length)
+      }
+    }
+    return part
+  }
+
+  /// Returns the gradients of received rows to their owners and adds what others return to those of the own rows. Parts are
+  /// added in the order of ranks.
+  ///
+  /// - Returns: the gradients of the own rows, in the memory of `gradients`.
+  func giveBack(_ gradients: [Tensor], length: Int) throws -> [Tensor] {
+    var arriving: [(peer: Int, index: Int, part: Tensor, transfer: any Transfer)] = []
+    var sends: [any Transfer] = []
+    for peer in peers where !outgoing[peer].isEmpty && length > 0 {
+      for index in gradients.indices {
+        let part = compute.tensor([outgoing[peer].count, length], for: .exchange)
+        arriving.append(
+          (peer, index, part, try communicator.receive(Region(part), from: peer, tag: RowExchange.tag + 1)))
+      }
+    }
+    for peer in peers.reversed() where !incoming[peer].isEmpty && length > 0 {
+      for gradient in gradients {
+        sends.append(
+          try communicator.send(
+            Region(rows(gradient, incoming[peer], length)), to: peer, tag: RowExchange.tag + 1))
+      }
+    }
+    let results = gradients.map { ownRows($0, length) }
+    for (peer, index, part, transfer) in arriving.sorted(by: { ($0.peer, $0.index) < ($1.peer, $1.index) }) {
+      try transfer.wait()
+      let (list, result) = (outgoing[peer], results[index])
+      compute.pass(list.count, grain: max(1, 4_096 / length), bytes: 3 * part.byteCount) { range in
+        for i in range {
+          let (to, from) = (result.pointer + Int(list[i]) * length, part.pointer + i * length)
+          for c in 0..<length { to[c] += from[c] }
+        }
+      }
+    }
+    for send in sends { try send.wait() }
+    return results
+  }
+}
+
+extension DistributedOperations {
+  /// The edges into the destinations at hand; their sources are the rows at hand and those received, see `HaloLists`.
+  func localEdges(_ edges: EdgeLists) -> EdgeLists {
+    if mesh.domain == 1 { return edges }
+    if let local = localEdges[edges] { return local }
+    let local = plan.halo(edges).localEdges(context.position.domain)
+    localEdges[edges] = local
+    return local
+  }
+
+  /// The exchange of source rows for edges; nil where all sources are at hand on every rank.
+  func halo(_ edges: EdgeLists) -> RowExchange? {
+    if mesh.domain == 1 { return nil }
+    let (lists, rank) = (plan.halo(edges), context.position.domain)
+    let own = chunk(edges.sourceCount, into: mesh.domain, rank)
+    var end = own.count
+    return RowExchange(
+      outgoing: lists.rows.map { needed in needed[rank].map { $0 - Int32(own.lowerBound) } },
+      incoming: lists.rows[rank].map { rows in
+        defer { end += rows.count }
+        return end..<end + rows.count
+      }, own: 0..<own.count, context.domain, compute)
+  }
+}

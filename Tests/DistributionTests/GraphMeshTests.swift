@@ -1,0 +1,58 @@
+import Basics
+import Communication
+import Execution
+import Models
+import RankChecks
+import Tensors
+import Testing
+
+@testable import Distribution
+
+/// Graph models on meshes of ranks, as threads.
+@Suite struct GraphMeshTests {
+  static let meshes = [
+    Mesh(domain: 1, tensor: 2), Mesh(domain: 2, tensor: 1), Mesh(domain: 2, tensor: 2), Mesh(domain: 1, tensor: 4),
+    Mesh(domain: 4, tensor: 1), Mesh(domain: 2, tensor: 3), Mesh(domain: 3, tensor: 1),
+    Mesh(replica: 2, domain: 2, tensor: 1),
+  ]
+
+  @Test(arguments: GraphModelChecks.settings, meshes)
+  func everyMeshGivesTheSame(_ setting: GraphModelChecks.Setting, _ mesh: Mesh) throws {
+    guard setting.fits(mesh) else { return }
+    let failures = try ThreadRanks.run(mesh.count) { try GraphModelChecks.failures(setting, RankContext(mesh, $0)) }
+    #expect(failures.flatMap { $0 } == [], "\(mesh)")
+  }
+
+  /// Every matrix is held once; the first of four ranks has two of five heads.
+  @Test(arguments: GraphModelChecks.settings.prefix(1), meshes.dropLast())
+  func parametersAreHeldOnce(_ setting: GraphModelChecks.Setting, _ mesh: Mesh) throws {
+    let ranks = try ThreadRanks.run(mesh.count) { try GraphModelChecks.outcome(setting, RankContext(mesh, $0)) }
+    let specs = setting.model.parameters.specs
+    let matrices = specs.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }
+    #expect(ranks.reduce(0) { $0 + $1.matrixCount } == matrices)
+    for rank in ranks { #expect(Double(rank.matrixCount) < 1.6 * Double(matrices) / Double(mesh.count)) }
+  }
+
+  @Test func moreRanksThanHeadsAreRefused() throws {
+    let mesh = Mesh(domain: 1, tensor: 6)
+    let error = #expect(throws: JigsawError.self) {
+      try ThreadRanks.run(mesh.count) {
+        try GraphModelChecks.outcome(GraphModelChecks.settings[0], RankContext(mesh, $0))
+      }
+    }
+    #expect(try #require(error).description.contains("splits attention over more ranks than it has heads"))
+  }
+
+  /// Rank 0 has destinations 0 and 1 and sources 0 to 2, rank 1 the rest: edges go one way only.
+  @Test func halosFollowIncomingEdges() {
+    let edges = EdgeLists(
+      destinationStarts: [0, 3, 3, 5, 6], sources: [4, 0, 3, 4, 3, 3], sourceCount: 5)
+    let lists = HaloLists(edges, ranks: 2)
+    #expect(lists.rows == [[[], [3, 4]], [[], []]])
+    #expect(lists.sent(0) == 0 && lists.sent(1) == 2 && lists.received(0) == 2)
+    let local = lists.localEdges(0)
+    #expect((0..<3).map { local.sources[$0] } == [4, 0, 3] && local.sourceCount == 5)
+    #expect((0...2).map { local.starts[$0] } == [0, 3, 3])
+    #expect((0..<3).map { lists.localEdges(1).sources[$0] } == [1, 0, 0])
+  }
+}
