@@ -35,7 +35,7 @@ public struct ZeroFields: Operation {
   }
 
   private func zero(_ tensor: Tensor, on operations: some ExecutingOperations) {
-    let columns = operations.unitRange(x.shape.columns, groups: x.groups)
+    let columns = operations.unitRange(x.shape, groups: x.groups)
     let places = columns.enumerated().filter { fields.contains($0.element) }.map(\.offset)
     guard !places.isEmpty else { return }
     let width = columns.count
