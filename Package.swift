@@ -169,7 +169,11 @@ let package = Package(
       swiftSettings: strict),
     // Times training steps of graph models: Benchmarks/graph-models.
     .executableTarget(
-      name: "graph-speed", dependencies: ["Basics", "CKernels", "Tensors", "Execution", "Models", "Training"],
+      name: "graph-speed",
+      dependencies: [
+        "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Training", "Workflow",
+        "RankChecks",
+      ],
       path: "Benchmarks/graph-models/speed", swiftSettings: strict),
     // Trains with and without reading.
     .executableTarget(

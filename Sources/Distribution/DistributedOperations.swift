@@ -42,7 +42,7 @@ public final class DistributedOperations: ExecutingOperations {
   public func pointCount(_ shape: ValueShape) -> Int { shape.pointCount(mesh, context.position) }
 
   /// Edges into the rows at hand, by the edges of all ranks.
-  var localEdges: [EdgeLists: EdgeLists] = [:]
+  var localParts: [EdgeLists: LocalEdges] = [:]
 
   /// This rank's block of a matrix, in the memory of `tensor`.
   public func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {

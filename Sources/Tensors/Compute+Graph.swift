@@ -79,15 +79,20 @@ extension Compute {
   }
 
   /// out [destinations, batch, heads·channels]; alpha [edges, batch, heads] is kept for backward. `bias` is that of the edges'
-  /// projection.
+  /// projection. `parts` are the destinations that are computed, all unless given.
   public func edgeAttention(
-    _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, into out: Tensor, alpha: Tensor
+    _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, into out: Tensor, alpha: Tensor,
+    over parts: [Range<Int>]? = nil
   ) {
+    let parts = parts ?? p.edges.destinationParts
     let row = p.heads * p.channels
     precondition(q.count == p.edges.destinationCount * p.batch * row && out.count == q.count && bias.count == row)
     precondition(k.count == p.edges.sourceCount * p.batch * row && v.count == k.count)
-    let scratch = tensor([EdgeLists.partCount, 2 * p.heads * p.width])
-    pass(parts: p.edges.destinationParts, bytes: 2 * (q.byteCount + k.byteCount) + alpha.byteCount) { part, nodes in
+    let scratch = tensor([parts.count, 2 * p.heads * p.width])
+    // The whole pass's share that these destinations are.
+    let share = Double(parts.reduce(0) { $0 + $1.count }) / Double(max(1, p.edges.destinationCount))
+    let bytes = Int(share * Double(2 * (q.byteCount + k.byteCount) + alpha.byteCount))
+    pass(parts: parts, bytes: bytes) { part, nodes in
       var kernel = p.kernel
       kernels.edge_attention_forward(
         &kernel, q.pointer, k.pointer, v.pointer, bias.pointer, out.pointer, alpha.pointer, nodes.lowerBound,
@@ -100,6 +105,19 @@ extension Compute {
     _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor,
     into gradients: (dq: Tensor, dk: Tensor, dv: Tensor), dattributes: Tensor?, dweight: Tensor, dbias: Tensor
   ) {
+    let dlogits = edgeAttentionBackward(
+      p, q: q, k: k, v: v, dout: dout, alpha: alpha, intoQueries: gradients.dq, dattributes: dattributes,
+      dweight: dweight, dbias: dbias)
+    edgeAttentionBackward(
+      p, q: q, dout: dout, alpha: alpha, dlogits: dlogits, intoSources: (gradients.dk, gradients.dv),
+      over: p.edges.sourceParts)
+  }
+
+  /// The first part of the backward step: all but the gradients of sources, which need the logits' gradients, the result.
+  public func edgeAttentionBackward(
+    _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor, intoQueries dq: Tensor,
+    dattributes: Tensor?, dweight: Tensor, dbias: Tensor
+  ) -> Tensor {
     let (row, parts) = (p.heads * p.channels, EdgeLists.partCount)
     let dlogits = tensor(alpha.shape)
     let scratch = tensor([parts, 4 * p.heads * p.width])
@@ -111,16 +129,9 @@ extension Compute {
     pass(parts: p.edges.destinationParts, bytes: bytes) { part, nodes in
       var kernel = p.kernel
       kernels.edge_attention_backward(
-        &kernel, q.pointer, k.pointer, v.pointer, dout.pointer, alpha.pointer, dlogits.pointer, gradients.dq.pointer,
+        &kernel, q.pointer, k.pointer, v.pointer, dout.pointer, alpha.pointer, dlogits.pointer, dq.pointer,
         edgeSums?.pointer, weightSums.pointer + part * row * p.width, biasSums.pointer + part * row, nodes.lowerBound,
         nodes.upperBound, scratch.pointer + part * 4 * p.heads * p.width)
-    }
-    pass(parts: p.edges.sourceParts, bytes: bytes) { _, nodes in
-      var kernel = p.kernel
-      kernels.edge_attention_backward_sources(
-        &kernel, p.edges.sourceStarts.pointer, p.edges.sourceEdges.pointer, p.edges.destinations.pointer, q.pointer,
-        dout.pointer, alpha.pointer, dlogits.pointer, gradients.dk.pointer, gradients.dv.pointer, nodes.lowerBound,
-        nodes.upperBound)
     }
     pass(row, grain: 16, bytes: weightSums.byteCount) { range in
       for r in range {
@@ -131,12 +142,29 @@ extension Compute {
         }
       }
     }
-    guard let dattributes, let edgeSums else { return }
+    guard let dattributes, let edgeSums else { return dlogits }
     pass(p.edges.count, grain: 256, bytes: edgeSums.byteCount + 2 * dattributes.byteCount) { range in
       for e in range {
         let (to, from) = (dattributes.pointer + e * p.attributeCount, edgeSums.pointer + e * p.width)
         for a in 0..<p.attributeCount { to[a] += from[a] }
       }
+    }
+    return dlogits
+  }
+
+  /// The second part: stores the gradients of the keys and values of some sources.
+  public func edgeAttentionBackward(
+    _ p: EdgeProjection, q: Tensor, dout: Tensor, alpha: Tensor, dlogits: Tensor,
+    intoSources gradients: (dk: Tensor, dv: Tensor), over parts: [Range<Int>]
+  ) {
+    let share = Double(parts.reduce(0) { $0 + $1.count }) / Double(max(1, p.edges.sourceCount))
+    let bytes = Int(share * Double(3 * q.byteCount + 2 * gradients.dk.byteCount + 2 * alpha.byteCount))
+    pass(parts: parts, bytes: bytes) { _, nodes in
+      var kernel = p.kernel
+      kernels.edge_attention_backward_sources(
+        &kernel, p.edges.sourceStarts.pointer, p.edges.sourceEdges.pointer, p.edges.destinations.pointer, q.pointer,
+        dout.pointer, alpha.pointer, dlogits.pointer, gradients.dk.pointer, gradients.dv.pointer, nodes.lowerBound,
+        nodes.upperBound)
     }
   }
 

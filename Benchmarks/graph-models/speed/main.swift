@@ -1,16 +1,21 @@
 import Basics
 import CKernels
+import Communication
+import Distribution
 import Execution
 import Models
+import RankChecks
 import Tensors
 import Training
+import Workflow
 
 #if canImport(Glibc)
   import Glibc
 #endif
 
 // Times training steps of a graph model: forward, loss, backward, AdamW. Prints one line of JSON.
-//   graph-speed [--family graph-transformer|gnn|transformer] [--threads N] [--steps N] [--checkpoint]
+//   graph-speed [--family graph-transformer|gnn|transformer] [--threads N] [--steps N] [--checkpoint] [--domain P] [--tensor Q]
+// Ranks are threads, or the processes of mpirun; threads are those of each rank.
 // 2 048 data nodes, 78 variables, 642 hidden nodes, 256 channels, 16 layers, 16 heads, batch 1: 15.7 million parameters.
 
 /// Nodes on a spiral from pole to pole, about evenly spread, as latitude and longitude.
@@ -40,11 +45,12 @@ func nearest(_ neighbours: Int, from sources: [Float], to destinations: [Float])
     attributeCount: 3)
 }
 
-struct Options {
+struct Options: Sendable {
   var family = "graph-transformer"
   var threads = 1
   var steps = 6
   var checkpoints = false
+  var (domain, tensor) = (1, 1)
 
   init(_ arguments: [String]) throws {
     var rest = arguments[...]
@@ -60,6 +66,8 @@ struct Options {
       case "--threads": threads = try number()
       case "--steps": steps = try number()
       case "--checkpoint": checkpoints = true
+      case "--domain": domain = try number()
+      case "--tensor": tensor = try number()
       default: throw JigsawError("graph-speed", "does not know \(argument)")
       }
     }
@@ -93,58 +101,114 @@ struct Options {
   }
 }
 
-let options = try Options(Array(CommandLine.arguments.dropFirst()))
-let description = try options.description()
-let (data, hidden) = (spiral(2_048), spiral(642))
-let graph = ModelGraph(
-  dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: nearest(4, from: data, to: hidden),
-  hiddenToHidden: nearest(8, from: hidden, to: hidden), hiddenToData: nearest(3, from: hidden, to: data))
-let model = GraphModel(description, graph)
-let store = ParameterStore(model.parameters)
-store.initialize(seed: 1)
-let compute = Compute(threads: options.threads)
-let operations = LocalOperations(compute: compute, parameters: store)
-operations.checkpointsActivations = options.checkpoints
-let (moment1, moment2) = (store.makePiece(), store.makePiece())
-func numbers(_ columns: Int, _ name: String) -> Tensor {
-  let tensor = Tensor(zeros: [2_048, 1, columns])
-  RandomStream(seed: 1, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
-  return tensor
-}
-let (state, target) = (numbers(156, "x"), numbers(78, "y"))
-let weights = Tensor([Float](repeating: 1 / 2_048, count: 2_048 * 78), shape: [2_048, 1, 78])
-let loss = PointwiseLoss(.squared, variables: 78)
+/// One rank's training steps.
+struct Measurement {
+  let options: Options
+  let model: GraphModel
+  let rank: ModelRank
+  var (seconds, losses): ([Double], [Double]) = ([], [])
 
-var (seconds, losses): ([Double], [Double]) = ([], [])
-for step in 0..<options.steps {
-  let start = monotonicSeconds()
-  let tape = Tape()
-  operations.tape = tape
-  let y = try model.step(Value(state), operations)
-  operations.tape = nil
-  let gradient = compute.tensor(y.shape.dimensions)
-  losses.append(loss(y.tensor, target: target, weights: weights, gradient: gradient, compute))
-  y.gradient = gradient
-  try tape.backward()
-  let coefficients = jk_adam(
-    learning_rate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8,
-    bias_correction1: Float(1 - pow(0.9, Double(step + 1))), bias_correction2: Float(1 - pow(0.95, Double(step + 1))),
-    coupled_decay: 0, decoupled_decay: 0.01, gradient_scale: 1, average_decay: 0)
-  compute.adam(
-    coefficients, parameter: store.values, gradient: store.gradients, moment1: moment1, moment2: moment2, average: nil)
-  seconds.append(monotonicSeconds() - start)
+  init(_ options: Options, _ world: any Communicator) throws {
+    self.options = options
+    let (data, hidden) = (spiral(2_048), spiral(642))
+    let graph = ModelGraph(
+      dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: nearest(4, from: data, to: hidden),
+      hiddenToHidden: nearest(8, from: hidden, to: hidden), hiddenToData: nearest(3, from: hidden, to: data))
+    let model = GraphModel(try options.description(), graph)
+    self.model = model
+    let context = try RankContext(Mesh(domain: options.domain, tensor: options.tensor), world)
+    rank = try ModelRank(context, Compute(threads: options.threads), model.parameters) {
+      _ = try model.step(Measurement.dry, $0)
+    }
+    rank.checkpointsActivations = options.checkpoints
+    rank.initialize(seed: 1)
+  }
+
+  private static var dry: Value {
+    Value(shape: ValueShape(rows: 2_048, batch: 1, columns: 156), groups: 2, data: nil, requiresGradient: false)
+  }
+
+  private func numbers(_ columns: Int, _ name: String) -> Tensor {
+    let tensor = Tensor(zeros: [2_048, 1, columns])
+    RandomStream(seed: 1, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+    return tensor
+  }
+
+  mutating func run() throws {
+    let (blocks, store, compute) = (RankBlocks(rank), rank.parameters, rank.compute)
+    let (moment1, moment2) = (store.makePiece(), store.makePiece())
+    let (state, target) = (blocks.value(numbers(156, "x"), groups: 2), blocks.block(numbers(78, "y")))
+    let weights = blocks.block(Tensor([Float](repeating: 1 / 2_048, count: 2_048 * 78), shape: [2_048, 1, 78]))
+    let loss = PointwiseLoss(.squared, variables: 78)
+    let reduction = GradientReduction(rank)
+    for step in 0..<options.steps {
+      try rank.context.world.barrier()
+      let start = monotonicSeconds()
+      var share = 0.0
+      try rank.trainingPass {
+        let tape = Tape()
+        rank.operations.tape = tape
+        let y = try model.step(state, rank.operations)
+        rank.operations.tape = nil
+        let gradient = compute.tensor(y.tensor.shape)
+        share = loss(y.tensor, target: target, weights: weights, gradient: gradient, compute)
+        y.gradient = gradient
+        try tape.backward { try reduction.completed($0) }
+      }
+      try reduction.finish()
+      losses.append(try rank.context.world.allReduce([share])[0])
+      let (first, second) = (1 - pow(0.9, Double(step + 1)), 1 - pow(0.95, Double(step + 1)))
+      compute.adam(
+        jk_adam(
+          learning_rate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, bias_correction1: Float(first),
+          bias_correction2: Float(second), coupled_decay: 0, decoupled_decay: 0.01, gradient_scale: 1,
+          average_decay: 0),
+        parameter: store.values, gradient: store.gradients, moment1: moment1, moment2: moment2, average: nil)
+      seconds.append(monotonicSeconds() - start)
+    }
+  }
+
+  /// Largest numbers of all ranks, and the ratio of the largest to the mean.
+  private func ofAllRanks(_ values: [Int]) throws -> [(most: Double, balance: Double)] {
+    let world = rank.context.world
+    let numbers = values.map(Double.init)
+    return zip(try world.allReduce(numbers, .maximum), try world.allReduce(numbers)).map {
+      ($0, $1 > 0 ? $0 * Double(world.size) / $1 : 1)
+    }
+  }
+
+  func report() throws -> JSONValue {
+    let counting = CountingOperations(model.parameters)
+    _ = try model.step(Measurement.dry, counting)
+    let context = rank.context
+    let sent = context.domain.traffic.bytesSent + context.tensor.traffic.bytesSent
+    let pieces = 4 * rank.parameters.length * ElementType.float32.byteCount
+    let pool = rank.compute.pool.counters.peakBytesInUse
+    let most = try ofAllRanks([
+      pool, pieces, pool + pieces, sent / options.steps, (rank.productFLOPs ?? 0) / options.steps,
+    ])
+    return .object([
+      "family": .string(options.family), "threads": .integer(options.threads),
+      "mesh": .string("\(options.domain) × \(options.tensor)"), "ranks_are": .string(context.world.name),
+      "checkpoints_activations": .bool(options.checkpoints), "parameters": .integer(model.parameters.elementCount),
+      "kernels": .string(Compute.kernelSet), "products": .string(rank.compute.backend.name),
+      "forward_product_flop": .integer(counting.productFLOPs),
+      "core_flop_per_second": .number(Compute.measuredMultiplyAddRate(seconds: 0.2)),
+      "step_seconds": .array(seconds.map { .number($0) }),
+      "fastest_step_seconds": .number(seconds.dropFirst().min() ?? 0),
+      "peak_bytes": .integer(Machine.peakResidentMemory), "pool_peak_bytes": .integer(Int(most[0].most)),
+      "parameter_bytes": .integer(Int(most[1].most)), "pool_and_parameter_bytes": .integer(Int(most[2].most)),
+      "bytes_sent_per_step": .integer(Int(most[3].most)), "product_flop_balance": .number(most[4].balance),
+      "losses": .array(losses.map { .number($0) }),
+    ])
+  }
 }
-let counting = CountingOperations(model.parameters)
-_ = try model.step(
-  Value(shape: ValueShape(rows: 2_048, batch: 1, columns: 156), data: nil, requiresGradient: false), counting)
-let report: [String: JSONValue] = [
-  "family": .string(options.family), "threads": .integer(options.threads),
-  "checkpoints_activations": .bool(options.checkpoints), "parameters": .integer(model.parameters.elementCount),
-  "kernels": .string(Compute.kernelSet), "products": .string(compute.backend.name),
-  "forward_product_flop": .integer(counting.productFLOPs),
-  "core_flop_per_second": .number(Compute.measuredMultiplyAddRate(seconds: 0.2)),
-  "step_seconds": .array(seconds.map { .number($0) }), "fastest_step_seconds": .number(seconds.dropFirst().min() ?? 0),
-  "peak_bytes": .integer(Machine.peakResidentMemory), "pool_peak_bytes": .integer(compute.pool.counters.peakBytesInUse),
-  "losses": .array(losses.map { .number($0) }),
-]
-print(try JSONValue.object(report).text(pretty: false))
+
+let options = try Options(Array(CommandLine.arguments.dropFirst()))
+try Ranks.run(asThreads: Ranks.isUnderLauncher ? 1 : options.domain * options.tensor) {
+  [options] world in
+  var measurement = try Measurement(options, world)
+  try measurement.run()
+  let report = try measurement.report()
+  if world.rank == 0 { print(try report.text(pretty: false)) }
+}

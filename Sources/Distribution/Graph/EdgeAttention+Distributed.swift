@@ -4,7 +4,8 @@ import Tensors
 
 // Nodes lie over the domain axis, heads over the tensor axis. Keys and values of remote sources travel over the domain axis. The
 // edges' projection, few numbers per channel, is held once: its rows lie with their heads, its columns over the domain axis, and
-// both these and the attributes of edges, over the tensor axis, are gathered where they are used.
+// both these and the attributes of edges, over the tensor axis, are gathered where they are used. While keys and values travel,
+// destinations are computed whose sources are all at hand; while gradients of received rows travel back, those of the own rows.
 
 extension EdgeAttention: DistributedOperation {
   private func attributeDimension() -> Dimension { Dimension(attributes.shape.columns) }
@@ -45,16 +46,27 @@ extension EdgeAttention: DistributedOperation {
     precondition(attributes.shape.rowStarts == edges.starts, "edges that are not split by their destinations")
     precondition(q.shape.columns == heads * q.shape.cell && k.shape.cell == q.shape.cell, "heads may be parted")
     guard let bias = p.bias else { preconditionFailure("attention along edges without bias") }
-    let compute = operations.compute
     let part = AttentionPart(self, operations, columns(operations.mesh, .domain), columns(operations.mesh, .tensor))
     let out = operations.newTensor(q.shape)
-    let alpha = compute.tensor([part.edges.count, q.shape.batch, part.heads])
+    let alpha = operations.compute.tensor([part.edges.count, q.shape.batch, part.heads])
     let pending = try part.halo?.start([k.tensor, v.tensor], length: part.length)
     let projection = try part.projection()
-    try pending?.finish()
-    compute.edgeAttention(
-      projection, q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor,
-      bias: operations.value(bias), into: out, alpha: alpha)
+    func compute(_ parts: [Range<Int>]?) {
+      operations.compute.edgeAttention(
+        projection, q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor,
+        bias: operations.value(bias), into: out, alpha: alpha, over: parts)
+    }
+    if let pending {
+      let local = operations.localPart(edges)
+      for parts in AttentionPart.portions(local.interior) {
+        compute(parts)
+        try operations.context.progress()
+      }
+      try pending.finish()
+      compute(local.boundary)
+    } else {
+      compute(nil)
+    }
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
     // Of the received rows and the own ones only the former are kept beyond the value.
@@ -64,10 +76,7 @@ extension EdgeAttention: DistributedOperation {
       let keys = part.extended(k.tensor, received?[0])
       let values = part.extended(v.tensor, received?[1])
       let dq = operations.newTensor(q.shape)
-      var sources = [keys, values].map { compute.tensor($0.shape) }
-      try part.backward(
-        (q.tensor, keys, values, dout, alpha), into: (dq, sources[0], sources[1]), bias: bias)
-      if let halo = part.halo { sources = try halo.giveBack(sources, length: part.length) }
+      let sources = try part.backward((q.tensor, keys, values, dout, alpha), into: dq, bias: bias)
       for (gradient, value) in [(dq, q), (sources[0], k), (sources[1], v)] {
         operations.contribute(gradient, to: value)
       }
@@ -121,11 +130,17 @@ private struct AttentionPart {
     return halo.extended(own, received, length)
   }
 
-  /// Stores the gradients of queries, keys and values, and adds to those of attributes, weight and bias.
+  /// Parts in some portions, between which transfers move on.
+  static func portions(_ parts: [Range<Int>]) -> [[Range<Int>]] {
+    (0..<4).map { Array(parts[chunk(parts.count, into: 4, $0)]) }.filter { !$0.isEmpty }
+  }
+
+  /// Stores the gradients of queries and adds to those of attributes, weight and bias.
+  ///
+  /// - Returns: the gradients of the keys and values at hand.
   func backward(
-    _ values: (q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor),
-    into gradients: (dq: Tensor, dk: Tensor, dv: Tensor), bias: ParameterID
-  ) throws {
+    _ values: (q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor), into dq: Tensor, bias: ParameterID
+  ) throws -> [Tensor] {
     let attributes = attention.attributes
     let count = attributes.shape.columns
     let dweight = compute.tensor([channels, count])
@@ -136,13 +151,38 @@ private struct AttentionPart {
       sum.fill()
       dattributes = sum
     }
-    compute.edgeAttentionBackward(
-      try projection(), q: values.q, k: values.k, v: values.v, dout: values.dout, alpha: values.alpha,
-      into: gradients, dattributes: dattributes, dweight: dweight, dbias: operations.gradient(bias))
+    let projection = try projection()
+    let dlogits = compute.edgeAttentionBackward(
+      projection, q: values.q, k: values.k, v: values.v, dout: values.dout, alpha: values.alpha, intoQueries: dq,
+      dattributes: dattributes, dweight: dweight, dbias: operations.gradient(bias))
+    let sources = [values.k, values.v].map { compute.tensor($0.shape) }
+    func add(_ parts: [Range<Int>]) {
+      compute.edgeAttentionBackward(
+        projection, q: values.q, dout: values.dout, alpha: values.alpha, dlogits: dlogits,
+        intoSources: (sources[0], sources[1]), over: parts)
+    }
+    guard let halo else {
+      add(edges.sourceParts)
+      try giveBack(dweight, dattributes)
+      return sources
+    }
+    let local = operations.localPart(attention.edges)
+    add(local.receivedSources)
+    let back = try halo.startReturn(sources, length: length)
+    for parts in AttentionPart.portions(local.ownSources) {
+      add(parts)
+      try operations.context.progress()
+    }
+    try giveBack(dweight, dattributes)
+    return try halo.finishReturn(back, sources, length: length)
+  }
+
+  /// Adds the gradients of weight and attributes to those of their holders.
+  private func giveBack(_ dweight: Tensor, _ dattributes: Tensor?) throws {
     try weightColumns.giveBack(
       dweight, rows: channels, to: operations.gradient(attention.p.weight), operations.context.domain, compute)
     guard let dattributes else { return }
-    let target = operations.gradientTarget(attributes)
+    let target = operations.gradientTarget(attention.attributes)
     if !target.accumulate { target.tensor.fill() }
     try attributeColumns.giveBack(
       dattributes, rows: edges.count, to: target.tensor, operations.context.tensor, compute)

@@ -109,29 +109,46 @@ struct RowExchange {
     return part
   }
 
-  /// Returns the gradients of received rows to their owners and adds what others return to those of the own rows. Parts are
-  /// added in the order of ranks.
+  /// Gradients on their way back to the owners of rows.
+  final class Return {
+    fileprivate var arriving: [(peer: Int, index: Int, part: Tensor, transfer: any Transfer)] = []
+    fileprivate var sends: [any Transfer] = []
+  }
+
+  /// Returns the gradients of received rows to their owners and adds what others return to those of the own rows.
   ///
   /// - Returns: the gradients of the own rows, in the memory of `gradients`.
   func giveBack(_ gradients: [Tensor], length: Int) throws -> [Tensor] {
-    var arriving: [(peer: Int, index: Int, part: Tensor, transfer: any Transfer)] = []
-    var sends: [any Transfer] = []
+    try finishReturn(startReturn(gradients, length: length), gradients, length: length)
+  }
+
+  /// Starts to return the gradients of received rows. Those of the own rows need not be there yet.
+  func startReturn(_ gradients: [Tensor], length: Int) throws -> Return {
+    let back = Return()
     for peer in peers where !outgoing[peer].isEmpty && length > 0 {
       for index in gradients.indices {
         let part = compute.tensor([outgoing[peer].count, length], for: .exchange)
-        arriving.append(
+        back.arriving.append(
           (peer, index, part, try communicator.receive(Region(part), from: peer, tag: RowExchange.tag + 1)))
       }
     }
     for peer in peers.reversed() where !incoming[peer].isEmpty && length > 0 {
       for gradient in gradients {
-        sends.append(
+        back.sends.append(
           try communicator.send(
             Region(rows(gradient, incoming[peer], length)), to: peer, tag: RowExchange.tag + 1))
       }
     }
+    if !communicator.manner.overlaps { for send in back.sends { try send.wait() } }
+    return back
+  }
+
+  /// Adds what others return to the gradients of the own rows, in the order of ranks.
+  ///
+  /// - Returns: the gradients of the own rows, in the memory of `gradients`.
+  func finishReturn(_ back: Return, _ gradients: [Tensor], length: Int) throws -> [Tensor] {
     let results = gradients.map { ownRows($0, length) }
-    for (peer, index, part, transfer) in arriving.sorted(by: { ($0.peer, $0.index) < ($1.peer, $1.index) }) {
+    for (peer, index, part, transfer) in back.arriving.sorted(by: { ($0.peer, $0.index) < ($1.peer, $1.index) }) {
       try transfer.wait()
       let (list, result) = (outgoing[peer], results[index])
       compute.pass(list.count, grain: max(1, 4_096 / length), bytes: 3 * part.byteCount) { range in
@@ -141,18 +158,21 @@ struct RowExchange {
         }
       }
     }
-    for send in sends { try send.wait() }
+    for send in back.sends { try send.wait() }
     return results
   }
 }
 
 extension DistributedOperations {
   /// The edges into the destinations at hand; their sources are the rows at hand and those received, see `HaloLists`.
-  func localEdges(_ edges: EdgeLists) -> EdgeLists {
-    if mesh.domain == 1 { return edges }
-    if let local = localEdges[edges] { return local }
-    let local = plan.halo(edges).localEdges(context.position.domain)
-    localEdges[edges] = local
+  func localEdges(_ edges: EdgeLists) -> EdgeLists { mesh.domain == 1 ? edges : localPart(edges).edges }
+
+  func localPart(_ edges: EdgeLists) -> LocalEdges {
+    if let local = localParts[edges] { return local }
+    let rank = context.position.domain
+    let own = chunk(edges.sourceCount, into: mesh.domain, rank)
+    let local = LocalEdges(plan.halo(edges).localEdges(rank), ownSources: own.count)
+    localParts[edges] = local
     return local
   }
 

@@ -61,3 +61,37 @@ public struct HaloLists: Sendable {
     return EdgeLists(destinationStarts: starts, sources: sources, sourceCount: own.count + received(rank))
   }
 }
+
+/// The edges into a rank's destinations, and which of these can be computed before rows of other ranks arrive.
+struct LocalEdges {
+  let edges: EdgeLists
+  /// Neighbouring destinations all of whose sources are at hand, and the others, in parts of about equally many edges.
+  let interior, boundary: [Range<Int>]
+  /// Sources at hand, and received ones.
+  let ownSources, receivedSources: [Range<Int>]
+
+  /// - Parameter ownSources: the first of the sources, which are at hand.
+  init(_ edges: EdgeLists, ownSources: Int) {
+    self.edges = edges
+    func isInterior(_ destination: Int) -> Bool {
+      (edges.starts[destination]..<edges.starts[destination + 1]).allSatisfy { edges.sources[$0] < ownSources }
+    }
+    var runs: [Bool: [Range<Int>]] = [:]
+    for part in edges.destinationParts {
+      var start = part.lowerBound
+      while start < part.upperBound {
+        let kind = isInterior(start)
+        let end = (start..<part.upperBound).first { isInterior($0) != kind } ?? part.upperBound
+        runs[kind, default: []].append(start..<end)
+        start = end
+      }
+    }
+    interior = runs[true] ?? []
+    boundary = runs[false] ?? []
+    func parts(_ range: Range<Int>) -> [Range<Int>] {
+      edges.sourceParts.map { $0.clamped(to: range) }.filter { !$0.isEmpty }
+    }
+    self.ownSources = parts(0..<ownSources)
+    receivedSources = parts(ownSources..<edges.sourceCount)
+  }
+}
