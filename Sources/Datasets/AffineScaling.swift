@@ -7,7 +7,7 @@ public struct AffineScaling: Sendable, Equatable, Codable {
     self.scale = scale
   }
 
-  /// Of a variable that is normalised as value·factor + addend in stored units, in ours.
+  /// The scaling, in our units, of a variable that is normalised as value·factor + addend in stored units.
   public init(factor: Double, addend: Double, _ conversion: UnitConversion) {
     self.init(
       offset: -addend / factor * conversion.factor + conversion.offset, scale: conversion.factor / factor)

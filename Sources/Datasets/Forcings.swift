@@ -110,7 +110,7 @@ struct SolarPosition {
 public struct AuxiliaryFields: Sendable {
   public let grid: FieldGrid
   public let forcings: [Forcing]
-  /// Of static fields, then forcings.
+  /// Scalings of static fields, then of forcings.
   public let scaling: [AffineScaling]
   /// [static field, row, column], normalised.
   private let statics: [Float]

@@ -146,7 +146,7 @@ struct ForecastSlices: ArrayStore {
     self.arrays = arrays
   }
 
-  /// Of an array with several ensemble members, how many; nil for others.
+  /// The number of ensemble members of an array that has several; nil for others.
   func memberCount(_ array: ArrayInfo) -> Int? {
     guard let axis = GriddedStore.memberAxis(self) else { return nil }
     return array.dimensions.first { $0.name == axis && $0.size > 1 }?.size

@@ -13,7 +13,7 @@ public struct Sampler: Sendable, Equatable {
 
   /// The steps of a sample, seen from its initial time.
   public struct Steps: Sendable, Equatable {
-    /// Of one step.
+    /// Hours that one step covers.
     public var hours: Int
     /// The earliest state that is read, 0 or less, and the latest one, at least 1.
     public var first, last: Int

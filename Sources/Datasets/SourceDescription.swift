@@ -41,7 +41,7 @@ public struct SourceDescription: Sendable {
   /// For messages and files: the path, or what is opened, without user information.
   public var display: String { withoutUserInformation(path.isEmpty ? open?.line ?? "" : path) }
 
-  /// What it stands for: its stores, or the view that it asks for.
+  /// The stores of the source, or the view that it asks for.
   ///
   /// - Parameter workers: threads that compute beside the one that reads.
   func openStores(key: String, rows: Int?, workers: WorkerPool) throws -> [any GridFields] {

@@ -30,7 +30,7 @@ public struct Dimension: Sendable, Hashable {
     return part.lowerBound * cell..<part.upperBound * cell
   }
 
-  /// What a rank of the domain axis has.
+  /// Positions that a rank of the domain axis has.
   public func domainRange(_ ranks: Int, _ rank: Int) -> Range<Int> {
     starts.map { Dimension.range($0, ranks, rank) } ?? chunk(extent, into: ranks, rank)
   }

@@ -38,7 +38,7 @@ public final class DistributedOperations: ExecutingOperations {
     Dimension(shape.columns, groups: groups, cell: shape.cell).unitRange(mesh.tensor, context.position.tensor)
   }
 
-  /// Of a value's rows at hand: the samples at all of them.
+  /// Rows of a value that this rank holds, times its samples.
   public func pointCount(_ shape: ValueShape) -> Int { shape.pointCount(mesh, context.position) }
 
   /// Edges into the rows at hand, by the edges of all ranks.

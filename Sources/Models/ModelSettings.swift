@@ -40,7 +40,7 @@ public enum GraphSource: Sendable {
   case file(String)
 }
 
-/// What a predicted field is called and how it is normalised: (value − offset)/scale.
+/// Name and normalisation of a predicted field: (value − offset)/scale.
 public struct FieldScaling: Sendable, Hashable {
   public let name: String
   public let offset, scale: Float

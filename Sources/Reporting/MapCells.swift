@@ -8,7 +8,7 @@ import Geometry
 
 /// How points that are no raster are drawn: each pixel of a raster has the value of the nearest point, if that is near enough.
 public struct MapCells: Sendable, Equatable {
-  /// Those points of the grid that some pixel shows.
+  /// Points of the grid that some pixel shows.
   public let points: GridPoints
   /// The area that each of them stands for.
   public let weights: [Float]

@@ -52,7 +52,7 @@ public struct MapContents: Sendable {
     }
   }
 
-  /// Of the shown points; latitudes north to south. Of points that are no raster, the raster on which they are drawn.
+  /// Coordinates of the shown points, latitudes north to south; for points without a raster, of the raster on which they are drawn.
   public let grid: LatLonGrid
   /// The shown points, where they are no raster: fields then have one value for each of them.
   public let cells: MapCells?

@@ -26,7 +26,7 @@ public final class Stepper {
   private let lowerBounds: [Float]
   /// Whether some points have the values of the data at every step.
   public let hasBoundary: Bool
-  /// Those of this rank, counted in tiled order from its first one.
+  /// Boundary points of this rank, counted in tiled order from its first point.
   private let boundary: [Int]
 
   /// - Parameters:

@@ -12,7 +12,7 @@ extension Compute {
   private var kernels: jk_kernels { jk_current().pointee }
 
   /// Elements per piece of work below which splitting costs more than it gives.
-  private static let grain = 4_096
+  static let grain = 4_096
 
   private func rowGrain(_ columns: Int) -> Int { max(1, Compute.grain / max(1, columns)) }
 
@@ -334,52 +334,6 @@ extension Compute {
             stream, rowIndex(row), UInt64(firstColumn), probability, x.pointer + row * columns,
             y.pointer + row * columns, columns)
         }
-      }
-    }
-  }
-
-  // MARK: Loss
-
-  /// Sum of (rowWeights[r]·columnWeights[c]·(prediction − target))². The gradient, if wanted, is
-  /// `gradientScale`·∂/∂prediction, stored or added. Rows repeat in blocks: row r of the tensors has the weight
-  /// `rowWeights[(r / (batch·points))·points + r % points]`, the layout [token, batch, point].
-  public func weightedSquares(
-    prediction: Tensor, target: Tensor, rowWeights: Tensor, columnWeights: Tensor, batch: Int, points: Int,
-    gradient: Tensor?, gradientScale: Float, accumulate: Bool
-  ) -> Double {
-    let columns = columnWeights.count
-    let tokens = rowWeights.count / points
-    precondition(prediction.count == tokens * batch * points * columns && target.count == prediction.count)
-    let tensors = gradient == nil ? 2 : accumulate ? 4 : 3
-    return sum(
-      over: tokens * batch, grain: max(1, Compute.grain / (points * columns)), bytes: tensors * prediction.byteCount
-    ) { range in
-      var total = 0.0
-      for block in range {
-        let i = block * points * columns
-        total += kernels.weighted_squares(
-          prediction.pointer + i, target.pointer + i, rowWeights.pointer + block / batch * points,
-          columnWeights.pointer, gradient.map { $0.pointer + i }, gradientScale, accumulate, points, columns)
-      }
-      return total
-    }
-  }
-
-  // MARK: Optimiser
-
-  /// One Adam update of `parameter`, moments and (if any) moving average, in one pass over memory that clears the gradient.
-  public func adam(
-    _ coefficients: jk_adam, parameter: Tensor, gradient: Tensor, moment1: Tensor, moment2: Tensor, average: Tensor?
-  ) {
-    precondition(gradient.count == parameter.count && moment1.count == parameter.count)
-    precondition(moment2.count == parameter.count && average?.count ?? parameter.count == parameter.count)
-    // Weight, moments and average are read and written, the gradient is read and cleared.
-    pass(parameter.count, grain: Compute.grain, bytes: (average == nil ? 8 : 10) * parameter.byteCount) { range in
-      let i = range.lowerBound
-      withUnsafePointer(to: coefficients) {
-        kernels.adam_step(
-          $0, parameter.pointer + i, gradient.pointer + i, moment1.pointer + i, moment2.pointer + i,
-          average.map { $0.pointer + i }, range.count)
       }
     }
   }

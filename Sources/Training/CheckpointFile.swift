@@ -30,7 +30,7 @@ public struct CheckpointFile: Sendable, Codable, Equatable {
       })
   }
 
-  /// Of a file that is there as a whole.
+  /// The record of a complete file.
   init(of file: Safetensors.File) throws {
     length = file.length
     header = CheckpointFile.text(file.headerChecksum)
@@ -105,7 +105,7 @@ extension CheckpointManifest {
     return Lineage.Model(update: progress.update, hash: digest.text)
   }
 
-  /// What it says of a file of the checkpoint; nil in checkpoints of version 0.1.
+  /// The record of a file of the checkpoint; nil in checkpoints of version 0.1.
   func record(_ name: String, in folder: String) throws -> CheckpointFile? {
     guard let files else { return nil }
     guard let record = files[name] else {

@@ -23,7 +23,7 @@ public struct CheckpointGrid: Sendable, Equatable {
     points = grid.raster == nil ? Points(grid) : nil
   }
 
-  /// Of points whose coordinates are still to be read.
+  /// A grid of points whose coordinates are still to be read.
   private init(points: Points) {
     (grid, self.points) = (nil, points)
   }

@@ -3,7 +3,7 @@ import Datasets
 import Models
 import Tensors
 
-/// What a checkpoint says of itself: everything needed to run the model on data, and to go on training it.
+/// The manifest of a checkpoint: everything needed to run the model on data, and to go on training it.
 public struct CheckpointManifest: Sendable, Codable, Equatable {
   /// One channel of the model with its unit and what it is normalised with.
   public struct ChannelEntry: Sendable, Codable, Equatable {
@@ -33,7 +33,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     public var generator = "philox-4x32-10"
     public var bestValidationLoss: Double?
     public var bestUpdate: Int?
-    /// What the best loss was measured by, to be compared as a whole; null in checkpoints of version 0.1.
+    /// The measure of the best loss, to be compared as a whole; null in checkpoints of version 0.1.
     public var bestMeasure: String?
     /// Update of the last validation.
     public var validatedUpdate: Int?
@@ -52,7 +52,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   }
 
   public static let currentFormat = "jigsaw-checkpoint-2"
-  /// Of version 0.1, whose manifests had no checksums.
+  /// The format of version 0.1, whose manifests had no checksums.
   public static let formatWithoutChecksums = "jigsaw-checkpoint-1"
 
   public var format = CheckpointManifest.currentFormat
@@ -76,21 +76,21 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public let trainingStart, trainingEnd: String
   public let optimizer: Optimizer.Options
   public var progress: Progress
-  /// Of the products it was last trained with, for the record; null in checkpoints of versions that had one precision.
+  /// Precision of the matrix products of the last training, for the record; null in checkpoints of versions that had one precision.
   public var precision: String?
   /// By channel, what the model gets where the data have no values, and where that is (`ImputedField.signature`).
   public var imputed: [String: String]?
   /// Points that are read but not predicted (`FieldDataset.boundarySignature`); null for none.
   public var boundary: String?
-  /// Of the data it was trained on; null where that was not recorded.
+  /// Fingerprint of the data it was trained on; null where that was not recorded.
   public var data: DataFingerprint?
-  /// Of another training, with which this one began; null where it began with random numbers.
+  /// The checkpoint of another training whose weights this one began with; null where it began with random numbers.
   public var initialWeights: InitialWeights.Origin?
   /// Where a model that others trained comes from, in words; null where it was trained here from the start.
   public var imported: String?
-  /// Of the manifest without these eight digits.
+  /// Checksum of the manifest without these eight digits.
   var checksum: String?
-  /// What is in the files beside the manifest, by name; null in checkpoints of version 0.1.
+  /// Records of the files beside the manifest, by name; null in checkpoints of version 0.1.
   public var files: [String: CheckpointFile]?
 
   public init(
@@ -112,7 +112,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     self.progress = progress
   }
 
-  /// What doesn't fit together, if anything: a damaged manifest must not be computed with.
+  /// The first contradiction among the entries, if any: a damaged manifest must not be computed with.
   var contradiction: String? {
     if let key = model.contradiction { return key }
     let fields = model.fields
@@ -141,7 +141,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
 
   public var normalization: Normalization { get throws { try normalization(of: channels) } }
 
-  /// Of the read forcings; nil where there are none.
+  /// Normalisation of the read forcings; nil where there are none.
   public var forcingNormalization: Normalization? { get throws { try readForcings.map(normalization) } }
 
   private func normalization(of entries: [ChannelEntry]) throws -> Normalization {

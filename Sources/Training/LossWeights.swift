@@ -44,7 +44,7 @@ public struct LossWeights: Sendable {
 }
 
 extension LossWeights {
-  /// What points count, in tiled order.
+  /// Weights of points, in tiled order.
   ///
   /// - Parameters:
   ///   - boundary: by grid point: whether it is read but not predicted; nil for none.

@@ -23,7 +23,7 @@ public struct PointwiseLoss: Sendable {
   }
 
   public let kind: Kind
-  /// Of all columns.
+  /// Variables of a state, of all ranks together.
   public let variables: Int
   public let members: Int
   /// Whether elements without target count as predicted exactly.

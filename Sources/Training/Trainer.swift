@@ -109,7 +109,7 @@ public final class Trainer {
   /// Frames and which of them are trained on.
   public struct Samples {
     public var reader: FrameReader
-    /// Of forcings; nil where the model reads none.
+    /// Reader of forcings; nil where the model reads none.
     public var forcings: FrameReader?
     public var training: Sampler
     public var validation: Sampler?

@@ -30,7 +30,7 @@ extension Ingredients {
     return description
   }
 
-  /// What predicted fields are called and how they are normalised.
+  /// Names and normalisation of predicted fields.
   static func scaling(_ channels: [Channel], _ normalization: Normalization? = nil) -> [FieldScaling] {
     channels.enumerated().map { index, channel in
       FieldScaling(

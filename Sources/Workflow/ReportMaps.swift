@@ -67,12 +67,12 @@ struct ReportMaps {
       })
   }
 
-  /// What of a grid is shown, and how much of the forecasts.
+  /// The part of a grid that is shown, and how many of the forecasts.
   private struct Canvas {
     let plan: MapPlan
     let raster: LatLonGrid
     let isPeriodic: Bool
-    /// Of points that are no raster.
+    /// Cells of points without a raster.
     let cells: MapCells?
     private let grid: FieldGrid
 

@@ -82,7 +82,7 @@ import Testing
       #expect(values[points.count + place] == Float((5 * grid.count + point) * 100))
       #expect(abs(values[2 * points.count + place] - Float(250 + Double(point) / 8 + 273.15)) < 1e-4)
     }
-    // What it takes to train on it: a member, of the points as they are or of a raster.
+    // Training on it takes one member, on the points as they are or on a raster.
     let problem = #expect(throws: JigsawError.self) {
       _ = try FieldDataset(sources: [SourceDescription(path: path)], variables: ["msl"], levelsHPa: [])
     }

@@ -73,11 +73,11 @@ extension GraphCheck {
 
   // MARK: Rollout
 
-  /// What some steps give, of all ranks together.
+  /// Results of some steps, of all ranks together.
   struct Outcome {
     var loss = 0.0
     var predictions: [Tensor] = []
-    /// Of the input.
+    /// Gradient of the input.
     var gradient: Tensor?
   }
 
@@ -214,7 +214,7 @@ extension GraphCheck {
     report.compareGradients(prefix, pairs, zero: try zeroGradients())
   }
 
-  /// Of all ranks together.
+  /// Whole gradients of all parameters, gathered from all ranks.
   func wholeGradients() throws -> [(spec: ParameterSpec, gradient: Tensor)] {
     try model.parameters.specs.enumerated().map { ($1, try blocks.whole(ParameterID(index: $0), in: store.gradients)) }
   }

@@ -10,7 +10,7 @@ import Testing
 
 /// Settings of graph models, and forecasts by them.
 @Suite struct GraphSettingsTests {
-  /// Of 4 × 8 points with three predicted fields, of which one is not read, at two times.
+  /// Fields of 4 × 8 points: three predicted ones, of which one is not read, at two times.
   static func fields(_ settings: any ModelSettings) throws -> ModelFields {
     let latitudes = (0..<4).flatMap { row in [Double](repeating: 67.5 - 45 * Double(row), count: 8) }
     let longitudes = (0..<4).flatMap { _ in (0..<8).map { 45 * Double($0) } }
@@ -49,7 +49,7 @@ import Testing
     #expect(GNNSettings().channels == 512 && GNNSettings().encoder.mlpRatio == 1)
   }
 
-  /// What is written can be read again, nested groups and lists of groups included.
+  /// Written settings can be read again, nested groups and lists of groups included.
   @Test(arguments: ["graph-transformer", "gnn", "transformer"]) func settingsGoToLinesAndBack(family: String) throws {
     let settings = try Self.settings(
       family, ["bounds: [{kind: clamp, variables: [tp], least: 0, most: 3}, {variables: [t2m], least: 200}]"])

@@ -29,7 +29,7 @@ public enum GraphModelChecks {
   private struct Inputs {
     let x: Value
     let noise: Value?
-    /// Of the rollout's second step.
+    /// True inputs of the rollout's second step.
     let truth: Tensor
     let predicted: [Bool]
 
@@ -141,7 +141,7 @@ public enum GraphModelChecks {
 
   private static func norm(_ x: [Float]) -> Double { x.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
 
-  /// What is wrong with the model on this mesh: nothing, one hopes.
+  /// Differences between the model on this mesh and on one rank; empty if all is well.
   public static func failures(_ setting: Setting, _ context: RankContext) throws -> [String] {
     let expected = try outcome(setting, RankContext.single())
     let found = try outcome(setting, context)

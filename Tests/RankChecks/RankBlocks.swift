@@ -11,7 +11,7 @@ public struct RankBlocks {
 
   private var context: RankContext { rank.context }
 
-  /// Of each element of this rank's block its place in the whole [R, B, C].
+  /// The place in the whole [R, B, C] of each element of this rank's block.
   private func places(_ shape: ValueShape, groups: Int) -> [Int] {
     let (mesh, position) = (context.mesh, context.position)
     let columns = Dimension(shape.columns, groups: groups, cell: shape.cell).positions(mesh, .tensor, position.tensor)

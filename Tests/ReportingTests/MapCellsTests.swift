@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  /// Of more points than pixels those are shown that a pixel is nearest to: a fine area within a coarse globe.
+  /// With more points than pixels, a pixel shows its nearest point: a fine area within a coarse globe.
   @Test func pointsFinerThanPixelsAreThinned() {
     let (latitudes, longitudes) = GaussianGrid.octahedralPoints(6)
     let fine = Self.lattice(15, 20, south: 45, west: 8, spacing: 0.05)

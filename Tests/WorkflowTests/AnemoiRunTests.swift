@@ -165,7 +165,7 @@ import Verification
     #expect(graph.spaces == original.graph.spaces)
   }
 
-  /// What stands around a network in a configuration and no run does isn't passed over.
+  /// Processing around a network that no run does is told of.
   @Test(arguments: [
     (
       #"{"data": {"datasets": {"data": {"processors": {"imputer": {"config": {"default": "none", "mean": ["sst"]}}}}}}}"#,

@@ -21,7 +21,7 @@ extension Concatenation: DistributedOperation {
     let places: [Range<Int>]
     /// By rank: the part's columns that these are.
     let columns: [[Int]]
-    /// Of the part; nil where every rank has all columns.
+    /// Exchange of the columns of the part over the tensor axis; nil where every rank has all columns.
     let exchange: ColumnExchange?
     /// Samples that the part has.
     let batch: Int

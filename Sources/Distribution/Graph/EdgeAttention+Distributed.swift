@@ -69,7 +69,7 @@ extension EdgeAttention: DistributedOperation {
     }
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
-    // Of the received rows and the own ones only the former are kept beyond the value.
+    // Received rows alone are kept beyond the value; its own rows are in the value.
     let received = pending?.extended.compactMap { part.halo?.received($0, part.length) }
     tape.record(parameters) { [q, k, v] in
       let dout = output.takeGradient()

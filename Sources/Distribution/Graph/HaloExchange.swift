@@ -11,7 +11,7 @@ struct RowExchange {
   private let incoming: [Range<Int>]
   /// Where this rank's rows lie among the extended ones.
   let own: Range<Int>
-  /// Of extended values.
+  /// Rows of extended values.
   let rowCount: Int
   private let communicator: any Communicator
   private let compute: Compute

@@ -5,7 +5,7 @@ public protocol GraphFamily: Sendable {
   static var family: String { get }
   static var title: String { get }
   static var help: String { get }
-  /// Of encoder and decoder, and of the layers between them.
+  /// Kinds of layers of encoder and decoder, and of the processor.
   static var mapper: GraphModelDescription.MapperKind { get }
   static var processor: GraphModelDescription.ProcessorKind { get }
   /// Channels where nothing else is set.

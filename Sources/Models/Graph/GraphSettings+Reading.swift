@@ -1,7 +1,7 @@
 import Basics
 import Tensors
 
-/// What a model made elsewhere has of its own beside its layers.
+/// Properties of a model made elsewhere beside its layers.
 public struct ImportedOrders: Sendable {
   /// By column of a state's inputs: its number among the predicted fields that are read, static fields and forcings.
   public var inputs: [Int]
@@ -58,7 +58,7 @@ extension GraphSettings {
     outputOrder = orders.outputs
     bounds = d.boundings.flatMap { $0.settings(fields, orders.outputs) }
     graph.file = orders.graphFile
-    // Whatever these settings can't say has stayed behind.
+    // A property that these settings can't express makes the descriptions differ.
     var (own, wanted) = (try description(fields), d)
     own.boundings = []
     wanted.boundings = []
@@ -73,7 +73,7 @@ extension GraphSettings {
 }
 
 extension GraphModelDescription {
-  /// What is different, in words.
+  /// The difference in words.
   fileprivate func difference(from other: GraphModelDescription) -> String {
     var words: [String] = []
     if outputSteps != other.outputSteps { words.append("\(outputSteps) predicted states") }

@@ -222,7 +222,7 @@ extension NextWindow: DistributedOperation {
     guard let tape = operations.tape else { return output }
     tape.record { [x, y] in
       let d = output.takeGradient()
-      // Of the window and the prediction.
+      // Gradients of the window and of the prediction.
       let gradients = [window, prediction].map { compute.tensor($0.shape) }
       for gradient in gradients { gradient.fill() }
       forEach { to, part, from in

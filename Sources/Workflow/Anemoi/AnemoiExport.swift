@@ -53,7 +53,7 @@ public enum AnemoiExport {
     return "\(checkpoint.path): \(state.count) tensors, \(variables.names.count) variables\nwrote \(output)"
   }
 
-  /// What anemoi-models keeps beside weights: coordinates, the version of the order of edges, names that stand for others.
+  /// Entries that anemoi-models keeps beside weights: coordinates, the version of the order of edges, names that stand for others.
   private static func addBuffers(to state: inout [String: Safetensors.Tensor], _ graph: HeteroGraph) {
     for (name, space) in graph.spaces {
       state["model.node_attributes.latlons_\(name)"] = .init(space.encodedCoordinates, shape: [space.count, 4])

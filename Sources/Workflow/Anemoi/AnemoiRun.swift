@@ -148,7 +148,7 @@ struct AnemoiRun {
     return configuration
   }
 
-  /// What an original does around its network and no run does.
+  /// Processing around an original's network that no run does.
   /// - Throws: naming it.
   static func checkSurroundings(
     _ configuration: JSONValue, _ dataset: String, outputMask: [UInt8]?, _ path: String
