@@ -70,11 +70,11 @@ public final class FieldGather {
       var end = outgoing[peer].pointer
       forEachPart(from: rank, to: peer) { _, field, part in
         let plane = planes + (field - block.fields.lowerBound) * rows.count * tiling.columns
-        for row in part.rows {
-          end.update(
-            from: plane + (row - rows.lowerBound) * tiling.columns + part.columns.lowerBound, count: part.columns.count)
-          end += part.columns.count
-        }
+        let corner = (part.rows.lowerBound - rows.lowerBound) * tiling.columns + part.columns.lowerBound
+        copyRows(
+          part.rows.count, of: part.columns.count, from: plane + corner, every: tiling.columns, to: end,
+          every: part.columns.count)
+        end += part.count
       }
     }
     try communicator.allToAll(outgoing.map { Region($0) }, into: incoming.map { Region($0) }).wait()
@@ -87,11 +87,11 @@ public final class FieldGather {
       forEachPart(from: peer, to: rank) { index, field, part in
         let unit = units[index]
         let plane = targets[index]!.pointer + (field - unit.fields.lowerBound) * unit.rows.count * tiling.columns
-        for row in part.rows {
-          (plane + (row - unit.rows.lowerBound) * tiling.columns + part.columns.lowerBound).update(
-            from: start, count: part.columns.count)
-          start += part.columns.count
-        }
+        let corner = (part.rows.lowerBound - unit.rows.lowerBound) * tiling.columns + part.columns.lowerBound
+        copyRows(
+          part.rows.count, of: part.columns.count, from: start, every: part.columns.count, to: plane + corner,
+          every: tiling.columns)
+        start += part.count
       }
     }
     for (unit, target) in zip(units, targets) {

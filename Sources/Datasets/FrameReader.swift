@@ -267,15 +267,13 @@ public final class FrameReader: @unchecked Sendable {
     var count: Int { rows * columns }
 
     func pack(_ from: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>) {
-      for row in 0..<rows { (out + row * columns).update(from: from + row * sourceStride, count: columns) }
+      copyRows(rows, of: columns, from: from, every: sourceStride, to: out, every: columns)
     }
 
     func unpack(
       _ from: UnsafePointer<Float>, stride: Int, to planes: UnsafeMutablePointer<Float>, _ planeColumns: Int
     ) {
-      for row in 0..<rows {
-        (planes + target + row * planeColumns).update(from: from + row * stride, count: columns)
-      }
+      copyRows(rows, of: columns, from: from, every: stride, to: planes + target, every: planeColumns)
     }
   }
 

@@ -17,6 +17,15 @@ public struct Rectangle: Sendable, Hashable {
   }
 }
 
+/// Copies rows of `count` numbers each, which begin every so many numbers; what lies side by side on both sides at once.
+func copyRows(
+  _ rows: Int, of count: Int, from source: UnsafePointer<Float>, every sourceStride: Int,
+  to target: UnsafeMutablePointer<Float>, every targetStride: Int
+) {
+  if sourceStride == count && targetStride == count { return target.update(from: source, count: rows * count) }
+  for row in 0..<rows { (target + row * targetStride).update(from: source + row * sourceStride, count: count) }
+}
+
 /// What one rank holds of every state: some fields, at the points of some tokens.
 public struct FieldBlock: Sendable, Hashable {
   public let fields: Range<Int>

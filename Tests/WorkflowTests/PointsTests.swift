@@ -169,6 +169,46 @@ import Verification
     #expect(abs(try score("extratropics-south") / rmse { $0 < -20 } - 1) < 1e-5)
   }
 
+  /// Fields that lack values at some points are trained alike on all meshes, and left out there.
+  @Test func imputedPointsAreLeftOutOnAllMeshes() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.points, data.missing) = (Self.scattered, ["t": [3, 48, 49, 96]])
+    try data.write("\(folder.path)/data.nc")
+    func losses(_ layout: MeshTrainingTests.Layout, _ method: String) throws -> [Double] {
+      let run = "run-\(method)-\(layout.domain)-\(layout.tensor)"
+      var configuration = try Self.configuration(folder.path, run: run, layout)
+      try configuration.apply("data.impute={t: \(method)}")
+      configuration.training.updates = 4
+      try MeshTrainingTests.train(configuration, layout.ranks)
+      return try MeshTrainingTests.column("\(folder.path)/\(run)/metrics.csv", "loss")
+    }
+    for method in ["mean", "nearest"] {
+      let one = try losses(.init(), method)
+      #expect(one.count == 4)
+      MeshTrainingTests.expectAlike(try losses(.init(domain: 3), method), one, 1e-5, "domain, \(method)")
+      MeshTrainingTests.expectAlike(try losses(.init(domain: 2, tensor: 2), method), one, 1e-5, "both, \(method)")
+    }
+  }
+
+  /// Sources are joined on the same points alone, in the same order.
+  @Test func otherPointsAreNotJoined() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    data.points = Self.scattered
+    try data.write("\(folder.path)/data.nc")
+    data.points?.swapAt(10, 11)
+    data.surface = ["u10"]
+    data.statics = []
+    data.upper = []
+    try data.write("\(folder.path)/other.nc")
+    var configuration = try Self.configuration(folder.path, run: "run")
+    try configuration.apply("data.sources=[{path: \(folder.path)/data.nc}, {path: \(folder.path)/other.nc}]")
+    try configuration.apply("data.variables=[z, t, msl, u10]")
+    let other = problem { _ = try Ingredients.dataset(configuration.data) }
+    #expect(other.contains("other.nc") && other.contains("has another grid than"), "\(other)")
+  }
+
   private func problem(_ body: () throws -> Void) -> String {
     #expect(throws: JigsawError.self) { try body() }.map { "\($0)" } ?? ""
   }
