@@ -64,6 +64,9 @@ public protocol ForecastModel: Sendable {
   /// Its sizes in a few words, for example `D 384, 3 blocks`.
   var summary: String { get }
 
+  /// Parts that the columns of all its values can be cut into at most: fields, or whole heads of attention where these are fewer.
+  var columnParts: Int { get }
+
   /// The state one step later: [T, B, s·V_out].
   ///
   /// - Parameters:
@@ -96,6 +99,7 @@ extension LatentModel {
 }
 
 extension ForecastModel {
+  public var columnParts: Int { form.variables }
   public var phases: [StepPhase] { [.encoder, .processor, .decoder, .output] }
 
   /// The state one step later, without rollout.

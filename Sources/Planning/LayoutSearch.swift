@@ -101,7 +101,7 @@ public struct LayoutSearch: Sendable {
     for instance in 1...min(ranks, largestInstance) where ranks % instance == 0 {
       for domain in 1...instance where instance % domain == 0 {
         let (replica, tensor) = (ranks / instance, instance / domain)
-        guard domain <= job.model.form.tokens, tensor <= job.model.form.variables,
+        guard domain <= job.model.form.tokens, tensor <= job.model.columnParts,
           var layout = layout(on: Mesh(replica: replica, domain: domain, tensor: tensor))
         else { continue }
         layout.checkpointsActivations = false

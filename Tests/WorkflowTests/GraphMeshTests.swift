@@ -62,4 +62,17 @@ import Workflow
       MeshTrainingTests.expectAlike(try scores(domain, tensor), expected, 1e-5, "\(domain) × \(tensor)")
     }
   }
+
+  /// Two heads: no layout that is planned splits attention over more ranks.
+  @Test func plansPartNoHead() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var request = PlanWorkflow.Request(machine: "horeka-a100-40")
+    request.ranks = 4
+    let report = try PlanWorkflow(
+      try Self.configuration(folder.path, "plan", "graph-transformer"), request, console: .silent
+    ).run()
+    // With the optimiser whole or split: 4 replicas, two of two ranks; one of four ranks: 4 × 1 and 2 × 2.
+    #expect(report.considered == 2 + 4 + 2)
+  }
 }

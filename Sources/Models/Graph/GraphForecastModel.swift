@@ -24,6 +24,8 @@ public struct GraphForecastModel: ForecastModel {
 
   public var parameters: ParameterTable { model.parameters }
 
+  public var columnParts: Int { ([form.variables] + model.description.headCounts).min() ?? 1 }
+
   public var phases: [StepPhase] {
     model.description.mixesChannels
       ? [.encoder, .channelMixing, .processor, .decoder, .output] : [.encoder, .processor, .decoder, .output]
@@ -50,6 +52,12 @@ public struct GraphForecastModel: ForecastModel {
 }
 
 extension GraphModelDescription {
+  /// Heads of everything that attends.
+  var headCounts: [Int] {
+    [encoder, decoder].filter { $0.kind == .graphTransformer }.map(\.layer.heads)
+      + (processor.kind == .edgeNetwork ? [] : [processor.layer.heads])
+  }
+
   /// Whether some perceptron runs as one operation (`ResidualPerceptron`).
   var mixesChannels: Bool {
     func isFused(_ layer: Layer) -> Bool { layer.hidden == .plain(.gelu) }
