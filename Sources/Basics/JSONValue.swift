@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// Any JSON document. Reading also accepts the bare NaN and Infinity that Python writes.
-public enum JSONValue: Equatable, Sendable, Encodable {
+public enum JSONValue: Equatable, Sendable, Codable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -18,6 +18,25 @@ public enum JSONValue: Equatable, Sendable, Encodable {
       throw JigsawError(
         place, "is not a JSON document", found: "\(failure.problem) after \(failure.offset) bytes",
         remedy: "the file is damaged or of another kind")
+    }
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if container.decodeNil() {
+      self = .null
+    } else if let value = try? container.decode(Bool.self) {
+      self = .bool(value)
+    } else if let value = try? container.decode(Int.self) {
+      self = .integer(value)
+    } else if let value = try? container.decode(Double.self) {
+      self = .number(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? container.decode([JSONValue].self) {
+      self = .array(value)
+    } else {
+      self = .object(try container.decode([String: JSONValue].self))
     }
   }
 

@@ -87,7 +87,8 @@ extension ModelDescription: Codable {
       throw UnknownModelFamily(name: family)
     }
     self.init(
-      try container.decode(type, forKey: .settings), try fields(container.decode([Float].self, forKey: .tendencyScale)))
+      try container.decode(StoredSettings.self, forKey: .settings).settings(type),
+      try fields(container.decode([Float].self, forKey: .tendencyScale)))
   }
 }
 

@@ -57,6 +57,10 @@ public struct Checkpoint: Sendable {
         file, "is of a model family that this version doesn't have",
         expected: ModelFamilies.names.joined(separator: ", "), found: unknown.name,
         remedy: "load it with the version of jigsaw that wrote it")
+    } catch let unknown as UnknownModelSetting {
+      throw JigsawError(
+        file, "has a setting of the model that this version doesn't know", found: "model.\(unknown.name)",
+        remedy: "load it with the version of jigsaw that wrote it")
     } catch {
       throw JigsawError(
         file, "can't be read as the manifest of a checkpoint",

@@ -1,3 +1,4 @@
+import Basics
 import FoundationEssentials
 import Models
 import Settings
@@ -34,6 +35,35 @@ import Testing
     #expect(description == ModelDescription(settings, fields))
     #expect(description.contradiction == nil)
     #expect(try description.makeModel().form.tokens == 16)
+  }
+
+  /// Settings that are not there have their defaults, null is no default, and unknown ones are refused.
+  @Test func settingsOfOtherVersions() throws {
+    for family in ModelFamilies.all {
+      let description = ModelDescription(family.init(), Self.fields)
+      let text = String(decoding: try JSONEncoder().encode(description), as: UTF8.self)
+      let json = try JSONValue(parsing: Array(text.utf8), place: "test")
+      let settings = try #require(json["settings"]?.object)
+      func decoded(_ settings: [String: JSONValue]) throws -> ModelDescription {
+        var members = json.object ?? [:]
+        members["settings"] = .object(settings)
+        return try JSONDecoder().decode(ModelDescription.self, from: Data(JSONValue.object(members).line.utf8))
+      }
+      for key in settings.keys {
+        #expect(try decoded(settings.filter { $0.key != key }) == description, "\(family.family) without \(key)")
+      }
+      let error = #expect(throws: UnknownModelSetting.self) {
+        try decoded(settings.merging(["moon": .integer(1)]) { $1 })
+      }
+      #expect(error?.name == "moon")
+    }
+    // A window that is null by choice stays so.
+    var settings = TransformerSettings()
+    #expect(settings.processor.window != nil)
+    settings.processor.window = nil
+    let description = ModelDescription(settings, Self.fields)
+    let again = try JSONDecoder().decode(ModelDescription.self, from: JSONEncoder().encode(description))
+    #expect(again == description)
   }
 
   @Test func damageIsNamed() throws {
