@@ -44,15 +44,15 @@ def nearest(k, sources, destinations):
     return np.stack([order.ravel(), np.repeat(np.arange(len(destinations)), k)]).astype("i8")
 
 
-def graph():
+def graph(family):
     data, hidden = spiral(POINTS), spiral(HIDDEN)
     result = HeteroData()
     result["data"].x, result["hidden"].x = torch.from_numpy(data), torch.from_numpy(hidden)
     result["data"].num_nodes, result["hidden"].num_nodes = POINTS, HIDDEN
-    for source, destination, edges in (
-        ("data", "hidden", nearest(4, data, hidden)), ("hidden", "hidden", nearest(8, hidden, hidden)),
-        ("hidden", "data", nearest(3, hidden, data)),
-    ):
+    sets = [("data", "hidden", nearest(4, data, hidden)), ("hidden", "data", nearest(3, hidden, data))]
+    if family != "transformer":
+        sets.append(("hidden", "hidden", nearest(8, hidden, hidden)))
+    for source, destination, edges in sets:
         part = result[(source, "to", destination)]
         part.edge_index = torch.from_numpy(edges)
         count = edges.shape[1]
@@ -96,7 +96,7 @@ def main():
         OmegaConf.create({"forcing": [], "diagnostic": []}), {f"v{i}": i for i in range(VARIABLES)})
     model = AnemoiModelEncProcDec(
         model_config=configuration(options), data_indices={"data": indices}, statistics={"data": {}}, n_step_input=2,
-        n_step_output=1, graph_data=graph())
+        n_step_output=1, graph_data=graph(options.family))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95))
     # [batch, time, member, point, variable]
     x = torch.randn(1, 2, 1, POINTS, VARIABLES)
