@@ -200,7 +200,7 @@ public struct TrainingSection: Section {
     .choice("decayKind", \.decayKind, "coupled: added to the gradient (Adam); decoupled: apart from it (AdamW)."),
     .number("clipNorm", \.clipNorm, 0...1_000_000, "Largest global gradient norm; 0: no clipping."),
     .number(
-      "clipValue", \.clipValue, 0...1_000_000,
+      "clipValue", \.clipValue, 1e-12...1_000_000,
       "Largest magnitude of each element of a gradient, in place of clipNorm, which must be 0; null: none."),
     .number("averageDecay", \.averageDecay, 0...0.999999, "Moving average of the weights, used in forecasts; 0: none."),
     .text(

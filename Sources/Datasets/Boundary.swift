@@ -20,6 +20,12 @@ extension OpenedSources {
         expected: "a source such as open: {cutout: [area.zarr, around.zarr]}", found: display,
         remedy: "set it to none")
     }
+    guard Set(firstGrid).count == 2 else {
+      throw JigsawError(
+        "data.boundary", "leaves \(firstGrid.contains(true) ? "no boundary" : "nothing to predict")",
+        expected: "points of the cutout's first dataset and others", found: display,
+        remedy: "choose another area, or remove data.rows")
+    }
     return firstGrid.map { !$0 }
   }
 }

@@ -109,8 +109,9 @@ public struct InitialWeights {
 
   /// Fields that are normalised otherwise than where the weights come from.
   public func renormalised(_ manifest: CheckpointManifest) -> [String] {
-    manifest.channels.filter { own in
-      checkpoint.manifest.channels.contains { $0.channel == own.channel && !$0.statistics.isNear(own.statistics) }
+    let found = checkpoint.manifest.channels + (checkpoint.manifest.readForcings ?? [])
+    return (manifest.channels + (manifest.readForcings ?? [])).filter { own in
+      found.contains { $0.channel == own.channel && !$0.statistics.isNear(own.statistics) }
     }.map(\.channel.name)
   }
 }

@@ -69,7 +69,7 @@ public struct Evaluation: Sendable {
         remedy: "leave them out, or forecast further with 'jigsaw forecast --lead'")
     }
     leadHours = leads.map { forecasts.leadHours[$0] }
-    let standard = Region.standard(for: truth.grid)
+    let standard = Region.standard(for: truth.grid, isPartial: truth.boundary != nil)
     regions = standard.map(\.name)
 
     // Forecasts with truth at all leads: every score is over the same dates.

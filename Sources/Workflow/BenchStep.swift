@@ -44,14 +44,17 @@ public struct BenchStep {
     world.manner.trace = trace
   }
 
-  /// Grid, predicted fields and static fields, as a training would find them.
+  /// Grid, predicted fields, and static fields with read forcings, as a training would find them.
   private func sizes(_ resources: RankResources) throws -> (grid: FieldGrid, variables: Int, statics: Int) {
     if let grid = request.grid, let variables = request.variables {
       let grid = SyntheticFields.grid(rows: grid.rows, columns: grid.columns)
-      return (grid, variables, configuration.data.staticFields.count)
+      return (grid, variables, configuration.data.staticFields.count + configuration.data.readForcings.count)
     }
     let dataset = try Ingredients.dataset(configuration.data, cacheBytes: 0, threads: resources.threads)
-    return (dataset.grid, dataset.channels.count, dataset.staticChannels.count)
+    let forcings = try Ingredients.forcings(configuration.data, cacheBytes: 0, threads: resources.threads)
+    return (
+      dataset.grid, dataset.channels.count, dataset.staticChannels.count + (forcings?.channels.count ?? 0)
+    )
   }
 
   public func run() throws -> BenchStepReport {

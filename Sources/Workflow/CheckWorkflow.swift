@@ -65,7 +65,9 @@ public struct CheckWorkflow {
         return try Ingredients.withForcings(data, dataset, threads: resources.threads)
       }
       _ = try Ingredients.forcings(for: manifest, data, cacheBytes: 0, threads: resources.threads)
-      return try Ingredients.dataset(for: manifest, data, cacheBytes: 0, threads: resources.threads, opened: opened)
+      let dataset = try Ingredients.dataset(
+        for: manifest, data, cacheBytes: 0, threads: resources.threads, opened: opened)
+      return try Ingredients.withForcings(data, dataset, threads: resources.threads)
     }
     guard let dataset = found else { return findings }
     findings.lines += [

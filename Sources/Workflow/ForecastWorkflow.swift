@@ -93,9 +93,10 @@ public struct ForecastWorkflow {
     let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
     let dataset = try Ingredients.dataset(
       for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
-    let initialTimes = try initialTimes(request, manifest, dataset, leadHours: leadHours)
     let forcings = try Ingredients.forcings(
       for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
+    let initialTimes = try initialTimes(
+      request, ForecastNeeds(manifest, dataset, forcings: forcings?.dataset, leadHours: leadHours))
     let normalization = try manifest.normalization
     let description = try checkpoint.description()
     let model = try description.makeModel()
@@ -214,9 +215,9 @@ public struct ForecastWorkflow {
   /// The setting under which a forecast records which checkpoint was asked for.
   static let choiceKey = "checkpoint asked for"
 
-  private func initialTimes(
-    _ request: Request, _ manifest: CheckpointManifest, _ dataset: FieldDataset, leadHours: Int
-  ) throws -> [Timestamp] {
+  /// - Throws: where the data lack what a forecast from one of the times named reads, or all of those by default.
+  private func initialTimes(_ request: Request, _ needs: ForecastNeeds) throws -> [Timestamp] {
+    let (dataset, leadHours) = (needs.dataset, needs.leadHours)
     let everyHours = request.everyHours ?? configuration.forecast.everyHours
     if let from = request.from {
       let through = request.through ?? from
@@ -230,6 +231,9 @@ public struct ForecastWorkflow {
           "--from", "no data at the initial time \(missing.display)",
           found: "times from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
           remedy: "choose initial times within the data")
+      }
+      for time in times {
+        if let lack = needs.lack(at: time) { throw lack }
       }
       return times
     }
@@ -247,7 +251,13 @@ public struct ForecastWorkflow {
         "data.test", "leaves no room for a forecast of \(leadHours) h", found: "\(start.display) … \(end.display)",
         remedy: "shorten --lead, or name initial times with --from and --to")
     }
-    return times
+    let lacks = times.map(needs.lack)
+    let usable = zip(times, lacks).filter { $0.1 == nil }.map(\.0)
+    if let lack = lacks.compactMap({ $0 }).first {
+      if usable.isEmpty { throw lack }
+      console.say("note: \(times.count - usable.count) initial times are left out: \(lack)")
+    }
+    return usable
   }
 
   /// - Throws: where initial times so far apart would fall between the times of the data.

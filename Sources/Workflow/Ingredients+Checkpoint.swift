@@ -16,8 +16,8 @@ extension Ingredients {
     }
     data.staticFields = manifest.staticFields
     data.forcings = manifest.forcings.map(\.rawValue)
-    for entry in manifest.readForcings ?? [] where !data.forcings.contains(entry.variable) {
-      data.forcings.append(entry.variable)
+    for entry in manifest.readForcings ?? [] {
+      if !data.forcings.contains(entry.variable) { data.forcings.append(entry.variable) }
       if let level = entry.levelHPa, !data.levels.contains(level) { data.levels.append(level) }
     }
     let named = data.variables + data.staticFields + data.readForcings
@@ -47,28 +47,41 @@ extension Ingredients {
         descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
         expected: manifest.grid.summary, found: CheckpointGrid(dataset.grid).summary, remedy: "regrid the data")
     }
-    // Units of variables that the lexicon lacks are not converted; version 0.1 did not record them.
-    for entry in manifest.channels where Lexicon[entry.variable] == nil && entry.units != "1" {
-      let found = dataset.units(of: entry.channel)
-      if found == entry.units { continue }
-      throw JigsawError(
-        "\(dataset.origin): \(entry.channel.name)", "has other units than when the checkpoint's model was trained",
-        expected: "'\(entry.units)'", found: "'\(found)'", remedy: "convert it before")
-    }
+    try requireSame(manifest.channels, manifest, dataset)
     if dataset.boundarySignature != manifest.boundary {
       throw JigsawError(
         "data.boundary", "has other points than when the checkpoint's model was trained",
         expected: manifest.boundary ?? "none", found: dataset.boundarySignature ?? "none",
         remedy: "use the data.boundary of the training, and a cutout of the same points")
     }
+    return dataset
+  }
+
+  /// - Throws: where fields have other units, or are imputed otherwise, than when the checkpoint's model was trained.
+  private static func requireSame(
+    _ entries: [CheckpointManifest.ChannelEntry], _ manifest: CheckpointManifest, _ dataset: FieldDataset
+  ) throws {
+    // Units of variables that the lexicon lacks are not converted; version 0.1 did not record them.
+    for entry in entries where Lexicon[entry.variable] == nil && entry.units != "1" {
+      let found = dataset.units(of: entry.channel)
+      if found == entry.units { continue }
+      throw JigsawError(
+        "\(dataset.origin): \(entry.channel.name)", "has other units than when the checkpoint's model was trained",
+        expected: "'\(entry.units)'", found: "'\(found)'", remedy: "convert it before")
+    }
     let (own, wanted) = (dataset.imputationSignatures ?? [:], manifest.imputed ?? [:])
-    for name in Set(own.keys).union(wanted.keys).sorted() where own[name] != wanted[name] {
+    for name in entries.map(\.channel.name) where own[name] != wanted[name] {
       throw JigsawError(
         "data.impute: \(name)", "is imputed otherwise than when the checkpoint's model was trained",
         expected: wanted[name] ?? "not imputed", found: own[name] ?? "not imputed",
         remedy: "use the data.impute of the training, and data that lack values at the same points")
     }
-    return dataset
+  }
+
+  /// How predicted fields and read forcings are imputed, by name.
+  static func imputationSignatures(_ dataset: FieldDataset, _ forcings: FieldDataset?) -> [String: String]? {
+    guard let ofForcings = forcings?.imputationSignatures else { return dataset.imputationSignatures }
+    return ofForcings.merging(dataset.imputationSignatures ?? [:]) { $1 }
   }
 
   /// The forcings that a checkpoint reads and what they are normalised with; nil where it reads none.
@@ -86,6 +99,7 @@ extension Ingredients {
         expected: "\(expected.map(\.name).joined(separator: ", ")) on \(manifest.grid.summary)",
         found: "\(dataset.channels.map(\.name).joined(separator: ", ")) on \(CheckpointGrid(dataset.grid).summary)")
     }
+    try requireSame(entries, manifest, dataset)
     return (dataset, normalization)
   }
 }

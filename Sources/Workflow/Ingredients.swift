@@ -49,6 +49,9 @@ enum Ingredients {
   ) throws -> FieldDataset? {
     let names = data.readForcings
     if names.isEmpty { return nil }
+    if let twice = data.forcings.first(where: { name in data.forcings.filter { $0 == name }.count > 1 }) {
+      throw JigsawError("data.forcings", "names \(twice) twice", remedy: "remove one of them")
+    }
     if let both = names.first(where: { data.variables.contains($0) || data.staticFields.contains($0) }) {
       throw JigsawError(
         "data.forcings", "names '\(both)', which is also predicted or static", remedy: "name it in one place")
@@ -79,6 +82,7 @@ enum Ingredients {
     all.variables += data.readForcings
     all.forcings = []
     all.staticFields = []
+    all.impute = data.impute.filter { all.variables.contains($0.key) }
     return try self.dataset(all, cacheBytes: 0, threads: threads)
   }
 
@@ -285,20 +289,25 @@ enum Ingredients {
     return weights
   }
 
+  /// The points of the first of several grids and their share of the loss; nil where their areas say it.
+  /// - Throws: where there are no several grids that are all predicted.
+  static func firstGrid(_ loss: LossSection, _ dataset: FieldDataset) throws -> (isIn: [Bool], share: Double)? {
+    guard let share = loss.firstGridShare else { return nil }
+    guard let isIn = dataset.firstGrid, dataset.boundary == nil, Set(isIn).count == 2 else {
+      throw JigsawError(
+        "training.loss.firstGridShare", "needs a source of several combined grids that are all predicted",
+        expected: "a source such as open: {cutout: [area.zarr, around.zarr]}, and data.boundary: none",
+        found: dataset.origin, remedy: "set it to null")
+    }
+    return (isIn, share)
+  }
+
   static func lossWeights(
     _ configuration: RunConfiguration, _ dataset: FieldDataset, _ tiling: Tiling, _ normalization: Normalization
   ) throws -> LossWeights {
     let loss = configuration.training.loss
     let levels = try levelWeights(loss, dataset)
-    let firstGrid = try loss.firstGridShare.map { share in
-      guard let isIn = dataset.firstGrid, dataset.boundary == nil else {
-        throw JigsawError(
-          "training.loss.firstGridShare", "needs a source of several combined grids that are all predicted",
-          expected: "a source such as open: {cutout: [area.zarr, around.zarr]}, and data.boundary: none",
-          found: dataset.origin, remedy: "set it to null")
-      }
-      return (isIn: isIn, share: share)
-    }
+    let firstGrid = try firstGrid(loss, dataset)
     return LossWeights(
       points: LossWeights.points(
         dataset.grid, tiling, loss.latitudeWeights, boundary: dataset.boundary, firstGrid: firstGrid),

@@ -168,7 +168,8 @@ extension Ingredients {
   static func cacheBytes(_ data: DataSection, _ parallel: ParallelSection, _ resources: RankResources) -> (
     rank: Int, dataset: Int
   ) {
-    let bytes = resources.fieldBytes(data)
+    // Predicted fields and read forcings have a cache each.
+    let bytes = resources.fieldBytes(data) / (data.readForcings.isEmpty ? 1 : 2)
     return (bytes, parallel.domain * parallel.tensor > 1 ? 0 : bytes)
   }
 

@@ -13,10 +13,18 @@ struct ReportMaps {
   private let console: Console
   /// Variables that lack values at some points: maps show whole fields alone.
   private let withGaps: Set<String>
+  /// Whether some points are boundary, at which forecasts have no values.
+  private let hasBoundary: Bool
 
-  /// - Parameter truth: nil if there is none; then maps show forecasts only.
-  init(_ forecasts: ForecastReader, truth: FieldDataset?, withGaps: Set<String>, console: Console) {
+  /// - Parameters:
+  ///   - truth: nil if there is none; then maps show forecasts only.
+  ///   - withGaps: variables that lack values at some points.
+  ///   - hasBoundary: whether some points are boundary.
+  init(
+    _ forecasts: ForecastReader, truth: FieldDataset?, withGaps: Set<String>, hasBoundary: Bool, console: Console
+  ) {
     self.withGaps = withGaps
+    self.hasBoundary = hasBoundary
     self.forecasts = forecasts
     self.truth = truth
     self.console = console
@@ -30,8 +38,10 @@ struct ReportMaps {
       })
     let verified = verifiedInitialTimes()
     let candidates = verified.isEmpty ? Array(forecasts.initialTimes.indices) : verified
+    let isBoundary = try boundary(channels)
     let canvas = Canvas(
-      grid, channels: channels.count, initialTimes: candidates.count, leads: forecasts.leadHours.count)
+      grid, without: isBoundary, channels: channels.count, initialTimes: candidates.count,
+      leads: forecasts.leadHours.count)
     let plan = canvas.plan
     let initialTimes = plan.initialTimes.map { candidates[$0] }
     let displays = channels.map { ChannelDisplay($0) }
@@ -41,7 +51,7 @@ struct ReportMaps {
     for (number, initial) in initialTimes.enumerated() {
       for lead in plan.leads {
         for (index, channel) in channels.enumerated() {
-          let field = try forecasts.read(channel, initial: initial, lead: lead)
+          let field = try forecasts.read(channel, initial: initial, lead: lead, isMissing: isBoundary)
           forecastFields[index] += canvas.shown(field, displays[index])
         }
         if let truth, !verified.isEmpty {
@@ -67,6 +77,13 @@ struct ReportMaps {
       })
   }
 
+  /// By grid point: whether forecasts have no values there; nil without boundary.
+  private func boundary(_ channels: [Channel]) throws -> [Bool]? {
+    guard hasBoundary, let channel = channels.first else { return nil }
+    let anywhere = [Bool](repeating: true, count: forecasts.grid.count)
+    return try forecasts.read(channel, initial: 0, lead: 0, isMissing: anywhere).map { !$0.isFinite }
+  }
+
   /// The part of a grid that is shown, and how many of the forecasts.
   private struct Canvas {
     let plan: MapPlan
@@ -75,8 +92,12 @@ struct ReportMaps {
     /// Cells of points without a raster.
     let cells: MapCells?
     private let grid: FieldGrid
+    /// Predicted points, of a grid with boundary.
+    private let predicted: [Int]?
 
-    init(_ grid: FieldGrid, channels: Int, initialTimes: Int, leads: Int) {
+    init(_ grid: FieldGrid, without boundary: [Bool]?, channels: Int, initialTimes: Int, leads: Int) {
+      predicted = boundary.map { boundary in boundary.indices.filter { !boundary[$0] } }
+      let grid = predicted.map { .points(grid.points[$0]) } ?? grid
       self.grid = grid
       switch grid {
       case .raster(let whole):
@@ -92,8 +113,9 @@ struct ReportMaps {
     }
 
     /// The shown points of a field, scaled as shown.
-    func shown(_ field: [Float], _ display: ChannelDisplay) -> [Float] {
-      cells?.values(field, display)
+    func shown(_ whole: [Float], _ display: ChannelDisplay) -> [Float] {
+      let field = predicted.map { $0.map { whole[$0] } } ?? whole
+      return cells?.values(field, display)
         ?? plan.average(field, rows: grid.rows, columns: grid.columns, display)
     }
   }

@@ -85,7 +85,8 @@ public struct ReportWorkflow {
     let (truth, problem) = truthDataset(store)
     if let problem { contents.hints.append(.init("Maps are without truth: \(problem)")) }
     contents.maps = try ReportMaps(
-      reader, truth: truth, withGaps: Set(configuration.data.impute.keys), console: console
+      reader, truth: truth, withGaps: Set(configuration.data.impute.keys),
+      hasBoundary: configuration.data.boundary != .none, console: console
     ).contents()
     if let model = reader.lineage?.model { contents.facts.append(.init("Forecast", "\(store), \(model.summary)")) }
     return false

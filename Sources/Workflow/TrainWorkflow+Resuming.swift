@@ -21,7 +21,8 @@ extension TrainWorkflow {
       (signatures ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     }
     try checkpoint.requireSame(
-      "data.impute", list(lines(dataset.imputationSignatures)), list(lines(found.imputed)), article: "another")
+      "data.impute", list(lines(Ingredients.imputationSignatures(dataset, forcings))), list(lines(found.imputed)),
+      article: "another")
     try checkpoint.requireSame("boundary", dataset.boundarySignature ?? "none", found.boundary ?? "none")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
     if !found.grid.matches(dataset.grid) {

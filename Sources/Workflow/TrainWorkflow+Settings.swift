@@ -51,6 +51,7 @@ extension TrainWorkflow {
         "training.rollLongitudes", "would turn the boundary, too", found: "data.boundary: cutout",
         remedy: "set one of them to false or none")
     }
+    _ = try Ingredients.firstGrid(configuration.training.loss, dataset)
     _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
     let description = try Ingredients.withGraph(

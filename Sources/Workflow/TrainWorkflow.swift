@@ -187,7 +187,7 @@ public struct TrainWorkflow {
       progress: CheckpointManifest.Progress(
         update: 0, samples: 0, samplesPerEpoch: plan.sampler.count, seed: seed))
     manifest.precision = configuration.precision.rawValue
-    manifest.imputed = dataset.imputationSignatures
+    manifest.imputed = Ingredients.imputationSignatures(dataset, forcings)
     manifest.boundary = dataset.boundarySignature
     manifest.readForcings = forcings.map { entries($0, statistics) }
     manifest.data = data

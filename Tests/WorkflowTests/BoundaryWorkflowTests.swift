@@ -50,8 +50,8 @@ import Workflow
     var fine = SyntheticData()
     (fine.rows, fine.columns) = (16, 32)
     try fine.write("\(folder.path)/fine.nc")
-    func column(_ run: String, _ file: String) throws -> [Double] {
-      try MeshTrainingTests.column("\(folder.path)/\(run)/\(file).csv", "loss")
+    func column(_ run: String, _ file: String, _ name: String = "loss") throws -> [Double] {
+      try MeshTrainingTests.column("\(folder.path)/\(run)/\(file).csv", name)
     }
     let one = try Self.configuration(folder.path, run: "one")
     try MeshTrainingTests.train(one, 1)
@@ -76,6 +76,14 @@ import Workflow
     request.output = "\(folder.path)/forecast.zarr"
     try ForecastWorkflow(one, checkpoint: .newest, console: .silent).run(request)
 
+    // Scores are over the area alone, and the report shows it.
+    try EvaluateWorkflow(one).run(forecast: request.output)
+    let scores = try Files.readText("\(folder.path)/one/evaluation-forecast/scores.csv")
+    #expect(scores.contains(",domain,") && !scores.contains(",globe,"))
+    #expect(try column("one/evaluation-forecast", "scores", "rmse").allSatisfy(\.isFinite))
+    let report = try ReportWorkflow(one, console: .silent).run(forecast: request.output)
+    #expect(try Files.readText(report).contains("<canvas"))
+
     // Other points, or none.
     var other = one
     other.data.boundary = .none
@@ -89,6 +97,6 @@ import Workflow
     let late = #expect(throws: JigsawError.self) {
       _ = try ForecastWorkflow(one, checkpoint: .newest, console: .silent).run(request)
     }
-    #expect(late?.description.contains("at 2001-01-16") == true, "\(late?.description ?? "")")
+    #expect(late?.description.contains("lacks the boundary at 2001-01-16") == true, "\(late?.description ?? "")")
   }
 }

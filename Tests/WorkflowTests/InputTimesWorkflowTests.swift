@@ -96,8 +96,8 @@ import Workflow
         _ = try ForecastWorkflow(whole, checkpoint: .newest, console: .silent).run(request)
       }?.description ?? ""
     }
-    #expect(problem(Timestamp(year: 2001, month: 1, day: 1)).contains("at 2000-12-31 12:00"))
-    #expect(problem(Timestamp(year: 2001, month: 1, day: 15, hour: 12)).contains("has no t_850, t_500 at"))
+    #expect(problem(Timestamp(year: 2001, month: 1, day: 1)).contains("lacks the states at 2000-12-31 12:00"))
+    #expect(problem(Timestamp(year: 2001, month: 1, day: 15, hour: 12)).contains("lacks the forcings at"))
   }
 
   @Test func resumingWithOtherInputsIsRefused() throws {
@@ -112,6 +112,50 @@ import Workflow
     #expect(problem { $0.data.inputSteps = [-6, 0] }.contains("was made with other input steps"))
     #expect(problem { $0.data.diagnostic = [] }.contains("was made with other diagnostic fields"))
     #expect(problem { $0.data.forcings = ["insolation"] }.contains("was made with other forcings"))
+  }
+
+  /// A forcing that lacks values at some points: how it is imputed is the model's, and so are its units.
+  @Test func forcingsAreReadAsInTraining() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    data.surface = ["msl", "moon"]
+    data.missing = ["moon": [3, 4, 5]]
+    try data.write("\(folder.path)/data.nc")
+    var run = try Self.configuration(folder.path, run: "run")
+    run.data.variables = ["msl"]
+    run.data.diagnostic = []
+    run.data.staticFields = []
+    run.data.forcings = ["moon", "z"]
+    run.data.impute = ["moon": .mean]
+    try TrainWorkflow(run, stopAfter: 2, console: .silent).start()
+    // On two levels, beside a surface field.
+    let manifest = try Checkpoint("\(folder.path)/run/checkpoints/update-0000002").manifest
+    #expect(manifest.readForcings?.map(\.channel.name) == ["moon", "z_850", "z_500"])
+    var request = ForecastWorkflow.Request()
+    request.output = "\(folder.path)/forecast.nc"
+    try ForecastWorkflow(run, checkpoint: .newest, console: .silent).run(request)
+    request.overwrites = true
+    var other = run
+    other.data.impute = ["moon": .constant(300_000)]
+    for problem in [
+      #expect(throws: JigsawError.self) {
+        _ = try ForecastWorkflow(other, checkpoint: .newest, console: .silent).run(request)
+      }, #expect(throws: JigsawError.self) { try TrainWorkflow(other, console: .silent).resume() },
+    ] {
+      #expect(problem?.description.contains("data.impute") == true, "\(problem?.description ?? "")")
+    }
+  }
+
+  /// Refused before anything of the run is written.
+  @Test func aShareOfOneGridIsRefusedAtOnce() throws {
+    let folder = try folder()
+    let run = try Self.configuration(folder.path, run: "run")
+    try TrainWorkflow(run, stopAfter: 2, console: .silent).start()
+    let before = try Files.readText("\(folder.path)/run/config.yaml")
+    var other = run
+    other.training.loss.firstGridShare = 0.5
+    #expect(throws: JigsawError.self) { try TrainWorkflow(other, console: .silent).resume() }
+    #expect(try Files.readText("\(folder.path)/run/config.yaml") == before)
   }
 
   @Test func inputsThatCanNotBeAreRefused() throws {

@@ -37,6 +37,7 @@ struct NearestSources: Sendable {
 struct NearestPoints: DerivedView {
   let base: any FieldView
   let points: PointGrid
+  var gridSizes: [Int] { [points.count] }
   let storedRuns: [Range<Int>]
   var pointsOnTheWay: Int { base.pointsOnTheWay + base.points.count }
   private let sources: NearestSources

@@ -5,6 +5,7 @@ import Geometry
 struct RegriddedView: DerivedView {
   let base: any FieldView
   let points: PointGrid
+  var gridSizes: [Int] { [points.count] }
   let storedRuns: [Range<Int>]
   let notes: [String]
   var pointsOnTheWay: Int { base.pointsOnTheWay + base.points.count }
