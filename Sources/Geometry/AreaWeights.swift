@@ -44,26 +44,48 @@ enum SphericalVoronoi {
   /// Points nearer to each other than this are one: they have no cells.
   static let smallestDistance = 1e-6
 
-  struct Cell {
-    let area: Double
-    /// From the point to the furthest corner, on a chord.
+  /// How far a cell reaches, from its point to the furthest corner, on a chord; its area as far as neighbours alone close it.
+  struct Outline {
     let reach: Double
+    let area: Double?
   }
 
-  /// The cells of points of which no two are at the same place.
-  static func cells(_ tree: PointTree, _ team: ThreadTeam) -> [Cell] {
-    var cells = [Cell](repeating: Cell(area: 4 * .pi, reach: 2), count: tree.points.count)
-    guard cells.count > 1 else { return cells }
-    cells.withUnsafeMutableBufferPointer { cells in
-      let out = cells
-      team.split(cells.count) { range in
+  /// The cells of points of which no two are at the same place. The effort hardly grows with what lies beyond them.
+  static func outlines(_ tree: PointTree, _ team: ThreadTeam) -> [Outline] {
+    var outlines = [Outline](repeating: Outline(reach: 2, area: 4 * .pi), count: tree.points.count)
+    guard outlines.count > 1 else { return outlines }
+    outlines.withUnsafeMutableBufferPointer { outlines in
+      let out = outlines
+      team.split(outlines.count) { range in
         for point in range {
-          guard let cell = cell(point, tree) else { preconditionFailure("two points at the same place") }
-          out[point] = cell
+          guard let outline = outline(point, tree) else { preconditionFailure("two points at the same place") }
+          out[point] = outline
         }
       }
     }
-    return cells
+    return outlines
+  }
+
+  /// Nil where another point is at the same place.
+  private static func outline(_ index: Int, _ tree: PointTree) -> Outline? {
+    let centre = tree.points[index]
+    guard let begun = begin(index, tree, CubeFaces(around: centre)) else { return nil }
+    var cell = begun.cell
+    func furthest() -> SpherePoint? {
+      cell.corners.max { centre.squaredDistance(to: $0) < centre.squaredDistance(to: $1) }
+    }
+    if begun.isClosed && !cell.reachesOutside {
+      let reach = furthest().map { centre.squaredDistance(to: $0).squareRoot() } ?? 0
+      return Outline(reach: reach, area: cell.solidAngle(around: centre))
+    }
+    // The furthest corner that belongs to the cell ends the search: all others are nearer.
+    var used: Set<Int> = [index]
+    while let corner = furthest(), let other = nearer(to: corner, than: centre, tree, used) {
+      used.insert(other)
+      guard cut(&cell, centre, tree.points[other], by: other) else { return nil }
+    }
+    if cell.reachesOutside { return Outline(reach: 2, area: nil) }
+    return Outline(reach: furthest().map { centre.squaredDistance(to: $0).squareRoot() } ?? 0, area: nil)
   }
 
   static func areas(_ space: PointSpace, team: ThreadTeam, place: String) throws -> [Double] {
@@ -74,7 +96,7 @@ enum SphericalVoronoi {
     areas.withUnsafeMutableBufferPointer { areas in
       let out = areas
       team.split(points.count) { range in
-        for point in range { out[point] = cell(point, tree)?.area ?? -1 }
+        for point in range { out[point] = area(point, tree) ?? -1 }
       }
     }
     if let twin = areas.firstIndex(where: { $0 < 0 }) {
@@ -87,17 +109,25 @@ enum SphericalVoronoi {
     return areas
   }
 
-  /// Nil where another point is at the same place.
-  private static func cell(_ index: Int, _ tree: PointTree) -> Cell? {
+  /// The area of a point's cell; nil where another point is at the same place.
+  static func area(_ index: Int, _ tree: PointTree) -> Double? {
     let centre = tree.points[index]
     let faces = CubeFaces(around: centre)
+    guard let begun = begin(index, tree, faces) else { return nil }
+    var cell = begun.cell
+    if !begun.isClosed { guard finish(&cell, index, tree) else { return nil } }
+    let area = cell.solidAngle(around: centre)
+    return cell.reachesOutside ? area + beyond(index, faces, tree) : area
+  }
+
+  /// A cell as far as up to 256 neighbours bound it, and whether it is closed so that points further away cut nothing off; nil
+  /// where another point is at the same place.
+  private static func begin(_ index: Int, _ tree: PointTree, _ faces: CubeFaces) -> (cell: ConvexCell, isClosed: Bool)?
+  {
+    let centre = tree.points[index]
     var cell = faces.cell(0)
     var count = 16
-    while true {
-      if count >= min(256, tree.points.count) {
-        guard finish(&cell, index, tree) else { return nil }
-        break
-      }
+    while count < min(256, tree.points.count) {
       let neighbours = tree.nearest(to: centre, count: count + 1)
       for neighbour in neighbours where neighbour.index != index {
         guard cut(&cell, centre, tree.points[neighbour.index], by: neighbour.index) else { return nil }
@@ -105,12 +135,20 @@ enum SphericalVoronoi {
       // A point further away than twice the furthest corner cuts nothing off.
       let reach = cell.corners.map { centre.squaredDistance(to: $0) }.max() ?? 0
       let farthest = neighbours.last?.squaredDistance ?? 0
-      if farthest > 4 * reach { break }
+      if farthest > 4 * reach { return (cell, true) }
       count *= 2
     }
-    let area = cell.solidAngle(around: centre)
-    if cell.reachesOutside { return Cell(area: area + beyond(index, faces, tree), reach: 2) }
-    return Cell(area: area, reach: cell.corners.map { centre.squaredDistance(to: $0) }.max()?.squareRoot() ?? 0)
+    return (cell, false)
+  }
+
+  /// A point that is nearer to a corner of a cell than the cell's own.
+  private static func nearer(
+    to corner: SpherePoint, than centre: SpherePoint, _ tree: PointTree, _ used: Set<Int>
+  ) -> Int? {
+    guard let nearest = tree.nearest(to: corner, count: 1).first, !used.contains(nearest.index),
+      nearest.squaredDistance < centre.squaredDistance(to: corner)
+    else { return nil }
+    return nearest.index
   }
 
   /// Cuts off what is nearer to other points: a corner that belongs to the cell has none that is nearer to it, and where all
@@ -119,16 +157,7 @@ enum SphericalVoronoi {
   private static func finish(_ cell: inout ConvexCell, _ index: Int, _ tree: PointTree) -> Bool {
     let centre = tree.points[index]
     var used: Set<Int> = [index]
-    func nearer(_ corners: [SpherePoint]) -> Int? {
-      for corner in corners {
-        guard let nearest = tree.nearest(to: corner, count: 1).first, !used.contains(nearest.index),
-          nearest.squaredDistance < centre.squaredDistance(to: corner)
-        else { continue }
-        return nearest.index
-      }
-      return nil
-    }
-    while let other = nearer(cell.corners) {
+    while let other = cell.corners.lazy.compactMap({ nearer(to: $0, than: centre, tree, used) }).first {
       used.insert(other)
       guard cut(&cell, centre, tree.points[other], by: other) else { return false }
     }

@@ -31,14 +31,15 @@ public struct CellAreas: Sendable {
     let team = ThreadTeam(count: max(1, threads))
     let places = CellAreas.distinct(all, team)
     let tree = PointTree(places.distinct.map { all[$0] })
-    let cells = SphericalVoronoi.cells(tree, team)
+    let cells = SphericalVoronoi.outlines(tree, team)
     let isOpen = CellAreas.open(cells.map(\.reach), tree, team)
     let closed = isOpen.indices.filter { !isOpen[$0] }
     let closedTree = PointTree(closed.map { tree.points[$0] })
-    var areas = cells.map(\.area)
+    var areas = cells.map { $0.area ?? 0 }
+    for place in closed where cells[place].area == nil { areas[place] = SphericalVoronoi.area(place, tree) ?? 0 }
     for place in isOpen.indices where isOpen[place] {
       let nearest = closedTree.nearest(to: tree.points[place], count: 1).first
-      areas[place] = nearest.map { cells[closed[$0.index]].area } ?? 1
+      areas[place] = nearest.map { areas[closed[$0.index]] } ?? 1
     }
     let ownReaches = isOpen.indices.map { isOpen[$0] ? 0.75 * areas[$0].squareRoot() : cells[$0].reach }
     reaches = places.ofPoint.map { ownReaches[$0] }

@@ -3,9 +3,16 @@ public struct PointTree: Sendable {
   public let points: [SpherePoint]
   /// Points in the order of the tree.
   private var order: [Int32]
+  /// The least and the greatest coordinates of all points.
+  private let least, greatest: SpherePoint
 
   public init(_ points: [SpherePoint]) {
     self.points = points
+    func extreme(_ axis: Int, _ choose: (Double, Double) -> Double) -> Double {
+      points.dropFirst().reduce(points.first?.coordinate(axis) ?? 0) { choose($0, $1.coordinate(axis)) }
+    }
+    least = SpherePoint(extreme(0, min), extreme(1, min), extreme(2, min))
+    greatest = SpherePoint(extreme(0, max), extreme(1, max), extreme(2, max))
     var order = (0..<Int32(points.count)).map { $0 }
     order.withUnsafeMutableBufferPointer { order in
       points.withUnsafeBufferPointer { points in
@@ -70,12 +77,19 @@ public struct PointTree: Sendable {
   public func nearest(to target: SpherePoint, count: Int) -> [Neighbour] {
     var best: [Neighbour] = []
     best.reserveCapacity(count + 1)
-    search(0, points.count, 0, target, count, &best)
+    func outside(_ axis: Int) -> Double {
+      let value = target.coordinate(axis)
+      return max(0, least.coordinate(axis) - value, value - greatest.coordinate(axis))
+    }
+    search(0, points.count, 0, target, count, SpherePoint(outside(0), outside(1), outside(2)), &best)
     return best
   }
 
+  /// - Parameter away: how far the target is outside the box of these points along each axis (Arya and Mount 1993), so that
+  ///   what is far from all points is not compared with all of them.
   private func search(
-    _ low: Int, _ high: Int, _ axis: Int, _ target: SpherePoint, _ count: Int, _ best: inout [Neighbour]
+    _ low: Int, _ high: Int, _ axis: Int, _ target: SpherePoint, _ count: Int, _ away: SpherePoint,
+    _ best: inout [Neighbour]
   ) {
     if low >= high { return }
     let middle = (low + high) / 2
@@ -89,9 +103,11 @@ public struct PointTree: Sendable {
     let difference = target.coordinate(axis) - points[index].coordinate(axis)
     let next = (axis + 1) % 3
     let (near, far) = difference < 0 ? ((low, middle), (middle + 1, high)) : ((middle + 1, high), (low, middle))
-    search(near.0, near.1, next, target, count, &best)
-    if best.count < count || difference * difference < best[best.count - 1].squaredDistance {
-      search(far.0, far.1, next, target, count, &best)
+    search(near.0, near.1, next, target, count, away, &best)
+    let beyond = away.replacing(axis, by: difference)
+    // Less than it is by what rounding may add.
+    if best.count < count || beyond.dot(beyond) * (1 - 1e-12) < best[best.count - 1].squaredDistance {
+      search(far.0, far.1, next, target, count, beyond, &best)
     }
   }
 

@@ -45,6 +45,11 @@ public struct SpherePoint: Sendable, Equatable {
     return d.dot(d)
   }
 
+  /// The same with another coordinate along an axis.
+  func replacing(_ axis: Int, by value: Double) -> SpherePoint {
+    SpherePoint(axis == 0 ? value : x, axis == 1 ? value : y, axis == 2 ? value : z)
+  }
+
   public func coordinate(_ axis: Int) -> Double { axis == 0 ? x : axis == 1 ? y : z }
 
   /// The weighted mean of some points, on the sphere; nil where they cancel each other.
