@@ -23,6 +23,8 @@ public struct ParameterSpec: Sendable, Hashable {
   public let columnSegments: [Int]
   public let initialization: Initialization
   public let group: ParameterGroup
+  /// Whether its rows belong to the nodes or edges of the model's graph.
+  public var followsGraph = false
   /// Weight decay applies to matrices only, not to biases and normalisation.
   public var decays: Bool { shape.count == 2 }
 

@@ -20,6 +20,9 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// Differs where decoders of the same shape predict something else, for example the next state instead of the change.
   var outputForm: String { get }
 
+  /// Differs where the columns of encoder and decoder stand for the fields in another order.
+  var columnOrder: String { get }
+
   /// How fields are cut into tokens. A family that works on grid points has tokens of one point.
   /// - Throws: when the settings don't fit the grid, naming some that do.
   func tiling(_ fields: ModelFields) throws -> Tiling
@@ -158,6 +161,7 @@ extension ModelSettings {
 
   public static var needsRaster: Bool { false }
   public var outputForm: String { "" }
+  public var columnOrder: String { "" }
   public func graphSource(_ fields: ModelFields) throws -> GraphSource? { nil }
   public var family: String { Self.family }
   public var title: String { Self.title }

@@ -113,7 +113,7 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   }
 
   /// The first contradiction among the entries, if any: a damaged manifest must not be computed with.
-  var contradiction: String? {
+  public var contradiction: String? {
     if let key = model.contradiction { return key }
     let fields = model.fields
     guard grid.isPossible, fields.gridRows == grid.rows, fields.gridColumns == grid.columns else { return "grid" }

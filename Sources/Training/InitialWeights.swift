@@ -2,6 +2,7 @@ import Basics
 import Datasets
 import Distribution
 import Execution
+import Geometry
 import Models
 import Stores
 import Tensors
@@ -33,11 +34,17 @@ public struct InitialWeights {
     self.checkpoint = checkpoint
     let found = try Safetensors.File("\(checkpoint.path)/\(checkpoint.file(.averaged))").entries.mapValues(\.shape)
     let misfit = InitialWeights.misfit(checkpoint.manifest, manifest)
+    let hasOtherGraph =
+      try manifest.model.fields.graph.map {
+        try !checkpoint.description().fields.graph.isSame(as: $0)
+      } ?? false
     var left: [(name: String, reason: String)] = []
     var count = 0
     for spec in table.specs {
       if let reason = InitialWeights.reason(spec, found[spec.name], misfit) {
         left.append((spec.name, reason))
+      } else if hasOtherGraph && spec.followsGraph {
+        left.append((spec.name, "another graph"))
       } else {
         count += spec.count
       }
@@ -71,8 +78,10 @@ public struct InitialWeights {
     }
     let isAlike = a.settings.family == b.settings.family && tokens(a) == tokens(b)
     let isOutputAlike = a.settings.outputForm == b.settings.outputForm
+    let isOrderAlike = a.settings.columnOrder == b.settings.columnOrder
     return (
-      names(old) == names(new) ? isOutputAlike ? nil : "another output" : "for other fields",
+      names(old) == names(new)
+        ? isOutputAlike ? isOrderAlike ? nil : "for fields in another order" : "another output" : "for other fields",
       isAlike ? nil : "other tokens: \(tokens(a) ?? a.settings.title)"
     )
   }
@@ -113,5 +122,13 @@ public struct InitialWeights {
     return (manifest.channels + (manifest.readForcings ?? [])).filter { own in
       found.contains { $0.channel == own.channel && !$0.statistics.isNear(own.statistics) }
     }.map(\.channel.name)
+  }
+}
+
+extension HeteroGraph? {
+  /// Whether nodes and edges are the same, in the same order.
+  fileprivate func isSame(as other: HeteroGraph) -> Bool {
+    guard let self else { return false }
+    return self.edges == other.edges && self.spaces.mapValues(\.fingerprint) == other.spaces.mapValues(\.fingerprint)
   }
 }

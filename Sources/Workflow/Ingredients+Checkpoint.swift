@@ -88,10 +88,13 @@ extension Ingredients {
   static func forcings(
     for manifest: CheckpointManifest, _ data: DataSection, cacheBytes: Int, threads: Int
   ) throws -> (dataset: FieldDataset, normalization: Normalization)? {
-    guard let entries = manifest.readForcings, let normalization = try manifest.forcingNormalization,
-      let dataset = try forcings(inputs(of: manifest, data), cacheBytes: cacheBytes, threads: threads)
-    else { return nil }
+    guard let entries = manifest.readForcings, let normalization = try manifest.forcingNormalization else { return nil }
     let expected = entries.map(\.channel)
+    guard let dataset = try forcings(inputs(of: manifest, data), cacheBytes: cacheBytes, threads: threads) else {
+      throw JigsawError(
+        "checkpoint", "reads forcings that are computed", found: expected.map(\.name).joined(separator: ", "),
+        remedy: "the checkpoint is damaged; use another")
+    }
     guard dataset.channels == expected, manifest.grid.matches(dataset.grid) else {
       throw JigsawError(
         descriptions(data).map(\.display).joined(separator: ", "),

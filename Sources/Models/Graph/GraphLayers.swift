@@ -26,8 +26,9 @@ struct LayerBuilder {
 
   mutating func trainable(_ name: String, rows: Int, columns: Int) -> ParameterID? {
     guard columns > 0 else { return nil }
-    return table.add(
-      ParameterSpec(name: name, shape: [rows, columns], initialization: .constant(0), group: group))
+    var spec = ParameterSpec(name: name, shape: [rows, columns], initialization: .constant(0), group: group)
+    spec.followsGraph = true
+    return table.add(spec)
   }
 
   mutating func norm(_ name: String, _ length: Int) -> NormParameters {

@@ -57,7 +57,7 @@ public struct GraphSection: Section, Codable, Hashable {
       "encoderNeighbours", \.encoderNeighbours, 1...10_000,
       "Encoder: edges from so many nearest data points instead; null: by radius."),
     .integers(
-      "levels", \.levels, count: nil, "Processor: levels of the icosahedron whose edges there are; empty: 1 to level."),
+      "levels", \.levels, in: 0...10, "Processor: levels of the icosahedron whose edges there are; empty: 1 to level."),
     .integer("hops", \.hops, 1...20, "Processor: edges between hidden nodes at most so many edges of a level apart."),
     .integer(
       "processorNeighbours", \.processorNeighbours, 1...10_000,
@@ -119,7 +119,7 @@ public struct GraphSection: Section, Codable, Hashable {
         "model.graph.processorNeighbours", "is needed: an octahedral grid has no levels whose edges could be taken",
         remedy: "set it, for example to 8, or use icosphere nodes")
     }
-    return .multiScale(levels: levels.isEmpty ? Array(1...max(1, level)) : levels, hops: hops)
+    return .multiScale(levels: levels.isEmpty ? level == 0 ? [0] : Array(1...level) : levels, hops: hops)
   }
 
   /// Which points lie in the area.

@@ -53,6 +53,8 @@ public struct GraphSettings<Family: GraphFamily>: ModelSettings {
     ]
   }
 
+  public var columnOrder: String { inputOrder.isEmpty && outputOrder.isEmpty ? "" : "\(inputOrder), \(outputOrder)" }
+
   /// Tokens are points.
   public func tiling(_ fields: ModelFields) throws -> Tiling { try fields.tiling(patch: [1, 1]) }
 
@@ -64,8 +66,24 @@ public struct GraphSettings<Family: GraphFamily>: ModelSettings {
     guard let graph = fields.graph else {
       throw JigsawError("model.graph", "is not there, and a \(Self.title) can't be computed without it")
     }
-    return GraphForecastModel(
-      try description(fields), try ModelGraph(graph, points: fields.pointSpace()), try columns(fields))
+    let found = try ModelGraph(graph, points: fields.pointSpace())
+    let description = try description(fields)
+    guard Family.processor == .transformer || found.hiddenToHidden != nil else {
+      throw JigsawError(
+        "model.graph", "has no edges between hidden nodes, along which a \(Self.title) processes",
+        remedy: "make a graph with them, or use model.family: transformer")
+    }
+    for (name, edges, trainable) in [
+      ("encoder", Optional(found.dataToHidden), description.encoder.trainableEdges),
+      ("processor", found.hiddenToHidden, description.processor.trainableEdges),
+      ("decoder", found.hiddenToData, description.decoder.trainableEdges),
+    ] {
+      guard let edges, edges.attributeCount + trainable == 0 else { continue }
+      throw JigsawError(
+        "model.\(name).trainableEdges", "is 0, and the edges of the graph have no attributes",
+        remedy: "give the edges attributes, or raise it")
+    }
+    return GraphForecastModel(description, found, try columns(fields))
   }
 }
 
@@ -101,6 +119,11 @@ extension GraphSettings {
   /// - Throws: naming a setting that doesn't fit the others or the fields.
   func description(_ fields: ModelFields) throws -> GraphModelDescription {
     func checked(_ name: String, _ layer: GraphModelDescription.Layer) throws -> GraphModelDescription.Layer {
+      guard layer.hiddenWidth > 0 else {
+        throw JigsawError(
+          "model.\(name).mlpRatio", "leaves hidden layers without channels",
+          expected: "a ratio of at least \(significant(0.5 / Double(channels)))")
+      }
       guard Family.mapper == .edgeNetwork || layer.attentionChannels % layer.heads == 0 else {
         throw JigsawError(
           "model.\(name).heads", "don't divide the channels of attention",

@@ -138,6 +138,9 @@ public struct AnemoiCheckpoint: Sendable {
       try require(
         name, tensor.shape.count == 2 && counts.contains(tensor.shape[0]), "[edges, numbers] for \(counts) edges")
     }
+    guard (1...1_024).contains(inputSteps) else {
+      throw JigsawError(path, "reads an impossible number of states", expected: "1 to 1024", found: "\(inputSteps)")
+    }
     try verifyWidths()
     try verifySortedEdges()
   }
@@ -169,7 +172,9 @@ public struct AnemoiCheckpoint: Sendable {
     let trainable = state["model.node_attributes.trainable_tensors.data.trainable"]?.shape.last ?? 0
     let width = inputSteps.multipliedSaturating(by: inputs).addingSaturating(4 + trainable)
     for (name, tensor) in state.sorted(by: { $0.key < $1.key })
-    where name.hasPrefix("model.encoder.") && name.hasSuffix("emb_nodes_src.weight") {
+    where name.hasPrefix("model.encoder.")
+      && (name.hasSuffix("emb_nodes_src.weight") || name.hasSuffix("emb_nodes_src.mlp.0.weight"))
+    {
       try require(
         name, tensor.shape.count == 2 && tensor.shape[1] == width || tensor.shape.last == width + 1,
         "\(width) columns: \(inputs) variables of \(inputSteps) states, 4 coordinates, \(trainable) trainable numbers")

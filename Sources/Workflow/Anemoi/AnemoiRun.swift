@@ -56,6 +56,12 @@ struct AnemoiRun {
       ImportedOrders(inputs: v.inputOrder, outputs: v.outputOrder, graphFile: "\(folder.path)/graph.safetensors"),
       place: checkpoint.path)
     description = ModelDescription(settings, fields)
+    // Whatever can't be a run is found before anything is written.
+    let model = try description.makeModel()
+    try reader.load(ParameterStore(model.parameters, hasGradients: false))
+    if let contradiction = manifest(model).contradiction {
+      throw JigsawError(checkpoint.path, "has settings that no run can have (\(contradiction))")
+    }
   }
 
   /// Writes the run into a folder that is to get the name of `output` later.

@@ -45,7 +45,8 @@ struct AnemoiVariables {
     var forcings: [Variable] = []
     for index in inputs where !outputs.contains(index) {
       let (name, found) = (checkpoint.variables[index], try variable(index))
-      if metadata[name]?["computed_forcing"] == .bool(true) {
+      // A forcing that is computed here is computed, whatever the metadata say or lack.
+      if metadata[name]?["computed_forcing"] == .bool(true) || Forcing(rawValue: name) != nil {
         guard let forcing = Forcing(rawValue: name) else {
           throw JigsawError(
             "\(path): \(name)", "is a forcing that is not computed here",
@@ -74,9 +75,10 @@ struct AnemoiVariables {
     let facts = metadata[name]
     let mars = facts?["mars"]
     var (stem, level): (String, Double?) = (mars?["param"]?.string ?? name, nil)
-    if mars?["levtype"]?.string == "pl", let found = mars?["levelist"]?.double {
+    let isOnLevel = mars?["levtype"]?.string == "pl"
+    if isOnLevel, let found = mars?["levelist"]?.double ?? mars?["levelist"]?.string.flatMap(Double.init) {
       level = found
-    } else if mars == nil, let underscore = name.lastIndex(of: "_"),
+    } else if mars == nil || isOnLevel, let underscore = name.lastIndex(of: "_"),
       let number = Double(name[name.index(after: underscore)...]), number > 0, number <= 1_100
     {
       (stem, level) = (String(name[..<underscore]), number)
@@ -84,7 +86,7 @@ struct AnemoiVariables {
       stem = name
     }
     let known = Lexicon.find(stem)
-    let stored = facts?["units"]?.string
+    let stored = (facts?["units"] ?? mars?["units"])?.string
     var conversion = UnitConversion.none
     if let known, let stored, Forcing(rawValue: name) == nil {
       guard let found = UnitConversion(from: stored, to: known.units) else {
