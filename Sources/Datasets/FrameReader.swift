@@ -94,7 +94,7 @@ public final class FrameReader: @unchecked Sendable {
     }
   }
 
-  /// Tags of frames that are read ahead and of those that are read when asked for; those of the second series follow.
+  /// Message tags of frames read ahead and of frames read on demand. A second series of frames uses the two tags above.
   enum Channel: Int { case ahead = 40, asked = 41 }
 
   /// The states at the given indices of the dataset, read now. All ranks of the share call it together.

@@ -41,7 +41,7 @@ public final class DistributedOperations: ExecutingOperations {
   /// Rows of a value that this rank holds, times its samples.
   public func pointCount(_ shape: ValueShape) -> Int { shape.pointCount(mesh, context.position) }
 
-  /// Edges into the rows at hand, by the edges of all ranks.
+  /// Edges into the rows held here, by the edges of all ranks.
   var localParts: [EdgeLists: LocalEdges] = [:]
 
   /// This rank's block of a matrix, in the memory of `tensor`.

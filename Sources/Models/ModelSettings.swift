@@ -9,7 +9,7 @@ import Tensors
 public protocol ModelSettings: Section, Codable, Hashable {
   /// What `model.family` and checkpoints call it, for example `weather-mixer`.
   static var family: String { get }
-  /// What sentences call it, for example `WeatherMixer`.
+  /// Its name in sentences, for example `linear regression`.
   static var title: String { get }
   /// What it is, in one sentence for configuration files.
   static var help: String { get }

@@ -129,6 +129,8 @@ extension HeteroGraph? {
   /// Whether nodes and edges are the same, in the same order.
   fileprivate func isSame(as other: HeteroGraph) -> Bool {
     guard let self else { return false }
-    return self.edges == other.edges && self.spaces.mapValues(\.fingerprint) == other.spaces.mapValues(\.fingerprint)
+    func sorted(_ edges: [HeteroGraph.EdgeSet]) -> [HeteroGraph.EdgeSet] { edges.sorted { $0.name < $1.name } }
+    return sorted(self.edges) == sorted(other.edges)
+      && self.spaces.mapValues(\.fingerprint) == other.spaces.mapValues(\.fingerprint)
   }
 }

@@ -26,7 +26,7 @@ public struct BenchStepReport: Codable, Sendable {
     public var settings: [String: String]
     public var grid: [Int]
     public var variables, auxiliaries, tokens, parameters: Int
-    /// For people: `WeatherMixer on 32 × 64, 20 fields and 8 more, patch [2, 4], …`.
+    /// For people: `FAMILY on 32 × 64, 20 fields and 8 more, patch [2, 4], …`.
     public var text: String
 
     init(_ model: any ForecastModel, _ description: ModelDescription) {

@@ -35,8 +35,9 @@ import Testing
   static func settings(_ family: String, _ more: [String] = []) throws -> any ModelSettings {
     let heads = family == "gnn" ? "" : "heads: 2, "
     let layers = "{\(heads)mlpRatio: 2}"
-    let lines =
-      small + ["encoder: \(layers)", "decoder: \(layers)", "processor: {\(heads)layers: 2, mlpRatio: 2}"] + more
+    let usual = small + ["encoder: \(layers)", "decoder: \(layers)", "processor: {\(heads)layers: 2, mlpRatio: 2}"]
+    func key(_ line: String) -> Substring { line.prefix { $0 != ":" } }
+    let lines = usual.filter { line in !more.contains { key($0) == key(line) } } + more
     return try #require(ModelFamilies.named(family)).init(parsing: lines)
   }
 
@@ -159,6 +160,38 @@ import Testing
     let unknown = try Self.settings("gnn", ["bounds: [{variables: [cp]}]"])
     let error = #expect(throws: JigsawError.self) { try unknown.makeModel(Self.fields(unknown)) }
     #expect(error?.description.contains("z_500, tp, t2m") == true)
+  }
+
+  /// Settings and graphs of which no model can be made.
+  @Test func modelsThatCanNotBeAreRefused() throws {
+    func problem(_ family: String, _ more: [String], _ change: (inout ModelFields) -> Void = { _ in }) throws -> String
+    {
+      let settings = try Self.settings(family, more)
+      var fields = try Self.fields(settings)
+      change(&fields)
+      return #expect(throws: JigsawError.self) { try settings.makeModel(fields) }?.description ?? ""
+    }
+    for family in ["graph-transformer", "gnn"] {
+      let found = try problem(family, []) { fields in
+        fields.graph?.edges.removeAll { $0.source == "hidden" && $0.destination == "hidden" }
+      }
+      #expect(found.contains("model.graph: has no edges between hidden nodes"), "\(found)")
+    }
+    let narrow = try problem("transformer", ["processor: {heads: 2, layers: 2, mlpRatio: 0.01}"])
+    #expect(narrow.contains("model.processor.mlpRatio: leaves hidden layers without channels"), "\(narrow)")
+    let itself = try problem(
+      "gnn", ["bounds: [{kind: fraction, variables: [z_500, tp], least: 0, most: 1, of: tp}]"])
+    #expect(itself.contains("model.bounds[0].of: is limited as a fraction of itself"), "\(itself)")
+    let bare = try problem("gnn", ["encoder: {mlpRatio: 2, trainableEdges: 0}"]) { fields in
+      for index in fields.graph?.edges.indices ?? 0..<0 { fields.graph?.edges[index].attributes = [] }
+    }
+    #expect(bare.contains("model.encoder.trainableEdges: is 0"), "\(bare)")
+  }
+
+  @Test func theCoarsestIcosphereHasEdges() throws {
+    let settings = try Self.settings("gnn", ["graph: {level: 0, encoderCutOff: 1.2}"])
+    let model = try settings.makeModel(Self.fields(settings))
+    #expect(model.summary.contains("12 hidden nodes"))
   }
 
   /// A computation as settings, and these as a computation.

@@ -101,6 +101,27 @@ import Workflow
     #expect(error?.description.contains("graph.safetensors") == true)
   }
 
+  /// Weights that belong to columns in another order, or to other edges, are not taken.
+  @Test func initialWeightsAreThoseOfTheSameColumnsAndGraph() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let family = "graph-transformer"
+    let first = try Self.configuration(folder.path, run: "first", family: family)
+    try TrainWorkflow(first, stopAfter: 1, console: .silent).start()
+    func left(_ run: String, _ settings: [String]) throws -> [String] {
+      let other = try Self.configuration(
+        folder.path, run: run, family: family, settings + ["training.initialWeights=\(folder.path)/first"])
+      try TrainWorkflow(other, stopAfter: 1, console: .silent).start()
+      let checkpoint = try #require(try RunFolder("\(folder.path)/\(run)").checkpoints().newest())
+      return try #require(checkpoint.manifest.initialWeights).left
+    }
+    #expect(try left("same", []) == [])
+    let reordered = try left("reordered", ["model.outputOrder=[1, 0, 2, 3, 4]"])
+    #expect(reordered.contains { $0.contains("decoder") } && !reordered.contains { $0.contains("processor.proc") })
+    let elsewhere = try left("elsewhere", ["model.graph={level: 1, lengthNorm: unit-max}"])
+    #expect(!elsewhere.isEmpty && elsewhere.allSatisfy { $0.hasSuffix("trainable") })
+  }
+
   @Test func theModelMayNotChange() throws {
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")

@@ -16,7 +16,7 @@ final class GriddedView: GridFields {
   private let order: [Int]?
 
   /// - Parameter rows: how many rows of a regular grid to use, from the north; nil: all.
-  /// - Throws: when rows are asked for of points that have none, or there are several members.
+  /// - Throws: when `rows` is given for points without rows, or the view has several ensemble members.
   init(_ view: any FieldView, rows: Int? = nil) throws {
     self.view = view
     guard view.memberCount == 1 else {

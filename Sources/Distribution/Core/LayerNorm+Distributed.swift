@@ -51,7 +51,7 @@ extension DistributedOperations {
     try normalize(x, scale: value(p.scale), shift: value(p.shift), into: y)
   }
 
-  /// As above with scale and shift [columns at hand].
+  /// Normalises the rows held here of x into y, with scale and shift [columns held here].
   public func normalize(_ x: Value, scale: Tensor, shift: Tensor, into y: Tensor) throws -> NormStatistics {
     let rows = pointCount(x.shape)
     let parts = try gatherOverTensor(rows) { compute.rowMoments(x.tensor, rows: rows, into: $0) }
@@ -88,7 +88,8 @@ extension DistributedOperations {
       accumulate: accumulate)
   }
 
-  /// As above: dx is stored or added to, the gradients of scale and shift are added to.
+  /// The gradient of x from that of the result, `dy`: stored in `dx`, or added if `accumulate`. Adds to the gradients of scale
+  /// and shift, [columns held here].
   public func normalizeBackward(
     _ x: Value, scale: Tensor, _ statistics: NormStatistics, _ dy: Tensor,
     into gradients: (dx: Tensor, dscale: Tensor, dshift: Tensor), accumulate: Bool

@@ -118,7 +118,7 @@ extension Concatenation: DistributedOperation {
   }
 }
 
-/// The columns at hand of a value [R, B, C] that is made of pieces.
+/// The columns held by this rank of a value [R, B, C] that is made of pieces.
 private struct PieceColumns {
   private let operations: DistributedOperations
   private let batch, width: Int

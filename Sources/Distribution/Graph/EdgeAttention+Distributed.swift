@@ -5,7 +5,7 @@ import Tensors
 // Nodes lie over the domain axis, heads over the tensor axis. Keys and values of remote sources travel over the domain axis. The
 // edges' projection, few numbers per channel, is held once: its rows lie with their heads, its columns over the domain axis, and
 // both these and the attributes of edges, over the tensor axis, are gathered where they are used. While keys and values travel,
-// destinations are computed whose sources are all at hand; while gradients of received rows travel back, those of the own rows.
+// destinations are computed whose sources are all local; while gradients of received rows travel back, those of the own rows.
 
 extension EdgeAttention: DistributedOperation {
   private func attributeDimension() -> Dimension { Dimension(attributes.shape.columns) }
@@ -137,7 +137,7 @@ private struct AttentionPart {
 
   /// Stores the gradients of queries and adds to those of attributes, weight and bias.
   ///
-  /// - Returns: the gradients of the keys and values at hand.
+  /// - Returns: the gradients of the keys and values held here.
   func backward(
     _ values: (q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor), into dq: Tensor, bias: ParameterID
   ) throws -> [Tensor] {

@@ -19,9 +19,9 @@ struct RowExchange {
   private static let tag = 10
 
   /// - Parameters:
-  ///   - outgoing: by peer: rows at hand that it needs, ascending.
+  ///   - outgoing: by peer: local rows that it needs, ascending.
   ///   - incoming: by peer: where its rows go among the extended ones.
-  ///   - own: where the rows at hand go.
+  ///   - own: where the local rows go.
   init(
     outgoing: [[Int32]], incoming: [Range<Int>], own: Range<Int>, _ communicator: any Communicator, _ compute: Compute
   ) {
@@ -164,7 +164,7 @@ struct RowExchange {
 }
 
 extension DistributedOperations {
-  /// The edges into the destinations at hand; their sources are the rows at hand and those received, see `HaloLists`.
+  /// The edges into the local destinations; their sources are local and received rows, see `HaloLists`.
   func localEdges(_ edges: EdgeLists) -> EdgeLists { mesh.domain == 1 ? edges : localPart(edges).edges }
 
   func localPart(_ edges: EdgeLists) -> LocalEdges {
@@ -176,7 +176,7 @@ extension DistributedOperations {
     return local
   }
 
-  /// The exchange of source rows for edges; nil where all sources are at hand on every rank.
+  /// The exchange of source rows for edges; nil where every rank holds all sources.
   func halo(_ edges: EdgeLists) -> RowExchange? {
     if mesh.domain == 1 { return nil }
     let (lists, rank) = (plan.halo(edges), context.position.domain)

@@ -65,12 +65,12 @@ public struct HaloLists: Sendable {
 /// The edges into a rank's destinations, and which of these can be computed before rows of other ranks arrive.
 struct LocalEdges {
   let edges: EdgeLists
-  /// Neighbouring destinations all of whose sources are at hand, and the others, in parts of about equally many edges.
+  /// Neighbouring destinations all of whose sources are local, and the others, in parts of about equally many edges.
   let interior, boundary: [Range<Int>]
-  /// Sources at hand, and received ones.
+  /// Number of local sources, and of received ones.
   let ownSources, receivedSources: [Range<Int>]
 
-  /// - Parameter ownSources: the first of the sources, which are at hand.
+  /// - Parameter ownSources: number of local sources, which come first.
   init(_ edges: EdgeLists, ownSources: Int) {
     self.edges = edges
     func isInterior(_ destination: Int) -> Bool {

@@ -25,7 +25,7 @@ extension WindowAttention: DistributedOperation {
       forward: 2 * sent * length, backward: 2 * (keyRange(mesh, place.domain).count - own.count) * length)
   }
 
-  /// The exchange of keys and values; nil where all are at hand.
+  /// The exchange of keys and values; nil where all are local.
   private func halo(_ operations: DistributedOperations) -> RowExchange? {
     let (mesh, rank) = (operations.mesh, operations.context.position.domain)
     if mesh.domain == 1 { return nil }

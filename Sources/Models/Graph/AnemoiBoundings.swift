@@ -51,6 +51,9 @@ private struct BoundingReader {
       return .init(
         columns, .clamp(least: try number("min_val"), most: try number("max_val"), slope: clampSlope()))
     case "FractionBounding", "LeakyFractionBounding":
+      if let total = entry["total_var"]?.string, names.contains(total) {
+        throw JigsawError(place, "limits '\(total)' as a fraction of itself")
+      }
       return .init(
         columns,
         .fraction(

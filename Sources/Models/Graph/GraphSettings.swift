@@ -195,6 +195,9 @@ extension BoundSettings {
       guard let of else {
         throw JigsawError("\(place).of", "is missing", expected: "the variable that it is a fraction of")
       }
+      guard !variables.contains(of) else {
+        throw JigsawError("\(place).of", "is limited as a fraction of itself", found: of)
+      }
       let total = places.output(try field(of))
       return [.init(columns, .fraction(least: Float(least), most: Float(most), slope: Float(slope), of: total))]
     }
