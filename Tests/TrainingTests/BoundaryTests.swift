@@ -19,28 +19,41 @@ import Testing
   private let runner: StepRunner
   private let reader: FrameReader
 
-  init() throws {
+  init() throws { try self.init(isRaster: false) }
+
+  /// Points with a model of single points, or a raster with one that mixes all of them, so that errors at the boundary would
+  /// reach the area.
+  private init(isRaster: Bool) throws {
     folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/around.nc")
     var fine = SyntheticData()
     (fine.rows, fine.columns) = (16, 32)
     try fine.write("\(folder.path)/fine.nc")
+    let (around, inner) = ("\(folder.path)/around.nc", "\(folder.path)/fine.nc")
     let view = try JSONValue(
       parsing: Array(
-        """
-        {"cutout": [{"dataset": "\(folder.path)/fine.nc", "area": [60, 0, 20, 90]}, "\(folder.path)/around.nc"],
-         "adjust": "all"}
-        """.utf8), place: "test")
+        (isRaster
+          ? """
+          {"cutout": [{"dataset": "\(around)", "area": [40, 40, -40, 140]}, {"dataset": "\(around)", "area": [80, 0, -80, 180]}]}
+          """
+          : """
+          {"cutout": [{"dataset": "\(inner)", "area": [60, 0, 20, 90]}, "\(around)"], "adjust": "all"}
+          """).utf8), place: "test")
     let opened = try OpenedSources([SourceDescription(path: "", open: view)], boundary: .cutout)
     dataset = try FieldDataset(opened, variables: ["z", "msl"], levelsHPa: [500], cacheBytes: 1 << 30)
     let normalization = try Normalization(
       DatasetStatistics.compute(dataset, from: dataset.times[0], through: dataset.times[59], stepHours: 6),
       channels: dataset.channels, place: "test")
     var fields = ModelFields(
-      gridRows: dataset.grid.rows, gridColumns: 1, variables: 2, auxiliaries: 0,
+      gridRows: dataset.grid.rows, gridColumns: dataset.grid.columns, variables: 2, auxiliaries: 0,
       tendencyScale: normalization.tendencyScale, points: dataset.grid.places)
     fields.inputSteps = [-1, 0]
-    let description = ModelDescription(LinearRegressionSettings(), fields)
+    let settings: any ModelSettings =
+      isRaster
+      ? WeatherMixerSettings(
+        patch: [1, 1], channels: 8, tokenWidth: 12, channelWidth: 8, blocks: 1, output: .residual)
+      : LinearRegressionSettings()
+    let description = ModelDescription(settings, fields)
     tiling = try description.tiling()
     let (model, compute) = (try description.makeModel(), Compute(threads: 2))
     rank = try ModelRank(.single(), compute, model.parameters) { _ in }
@@ -55,8 +68,11 @@ import Testing
       unpredictedCount: dataset.unpredictedCount)
     reader = FrameReader(dataset, normalization, tiling, compute)
     let values = rank.parameters.values
+    rank.initialize(seed: 1)
+    let numbers = Tensor(zeros: [values.count])
     RandomStream(seed: 5, name: "weights").fillNormal(
-      values.pointer, deviation: 0.3, row: 0, columns: 0..<values.count)
+      numbers.pointer, deviation: 0.3, row: 0, columns: 0..<values.count)
+    for i in 0..<values.count { values.pointer[i] += numbers.pointer[i] }
   }
 
   @Test func allButTheFirstDatasetIsBoundary() throws {
@@ -97,7 +113,11 @@ import Testing
     return total / Double(steps)
   }
 
-  @Test(arguments: [1, 3]) func gradientsOfARolloutAreThoseOfTheLoss(steps: Int) throws {
+  @Test(arguments: [1, 3], [false, true]) func gradientsOfARolloutAreThoseOfTheLoss(steps: Int, isRaster: Bool) throws {
+    try BoundaryTests(isRaster: isRaster).checkGradients(steps)
+  }
+
+  private func checkGradients(_ steps: Int) throws {
     rank.parameters.clearGradients()
     let targets = try (1...steps).map { try reader.read([3 + $0, 7 + $0]) }
     let start = try runner.stepper.start(reader, [3, 7])
