@@ -1,5 +1,5 @@
 #!/bin/sh
-# Kills a random rank of a training at a random moment, again and again: the job must end on all ranks within 10 s, and go on
+# Kills a random rank of a training at a random moment, again and again: the job must end on all ranks within 10 s, and resume
 # from its last checkpoint, on changing meshes.
 # Usage: kills.sh [KILLS]
 set -eu

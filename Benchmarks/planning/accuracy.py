@@ -4,7 +4,7 @@ First 'jigsaw bench machine' measures the machine, also the link between two pro
 of a model, a mesh and a way of training the update is predicted and measured, in turn. At last, on two ranks, every layout is
 measured and compared with the one that the plan takes.
 Usage: python3 accuracy.py LOG [--updates N] [--only NAME ...] [--page README]; from the project's root after 'make build', with nothing
-else running. LOG gets one line of JSON per measurement; a log that is there is gone on with.
+else running. LOG gets one line of JSON per measurement; an existing log is continued.
 """
 import argparse
 import json
@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from results_page import replace_results
 
 ROOT = Path(__file__).parents[2]
 JIGSAW = ROOT / ".build/release/jigsaw"
@@ -151,10 +153,7 @@ def page(log, path):
                   "| layout | samples/s predicted | measured |", "|---|---:|---:|"]
         lines += [f"| {r['name'].split(': ')[1]} | {r['predicted']['samplesPerSecond']:.3g} | {r['measured']['samplesPerSecond']:.3g} |"
                   for r in sorted(found, key=lambda r: -r["measured"]["samplesPerSecond"])]
-    text = Path(path).read_text()
-    if BEGIN not in text or END not in text:
-        sys.exit(f"error: {path}: has no markers '{BEGIN}' and '{END}' for the results")
-    Path(path).write_text(text[:text.index(BEGIN)] + BEGIN + "\n" + "\n".join(lines) + "\n" + text[text.index(END):])
+    replace_results(path, BEGIN, END, lines)
 
 
 def main():

@@ -1,7 +1,7 @@
-// Products by several variants of our kernels in turn, on one thread, over shapes that trainings have. compare.py compiles this file with
+// GEMMs by several variants of our kernels in turn, on one thread, over shapes that trainings have. compare.py compiles this file with
 // the variants' tables.
 //
-// Other load on the machine spoils any time of some milliseconds. So each product's time is taken piece by piece, at the pauses
+// Other load on the machine spoils any time of some milliseconds. So each GEMM's time is taken piece by piece, at the pauses
 // after some tenths of a millisecond; of each piece the lower fifth over the repetitions counts, and their sum is shown.
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,6 +15,7 @@ import Workflow
 
 // Times training steps of a graph model: forward, loss, backward, AdamW. Prints one line of JSON.
 //   graph-speed [--family graph-transformer|gnn|transformer] [--threads N] [--steps N] [--checkpoint] [--domain P] [--tensor Q]
+//   graph-speed --large [--forward] [--chunks N] [--layer-groups N] [--channels C] [--precision P] [--compare N]… [--threads N] [--steps N | --plan]
 // Ranks are threads, or the processes of mpirun; threads are those of each rank.
 // 2 048 data nodes, 78 variables, 642 hidden nodes, 256 channels, 16 layers, 16 heads, batch 1: 15.7 million parameters.
 
@@ -51,6 +52,13 @@ struct Options: Sendable {
   var steps = 6
   var checkpoints = false
   var (domain, tensor) = (1, 1)
+  /// Settings of a step of AIFS single's sizes.
+  var (isLarge, isForward, isPlan) = (false, false, false)
+  var parts = ComputationParts(mapper: 16, processor: 4)
+  var channels = 1_024
+  var precision = Precision.fp32
+  /// Numbers of chunks whose results are compared.
+  var others: [Int] = []
 
   init(_ arguments: [String]) throws {
     var rest = arguments[...]
@@ -68,6 +76,19 @@ struct Options: Sendable {
       case "--checkpoint": checkpoints = true
       case "--domain": domain = try number()
       case "--tensor": tensor = try number()
+      case "--large": isLarge = true
+      case "--forward": isForward = true
+      case "--plan": isPlan = true
+      case "--chunks": parts.mapper = try number()
+      case "--layer-groups": parts.processor = try number()
+      case "--channels": channels = try number()
+      case "--precision":
+        guard let known = rest.popFirst().flatMap(Precision.init) else {
+          throw JigsawError(
+            "--precision", "is none", expected: Precision.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        precision = known
+      case "--compare": others.append(try number())
       default: throw JigsawError("graph-speed", "does not know \(argument)")
       }
     }
@@ -107,6 +128,8 @@ struct Measurement {
   let model: GraphModel
   let rank: ModelRank
   var (seconds, losses): ([Double], [Double]) = ([], [])
+  /// Of the process, each step; all its ranks where they are threads.
+  var processorSeconds: [Double] = []
 
   init(_ options: Options, _ world: any Communicator) throws {
     self.options = options
@@ -130,7 +153,7 @@ struct Measurement {
 
   private func numbers(_ columns: Int, _ name: String) -> Tensor {
     let tensor = Tensor(zeros: [2_048, 1, columns])
-    RandomStream(seed: 1, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+    RandomStream(seed: 1, name: name).fillNormal(tensor.floats, deviation: 1, row: 0, columns: 0..<tensor.count)
     return tensor
   }
 
@@ -143,7 +166,7 @@ struct Measurement {
     let reduction = GradientReduction(rank)
     for step in 0..<options.steps {
       try rank.context.world.barrier()
-      let start = monotonicSeconds()
+      let (start, used) = (monotonicSeconds(), Machine.processorSeconds)
       var share = 0.0
       try rank.trainingPass {
         let tape = Tape()
@@ -165,6 +188,7 @@ struct Measurement {
           average_decay: 0),
         parameter: store.values, gradient: store.gradients, moment1: moment1, moment2: moment2, average: nil)
       seconds.append(monotonicSeconds() - start)
+      processorSeconds.append(Machine.processorSeconds - used)
     }
   }
 
@@ -184,6 +208,9 @@ struct Measurement {
     let sent = context.domain.traffic.bytesSent + context.tensor.traffic.bytesSent
     let pieces = 4 * rank.parameters.length * ElementType.float32.byteCount
     let pool = rank.compute.pool.counters.peakBytesInUse
+    let processor = processorSeconds.dropFirst().sorted()
+    let ofProcess = try context.world.allReduce(
+      [processor.isEmpty ? 0 : processor[processor.count / 2], Double(Machine.peakResidentMemory)], .maximum)
     let most = try ofAllRanks([
       pool, pieces, pool + pieces, sent / options.steps, (rank.productFLOPs ?? 0) / options.steps,
     ])
@@ -196,7 +223,8 @@ struct Measurement {
       "core_flop_per_second": .number(Compute.measuredMultiplyAddRate(seconds: 0.2)),
       "step_seconds": .array(seconds.map { .number($0) }),
       "fastest_step_seconds": .number(seconds.dropFirst().min() ?? 0),
-      "peak_bytes": .integer(Machine.peakResidentMemory), "pool_peak_bytes": .integer(Int(most[0].most)),
+      "processor_seconds_per_step_and_process": .number(ofProcess[0]), "peak_bytes": .integer(Int(ofProcess[1])),
+      "pool_peak_bytes": .integer(Int(most[0].most)),
       "parameter_bytes": .integer(Int(most[1].most)), "pool_and_parameter_bytes": .integer(Int(most[2].most)),
       "bytes_sent_per_step": .integer(Int(most[3].most)), "product_flop_balance": .number(most[4].balance),
       "losses": .array(losses.map { .number($0) }),
@@ -205,6 +233,10 @@ struct Measurement {
 }
 
 let options = try Options(Array(CommandLine.arguments.dropFirst()))
+if options.isLarge {
+  print(try LargeStep(options).run().text(pretty: false))
+  exit(0)
+}
 try Ranks.run(asThreads: Ranks.isUnderLauncher ? 1 : options.domain * options.tensor) {
   [options] world in
   var measurement = try Measurement(options, world)

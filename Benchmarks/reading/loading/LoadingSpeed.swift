@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
 import Distribution
@@ -130,7 +131,7 @@ private struct Training {
         normalization: normalization,
         variables: [:], levelsHPa: [:], perTendency: false),
       slots: 1)
-    optimizer = Optimizer(rank.parameters, compute, Optimizer.Options())
+    optimizer = Optimizer(rank.parameters, compute, OptimizerOptions())
     reader = FrameReader(dataset, normalization, tiling, compute)
     sampler = try Sampler(
       dataset, from: start, through: end, Sampler.Steps(hours: data.stepHours, last: 1), seed: 1, isShuffled: true,

@@ -6,20 +6,33 @@ import Stores
   import Glibc
 #endif
 
-/// Reads whole samples of a store of Benchmarks/reading: `reading-speed arrays|fields STORE THREADS`. Prints seconds
+/// Reads samples of a store of Benchmarks/reading: `reading-speed arrays|fields|points STORE THREADS`. Prints seconds
 /// and processor seconds per sample, the first not counted, a checksum of all samples (the sum of the numbers' bit patterns), and the peak of resident
 /// memory. `arrays` reads into memory as the arrays lie in the store, as other libraries do; `fields` makes of them what
-/// training starts from: [field, latitude, longitude] from north to south, every value checked to be a number.
+/// training starts from: [field, latitude, longitude] from north to south, every value checked to be a number; `points` reads the
+/// points of the second of four ranks from an Anemoi dataset, all variables, as a rank of a domain axis of four does.
+///
+/// `reading-speed open STORE` opens it again and again, with headers or metadata and the coordinates of its fields, and prints the processor
+/// seconds of each time.
+///
+/// `reading-speed document FILE` parses a JSON document again and again and prints the processor seconds of each time.
 @main struct ReadingSpeed {
   static func main() throws {
     let arguments = CommandLine.arguments
+    if arguments.count == 3, arguments[1] == "document" { return try parse(arguments[2]) }
+    if arguments.count == 3, arguments[1] == "open" { return try open(arguments[2]) }
     guard arguments.count == 4, let threads = Int(arguments[3]), threads > 0 else {
-      print("usage: reading-speed arrays|fields STORE THREADS")
+      print(
+        "usage: reading-speed arrays|fields|points STORE THREADS, reading-speed open STORE, reading-speed document FILE"
+      )
       exit(64)
     }
     let reader: any SampleReader =
-      arguments[1] == "fields"
-      ? try FieldsReader(arguments[2], threads: threads) : try ArraysReader(arguments[2], threads: threads)
+      switch arguments[1] {
+      case "fields": try FieldsReader(arguments[2], threads: threads)
+      case "points": try PointsReader(arguments[2])
+      default: try ArraysReader(arguments[2], threads: threads)
+      }
     var seconds: [Double] = []
     var processor: [Double] = []
     var checksum: UInt64 = 0
@@ -34,6 +47,25 @@ import Stores
     print(
       "{\"seconds\": [\(list(seconds))], \"processor\": [\(list(processor))], \"checksum\": \(checksum), \"bytes\": \(reader.count * 4), "
         + "\"peak\": \(Machine.peakResidentMemory)}")
+  }
+
+  private static func open(_ path: String) throws {
+    let seconds = try (0..<9).map { _ in
+      let used = Machine.processorSeconds
+      _ = try GriddedStore(openStore(path))
+      return Machine.processorSeconds - used
+    }
+    print("\(seconds)")
+  }
+
+  private static func parse(_ path: String) throws {
+    let bytes = try Files.read(path)
+    let seconds = try (0..<9).map { _ in
+      let used = Machine.processorSeconds
+      _ = try JSONValue(parsing: bytes, place: path)
+      return Machine.processorSeconds - used
+    }
+    print("\(seconds)")
   }
 }
 
@@ -126,5 +158,29 @@ private final class FieldsReader: SampleReader {
   func read(_ time: Int) throws -> UnsafeMutableBufferPointer<Float> {
     if let start = planes.baseAddress { try dataset.readChecked(time: time, into: start) }
     return planes
+  }
+}
+
+/// A quarter of the points of every variable of an Anemoi dataset, one thread.
+private final class PointsReader: SampleReader {
+  private let dataset: AnemoiDataset
+  private let points: Range<Int>
+  private let values: UnsafeMutableBufferPointer<Float>
+  var times: Int { dataset.dates.count }
+  var count: Int { values.count }
+
+  init(_ path: String) throws {
+    dataset = try AnemoiDataset(openStore(path))
+    let total = dataset.points.count
+    points = total / 4..<total / 2
+    values = .allocate(capacity: dataset.variables.count * points.count)
+  }
+
+  func read(_ time: Int) throws -> UnsafeMutableBufferPointer<Float> {
+    guard let start = values.baseAddress else { return values }
+    let variables = Array(dataset.variables.indices)
+    let wanted = WantedPart(dates: [time], variables: variables, member: 0, points: points)
+    try dataset.read(wanted) { _, variable in start + variable * self.points.count }
+    return values
   }
 }

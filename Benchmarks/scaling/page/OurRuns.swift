@@ -2,6 +2,7 @@ import Basics
 import Distribution
 import Models
 import Planning
+import PublishedRuns
 
 /// This program's schedules on the machine of the published experiments: its trainer, simulated.
 struct OurRuns {

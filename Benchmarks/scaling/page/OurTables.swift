@@ -3,6 +3,7 @@ import Distribution
 import Execution
 import Models
 import Planning
+import PublishedRuns
 import Reporting
 
 /// This program's schedules on the machine of the published experiments.

@@ -1,5 +1,6 @@
 import Basics
 import Planning
+import PublishedRuns
 import Reporting
 
 #if canImport(Glibc)
