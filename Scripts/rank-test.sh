@@ -56,6 +56,60 @@ train resumed 4 25 parallel.domain=2 parallel.tensor=2
 jigsaw_on 2 resume "$folder/resumed" --stop-after 50 --set parallel.domain=1 --set parallel.tensor=2
 compare resumed
 
+# await_rank NAME CONDITION...: waits for the condition, a command, at most 90 s; then `rank` is a process of the training NAME.
+await_rank() {
+  name=$1
+  shift
+  for _ in $(seq 900); do if "$@"; then break; fi; sleep 0.1; done
+  rank=$(pgrep -f "^$jigsaw train .*run=$folder/$name" | tail -1)
+  if [ -n "$rank" ]; then return; fi
+  echo "no rank of the training '$name' runs"
+  cat "$folder/log"
+  exit 1
+}
+
+# A rank that is stopped: the others say where they wait for it, with the calls that they are in, and the job ends.
+timeout 120 mpirun -n 2 "$jigsaw" train configs/demo.yaml --set "run=$folder/stalled" --set parallel.tensor=2 \
+  --set model.channels=24 --set training.updates=100000 --set training.warmUpUpdates=10 --set training.stallMinutes=0.1 \
+  >"$folder/log" 2>&1 &
+job=$!
+await_rank stalled grep -q samples/s "$folder/log"
+kill -STOP "$rank"
+stopped=$(date +%s) status=0
+wait "$job" || status=$?
+seconds=$(($(date +%s) - stopped))
+if [ "$status" -eq 0 ] || [ "$status" -eq 124 ] || [ "$seconds" -gt 30 ] \
+  || ! grep -q 'rank [01]: training.stallMinutes: no progress for .*waiting [a-z]' "$folder/log" \
+  || ! grep -q 'lib[a-z-]*[.]so[^ ]*(.*[[]0x' "$folder/log"; then
+  echo "a stopped rank: status $status after $seconds s"
+  cat "$folder/log"
+  exit 1
+fi
+echo "a stopped rank: the job ended after $seconds s with status $status"
+
+# A rank of a graph model that is killed: the job ends on both ranks, and the run goes on from its newest checkpoint on another mesh.
+graph="--set run=$folder/killed --set model.channels=16 --set model.processor.layers=2 --set model.graph.level=2 \
+  --set training.warmUpUpdates=1 --set training.updates=100000 \
+  --set training.validation.every=0 --set training.checkpoint.every=2"
+# shellcheck disable=SC2086 # settings have no spaces
+timeout 120 mpirun -n 2 "$jigsaw" train configs/graph-demo.yaml $graph --set parallel.domain=2 >"$folder/log" 2>&1 &
+job=$!
+await_rank killed test -e "$folder/killed/checkpoints/update-0000004"
+kill -KILL "$rank"
+killed=$(date +%s) status=0
+wait "$job" || status=$?
+seconds=$(($(date +%s) - killed))
+left=$(pgrep -fc "^$jigsaw train .*run=$folder/killed" || true)
+if [ "$status" -eq 0 ] || [ "$status" -eq 124 ] || [ "$seconds" -gt 10 ] || [ "$left" -ne 0 ]; then
+  echo "a killed rank of a graph model: status $status after $seconds s, $left ranks left"
+  cat "$folder/log"
+  exit 1
+fi
+for update in "$folder"/killed/checkpoints/update-???????; do :; done
+update=${update##*/}
+jigsaw_on 2 resume "$folder/killed" --stop-after "$(echo "$update" | awk -F- '{ print $2 + 2 }')" --set parallel.domain=1 --set parallel.tensor=2
+echo "a killed rank of a graph model: the job ended after $seconds s with status $status and went on from $update"
+
 # convert RANKS: an Anemoi dataset with its statistics, which must be the same to the bit from any number of processes.
 convert() {
   jigsaw_on "$1" data convert configs/demo.yaml "$folder/fields-$1.zarr" --layout anemoi --to 2001-12-31T18

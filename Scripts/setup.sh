@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs the system packages that are missing, through apt as root or with sudo; otherwise prints them and stops.
-# Usage: setup.sh build | test
+# Usage: setup.sh build | test | slurm
 set -eu
 
 packages="libdnnl-dev libnetcdf-dev libblosc-dev libbz2-dev libcurl4-gnutls-dev libeccodes-dev liblz4-dev liblzma-dev libzstd-dev zlib1g-dev libopenmpi-dev pkg-config"
-if [ "${1:-build}" = test ]; then packages="$packages openmpi-bin mpich libmpich-dev python3 python3-venv cdo openssl"; fi
+if [ "${1:-build}" = test ]; then packages="$packages openmpi-bin mpich libmpich-dev python3 python3-venv cdo openssl procps"; fi
+if [ "${1:-build}" = slurm ]; then packages="openmpi-bin slurm-wlm munge procps"; fi
 
 if ! command -v swift >/dev/null 2>&1; then
   echo "error: swift is not on the PATH; install Swift 6.2 or later from https://www.swift.org/install" >&2
