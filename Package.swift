@@ -72,13 +72,16 @@ let package = Package(
     room(
       "Stores",
       ["Basics", "CKernels", "CNetCDF", "CBlosc", "CBZip2", "CCurl", "CECCodes", "CLZ4", "CLZMA", "CZlib", "CZstd"]),
-    room("Datasets", ["Basics", "CKernels", "Tensors", "Geometry", "Communication", "Distribution", "Stores"]),
+    room("Datasets", ["Basics", "CKernels", "Tensors", "Geometry", "Communication", "Stores"]),
+    room(
+      "Checkpoints",
+      ["Basics", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets"]),
     room("Stepping", ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets"]),
     room(
       "Training",
       [
-        "Basics", "CKernels", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores",
-        "Datasets", "Stepping",
+        "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
+        "Checkpoints", "Stepping",
       ]),
     room(
       "Forecasting",
@@ -87,7 +90,8 @@ let package = Package(
     room(
       "Planning",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training",
+        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Stepping",
+        "Checkpoints", "Training",
       ],
       resources: ["horeka-a100-40", "h100", "h200", "gh200", "mi250x", "sapphire-rapids"].map {
         .embedInCode("Catalogue/\($0).json")
@@ -102,17 +106,20 @@ let package = Package(
       ].map { .embedInCode("Resources/\($0)") }),
     room(
       "Configuration",
-      ["Basics", "Settings", "Tensors", "Datasets", "Models", "Training", .product(name: "Yams", package: "Yams")]),
+      [
+        "Basics", "Settings", "Tensors", "Datasets", "Models", "Checkpoints", "Training",
+        .product(name: "Yams", package: "Yams"),
+      ]),
     room(
       "Workflow",
       [
         "Basics", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
-        "Stepping", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
+        "Stepping", "Checkpoints", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
       ]),
     .executableTarget(
       name: "jigsaw",
       dependencies: [
-        "Basics", "Communication", "Configuration", "Datasets", "Workflow",
+        "Basics", "Communication", "Configuration", "Datasets", "Stores", "Workflow",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -122,7 +129,8 @@ let package = Package(
     .target(
       name: "FuzzCases",
       dependencies: [
-        "Basics", "Stores", "Datasets", "TestSupport", "CBlosc", "CBZip2", "CLZ4", "CLZMA", "CZlib", "CZstd",
+        "Basics", "Stores", "Datasets", "Workflow", "TestSupport", "CBlosc", "CBZip2", "CLZ4", "CLZMA", "CZlib",
+        "CZstd",
       ], path: "Tests/FuzzCases", swiftSettings: strict),
     .executableTarget(
       name: "fuzz-stores", dependencies: ["Basics", "FuzzCases", "TestSupport"], path: "Tests/FuzzMain",
@@ -160,7 +168,8 @@ let package = Package(
       ],
       path: "Tests/GraphChecks", swiftSettings: strict),
     .executableTarget(
-      name: "graph-checks", dependencies: ["Basics", "Communication", "Distribution", "GraphChecks", "Workflow"],
+      name: "graph-checks",
+      dependencies: ["Basics", "Communication", "Distribution", "GraphChecks", "Models", "Workflow"],
       path: "Tests/GraphChecksMain",
       swiftSettings: strict),
     // Reads whole samples, to be compared with other libraries: Benchmarks/reading.
@@ -171,20 +180,25 @@ let package = Package(
     .executableTarget(
       name: "graph-speed",
       dependencies: [
-        "Basics", "CKernels", "Tensors", "Communication", "Execution", "Distribution", "Models", "Training", "Workflow",
-        "RankChecks",
+        "Basics", "CKernels", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Training",
+        "Workflow", "RankChecks",
       ],
       path: "Benchmarks/graph-models/speed", swiftSettings: strict),
     // Trains with and without reading.
     .executableTarget(
       name: "loading-speed",
       dependencies: [
-        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training", "Configuration",
+        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Checkpoints", "Training",
+        "Configuration",
       ], path: "Benchmarks/reading/loading", swiftSettings: strict),
+    // The published trainings predicted from their figures, for docs/scaling.md and its tests.
+    .target(
+      name: "PublishedRuns", dependencies: ["Models", "Planning"], path: "Benchmarks/scaling/published",
+      swiftSettings: strict),
     // Writes the tables and pictures of docs/scaling.md.
     .executableTarget(
       name: "scaling-page",
-      dependencies: ["Basics", "Distribution", "Execution", "Models", "Planning", "Reporting"],
+      dependencies: ["Basics", "Distribution", "Execution", "Models", "Planning", "PublishedRuns", "Reporting"],
       path: "Benchmarks/scaling/page", swiftSettings: strict),
     tests("GeometryTests", ["Basics", "Tensors", "Geometry"]),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
@@ -195,25 +209,32 @@ let package = Package(
       "ModelsTests",
       [
         "Basics", "Settings", "CKernels", "KernelEmulation", "Tensors", "Geometry", "Communication", "Execution",
-        "Distribution", "Models", "Stores", "Datasets", "Stepping", "Training", "OperationChecks", "GraphChecks",
+        "Distribution", "Models", "Stores", "Datasets", "Stepping", "Checkpoints", "Training", "OperationChecks",
+        "GraphChecks",
+        "TestSupport",
       ]),
     tests(
       "TrainingTests",
-      ["Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training", "TestSupport"]),
+      [
+        "Basics", "Tensors", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Checkpoints", "Training",
+        "TestSupport",
+      ]),
     tests(
       "PlanningTests",
       [
-        "Basics", "Tensors", "Communication", "Execution", "Distribution", "Models", "Datasets", "Stepping", "Training",
-        "Planning", "TestSupport",
+        "Basics", "Settings", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Datasets",
+        "Stepping", "Checkpoints", "Training", "Planning", "PublishedRuns", "TestSupport",
       ]),
     tests(
       "WorkflowTests",
       [
-        "Basics", "Tensors", "Geometry", "Communication", "Execution", "Models", "Stores", "Datasets", "Training",
-        "Configuration",
-        "Verification", "Workflow",
+        "Basics", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
+        "Stepping", "Checkpoints", "Training", "Forecasting", "Configuration", "Verification", "Workflow",
         "TestSupport",
       ]),
+    tests(
+      "VerificationTests",
+      ["Basics", "Communication", "Stores", "Datasets", "Forecasting", "Verification", "TestSupport"]),
     tests("ArchitectureTests", ["Basics"]),
     tests(
       "ReportingTests", ["Basics", "Geometry", "Datasets", "Verification", "Reporting", "Configuration", "Workflow"]),

@@ -16,7 +16,7 @@ extension Files {
     return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
   }
 
-  /// From the root on, without "." and links resolved where it is there.
+  /// From the root on, without "."; links of what exists are resolved.
   public static func absolute(_ path: String) -> String {
     if path.contains("://") { return withoutUserInformation(path) }
     if let resolved = realpath(path, nil) {
@@ -51,7 +51,10 @@ extension Files {
     // A file takes another's place at once, and anything a free one.
     let isFolder = lstat(complete, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
     let isFree = lstat(path, &info) != 0
-    if isFree || (!isFolder && info.st_mode & S_IFMT != S_IFDIR) { return try rename(complete, to: path) }
+    if !isFree, !isFolder, info.st_mode & S_IFMT == S_IFDIR {
+      throw JigsawError(path, "is a folder, whose place no file takes", remedy: "name another output")
+    }
+    if isFree || !isFolder { return try rename(complete, to: path) }
     if jl_exchange(complete, path) == 0 {
       try syncDirectory(parent(of: path))
       return try remove(complete)
@@ -60,6 +63,14 @@ extension Files {
     try rename(path, to: aside)
     try rename(complete, to: path)
     try remove(aside)
+  }
+
+  /// Removes a folder, under a temporary name first: a stop in between leaves no part of it under its own, and
+  /// `Temporary.removeAbandoned` finds the rest.
+  public static func removeAtOnce(_ path: String) throws {
+    let going = Temporary.name(for: path)
+    try rename(path, to: going)
+    try remove(going)
   }
 
   /// Ends a replacement that was stopped: gives what was set aside its name back if nothing has it, else removes it. For

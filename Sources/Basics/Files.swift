@@ -47,12 +47,13 @@ public enum Files {
   }
 
   /// Creates a directory and those above it.
-  public static func createDirectory(_ path: String) throws {
+  /// - Parameter isPrivate: nobody but this user may look into those that are new.
+  public static func createDirectory(_ path: String, isPrivate: Bool = false) throws {
     if path.isEmpty || isDirectory(path) { return }
     let parent = self.parent(of: path)
-    if parent != path { try createDirectory(parent) }
+    if parent != path { try createDirectory(parent, isPrivate: isPrivate) }
     // Only the attempt tells: other ranks create the same folder at the same time.
-    if mkdir(path, 0o777) == 0 { return }
+    if mkdir(path, isPrivate ? 0o700 : 0o777) == 0 { return }
     let status = errno
     if status != EEXIST {
       throw JigsawError(
@@ -76,7 +77,7 @@ public enum Files {
     return bytes
   }
 
-  /// Nil when there is no such file; a file that is there but can't be read is an error.
+  /// Nil when there is no such file; a file that exists but can't be read is an error.
   public static func readIfPresent(_ path: String, atMost limit: Int = .max) throws -> [UInt8]? {
     try readIfPresent(path) { 0..<min(limit, $0) }?.bytes
   }
@@ -121,7 +122,7 @@ public enum Files {
     return (descriptor, Int(info.st_size))
   }
 
-  /// As `openIfPresent`, where the file must be there.
+  /// Opens a file as `openIfPresent` does; a missing file is an error.
   public static func openToRead(_ path: String) throws -> (descriptor: Int32, length: Int) {
     guard let file = try openIfPresent(path) else {
       throw JigsawError(path, "can't open this file (\(reason(ENOENT)))")
@@ -129,16 +130,11 @@ public enum Files {
     return file
   }
 
-  /// For libraries that open a path themselves.
+  /// Reads some bytes of an open file into memory.
   ///
-  /// - Throws: for a pipe, device or socket; not when there is nothing.
-  public static func requireNoSpecialFile(_ path: String) throws {
-    var info = stat()
-    guard stat(path, &info) == 0 else { return }
-    guard [S_IFREG, S_IFDIR].contains(info.st_mode & S_IFMT) else { throw JigsawError(path, "is not a regular file") }
-  }
-
-  private static func read(
+  /// - Returns: the number of bytes read: fewer than `range` has where the file ends within it.
+  /// - Throws: naming the file at `path`.
+  public static func read(
     _ descriptor: Int32, _ range: Range<Int>, into memory: UnsafeMutableRawPointer?, _ path: String
   ) throws -> Int {
     var count = 0

@@ -3,7 +3,7 @@
 /// Foundation's decoder reads these only as JSON 5, where it ends the program for some damaged documents (swift-foundation
 /// 6.3, CodableUtilities.swift:685).
 struct JSONParser {
-  /// What is wrong, and after how many bytes.
+  /// The problem, and after how many bytes it was found.
   struct Failure: Error {
     let problem: String
     let offset: Int
@@ -14,6 +14,8 @@ struct JSONParser {
   private var depth = 0
   private var valueCount = 0
   private let valueLimit: Int
+  /// Members of the objects that are being read, those of inner ones last: an object is made when their count is known.
+  private var members: [(name: String, value: JSONValue)] = []
   private static let deepest = 512
   /// A value takes some hundred bytes of memory however short it is written.
   static let valueLimit = 20_000_000
@@ -36,10 +38,11 @@ struct JSONParser {
 
   private func failure(_ problem: String) -> Failure { Failure(problem: problem, offset: position) }
 
-  private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+  /// Zero at the end, which no rule of JSON takes.
+  private var next: UInt8 { position < bytes.count ? bytes[position] : 0 }
 
   private mutating func skipSpace() {
-    while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    while next == 0x20 || next == 0x0A || next == 0x0D || next == 0x09 { position += 1 }
   }
 
   private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
@@ -51,52 +54,59 @@ struct JSONParser {
 
   private mutating func value() throws -> JSONValue {
     skipSpace()
-    depth += 1
-    defer { depth -= 1 }
-    guard depth <= JSONParser.deepest else { throw failure("values are nested too deeply") }
     valueCount += 1
+    guard depth < JSONParser.deepest else { throw failure("values are nested too deeply") }
     guard valueCount <= valueLimit else { throw failure("there are more than \(valueLimit) values") }
     switch next {
+    case UInt8(ascii: "\""): return .string(try string())
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
     case UInt8(ascii: "{"): return try object()
     case UInt8(ascii: "["): return try array()
-    case UInt8(ascii: "\""): return .string(try string())
-    case .some(UInt8(ascii: "0")...UInt8(ascii: "9")): return try number()
-    default: break
+    case UInt8(ascii: "t") where takes(word: "true"): return .bool(true)
+    case UInt8(ascii: "f") where takes(word: "false"): return .bool(false)
+    case UInt8(ascii: "n") where takes(word: "null"): return .null
+    case UInt8(ascii: "N") where takes(word: "NaN"): return .number(.nan)
+    case UInt8(ascii: "I") where takes(word: "Infinity"): return .number(.infinity)
+    case UInt8(ascii: "-") where takes(word: "-Infinity"): return .number(-.infinity)
+    default: return try number()
     }
-    for (word, value) in JSONParser.words where bytes[position...].starts(with: word) {
-      position += word.count
-      return value
-    }
-    return try number()
   }
 
-  private static let words: [([UInt8], JSONValue)] = [
-    (Array("true".utf8), .bool(true)), (Array("false".utf8), .bool(false)), (Array("null".utf8), .null),
-    (Array("NaN".utf8), .number(.nan)), (Array("Infinity".utf8), .number(.infinity)),
-    (Array("-Infinity".utf8), .number(-.infinity)),
-  ]
+  private mutating func takes(word: StaticString) -> Bool {
+    guard bytes.count - position >= word.utf8CodeUnitCount else { return false }
+    for i in 0..<word.utf8CodeUnitCount where bytes[position + i] != word.utf8Start[i] { return false }
+    position += word.utf8CodeUnitCount
+    return true
+  }
 
   private mutating func object() throws -> JSONValue {
-    var members: [String: JSONValue] = [:]
     position += 1
-    if takes("}") { return .object(members) }
+    if takes("}") { return .object([:]) }
+    depth += 1
+    let first = members.count
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw failure("a name is missing") }
       let name = try string()
       guard takes(":") else { throw failure("a colon is missing") }
-      members[name] = try value()
+      members.append((name, try value()))
     } while takes(",")
     guard takes("}") else { throw failure("an object has no end") }
-    return .object(members)
+    depth -= 1
+    var object = [String: JSONValue](minimumCapacity: members.count - first)
+    for (name, value) in members[first...] { object[name] = value }
+    members.removeSubrange(first...)
+    return .object(object)
   }
 
   private mutating func array() throws -> JSONValue {
-    var elements: [JSONValue] = []
     position += 1
-    if takes("]") { return .array(elements) }
+    if takes("]") { return .array([]) }
+    depth += 1
+    var elements: [JSONValue] = []
     repeat { elements.append(try value()) } while takes(",")
     guard takes("]") else { throw failure("a list has no end") }
+    depth -= 1
     return .array(elements)
   }
 
@@ -104,21 +114,26 @@ struct JSONParser {
     position += 1
     // Most texts have no escapes and are taken as they stand.
     let start = position
-    while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { position += 1 }
+    while next >= 0x20, next != UInt8(ascii: "\""), next != UInt8(ascii: "\\") { position += 1 }
     let plain = UnsafeBufferPointer(rebasing: bytes[start..<position])
-    if next == UInt8(ascii: "\"") {
-      position += 1
-      guard let result = String(validating: plain, as: UTF8.self) else { throw failure("a text is not UTF-8") }
-      return result
-    }
-    var text = Array(plain)
-    while let byte = next {
+    guard next == UInt8(ascii: "\"") else { return try escapedString(beginning: plain) }
+    position += 1
+    return try text(plain)
+  }
+
+  private func text(_ bytes: UnsafeBufferPointer<UInt8>) throws -> String {
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw failure("a text is not UTF-8") }
+    return text
+  }
+
+  private mutating func escapedString(beginning: UnsafeBufferPointer<UInt8>) throws -> String {
+    var text = Array(beginning)
+    while position < bytes.count {
+      let byte = bytes[position]
       position += 1
       switch byte {
-      case UInt8(ascii: "\""):
-        guard let result = String(validating: text, as: UTF8.self) else { throw failure("a text is not UTF-8") }
-        return result
-      case UInt8(ascii: "\\"): text += try escaped()
+      case UInt8(ascii: "\""): return try text.withUnsafeBufferPointer(self.text)
+      case UInt8(ascii: "\\"): try appendEscaped(to: &text)
       case 0..<0x20: throw failure("a text has a control character")
       default: text.append(byte)
       }
@@ -126,79 +141,103 @@ struct JSONParser {
     throw failure("a text has no end")
   }
 
-  private mutating func escaped() throws -> [UInt8] {
-    guard let byte = next else { throw failure("a text has no end") }
+  private mutating func appendEscaped(to text: inout [UInt8]) throws {
+    guard position < bytes.count else { throw failure("a text has no end") }
     position += 1
-    switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [byte]
-    case UInt8(ascii: "b"): return [8]
-    case UInt8(ascii: "f"): return [12]
-    case UInt8(ascii: "n"): return [10]
-    case UInt8(ascii: "r"): return [13]
-    case UInt8(ascii: "t"): return [9]
-    case UInt8(ascii: "u"):
-      var units = [try codeUnit()]
-      if UTF16.isLeadSurrogate(units[0]), bytes[position...].starts(with: Array("\\u".utf8)) {
-        position += 2
-        units.append(try codeUnit())
-      }
-      guard let text = String(validating: units, as: UTF16.self) else { throw failure("half a character is escaped") }
-      return Array(text.utf8)
+    switch bytes[position - 1] {
+    case UInt8(ascii: "\""): text.append(UInt8(ascii: "\""))
+    case UInt8(ascii: "\\"): text.append(UInt8(ascii: "\\"))
+    case UInt8(ascii: "/"): text.append(UInt8(ascii: "/"))
+    case UInt8(ascii: "b"): text.append(8)
+    case UInt8(ascii: "f"): text.append(12)
+    case UInt8(ascii: "n"): text.append(10)
+    case UInt8(ascii: "r"): text.append(13)
+    case UInt8(ascii: "t"): text.append(9)
+    case UInt8(ascii: "u"): text.append(contentsOf: String(try escapedScalar()).utf8)
     default: throw failure("an escape is unknown")
     }
   }
 
+  /// The character of a \u escape: one UTF-16 code unit, or a pair of surrogates.
+  private mutating func escapedScalar() throws -> Unicode.Scalar {
+    let unit = try codeUnit()
+    if let scalar = Unicode.Scalar(unit) { return scalar }
+    if UTF16.isLeadSurrogate(unit), takes(word: "\\u") {
+      let trail = try codeUnit()
+      if UTF16.isTrailSurrogate(trail),
+        let scalar = Unicode.Scalar(0x10000 + (UInt32(unit & 0x3FF) << 10 | UInt32(trail & 0x3FF)))
+      {
+        return scalar
+      }
+    }
+    throw failure("half a character is escaped")
+  }
+
   private mutating func codeUnit() throws -> UInt16 {
-    guard position + 4 <= bytes.count,
-      bytes[position..<position + 4].allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }),
-      let unit = UInt16(String(decoding: bytes[position..<position + 4], as: UTF8.self), radix: 16)
-    else { throw failure("an escape needs four hexadecimal digits") }
+    var unit: UInt16 = 0
+    guard position + 4 <= bytes.count else { throw failure("an escape needs four hexadecimal digits") }
+    for i in position..<position + 4 {
+      switch bytes[i] {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): unit = unit << 4 | UInt16(bytes[i] - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): unit = unit << 4 | UInt16(bytes[i] - UInt8(ascii: "a") + 10)
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): unit = unit << 4 | UInt16(bytes[i] - UInt8(ascii: "A") + 10)
+      default: throw failure("an escape needs four hexadecimal digits")
+      }
+    }
     position += 4
     return unit
   }
 
   private mutating func number() throws -> JSONValue {
     let start = position
-    var isWhole = true
-    if next == UInt8(ascii: "-") { position += 1 }
-    let firstDigit = position
-    skipDigits()
-    guard position > firstDigit, bytes[firstDigit] != UInt8(ascii: "0") || position == firstDigit + 1 else {
+    let isNegative = next == UInt8(ascii: "-")
+    if isNegative { position += 1 }
+    var mantissa: UInt64 = 0
+    let wholeDigitCount = takeDigits(&mantissa)
+    guard wholeDigitCount > 0, wholeDigitCount == 1 || bytes[position - wholeDigitCount] != UInt8(ascii: "0") else {
       throw failure("a value is missing")
     }
+    var fractionDigitCount = 0
     if next == UInt8(ascii: ".") {
-      isWhole = false
       position += 1
-      let first = position
-      skipDigits()
-      guard position > first else { throw failure("a number has no digits") }
+      fractionDigitCount = takeDigits(&mantissa)
+      guard fractionDigitCount > 0 else { throw failure("a number has no digits") }
     }
-    if next == UInt8(ascii: "e") || next == UInt8(ascii: "E") {
-      isWhole = false
+    let hasExponent = next == UInt8(ascii: "e") || next == UInt8(ascii: "E")
+    if hasExponent {
       position += 1
       if next == UInt8(ascii: "+") || next == UInt8(ascii: "-") { position += 1 }
-      let first = position
-      skipDigits()
-      guard position > first else { throw failure("a number has no digits") }
+      var exponent: UInt64 = 0
+      guard takeDigits(&exponent) > 0 else { throw failure("a number has no digits") }
     }
-    let digits = UnsafeBufferPointer(rebasing: bytes[start..<position])
-    if isWhole, let whole = JSONParser.short(digits) { return .integer(whole) }
-    let text = String(decoding: digits, as: UTF8.self)
-    if isWhole, text != "-0", let whole = Int(text) { return .integer(whole) }
+    if !hasExponent, wholeDigitCount + fractionDigitCount <= 18 {
+      if fractionDigitCount == 0, !isNegative || mantissa > 0 {
+        return .integer(isNegative ? -Int(mantissa) : Int(mantissa))
+      }
+      // Both are exact, so that their quotient is the nearest number to the decimal one.
+      if mantissa <= 1 << 53 {
+        let value = Double(mantissa) / JSONParser.powersOfTen[fractionDigitCount]
+        return .number(isNegative ? -value : value)
+      }
+    }
+    let text = String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
+    if !hasExponent, fractionDigitCount == 0, text != "-0", let whole = Int(text) { return .integer(whole) }
     guard let number = Double(text) else { throw failure("a number can't be read") }
     return .number(number)
   }
 
-  /// A whole number of at most 18 digits; nil for others and for -0, which is not a whole number's.
-  private static func short(_ text: UnsafeBufferPointer<UInt8>) -> Int? {
-    let isNegative = text.first == UInt8(ascii: "-")
-    guard text.count <= 18 else { return nil }
-    var value = 0
-    for digit in isNegative ? text.dropFirst() : text[...] { value = 10 * value + Int(digit - UInt8(ascii: "0")) }
-    return isNegative ? (value == 0 ? nil : -value) : value
-  }
+  private static let powersOfTen = [
+    1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+  ]
 
-  private mutating func skipDigits() {
-    while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+  /// Takes digits and appends them to `value`, which is right for at most 19 in all.
+  /// - Returns: how many there are.
+  private mutating func takeDigits(_ value: inout UInt64) -> Int {
+    let start = position
+    while case UInt8(ascii: "0")...UInt8(ascii: "9") = next {
+      value = value &* 10 &+ UInt64(next - UInt8(ascii: "0"))
+      position += 1
+    }
+    return position - start
   }
 }

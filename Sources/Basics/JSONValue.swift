@@ -53,7 +53,7 @@ public enum JSONValue: Equatable, Sendable, Codable {
     }
   }
 
-  /// As text with sorted keys, the same for the same value. Numbers that are not finite become strings.
+  /// The value as text with sorted keys, the same for the same value. Numbers that are not finite become strings.
   public func text(pretty: Bool = true) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting =

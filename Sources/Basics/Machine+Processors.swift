@@ -12,7 +12,7 @@ extension Machine {
 
   /// - Parameters:
   ///   - groups: as /proc/self/cgroup has them, "0::/user.slice/a" or "4:cpu,cpuacct:/a".
-  ///   - read: the text of a file, if it is there.
+  ///   - read: the text of a file, if it exists.
   static func processorQuota(groups: String, read: (String) -> String?) -> Double? {
     var least: Double?
     for line in groups.split(separator: "\n") {

@@ -2,7 +2,7 @@
   import Glibc
 #endif
 
-/// What the operating system says of the machine.
+/// The machine as the operating system describes it.
 public enum Machine {
   /// Bytes that processes can still take without swapping; nil when unknown.
   public static var availableMemory: Int? { memory("MemAvailable") }

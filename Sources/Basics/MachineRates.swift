@@ -9,7 +9,7 @@ import FoundationEssentials
 public struct MachineRates: Codable, Equatable, Sendable {
   /// The rate of one kind of unit.
   public struct Peak: Codable, Equatable, Sendable {
-    /// Of the operands: "fp32".
+    /// The type of the operands: "fp32".
     public var type: String
     /// "fused multiply-add".
     public var unit: String
@@ -55,10 +55,10 @@ public struct MachineRates: Codable, Equatable, Sendable {
     public var operation: String
     /// Where the working set lies: "L1", "L2", "L3", "memory".
     public var level: String
-    /// Of each thread.
+    /// The working set of each thread, bytes.
     public var workingSetBytes: Int
     public var threads: Int
-    /// As of products.
+    /// Copies that run at once, as for GEMMs.
     public var copies: Int?
     public var bytesPerSecond: Double
 
@@ -77,7 +77,7 @@ public struct MachineRates: Codable, Equatable, Sendable {
   /// Between the first rank and another one, alone.
   public struct Link: Codable, Equatable, Sendable {
     public var isOnSameHost: Bool
-    /// What carries the messages.
+    /// The library or mechanism that carries the messages.
     public var carrier: String
     /// One way, of an empty message.
     public var latencySeconds: Double
@@ -106,7 +106,7 @@ public struct MachineRates: Codable, Equatable, Sendable {
   /// LayerNorm of rows in the second cache.
   public struct Norm: Codable, Equatable, Sendable {
     public var threads: Int
-    /// Of a row.
+    /// Elements of a row.
     public var columns: Int
     public var numbersPerSecond: Double
 
@@ -130,7 +130,7 @@ public struct MachineRates: Codable, Equatable, Sendable {
 
   public static let format = "jigsaw-machine-1"
   public var format = MachineRates.format
-  /// Of the program that measured, and when, UTC.
+  /// Version of the program that measured, and the time of measurement, UTC.
   public var version = jigsawVersion
   public var measured: String
   public var host: String
@@ -139,9 +139,9 @@ public struct MachineRates: Codable, Equatable, Sendable {
   public var kernels: String
   /// CPUs that the measuring process could use.
   public var cpus: Int
-  /// Of the whole machine; nil when unknown.
   /// Processors that others kept busy meanwhile; nil when unknown.
   public var otherLoad: Double?
+  /// Memory of the whole machine, bytes; nil when unknown.
   public var memoryBytes: Int?
   public var peaks: [Peak] = []
   public var products: [Product] = []
@@ -150,7 +150,7 @@ public struct MachineRates: Codable, Equatable, Sendable {
   public var calls: [Call]?
   public var gelus: [Gelu]?
   public var norms: [Norm]?
-  /// What the program held before it measured anything, and what it held after messages through a library of ranks.
+  /// Resident memory of the program, bytes, before it measured anything, and after messages through a library of ranks.
   public var residentBytes, residentBytesWithRanks: Int?
 
   public init(measured: String, host: String, processor: String, kernels: String, cpus: Int) {

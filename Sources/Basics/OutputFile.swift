@@ -10,10 +10,13 @@ public final class OutputFile {
   private var descriptor: Int32
 
   /// Creates a file under a name at which there is nothing.
-  /// - Parameter shownAs: the final name, where `path` is a temporary one.
-  public init(creating path: String, shownAs: String? = nil) throws {
+  /// - Parameters:
+  ///   - shownAs: the final name, where `path` is a temporary one.
+  ///   - isPrivate: nobody but this user may read it, from the first moment on.
+  public init(creating path: String, shownAs: String? = nil, isPrivate: Bool = false) throws {
     self.path = shownAs ?? path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+    descriptor = open(path, flags, isPrivate ? 0o600 : 0o666)
     if descriptor < 0 { throw OutputFile.failure(self.path) }
   }
 
@@ -46,7 +49,7 @@ public final class OutputFile {
     }
   }
 
-  /// Opens a file that is there, to write at places in it.
+  /// Opens an existing file, to write at places in it.
   public init(existing path: String) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)

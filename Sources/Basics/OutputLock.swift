@@ -94,7 +94,7 @@ public final class OutputLock {
     var bytes = [UInt8](repeating: 0, count: 400)
     let count = pread(descriptor, &bytes, bytes.count, 0)
     let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).prefix { $0 != "\n" }
-    // What another wrote goes to a terminal.
+    // Text that another process wrote goes to a terminal.
     return String(text.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 })
   }
 

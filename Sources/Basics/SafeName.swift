@@ -1,6 +1,6 @@
 /// Names from files and configurations that become names of files.
 public enum SafeName {
-  /// What is wrong with a name of one file or with a key of several, joined by "/"; nil when it stays below its folder.
+  /// The problem with a name of one file or with a key of several, joined by "/"; nil when it stays below its folder.
   public static func problem(_ name: String) -> String? {
     if name.isEmpty { return "is empty" }
     if name.utf8.count > longestKey { return "is longer than \(longestKey) bytes" }

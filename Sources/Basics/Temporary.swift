@@ -42,8 +42,10 @@ public enum Temporary {
     }
   }
 
-  /// Removes what killed writers of an output left behind; for whoever holds its lock.
-  public static func removeAbandoned(of path: String) throws {
-    for name in try abandoned(of: path) { try Files.remove(name) }
+  /// Removes what killed writers of outputs left behind; for whoever holds their lock.
+  public static func removeAbandoned(of paths: String...) throws {
+    for path in paths {
+      for name in try abandoned(of: path) { try Files.remove(name) }
+    }
   }
 }

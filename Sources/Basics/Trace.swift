@@ -4,7 +4,7 @@ import Synchronization
   import Glibc
 #endif
 
-/// What one rank did when, as a file for Perfetto (ui.perfetto.dev) or chrome://tracing. Safe from several threads.
+/// A record of what one rank did when, written as a file for Perfetto (ui.perfetto.dev) or chrome://tracing. Safe from several threads.
 public final class Trace: Sendable {
   /// Rows of the picture.
   public enum Lane: Int, Sendable, CaseIterable {
@@ -27,7 +27,24 @@ public final class Trace: Sendable {
     let bytes: Int
   }
 
+  /// Something that has begun and not ended.
+  public struct Activity: Sendable, Equatable {
+    public let lane: Lane
+    public let name: String
+    /// `monotonicSeconds`.
+    public let since: Double
+  }
+
+  private struct Current {
+    var activities: [Int: Activity] = [:]
+    var begun = 0
+    /// When something last began or ended.
+    var change: Double
+  }
+
   private let origin: Double
+  private let keepsEvents: Bool
+  private let current: Mutex<Current>
   /// Seconds, on the clock that the trace lives by.
   public let now: @Sendable () -> Double
   private let events = Mutex<[Event]>([])
@@ -36,14 +53,59 @@ public final class Trace: Sendable {
 
   /// - Parameters:
   ///   - origin: zero of the picture's time, `monotonicSeconds`.
+  ///   - keepsEvents: false: it only knows what is going on now.
   ///   - now: another clock, of a simulation.
-  public init(origin: Double = monotonicSeconds(), now: @escaping @Sendable () -> Double = { monotonicSeconds() }) {
+  public init(
+    origin: Double = monotonicSeconds(), keepsEvents: Bool = true,
+    now: @escaping @Sendable () -> Double = { monotonicSeconds() }
+  ) {
     self.origin = origin
+    self.keepsEvents = keepsEvents
     self.now = now
+    current = Mutex(Current(change: now()))
   }
+
+  // MARK: What is going on
+
+  /// Notes that something begins, until `end` is called with the number returned.
+  public func begin(_ lane: Lane, _ name: String) -> Int {
+    let start = now()
+    return current.withLock {
+      $0.begun += 1
+      $0.activities[$0.begun] = Activity(lane: lane, name: name, since: start)
+      $0.change = start
+      return $0.begun
+    }
+  }
+
+  /// - Parameter isNoted: whether it becomes part of the picture.
+  public func end(_ number: Int, isNoted: Bool = true) {
+    let end = now()
+    let activity = current.withLock {
+      $0.change = end
+      return $0.activities.removeValue(forKey: number)
+    }
+    guard let activity, isNoted else { return }
+    append(Event(lane: activity.lane, name: activity.name, start: activity.since, end: end, bytes: 0))
+  }
+
+  /// The activities that have begun and not ended, in this order.
+  public var activities: [Activity] { current.withLock { $0.activities.sorted { $0.key < $1.key }.map(\.value) } }
+
+  /// Notes that work proceeds, for the stall watch.
+  public func goOn() {
+    let now = now()
+    current.withLock { $0.change = now }
+  }
+
+  /// When something last began, ended or went on.
+  public var lastChange: Double { current.withLock { $0.change } }
+
+  // MARK: Events
 
   /// Something that took from `start` until now.
   public func add(_ lane: Lane, _ name: String, since start: Double) {
+    goOn()
     append(Event(lane: lane, name: name, start: start, end: now(), bytes: 0))
   }
 
@@ -53,10 +115,11 @@ public final class Trace: Sendable {
   }
 
   private func append(_ event: Event) {
+    guard keepsEvents else { return }
     events.withLock { if $0.count < Trace.eventLimit { $0.append(event) } }
   }
 
-  /// What took time on one of the lanes; transfers are none of these.
+  /// The events that took time on one of the lanes, without transfers.
   public struct Span: Sendable, Equatable {
     public let lane: Lane
     public let name: String
@@ -114,11 +177,11 @@ public final class Trace: Sendable {
 }
 
 extension Trace? {
-  /// Runs `body` and, if there is a trace, notes how long it took.
+  /// Runs `body` and, if there is a trace, notes that it runs and how long it took.
   public func measure<R>(_ lane: Trace.Lane, _ name: @autoclosure () -> String, _ body: () throws -> R) rethrows -> R {
     guard let self else { return try body() }
-    let start = self.now()
-    defer { self.add(lane, name(), since: start) }
+    let number = self.begin(lane, name())
+    defer { self.end(number) }
     return try body()
   }
 }

@@ -45,7 +45,7 @@ public final class WorkerPool: Sendable {
   public func tryRun(_ n: Int, atOnce: Int? = nil, _ body: @escaping @Sendable (Int) throws -> Void) throws {
     let failure = Mutex<(index: Int, error: any Error)?>(nil)
     run(n, atOnce: atOnce) { index in
-      // What comes before a failure has been begun before it.
+      // Pieces before a failed one were begun before it.
       if failure.withLock({ $0.map { $0.index < index } ?? false }) { return }
       do {
         try body(index)
@@ -56,7 +56,7 @@ public final class WorkerPool: Sendable {
     if let error = failure.withLock({ $0?.error }) { throw error }
   }
 
-  /// What threads and pool share; it outlives the pool until the last thread has ended.
+  /// State that threads and pool share; it outlives the pool until the last thread has ended.
   private final class Shared: @unchecked Sendable {
     /// One call of `run`.
     private final class Batch {

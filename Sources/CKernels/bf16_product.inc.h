@@ -1,4 +1,4 @@
-// Products of packed operands block by block, included by each bf16_*.c after it has defined
+// GEMMs of packed operands block by block, included by each bf16_*.c after it has defined
 //   sum_block(steps, parts, a, b, c, c_stride, add): C[32, 32] (+)= a panel of A times a panel of B, and
 //   begin_panels(), end_panels() around calls of it,
 // and the table's JK_BF16_TABLE, JK_BF16_NAME, JK_BF16_NATIVE, and the sizes of blocks:
@@ -7,7 +7,7 @@
 //   PAUSE_COLUMNS  of a block's sums between pauses: some tenths of a millisecond.
 
 #define BLOCK_COLUMNS 4096   // panels of B in the third cache
-#define FINISH_COLUMNS 256   // of sums that are finished together: rows long enough to be fetched ahead
+#define EPILOGUE_COLUMNS 256   // of sums that are finished together: rows long enough to be fetched ahead
 
 /// The inner dimension in blocks of equal length.
 INLINE size_t inner_block(size_t k, int parts) {
@@ -39,7 +39,7 @@ INLINE jk_bf16_operand packed_part(const jk_bf16_operand *x, bool left, size_t l
   return (jk_bf16_operand){out, jk_bf16_panel_size(depth, parts), false, jk_stored_packed};
 }
 
-/// A block at the edge of C. What is there goes into the sums first, as in whole blocks, so that the bits are the same.
+/// A block at the edge of C. Its old elements go into the sums first, as in whole blocks, so that the bits are the same.
 static void edge_block(size_t steps, int parts, const uint16_t *a, const uint16_t *b, float *c, size_t c_stride, bool add,
                        size_t rows, size_t columns) {
   float block[JK_BF16_LINES * JK_BF16_LINES] __attribute__((aligned(64))) = {0};
@@ -66,7 +66,7 @@ static void column_of_blocks(const jk_bf16_operand *a, const uint16_t *b, size_t
   end_panels();
 }
 
-static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_finish *finish, void *scratch,
+static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_epilogue *epilogue, void *scratch,
                     void (*pause)(void *), void *context) {
   const int parts = t->parts;
   const size_t inner = inner_block(t->k, parts);
@@ -86,9 +86,9 @@ static void product(const jk_bf16_task *t, float *c, size_t c_stride, const jk_f
           float *const row = c + top * c_stride + first;
           column_of_blocks(&a, (const uint16_t *)b.data + j / JK_BF16_LINES * b.stride, rows, width, depth, parts, row + j,
                            c_stride, t->accumulate || p > 0);
-          if (finish && p + depth == t->k && (end % FINISH_COLUMNS == 0 || end == columns)) {
-            const size_t start = (end - 1) / FINISH_COLUMNS * FINISH_COLUMNS;
-            jk_current()->finish(finish, top, first + start, row + start, c_stride, rows, end - start);
+          if (epilogue && p + depth == t->k && (end % EPILOGUE_COLUMNS == 0 || end == columns)) {
+            const size_t start = (end - 1) / EPILOGUE_COLUMNS * EPILOGUE_COLUMNS;
+            jk_current()->epilogue(epilogue, top, first + start, row + start, c_stride, rows, end - start);
           }
         }
       }
@@ -113,14 +113,14 @@ INLINE size_t whole_lines(size_t k, size_t numbers, size_t most) {
 
 /// Sums of a part of C, over all of k, in scratch; then these are finished and rounded. Operands are packed along all of k, A
 /// for these rows and B for as many columns as 8 MiB hold, since sums don't stay in C between blocks of k.
-static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride, const jk_finish *finish, void *scratch,
+static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride, const jk_epilogue *epilogue, void *scratch,
                             void (*pause)(void *), void *context) {
-  static const jk_finish nothing;
+  static const jk_epilogue nothing;
   const int parts = t->parts;
   const size_t inner = inner_block(t->k, parts);
   const size_t most_rows = whole_lines(t->k, WHOLE_A, BLOCK_ROWS), most_columns = whole_lines(t->k, WHOLE_B, BLOCK_COLUMNS);
   float *const sums = scratch;
-  uint16_t *const a_panels = (uint16_t *)(sums + rounded_up(smaller(t->m, most_rows), JK_BF16_LINES) * FINISH_COLUMNS);
+  uint16_t *const a_panels = (uint16_t *)(sums + rounded_up(smaller(t->m, most_rows), JK_BF16_LINES) * EPILOGUE_COLUMNS);
   uint16_t *const b_panels = a_panels + jk_bf16_packed_size(smaller(t->m, most_rows), t->k, parts);
   for (size_t first = 0; first < t->n; first += most_columns) {
     const size_t columns = smaller(t->n - first, most_columns);
@@ -128,8 +128,8 @@ static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride,
     for (size_t top = 0; top < t->m; top += most_rows) {
       const size_t rows = smaller(t->m - top, most_rows);
       const jk_bf16_operand a = packed_part(&t->a, true, top, rows, 0, t->k, parts, a_panels);
-      for (size_t start = 0; start < columns; start += FINISH_COLUMNS) {
-        const size_t end = smaller(start + FINISH_COLUMNS, columns);
+      for (size_t start = 0; start < columns; start += EPILOGUE_COLUMNS) {
+        const size_t end = smaller(start + EPILOGUE_COLUMNS, columns);
         for (size_t p = 0; p < t->k; p += inner) {
           const size_t depth = smaller(t->k - p, inner);
           const jk_bf16_operand x = part_of(&a, true, 0, p, parts);
@@ -137,10 +137,10 @@ static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride,
             if (pause && j % PAUSE_COLUMNS == 0) pause(context);
             const jk_bf16_operand y = part_of(&b, false, j, p, parts);
             column_of_blocks(&x, y.data, rows, smaller(end - j, JK_BF16_LINES), depth, parts, sums + j - start,
-                             FINISH_COLUMNS, p > 0);
+                             EPILOGUE_COLUMNS, p > 0);
           }
         }
-        jk_current()->finish_rounded(finish ? finish : &nothing, top, first + start, sums, FINISH_COLUMNS,
+        jk_current()->rounded_epilogue(epilogue ? epilogue : &nothing, top, first + start, sums, EPILOGUE_COLUMNS,
                                      c + top * c_stride + first + start, c_stride, rows, end - start);
       }
     }
@@ -150,7 +150,7 @@ static void rounded_product(const jk_bf16_task *t, uint16_t *c, size_t c_stride,
 static size_t rounded_product_scratch(const jk_bf16_task *t) {
   const size_t rows = smaller(t->m, whole_lines(t->k, WHOLE_A, BLOCK_ROWS));
   const size_t columns = smaller(t->n, whole_lines(t->k, WHOLE_B, BLOCK_COLUMNS));
-  return rounded_up(rows, JK_BF16_LINES) * FINISH_COLUMNS * sizeof(float) +
+  return rounded_up(rows, JK_BF16_LINES) * EPILOGUE_COLUMNS * sizeof(float) +
          (jk_bf16_packed_size(rows, t->k, t->parts) + jk_bf16_packed_size(columns, t->k, t->parts)) * sizeof(uint16_t);
 }
 

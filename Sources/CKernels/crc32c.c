@@ -24,15 +24,17 @@ uint32_t jk_crc32c_multiply(uint32_t a, uint32_t b) {
   return product;
 }
 
-uint32_t jk_crc32c_shift(uint64_t bytes) {
-  uint32_t power = 0x80000000u;  // x^0
-  uint32_t square = 0x00800000u;  // x^8
-  for (; bytes; bytes >>= 1) {
-    if (bytes & 1) power = jk_crc32c_multiply(power, square);
-    square = jk_crc32c_multiply(square, square);
+// The remainder of base^exponent.
+static uint32_t power(uint32_t base, uint64_t exponent) {
+  uint32_t result = 0x80000000u;  // x^0
+  for (; exponent; exponent >>= 1) {
+    if (exponent & 1) result = jk_crc32c_multiply(result, base);
+    base = jk_crc32c_multiply(base, base);
   }
-  return power;
+  return result;
 }
+
+uint32_t jk_crc32c_shift(uint64_t bytes) { return power(0x00800000u /* x^8 */, bytes); }
 
 static uint32_t table_word(uint32_t value, int bits) {
   for (int i = 0; i < bits; i++) value = value >> 1 ^ (POLYNOMIAL & (0u - (value & 1u)));
@@ -45,6 +47,9 @@ static uint32_t slices[8][256];
 #define STREAM 4096
 static uint32_t stream_shift[4][256];
 
+// Products without carry move 16 bytes ahead by 256 and by 64 bytes: factors of the first eight and of the second.
+static uint64_t fold_factors[2][2];
+
 static void fill_tables(void) {
   for (uint32_t byte = 0; byte < 256; byte++) slices[0][byte] = table_word(byte, 8);
   for (int k = 1; k < 8; k++) {
@@ -56,6 +61,13 @@ static void fill_tables(void) {
   const uint32_t shift = jk_crc32c_shift(STREAM);
   for (int k = 0; k < 4; k++) {
     for (uint32_t byte = 0; byte < 256; byte++) stream_shift[k][byte] = jk_crc32c_multiply(shift, byte << 8 * k);
+  }
+  // In the reflected form a product lies one bit low, and its remainder is taken of the upper 32 bits.
+  const uint32_t x = 0x40000000u;
+  for (int i = 0; i < 2; i++) {
+    const uint64_t bits = 8 * (256 >> 2 * i);
+    fold_factors[i][0] = power(x, bits + 31);
+    fold_factors[i][1] = power(x, bits - 33);
   }
 }
 
@@ -86,11 +98,16 @@ static bool has_hardware(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("sse4.2");
 }
+static bool has_wide_products(void) {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("vpclmulqdq") && __builtin_cpu_supports("pclmul");
+}
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 #define HARDWARE
 #define CRC64(crc, word) __crc32cd((uint32_t)(crc), word)
 #define CRC8(crc, byte) __crc32cb((uint32_t)(crc), byte)
 static bool has_hardware(void) { return true; }
+static bool has_wide_products(void) { return false; }
 #endif
 
 #if defined(HARDWARE)
@@ -127,16 +144,63 @@ HARDWARE static uint32_t with_hardware(uint32_t start, const void *bytes, size_t
 }
 #endif
 
-uint32_t jk_crc32c(uint32_t crc, const void *bytes, size_t count) {
-#if defined(HARDWARE)
-  static int hardware = -1;
-  // Threads that ask at the same time find the same.
-  int found = __atomic_load_n(&hardware, __ATOMIC_RELAXED);
-  if (found < 0) {
-    found = has_hardware();
-    __atomic_store_n(&hardware, found, __ATOMIC_RELAXED);
+#if defined(__x86_64__)
+#define WIDE __attribute__((target("avx512f,avx512dq,vpclmulqdq,pclmul,sse4.2")))
+
+WIDE static __m512i fold(__m512i sum, __m512i by, __m512i next) {
+  const __m512i first = _mm512_clmulepi64_epi128(sum, by, 0x00), second = _mm512_clmulepi64_epi128(sum, by, 0x11);
+  return _mm512_ternarylogic_epi64(first, second, next, 0x96);  // exclusive or of all three
+}
+
+WIDE static __m512i factors(int i) {
+  return _mm512_broadcast_i64x2(_mm_loadu_si128((const __m128i *)fold_factors[i]));
+}
+
+// Four sums side by side, as a product takes several cycles.
+WIDE static uint32_t with_wide_products(uint32_t start, const void *bytes, size_t count) {
+  const unsigned char *p = bytes;
+  __m512i sums[4];
+  for (int i = 0; i < 4; i++) sums[i] = _mm512_loadu_si512(p + 64 * i);
+  sums[0] = _mm512_xor_si512(sums[0], _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)start)));
+  const __m512i by_256 = factors(0), by_64 = factors(1);
+  for (count -= 256, p += 256; count >= 256; count -= 256, p += 256) {
+    for (int i = 0; i < 4; i++) sums[i] = fold(sums[i], by_256, _mm512_loadu_si512(p + 64 * i));
   }
-  if (found) return with_hardware(crc, bytes, count);
+  __m512i sum = sums[0];
+  for (int i = 1; i < 4; i++) sum = fold(sum, by_64, sums[i]);
+  for (; count >= 64; count -= 64, p += 64) sum = fold(sum, by_64, _mm512_loadu_si512(p));
+  uint64_t words[8];
+  _mm512_storeu_si512(words, sum);
+  // What is left stands for the bytes before it.
+  return with_hardware(with_hardware(0, words, sizeof words), p, count);
+}
+#endif
+
+// The instructions of this CPU: 0 none of use, 1 one for CRC-32C, 2 products of 512 bits, too.
+static int instructions(void) {
+  static int known = -1;
+  // Threads that ask at the same time find the same.
+  int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
+  if (found >= 0) return found;
+  found = 0;
+#if defined(HARDWARE)
+  if (has_hardware()) found = has_wide_products() ? 2 : 1;
+#endif
+  __atomic_store_n(&known, found, __ATOMIC_RELAXED);
+  return found;
+}
+
+uint32_t jk_crc32c(uint32_t crc, const void *bytes, size_t count) {
+  const int found = instructions();
+#if defined(__x86_64__)
+  if (found > 1 && count >= 256) return with_wide_products(crc, bytes, count);
+#endif
+  return found > 0 ? jk_crc32c_instruction(crc, bytes, count) : jk_crc32c_portable(crc, bytes, count);
+}
+
+uint32_t jk_crc32c_instruction(uint32_t crc, const void *bytes, size_t count) {
+#if defined(HARDWARE)
+  if (instructions() > 0) return with_hardware(crc, bytes, count);
 #endif
   return jk_crc32c_portable(crc, bytes, count);
 }

@@ -17,6 +17,12 @@ INLINE float lanes_sum(vf v) {
 
 INLINE vf maximum(vf a, vf b) { return choose((vi)(a > b), a, b); }
 
+INLINE float lanes_max(vf v) {
+  float most = v[0];
+  for (int i = 1; i < VL; i++) most = v[i] > most ? v[i] : most;
+  return most;
+}
+
 // exp(x) for x <= 88; below -87 it stays at exp(-87). Coefficients of Cephes, relative error below 2 ulp.
 INLINE vf exponential(vf x) {
   const vf y = maximum(x, splat(-87.0f));
@@ -254,8 +260,13 @@ static void window_softmax(const jk_window *w, float *scores, size_t stride, flo
     }
     float *x = scores + from;
     const size_t n = to - from;
-    float top = most[r];
-    for (size_t i = 0; i < n; i++) top = x[i] * w->scale > top ? x[i] * w->scale : top;
+    vf largest = splat(most[r]);
+#define BODY(LOAD, STORE, _) largest = maximum(LOAD(x + i) * w->scale, largest);
+    size_t whole = n / VL * VL;
+    FOR_VECTORS(whole, BODY);
+#undef BODY
+    float top = lanes_max(largest);
+    for (size_t i = whole; i < n; i++) top = x[i] * w->scale > top ? x[i] * w->scale : top;
     vf total = {0};
     size_t i = 0;
     for (; i + VL <= n; i += VL) {

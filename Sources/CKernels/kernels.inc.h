@@ -56,7 +56,7 @@ INLINE float horizontal(vf v) {
 #define LOAD_PART(p) load_part(p, part)
 #define STORE_PART(p, v) store_part(p, v, part)
 
-// Two vectors side by side: what waits for one goes on with the other where chains of operations are long. No instruction set
+// Two vectors side by side: while a chain of operations on one waits for results, the other's proceeds. No instruction set
 // passes them to functions, and none is: all that takes them is inlined.
 #pragma clang diagnostic ignored "-Wpsabi"
 typedef float pf __attribute__((vector_size(2 * JK_VECTOR_BYTES)));
@@ -475,7 +475,7 @@ static void dropout(const jk_stream *stream, uint64_t row, uint64_t column, floa
     const uint64_t block = (column + i) / 4;
     vu words[4];
     philox_blocks(stream, row, block, words);
-    const uint64_t first = block * 4;  // the column of the first random number at hand
+    const uint64_t first = block * 4;  // the column of the block's first random number
     for (size_t k = (size_t)(column + i - first); k < 4 * VL && i < n; k++, i++)
       y[i] = words[k % 4][k / 4] >= threshold ? x[i] * factor : 0.0f;
   }
@@ -508,6 +508,35 @@ INLINE void transpose8(v8 r[8]) {
 
 // All bits of an exponent are set in infinities and NaN alone.
 #define EXPONENT 0x7f800000
+
+typedef uint16_t unaligned16 __attribute__((aligned(1), may_alias));
+typedef uint32_t unaligned32 __attribute__((aligned(1), may_alias));
+typedef uint64_t unaligned64 __attribute__((aligned(1), may_alias));
+
+static void unshuffle(const uint8_t *const *streams, size_t width, size_t first, size_t last, uint8_t *out) {
+  const size_t count = last - first;
+  const uint8_t *a = streams[0] + first, *b = streams[1] + first;
+  if (width == 2) {
+    unaligned16 *to = (unaligned16 *)out;
+    for (size_t i = 0; i < count; i++) to[i] = (uint16_t)(a[i] | b[i] << 8);
+    return;
+  }
+  const uint8_t *c = streams[2] + first, *d = streams[3] + first;
+  if (width == 4) {
+    unaligned32 *to = (unaligned32 *)out;
+    for (size_t i = 0; i < count; i++) {
+      to[i] = (uint32_t)a[i] | (uint32_t)b[i] << 8 | (uint32_t)c[i] << 16 | (uint32_t)d[i] << 24;
+    }
+    return;
+  }
+  const uint8_t *e = streams[4] + first, *f = streams[5] + first, *g = streams[6] + first, *h = streams[7] + first;
+  unaligned64 *to = (unaligned64 *)out;
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t low = (uint32_t)a[i] | (uint32_t)b[i] << 8 | (uint32_t)c[i] << 16 | (uint32_t)d[i] << 24;
+    const uint32_t high = (uint32_t)e[i] | (uint32_t)f[i] << 8 | (uint32_t)g[i] << 16 | (uint32_t)h[i] << 24;
+    to[i] = (uint64_t)high << 32 | low;
+  }
+}
 
 static bool copy_plane(const float *in, ptrdiff_t in_row, ptrdiff_t in_column, float *out, ptrdiff_t out_row,
                        ptrdiff_t out_column, size_t rows, size_t columns) {
@@ -569,7 +598,7 @@ static void tile(const float *planes, size_t plane_stride, size_t fields, const 
     // Columns before the planes' edge; the rest of the tile begins again at column 0.
     const size_t before = start + width <= columns ? width : columns - start;
     size_t f = 0;
-    // Eight fields at eight points: turned in registers, so that lines of both sides are read and written whole.
+    // Eight fields at eight points: transposed in registers, so that lines of both sides are read and written whole.
     for (; width % 8 == 0 && before == width && f + 8 <= fields; f += 8) {
       v8 m, a;
       load8(&m, mean + f);
@@ -677,12 +706,13 @@ const jk_kernels JK_TABLE = {
     .adam_step = adam_step,
     .dropout = dropout,
     .copy_plane = copy_plane,
+    .unshuffle = unshuffle,
     .tile = tile,
     .untile = untile,
     .product = product,
     .product_scratch = product_scratch,
-    .finish = finish,
-    .finish_rounded = finish_rounded,
+    .epilogue = epilogue,
+    .rounded_epilogue = rounded_epilogue,
     .gelu_of_rounded = gelu_of_rounded,
     .gelu_backward_of_rounded = gelu_backward_of_rounded,
     .column_sums_of_rounded = column_sums_of_rounded,

@@ -1,7 +1,7 @@
 // Products of matrices, included by kernels.inc.h: operands are packed block by block into panels that the caches hold, and
 // tiles of C are summed in registers (Goto and van de Geijn 2008; Van Zee and van de Geijn 2015, BLIS).
 //
-// Every element of C is summed over k in the same order whatever its place, so that a product gives the same bits however
+// Every element of C is summed over k in the same order whatever its place, so that a GEMM gives the same bits however
 // rows and columns are shared out over threads.
 
 #define TILE_ROWS (JK_VECTOR_BYTES == 64 ? 12 : 6)  // with two vectors of columns: as many sums as registers hold
@@ -10,7 +10,7 @@
 #define BLOCK_ROWS 120      // a block of A [BLOCK_ROWS, BLOCK_INNER] in the second,
 #define BLOCK_COLUMNS 1152  // the panels of B, and rows of C until their sums are complete, in the third
 #define PAUSE_COLUMNS 256   // columns of a block's sums between pauses: some tenths of a millisecond
-#define FINISH_COLUMNS 256  // columns of a block of C, in the second cache, that are finished together: rows are long enough
+#define EPILOGUE_COLUMNS 256  // columns of a block of C, in the second cache, that are finished together: rows are long enough
                             // to be fetched ahead, which those of a tile are not
 #define PACKED_ROWS 8       // rows that are packed side by side: panels are written in runs of some lines
 #define LINE 16             // floats of a cache line
@@ -68,8 +68,8 @@ static void product_edge(size_t k, const float *a, const float *b, float *c, siz
   }
 }
 
-/// What is left to do to the part of C from (row, column) on, once its sums are complete.
-static void finish(const jk_finish *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows, size_t columns) {
+/// Applies the epilogue to the part of C from (row, column) on, once its sums are complete.
+static void epilogue(const jk_epilogue *f, size_t row, size_t column, float *c, size_t c_stride, size_t rows, size_t columns) {
   for (size_t r = row; r < row + rows; r++, c += c_stride) {
     const float *bias = f->bias ? f->bias + (f->bias_per_row ? r : column) : NULL;
     const float *addend = f->addend ? f->addend + r * f->addend_stride + column : NULL;
@@ -177,7 +177,7 @@ INLINE size_t column_block(size_t n) {
   return n ? rounded_up(quotient(n, quotient(n, BLOCK_COLUMNS)), TILE_COLUMNS) : 0;
 }
 
-/// What will be packed next of A: its lines are fetched from memory while tiles are summed, so that packing need not wait.
+/// The part of A that will be packed next: its lines are fetched from memory while tiles are summed, so that packing need not wait.
 typedef struct {
   const float *from;
   size_t stride, rows, lines;  ///< lines of each row
@@ -205,7 +205,7 @@ static size_t product_scratch(size_t m, size_t n, size_t k) {
 }
 
 static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
-                    size_t c_stride, const jk_finish *f, float *scratch, void (*pause)(void *), void *context) {
+                    size_t c_stride, const jk_epilogue *f, float *scratch, void (*pause)(void *), void *context) {
   const size_t inner = inner_block(k), most_rows = row_block(m), most_columns = column_block(n);
   float *const a_panels = scratch, *const b_panels = scratch + most_rows * inner;
   for (size_t first = 0; first < n; first += most_columns) {
@@ -243,9 +243,9 @@ static void product(const jk_operand *a, const jk_operand *b, size_t m, size_t n
             }
           }
           const size_t end = smaller(j + TILE_COLUMNS, columns);
-          if (is_last && (end % FINISH_COLUMNS == 0 || end == columns)) {
-            const size_t start = (end - 1) / FINISH_COLUMNS * FINISH_COLUMNS;
-            finish(f, top, first + start, c + top * c_stride + first + start, c_stride, rows, end - start);
+          if (is_last && (end % EPILOGUE_COLUMNS == 0 || end == columns)) {
+            const size_t start = (end - 1) / EPILOGUE_COLUMNS * EPILOGUE_COLUMNS;
+            epilogue(f, top, first + start, c + top * c_stride + first + start, c_stride, rows, end - start);
           }
         }
       }

@@ -58,9 +58,9 @@ INLINE void store_rounded_pair_part(uint16_t *p, pf v, size_t n) {
 #define STORE_ROUNDED_PAIR_PART(p, v) store_rounded_pair_part(p, v, part)
 INLINE pf rounded_pair(pf v) { return pair(widen(rounded(low(v))), widen(rounded(high(v)))); }
 
-/// What is left to do to sums of a product, from (row, column) on, on their way to C in bf16. GELU is that of the rounded number,
+/// Applies the epilogue to sums of a GEMM, from (row, column) on, on their way to C in bf16. GELU is that of the rounded number,
 /// so that its derivative in backward, where only that is left, belongs to it.
-static void finish_rounded(const jk_finish *f, size_t row, size_t column, const float *sums, size_t sums_stride,
+static void rounded_epilogue(const jk_epilogue *f, size_t row, size_t column, const float *sums, size_t sums_stride,
                            uint16_t *c, size_t c_stride, size_t rows, size_t columns) {
   for (size_t r = row; r < row + rows; r++, sums += sums_stride, c += c_stride) {
     const float *bias = f->bias ? f->bias + (f->bias_per_row ? r : column) : NULL;

@@ -21,17 +21,18 @@ public struct Traffic: Sendable, Equatable {
   public init() {}
 }
 
-/// How one rank goes about its transfers. One for all communicators of a rank.
-public final class TransferManner {
-  /// Where transfers and waiting are noted, if anywhere.
-  public var trace: Trace?
-  /// Whether transfers may go on while the rank computes. If not they are waited for where they are started: for
+/// How one rank communicates.
+public struct CommunicationPolicy: Sendable, Equatable {
+  /// Whether transfers may overlap with the rank's computation. If not they are waited for where they are started: for
   /// comparison.
-  public var overlaps = true
-  /// Whether more ranks than processors compute on this machine: a waiting rank then sleeps, so that others may go on.
-  public var sharesProcessors = false
+  public var overlaps: Bool
+  /// Whether more ranks than processors compute on this machine: a waiting rank then sleeps, so that others may compute.
+  public var sharesProcessors: Bool
 
-  public init() {}
+  public init(overlaps: Bool = true, sharesProcessors: Bool = false) {
+    self.overlaps = overlaps
+    self.sharesProcessors = sharesProcessors
+  }
 }
 
 /// Ranks 0 ..< size that exchange memory. A rank calls it from one thread; all ranks call the collectives in the same
@@ -42,10 +43,15 @@ public protocol Communicator: AnyObject {
   var rank: Int { get }
   var size: Int { get }
   var traffic: Traffic { get set }
-  /// What carries the messages, for people: "Open MPI v4.1.4", "threads".
+  /// The library or mechanism that carries the messages, for people: "Open MPI v4.1.4", "threads".
   var name: String { get }
-  /// How this rank goes about its transfers; communicators split off later share it.
-  var manner: TransferManner { get }
+  var policy: CommunicationPolicy { get }
+  /// Where transfers and waiting are noted; nil: nowhere.
+  var trace: Trace? { get }
+
+  /// The same ranks with another policy and trace, which communicators split off later share. It counts its own traffic.
+  /// All ranks call it together, and leave this communicator idle from then on.
+  func with(_ policy: CommunicationPolicy, trace: Trace?) -> any Communicator
 
   /// Starts to send. Messages between two ranks with one tag arrive in the order in which they were sent.
   func send(_ region: Region, to peer: Int, tag: Int) throws -> any Transfer
@@ -53,7 +59,7 @@ public protocol Communicator: AnyObject {
   /// Starts to receive exactly `region.byteCount` bytes.
   func receive(_ region: Region, from peer: Int, tag: Int) throws -> any Transfer
 
-  /// Starts to replace the numbers in `region` by their sum (or …) over all ranks, the same bits on every rank.
+  /// Starts to replace the elements in `region` by their sum (or …) over all ranks, the same bits on every rank.
   func allReduce(_ region: Region, of type: NumberType, _ operation: ReductionOperation) throws -> any Transfer
 
   /// Replaces `region` on every rank by that of `root`.
@@ -116,6 +122,16 @@ extension Communicator {
     return Array(numbers)
   }
 
+  /// The bytes of every rank, by rank; all ranks have as many.
+  public func allGather(bytes own: [UInt8]) throws -> [[UInt8]] {
+    if size == 1 || own.isEmpty { return Array(repeating: own, count: size) }
+    let all = Buffer(zeroed: size * own.count)
+    let parts = (0..<size).map { Region(all, offset: $0 * own.count, byteCount: own.count) }
+    parts[rank].pointer.copyMemory(from: own, byteCount: own.count)
+    try allGather(parts).wait()
+    return parts.map { Array(UnsafeRawBufferPointer(start: $0.pointer, count: own.count)) }
+  }
+
   /// Whether it is so on all ranks.
   public func all(_ condition: Bool) throws -> Bool { try allReduce([condition ? 1 : 0], .minimum)[0] == 1 }
 
@@ -143,8 +159,7 @@ extension Communicator {
 extension Region {
   func copy(from other: Region) {
     precondition(byteCount == other.byteCount)
-    if let meter = buffer.meter { return meter.pass(bytes: 2 * byteCount) }
-    if pointer != other.pointer { pointer.copyMemory(from: other.pointer, byteCount: byteCount) }
+    buffer.device.copy(buffer.address + offset, from: other.buffer.address + other.offset, byteCount)
   }
 }
 

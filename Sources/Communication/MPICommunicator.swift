@@ -12,32 +12,54 @@ public final class MPICommunicator: Communicator {
   public let size: Int
   public var traffic = Traffic()
   public var name: String { MPICommunicator.library }
-  public let manner: TransferManner
-  private let handle: jk_mpi_comm
-  private let isWorld: Bool
+  public let policy: CommunicationPolicy
+  public let trace: Trace?
+  private let handle: Handle
+  private var mpi: jk_mpi_comm { handle.mpi }
 
-  private init(_ handle: jk_mpi_comm, isWorld: Bool, _ manner: TransferManner = TransferManner()) throws {
-    self.manner = manner
-    self.handle = handle
-    self.isWorld = isWorld
-    var (rank, size): (Int32, Int32) = (0, 0)
-    try check(jk_mpi_rank(handle, &rank), "asking for the rank", rank: -1)
-    try check(jk_mpi_size(handle, &size), "asking for the number of ranks", rank: Int(rank))
-    self.rank = Int(rank)
-    self.size = Int(size)
+  /// MPI's communicator, freed with the last one here that uses it.
+  private final class Handle {
+    let mpi: jk_mpi_comm
+    let isWorld: Bool
+
+    init(_ mpi: jk_mpi_comm, isWorld: Bool) {
+      self.mpi = mpi
+      self.isWorld = isWorld
+    }
+
+    deinit { if !isWorld { _ = jk_mpi_free(mpi) } }
   }
 
-  deinit { if !isWorld { _ = jk_mpi_free(handle) } }
+  private init(_ handle: Handle, _ policy: CommunicationPolicy, _ trace: Trace?, rank: Int, size: Int) {
+    self.policy = policy
+    self.trace = trace
+    self.handle = handle
+    self.rank = rank
+    self.size = size
+  }
+
+  private convenience init(
+    _ handle: Handle, _ policy: CommunicationPolicy = CommunicationPolicy(), _ trace: Trace? = nil
+  ) throws {
+    var (rank, size): (Int32, Int32) = (0, 0)
+    try check(jk_mpi_rank(handle.mpi, &rank), "asking for the rank", rank: -1)
+    try check(jk_mpi_size(handle.mpi, &size), "asking for the number of ranks", rank: Int(rank))
+    self.init(handle, policy, trace, rank: Int(rank), size: Int(size))
+  }
+
+  public func with(_ policy: CommunicationPolicy, trace: Trace?) -> any Communicator {
+    MPICommunicator(handle, policy, trace, rank: rank, size: size)
+  }
 
   /// Starts MPI and returns all its ranks. To be called once, before any thread is started.
   public static func start() throws -> MPICommunicator {
     try check(jk_mpi_start(), "starting MPI", rank: -1)
-    return try MPICommunicator(jk_mpi_world(), isWorld: true)
+    return try MPICommunicator(Handle(jk_mpi_world(), isWorld: true))
   }
 
   /// Ends MPI on this rank, once all communicators but the world's have gone.
   public func finish() throws {
-    precondition(isWorld)
+    precondition(handle.isWorld)
     try check(jk_mpi_finish(), "ending MPI", rank: rank)
   }
 
@@ -57,13 +79,13 @@ public final class MPICommunicator: Communicator {
     traffic.bytesSent += region.byteCount
     traffic.messagesSent += 1
     return try inPieces(region, "sending to", peer) { part, request in
-      jk_mpi_send(part.pointer, Int32(part.byteCount), Int32(peer), Int32(tag), handle, &request)
+      jk_mpi_send(part.pointer, Int32(part.byteCount), Int32(peer), Int32(tag), mpi, &request)
     }
   }
 
   public func receive(_ region: Region, from peer: Int, tag: Int) throws -> any Transfer {
     try inPieces(region, "receiving from", peer) { part, request in
-      jk_mpi_receive(part.pointer, Int32(part.byteCount), Int32(peer), Int32(tag), handle, &request)
+      jk_mpi_receive(part.pointer, Int32(part.byteCount), Int32(peer), Int32(tag), mpi, &request)
     }
   }
 
@@ -94,7 +116,7 @@ public final class MPICommunicator: Communicator {
     traffic.messagesSent += 1
     return try inPieces(region, "reducing over all ranks", nil) { part, request in
       jk_mpi_all_reduce(
-        part.pointer, Int32(part.byteCount / type.byteCount), type.code, operation.code, handle, &request)
+        part.pointer, Int32(part.byteCount / type.byteCount), type.code, operation.code, mpi, &request)
     }
   }
 
@@ -105,23 +127,23 @@ public final class MPICommunicator: Communicator {
       traffic.messagesSent += 1
     }
     try inPieces(region, "broadcasting from", root) { part, request in
-      jk_mpi_broadcast(part.pointer, Int32(part.byteCount), Int32(root), handle, &request)
+      jk_mpi_broadcast(part.pointer, Int32(part.byteCount), Int32(root), mpi, &request)
     }.wait()
   }
 
   public func barrier() throws {
     let transfer = MPITransfer(self, nil, "waiting at a barrier", nil)
-    try check(jk_mpi_barrier(handle, &transfer.request), "waiting at a barrier", rank: rank)
+    try check(jk_mpi_barrier(mpi, &transfer.request), "waiting at a barrier", rank: rank)
     try transfer.wait()
   }
 
   public func split(color: Int, key: Int) throws -> any Communicator {
     var part: jk_mpi_comm = 0
-    try check(jk_mpi_split(handle, Int32(color), Int32(key), &part), "splitting the ranks", rank: rank)
-    return try MPICommunicator(part, isWorld: false, manner)
+    try check(jk_mpi_split(mpi, Int32(color), Int32(key), &part), "splitting the ranks", rank: rank)
+    return try MPICommunicator(Handle(part, isWorld: false), policy, trace)
   }
 
-  public func progress() throws { try check(jk_mpi_progress(handle), "moving transfers on", rank: rank) }
+  public func progress() throws { try check(jk_mpi_progress(mpi), "moving transfers on", rank: rank) }
 }
 
 /// A request of MPI's.
@@ -154,7 +176,9 @@ private final class MPITransfer: Transfer {
   func wait() throws {
     if isFinished { return }
     let start = monotonicSeconds()
-    if communicator.manner.sharesProcessors {
+    let number = communicator.trace?.begin(.waiting, label)
+    defer { if let number { communicator.trace?.end(number) } }
+    if communicator.policy.sharesProcessors {
       while true {
         try check(jk_mpi_test(&request, &isFinished), what, peer: peer, rank: communicator.rank)
         if isFinished { break }
@@ -164,7 +188,6 @@ private final class MPITransfer: Transfer {
       try check(jk_mpi_wait(&request), what, peer: peer, rank: communicator.rank)
     }
     communicator.traffic.waitSeconds += monotonicSeconds() - start
-    communicator.manner.trace?.add(.waiting, label, since: start)
     isFinished = true
     note()
   }
@@ -172,7 +195,7 @@ private final class MPITransfer: Transfer {
   private var label: String { peer.map { "\(what) \($0)" } ?? what }
 
   private func note() {
-    communicator.manner.trace?.addTransfer(label, since: start, bytes: region?.byteCount ?? 0)
+    communicator.trace?.addTransfer(label, since: start, bytes: region?.byteCount ?? 0)
   }
 }
 

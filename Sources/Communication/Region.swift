@@ -3,7 +3,7 @@ import Tensors
 /// Bytes within a buffer, which stay alive as long as a transfer needs them.
 public struct Region: Sendable {
   public let buffer: Buffer
-  /// Of the first byte within the buffer.
+  /// The place of the first byte within the buffer.
   public let offset: Int
   public let byteCount: Int
 
@@ -25,14 +25,14 @@ public struct Region: Sendable {
   }
 }
 
-/// What a reduction takes the bytes of a region for.
+/// The type of number that a reduction takes a region's bytes for.
 public enum NumberType: Sendable, Hashable {
   case float32, float64, int64
 
   public var byteCount: Int { self == .float32 ? 4 : 8 }
 }
 
-/// How a reduction joins two numbers.
+/// How a reduction joins two elements.
 public enum ReductionOperation: Sendable, Hashable {
   case sum, maximum, minimum
 }

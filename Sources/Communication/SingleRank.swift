@@ -1,12 +1,25 @@
+import Basics
+
 /// One rank alone: nothing to send, every collective is done at once.
 public final class SingleRank: Communicator {
   public let rank = 0
   public let size = 1
   public var traffic = Traffic()
   public let name = "one process"
-  public let manner = TransferManner()
+  public let policy: CommunicationPolicy
+  public let trace: Trace?
 
-  public init() {}
+  public init() {
+    policy = CommunicationPolicy()
+    trace = nil
+  }
+
+  private init(_ policy: CommunicationPolicy, _ trace: Trace?) {
+    self.policy = policy
+    self.trace = trace
+  }
+
+  public func with(_ policy: CommunicationPolicy, trace: Trace?) -> any Communicator { SingleRank(policy, trace) }
 
   public func send(_ region: Region, to peer: Int, tag: Int) throws -> any Transfer {
     preconditionFailure("a single rank has no peers")
@@ -22,6 +35,6 @@ public final class SingleRank: Communicator {
 
   public func broadcast(_ region: Region, from root: Int) { precondition(root == 0) }
   public func barrier() {}
-  public func split(color: Int, key: Int) -> any Communicator { SingleRank() }
+  public func split(color: Int, key: Int) -> any Communicator { SingleRank(policy, trace) }
   public func progress() {}
 }

@@ -134,7 +134,8 @@ private final class ThreadCommunicator: Communicator {
   var size: Int { members.count }
   var traffic = Traffic()
   let name = "threads"
-  let manner: TransferManner
+  let policy: CommunicationPolicy
+  let trace: Trace?
   private let exchange: MessageExchange
   /// Ranks of the world, by rank here.
   private let members: [Int]
@@ -142,9 +143,11 @@ private final class ThreadCommunicator: Communicator {
   private var splits = 0
 
   init(
-    _ exchange: MessageExchange, members: [Int], rank: Int, group: Int, manner: TransferManner = TransferManner()
+    _ exchange: MessageExchange, members: [Int], rank: Int, group: Int,
+    policy: CommunicationPolicy = CommunicationPolicy(), trace: Trace? = nil
   ) {
-    self.manner = manner
+    self.policy = policy
+    self.trace = trace
     self.exchange = exchange
     self.members = members
     self.rank = rank
@@ -165,7 +168,7 @@ private final class ThreadCommunicator: Communicator {
     ThreadTransfer(self, exchange.post(key(from: peer, to: rank, tag), region, isSend: false), "from \(peer)")
   }
 
-  /// Every rank sums the numbers of all ranks in rank order: each owns a part, which it sums and hands round.
+  /// Every rank sums the elements of all ranks in rank order: each owns a part, which it sums and hands round.
   func allReduce(_ region: Region, of type: NumberType, _ operation: ReductionOperation) throws -> any Transfer {
     if size == 1 || region.byteCount == 0 { return TransferGroup([]) }
     let count = region.byteCount / type.byteCount
@@ -225,7 +228,13 @@ private final class ThreadCommunicator: Communicator {
       .sorted { (table[2 * $0 + 1], $0) < (table[2 * $1 + 1], $1) }
     return ThreadCommunicator(
       exchange, members: mine.map { members[$0] }, rank: mine.firstIndex(of: rank)!,
-      group: exchange.group([group, splits, color]), manner: manner)
+      group: exchange.group([group, splits, color]), policy: policy, trace: trace)
+  }
+
+  func with(_ policy: CommunicationPolicy, trace: Trace?) -> any Communicator {
+    splits += 1
+    return ThreadCommunicator(
+      exchange, members: members, rank: rank, group: exchange.group([group, splits, 0]), policy: policy, trace: trace)
   }
 
   func progress() {}
@@ -251,15 +260,16 @@ private final class ThreadCommunicator: Communicator {
     func wait() throws {
       if isFinished { return }
       let start = monotonicSeconds()
+      let number = communicator.trace?.begin(.waiting, what)
+      defer { if let number { communicator.trace?.end(number) } }
       try communicator.exchange.wait(message, communicator.rank)
       communicator.traffic.waitSeconds += monotonicSeconds() - start
-      communicator.manner.trace?.add(.waiting, what, since: start)
       finish()
     }
 
     private func finish() {
       isFinished = true
-      communicator.manner.trace?.addTransfer(what, since: start, bytes: message.region.byteCount)
+      communicator.trace?.addTransfer(what, since: start, bytes: message.region.byteCount)
     }
   }
 }

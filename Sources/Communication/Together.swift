@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 #if canImport(Glibc)
@@ -22,7 +23,7 @@ extension Communicator {
     try conclude(failure) { try all($0) }
   }
 
-  /// As `together`, for work that takes long: `body` is given a question to ask now and then, which throws soon after
+  /// Runs `body` on all ranks as `together` does, for work that takes long: `body` is given a question to ask now and then, which throws soon after
   /// another rank failed, so that none works on in vain. Asking costs next to nothing, and no rank waits for another.
   public func togetherAsking(_ body: (_ ask: @escaping () throws -> Void) throws -> Void) throws {
     let outcomes = try Outcomes(self)
@@ -58,7 +59,7 @@ private final class Outcomes {
   private let peers: [Int]
   private var incoming: [Message] = []
   private var outgoing: [Message] = []
-  /// As far as this rank has heard.
+  /// Whether no rank has failed, as far as this rank has heard.
   private var isFine = true
 
   init(_ communicator: any Communicator) throws {
@@ -81,6 +82,11 @@ private final class Outcomes {
   func end(_ isOwnFine: Bool) throws -> Bool {
     if communicator.rank > 0 { try tell(isOwnFine) } else if !isOwnFine { isFine = false }
     try look()
+    let trace = communicator.trace
+    let number = trace?.begin(
+      .waiting, "for \(communicator.rank == 0 ? "other ranks" : "rank 0") to end its part of the work")
+    // The stall watch sees this wait; the trace draws no transfer for it.
+    defer { if let number { trace?.end(number, isNoted: false) } }
     while incoming.contains(where: { $0.transfer != nil }) {
       usleep(Outcomes.napMicroseconds)
       try look()

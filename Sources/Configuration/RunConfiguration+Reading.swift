@@ -9,7 +9,7 @@ extension RunConfiguration {
     guard Files.exists(path) else {
       throw JigsawError(path, "no such file", remedy: "write one with 'jigsaw init \(path)'")
     }
-    return try parse(try Files.readText(path, atMost: 16 << 20), file: path, settings: settings)
+    return try parse(try readYAMLText(path), file: path, settings: settings)
   }
 
   public static func parse(_ text: String, file: String, settings: [String] = []) throws -> RunConfiguration {
@@ -45,6 +45,35 @@ extension RunConfiguration {
     }
     let nested = keys.reversed().reduce(node) { inner, key in Node.mapping(Node.Mapping([(Node(key), inner)])) }
     try readSection(&self, nested, "", commandLine)
+  }
+
+  /// Settings, and sections of such, that a trained model is made with: a forecast takes them from its checkpoint.
+  public static let decidedByCheckpoints = [
+    "model", "training", "data.variables", "data.levels", "data.static", "data.forcings", "data.diagnostic",
+    "data.inputSteps", "data.stepHours", "data.statistics", "data.train", "data.validation",
+  ]
+
+  /// - Throws: for the first setting at or below one of `keys` that is another than in `stored`.
+  public func requireSame(as stored: RunConfiguration, below keys: [String]) throws {
+    let before = Dictionary(stored.settings.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+    for (key, value) in settings {
+      guard before[key] != value,
+        keys.contains(where: { key == $0 || key.hasPrefix($0 + ".") || key.hasPrefix($0 + "[") })
+      else { continue }
+      throw JigsawError(
+        "--set \(key)", "is decided by the checkpoint", expected: before[key] ?? "none", found: value,
+        remedy: "leave it out, or train a run with it")
+    }
+  }
+
+  /// The same for a run that lies in another folder than it was made in: settings that name files of the run name them there.
+  public mutating func move(to folder: String) throws {
+    let old = run + "/"
+    run = folder
+    for (key, value) in settings where !key.contains("[") {
+      guard let text = try? Yams.load(yaml: value) as? String, text.hasPrefix(old) else { continue }
+      try apply("\(key)=\(quoted("\(folder)/\(text.dropFirst(old.count))"))")
+    }
   }
 
   /// The whole configuration as YAML, every setting with its value; with `comments` each explained.
@@ -103,7 +132,7 @@ func notYAML(_ error: YamlError, _ file: String) -> JigsawError {
 }
 
 extension RunConfiguration {
-  /// What `init` writes: ERA5 as WeatherBench 2 has it, a small model.
+  /// The configuration that `init` writes: ERA5 as WeatherBench 2 has it, a small model.
   public static var example: RunConfiguration {
     var configuration = RunConfiguration()
     var source = SourceSection()

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Models
 import Settings
@@ -19,7 +20,7 @@ public struct RunConfiguration: Section {
   public var forecast = ForecastSection()
   public var evaluation = EvaluationSection()
 
-  /// What 'jigsaw train' does in a folder with checkpoints.
+  /// The behaviour of 'jigsaw train' in a folder with checkpoints.
   public enum Resume: String, CaseIterable, Sendable { case never, auto }
 
   public init() {}
@@ -37,12 +38,12 @@ public struct RunConfiguration: Section {
         + "where the CPU has units for bf16 (docs/training.md)."),
     .choice(
       "resume", \.resume,
-      "What 'jigsaw train' does with a folder that holds checkpoints; never: refuse; auto: go on from the newest."),
+      "What 'jigsaw train' does with a folder that holds checkpoints; never: refuse; auto: resume from the newest."),
     .section("parallel", \.parallel, "How one model is shared by several ranks (docs/parallel.md)."),
     .section("data", \.data, "Where samples come from and what a sample is."),
     .model("model", \.model, "The model family and its settings."),
     .section("training", \.training, "How the model is trained (docs/training.md)."),
-    .section("forecast", \.forecast, "What 'jigsaw forecast' does unless told otherwise."),
+    .section("forecast", \.forecast, "Defaults of 'jigsaw forecast'."),
     .section("evaluation", \.evaluation, "What 'jigsaw evaluate' computes."),
   ]
 }
@@ -73,14 +74,15 @@ public struct LossSection: Section {
   public var perTendency = false
   public var variableWeights: [String: Double] = [:]
   public var levelWeights: [String: Double] = [:]
+  public var scalers = ScalersSection()
 
   public init() {}
 
   public static let fields: [Field<LossSection>] = [
     .choice(
       "kind", \.kind,
-      "Loss of an error e times its weights of variable and level, in standard deviations: squared: e²; absolute: |e|; huber: ½e² up "
-        + "to huberDelta, then linear; logCosh: log cosh e."),
+      "Loss of an error e times its weights of variable and level, in standard deviations: squared: e²; rootOfSquared: the root of "
+        + "each sample's mean of e²; absolute: |e|; huber: ½e² up to huberDelta, then linear; logCosh: log cosh e."),
     .number("huberDelta", \.huberDelta, 1e-6...1_000_000, "Where huber becomes linear."),
     .choice(
       "latitudeWeights", \.latitudeWeights,
@@ -93,6 +95,9 @@ public struct LossSection: Section {
     .numberMap(
       "variableWeights", \.variableWeights, "Weights by variable, which multiply the error; 1 where not given."),
     .numberMap("levelWeights", \.levelWeights, "Weights by level in hPa, multiplied; 1 where not given."),
+    .section(
+      "scalers", \.scalers,
+      "Factors of the loss, not of the error, as anemoi-training names them (docs/graph-models.md)."),
   ]
 }
 
@@ -168,7 +173,7 @@ public struct TrainingSection: Section {
   public var beta1 = 0.9
   public var beta2 = 0.999
   public var weightDecay = 0.0
-  public var decayKind = Optimizer.DecayKind.decoupled
+  public var decayKind = OptimizerOptions.DecayKind.decoupled
   public var clipNorm = 1.0
   public var clipValue: Double?
   public var averageDecay = 0.0
@@ -180,6 +185,7 @@ public struct TrainingSection: Section {
   public var checkpointActivations = false
   public var initialWeights: String?
   public var rollLongitudes = false
+  public var stallMinutes: Double?
 
   public init() {}
 
@@ -212,7 +218,7 @@ public struct TrainingSection: Section {
     .section("checkpoint", \.checkpoint, "Saving the state of the training."),
     .flag(
       "rollLongitudes", \.rollLongitudes,
-      "Turn each sample around the globe's axis by a random multiple of a patch, statics included: more from little data."
+      "Roll each sample in longitude by a random multiple of a patch, statics included: more from little data."
     ),
     .flag(
       "checkpointActivations", \.checkpointActivations,
@@ -220,5 +226,9 @@ public struct TrainingSection: Section {
     .integer(
       "prefetch", \.prefetch, 1...1_000,
       "Batches of fields read ahead; null: as many as fit into an eighth of the free memory, 2 to 16."),
+    .number(
+      "stallMinutes", \.stallMinutes, 0.02...100_000,
+      "A rank on which nothing proceeds for so long, whether it computes, reads or waits for others, says where it is and ends "
+        + "the job; null: never."),
   ]
 }

@@ -6,7 +6,7 @@ import Yams
 /// - Throws: for what is not YAML.
 public func readYAML(_ path: String) throws -> JSONValue {
   guard Files.exists(path) else { throw JigsawError(path, "no such file") }
-  let text = try Files.readText(path, atMost: 16 << 20)
+  let text = try readYAMLText(path)
   do {
     let root = try Yams.compose(yaml: text) ?? Node("null")
     try requireNodeCount(root, path)
@@ -14,4 +14,10 @@ public func readYAML(_ path: String) throws -> JSONValue {
   } catch let error as YamlError {
     throw notYAML(error, path)
   }
+}
+
+/// The text of a YAML file, without the byte order mark that editors may put before it.
+func readYAMLText(_ path: String) throws -> String {
+  let text = try Files.readText(path, atMost: 16 << 20)
+  return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
 }

@@ -22,6 +22,21 @@ struct ChannelSelection {
       }
     }
     try refuseTwice()
+    try refuseOneName()
+  }
+
+  /// - Throws: when two channels would have one name: z at 500 hPa, and an array called z_500.
+  private func refuseOneName() throws {
+    var known: [String: Channel] = [:]
+    for channel in channels {
+      guard let other = known.updateValue(channel, forKey: channel.name) else { continue }
+      func text(_ channel: Channel) -> String {
+        channel.levelHPa.map { "\(channel.variable) at \(Channel.text($0)) hPa" } ?? channel.variable
+      }
+      throw JigsawError(
+        "data.variables", "gives two fields the name \(channel.name)", expected: "a name of its own for each",
+        found: "\(text(other)) and \(text(channel))", remedy: "map one of them with data.sources.names")
+    }
   }
 
   /// The levels to take of a variable; [nil] for one that has none.
@@ -39,6 +54,8 @@ struct ChannelSelection {
         remedy: "give both files the same dimensions")
     }
     try checkUnits(of: name, all)
+    try checkPeriods(all)
+    try checkMeaning(all)
     let isUnknownScalar = Lexicon[name] == nil && all.allSatisfy(\.found.hasScalarLevel) && series.count == 1
     guard first.found.hasLevels, !(wanted.isEmpty && isUnknownScalar) else {
       if series.count > 1 { throw opened.ambiguity(name, first, series[1][0], wantsTime: true) }
@@ -65,6 +82,32 @@ struct ChannelSelection {
     throw JigsawError(
       "\(location(other)): \(other.found.storedName)", "has other units than in \(location(all[0]))",
       expected: "'\(units(all[0]))'", found: "'\(units(other))'", remedy: "convert one of them before")
+  }
+
+  /// - Throws: when stores have amounts, means or extremes over different periods.
+  private func checkPeriods(_ all: [OpenedSources.Found]) throws {
+    let known = all.filter { !$0.found.periodSeconds.isEmpty }
+    guard let first = known.first,
+      let other = known.first(where: { $0.found.periodSeconds != first.found.periodSeconds })
+    else { return }
+    func hours(_ entry: OpenedSources.Found) -> String {
+      entry.found.periodSeconds.map { "\(Channel.text(Double($0) / 3_600)) h" }.joined(separator: ", ")
+    }
+    throw JigsawError(
+      "\(location(other)): \(other.found.storedName)", "is over another period than in \(location(first))",
+      expected: hours(first), found: hours(other), remedy: "make sums or means over the same periods before")
+  }
+
+  /// - Throws: when stores say of a variable that it is different quantities.
+  private func checkMeaning(_ all: [OpenedSources.Found]) throws {
+    let known = all.compactMap { entry in entry.found.meaning.map { (entry, $0) } }
+    for (entry, meaning) in known.dropFirst() {
+      guard let difference = known[0].1.difference(from: meaning) else { continue }
+      throw JigsawError(
+        "\(location(entry)): \(entry.found.storedName)",
+        "is another quantity than in \(location(known[0].0)), by its \(difference.key)", expected: difference.own,
+        found: difference.other, remedy: "name files of one quantity, or correct the attribute")
+    }
   }
 
   /// - Throws: when levels are wanted of a variable of the upper air that has none, or one that is no pressure.

@@ -1,5 +1,5 @@
+import Basics
 import Communication
-import Distribution
 
 /// The dates of a pass in blocks, which several ranks share: whole stored chunks as far as these are small. The bounds follow
 /// from the data alone, not from the number of ranks, so that sums by block come out the same on any number of them.
@@ -45,7 +45,7 @@ struct DateBlocks {
   /// Goes through this rank's blocks in order, on all ranks together. `body` is given a block's number, and a function to tell
   /// how many more dates are done; that throws when another rank has failed meanwhile.
   ///
-  /// - Parameter progress: told (done, all) of the dates, as far as this rank can tell; ends the work by throwing.
+  /// - Parameter progress: called with (done, all) dates, as far as this rank knows; ends the work by throwing.
   /// - Throws: on every rank soon after one fails.
   func forEach(
     on world: any Communicator, progress: (Int, Int) throws -> Void,

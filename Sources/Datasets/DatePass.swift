@@ -4,7 +4,7 @@ import Tensors
 
 /// One pass over the dates of fields by several ranks, with moments of the fields and of their change over a step. Dates go in
 /// blocks, which are merged in order, so that the bounds of these, not the number of the ranks, decide the last bits; what a
-/// block gave is kept in a file, so that a pass that was interrupted goes on.
+/// block gave is kept in a file, so that an interrupted pass is resumed.
 struct DatePass {
   /// Ascending.
   let dates: [Timestamp]
@@ -70,7 +70,7 @@ struct DatePass {
     }
   }
 
-  /// Runs on all ranks of the communicator together; `read` fills [variables, points] of a date, and is told whether that is
+  /// Runs on all ranks of the communicator together; `read` fills [variables, points] of a date, and gets whether that is
   /// read again for the differences of a block that follows it. Dates are read in ascending order.
   /// - Returns: the same on every rank.
   /// - Throws: on every rank soon after one fails.
@@ -131,7 +131,7 @@ struct DatePass {
       try read(date, isAgain, floats(fields))
       return fields
     }
-    // What blocks before this one, or another rank, would have left for this and the next ones is read again.
+    // Records that blocks before this one, or another rank, would have left for this and the next ones are read again.
     states.drop { after[$0].map { $0 < block.lowerBound } ?? true }
     let since = dates[block.lowerBound].seconds - stepSeconds
     let earlier = (0..<block.lowerBound).reversed().prefix { dates[$0].seconds >= since }.reversed()
@@ -186,7 +186,7 @@ struct DatePass {
       packed(totals.numbers) + withUnsafeBytes(of: parts.identity) { Array($0) }, to: parts.file(number))
   }
 
-  /// What an interrupted pass of the same kind left.
+  /// The parts that an interrupted pass of the same kind left.
   private func kept(_ number: Int, _ parts: Parts?) throws -> Totals? {
     guard let parts, let bytes = try Files.readIfPresent(parts.file(number)),
       bytes.suffix(8).elementsEqual(withUnsafeBytes(of: parts.identity) { Array($0) })

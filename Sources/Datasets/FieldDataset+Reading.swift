@@ -8,13 +8,13 @@ extension FieldDataset {
     try read(time, isChecked: false, into: planes)
   }
 
-  /// As `read`, and every value must be a number.
+  /// Reads as `read` does; every value must be a number.
   /// - Throws: also when values are missing (NaN), naming file, variable, time.
   public func readChecked(time: Int, into planes: UnsafeMutablePointer<Float>) throws {
     try read(time, isChecked: true, into: planes)
   }
 
-  /// As these, with the window of a pass over times in ascending order.
+  /// Reads as `read` or `readChecked`, with the window of a pass over times in ascending order.
   func read(
     _ time: Int, isChecked: Bool, window: FieldWindow? = nil, into planes: UnsafeMutablePointer<Float>
   ) throws {
@@ -34,6 +34,10 @@ extension FieldDataset {
 
   /// All channels at one time [channel, row, column], every value a number; not to be written to.
   func checkedPlanes(time: Int) throws -> Tensor { try wholeReader.record(time, isChecked: true) }
+
+  /// A reader of some channels, with memory of its own for decoded fields: what a pass over a long period reads again stays
+  /// in it as far as `data.cacheGiB` allows.
+  public func reader(of channels: Range<Int>) -> ChannelReader { ChannelReader(self, channels, cacheBytes: cacheBytes) }
 
   // MARK: Chunks
 
@@ -59,8 +63,12 @@ extension FieldDataset {
   func parts(of time: Int) -> [Int] { places[time].entries.map(\.part) }
 
   /// The chunks of a part in which wanted fields are stored.
-  func storedChunks(part number: Int, bands: Int) -> [StoredChunk] {
-    let (store, fields) = (parts[number].store, parts[number].fields)
+  ///
+  /// - Parameter channels: which are wanted.
+  func storedChunks(part number: Int, bands: Int, channels: Range<Int>) -> [StoredChunk] {
+    let store = parts[number].store
+    let fields = parts[number].fields.filter { channels.contains($0.channel) }
+    if fields.isEmpty { return [] }
     let filled = fields.filter { imputed[$0.channel]?.sources != nil }
     if filled.isEmpty { return store.chunks(fields, bands: bands).map { StoredChunk(part: number, chunk: $0) } }
     let others = fields.filter { imputed[$0.channel]?.sources == nil }
@@ -136,6 +144,36 @@ extension FieldDataset {
 
   /// Memory that reading a time takes beside that for its fields.
   func bytesOnTheWay(_ time: Int) -> Int { parts(of: time).reduce(0) { $0 + parts[$1].bytesOnTheWay } }
+
+  /// Memory that reading times takes beside that for their fields.
+  /// - Parameter indices: of the times that are read.
+  public func readingMemory(_ indices: [Int]) -> ReadingMemory {
+    var memory = ReadingMemory()
+    for (number, part) in parts.enumerated() {
+      let stored = indices.flatMap { places[$0].entries.filter { $0.part == number }.map(\.index) }
+      guard let first = stored.min(), let last = stored.max() else { continue }
+      memory.merge(part.store.readingMemory(part.fields, times: first..<last + 1))
+    }
+    return memory
+  }
+
+  /// The number of times that are decoded where those given are read and there is memory to keep them: those that are stored in the
+  /// same chunks are, too.
+  public func timesDecoded(reading indices: [Int]) -> Int {
+    var decoded: Set<Int> = []
+    for index in indices where !decoded.contains(index) { decoded.formUnion(chunkBlock(around: index)) }
+    return decoded.count
+  }
+
+  /// In how many runs of times that are stored together some ascending times lie.
+  public func chunkRuns(_ indices: [Int]) -> Int {
+    var (count, last) = (0, 0..<0)
+    for index in indices where !last.contains(index) {
+      last = chunkBlock(around: index)
+      count += 1
+    }
+    return count
+  }
 
   private func isIn(_ time: Int, _ part: Int, _ range: Range<Int>) -> Bool {
     places[time].entries.contains { $0.part == part && range.contains($0.index) }

@@ -1,6 +1,13 @@
 import Basics
 
 extension FieldDataset {
+  /// Over which period a channel is an amount, a mean or an extreme, seconds; nil where its stores don't say.
+  public func periodSeconds(of channel: Int) -> Int64? {
+    parts.lazy.flatMap(\.fields).filter { $0.channel == channel }.compactMap { field in
+      field.found.periodSeconds.first { $0 > 0 }
+    }.first
+  }
+
   /// Mean, deviation and extremes of every channel, and of its change over a step, as the stores say them.
   /// - Throws: when one of them says nothing.
   public func storedStatistics(stepHours: Int) throws -> DatasetStatistics {

@@ -8,7 +8,7 @@ public final class FieldDataset: Sendable {
   /// Predicted variables, one per field, in the order of the model.
   public let channels: [Channel]
   public let staticChannels: [Channel]
-  /// All times for which every channel is there, ascending.
+  /// All times at which every channel has data, ascending.
   public let times: [Timestamp]
   /// Sources, renamings and rows in one line: the same for the same data.
   public let origin: String
@@ -32,7 +32,7 @@ public final class FieldDataset: Sendable {
   private let indexOfTime: [Timestamp: Int]
   /// For each time, which part and which index in it.
   let places: [Place]
-  /// Of all fields, on one rank.
+  /// The reader of all fields, on one rank.
   var wholeReader: RecordReader {
     whole.withLock { reader in
       if let reader { return reader }
@@ -44,7 +44,7 @@ public final class FieldDataset: Sendable {
     }
   }
   private let whole = Mutex<RecordReader?>(nil)
-  private let cacheBytes: Int
+  let cacheBytes: Int
   /// Threads that read and decode beside the one that asks.
   let workers: WorkerPool
   /// For decoded fields.
@@ -81,7 +81,8 @@ public final class FieldDataset: Sendable {
     rows: Int? = nil, impute: [String: Imputation] = [:], cacheBytes: Int = 0, threads: Int = 1
   ) throws {
     try self.init(
-      OpenedSources(sources, rows: rows, threads: threads), variables: variables, levelsHPa: levelsHPa,
+      OpenedSources(sources, rows: rows, wanted: Set(variables + staticVariables), threads: threads),
+      variables: variables, levelsHPa: levelsHPa,
       staticVariables: staticVariables, impute: impute,
       cacheBytes: cacheBytes, threads: threads)
   }
@@ -136,17 +137,7 @@ public final class FieldDataset: Sendable {
     self.cacheBytes = cacheBytes
     indexOfTime = Dictionary(uniqueKeysWithValues: times.enumerated().map { ($1, $0) })
     var notes = stores.flatMap(\.store.normalizations)
-    for part in parts {
-      for field in part.fields {
-        let variable = field.found.variable
-        notes += field.found.remarks.map { "\(variable.name): \($0)" }
-        if let units = field.found.storedUnits, field.found.conversion != .none {
-          notes.append("\(variable.name) converted from \(units) to \(variable.units)")
-        } else if field.found.storedUnits == nil {
-          notes.append("\(variable.name) is assumed to be in \(variable.units): the store gives no units")
-        }
-      }
-    }
+    for part in parts { notes += part.fields.flatMap(\.found.notes) }
     notes += statics.compactMap(\.note)
     for (channel, field) in imputed {
       notes.append("\(channels[channel].name) imputed: \(field.imputation.text) at \(field.missingCount) points")
@@ -193,11 +184,17 @@ public final class FieldDataset: Sendable {
     return found.first { $0.variable.name == channel.variable }?.storedUnits ?? Lexicon.variable(channel.variable).units
   }
 
+  /// The stores of a time, for messages.
+  public func sources(of time: Int) -> String {
+    Set(places[time].entries.map { parts[$0.part].store.location }).sorted().joined(separator: " and ")
+      + " at \(times[time].display)"
+  }
+
   /// Where a channel's data are, for messages: store and array.
   public func place(of channel: Int, time: Int) -> String {
     for entry in places[time].entries {
       for field in parts[entry.part].fields where field.channel == channel {
-        return "\(parts[entry.part].store.location): \(field.found.storedName)"
+        return "\(parts[entry.part].store.location): \(field.found.storedName(slot: field.slot))"
       }
     }
     return channels[channel].name

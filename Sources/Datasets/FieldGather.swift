@@ -62,6 +62,7 @@ public final class FieldGather {
   public func gather(
     _ planes: UnsafePointer<Float>, _ body: (Unit, UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
+    if blocks.count == 1 { return try handOut(planes, body) }
     let (rank, ranks) = (communicator.rank, blocks.indices)
     let outgoing = ranks.map { compute.tensor([count(from: rank, to: $0)]) }
     let incoming = ranks.map { compute.tensor([count(from: $0, to: rank)]) }
@@ -96,6 +97,24 @@ public final class FieldGather {
     }
     for (unit, target) in zip(units, targets) {
       if let target { try body(unit, UnsafeBufferPointer(target.floats)) }
+    }
+  }
+
+  /// On a rank alone the units are parts of its planes: nothing is moved, unless a band of several fields is to lie side by side.
+  private func handOut(
+    _ planes: UnsafePointer<Float>, _ body: (Unit, UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let (columns, plane) = (tiling.columns, tiling.rows(block.tokens).count * tiling.columns)
+    for unit in units {
+      let first = planes + (unit.fields.lowerBound - block.fields.lowerBound) * plane + unit.rows.lowerBound * columns
+      let band = unit.rows.count * columns
+      if band == plane || unit.fields.count == 1 {
+        try body(unit, UnsafeBufferPointer(start: first, count: unit.fields.count * band))
+        continue
+      }
+      let target = compute.tensor([unit.fields.count, unit.rows.count, columns])
+      copyRows(unit.fields.count, of: band, from: first, every: plane, to: target.pointer, every: band)
+      try body(unit, UnsafeBufferPointer(target.floats))
     }
   }
 

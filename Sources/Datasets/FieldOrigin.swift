@@ -8,7 +8,7 @@ public struct FieldOrigin: Sendable, Equatable {
   public let isStatic: Bool
   /// The source as the configuration names it: a path, a pattern or a composed view, without user information.
   public let source: String
-  /// The name there, of the first level.
+  /// The name there; of a variable whose levels are arrays of their own, all names.
   public let storedName: String
   /// Stores that hold it: files of a pattern.
   public let storeCount: Int
@@ -56,7 +56,7 @@ extension FieldOrigin {
     let stores = holders.map { opened.stores[$0.store] }
     (self.variable, self.levelsHPa, self.isStatic) = (variable, levelsHPa, isStatic)
     source = stores.first.map { opened.display(of: $0.source) } ?? ""
-    storedName = holders.first?.found.storedName ?? variable
+    storedName = holders.first?.found.storedNames.joined(separator: ", ") ?? variable
     storeCount = stores.count
     times = isStatic ? [] : stores.flatMap(\.store.times).sorted()
   }

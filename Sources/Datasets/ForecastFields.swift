@@ -18,7 +18,7 @@ public struct ForecastFields: Sendable {
     let axes = try ForecastAxes(store)
     attributes = store.attributes
     (initialTimes, leadHours) = (axes.initialTimes, axes.leadHours)
-    let slices = ForecastSlices(store, axes)
+    let slices = try ForecastSlices(store, axes)
     let isVarying = (axes.initialDimension ?? axes.leadDimension) != nil
     let (fields, names) = try ForecastFields.open(slices, isVarying: isVarying)
     self.fields = fields
@@ -34,6 +34,12 @@ public struct ForecastFields: Sendable {
         }
         guard let found = try fields.find(name, rename: [name: stored], asStatic: false) else { continue }
         if found.isStatic && isVarying { continue }
+        if let array = slices.arrays[stored],
+          let other = Lexicon.contradiction(of: array, to: found.variable, .unsaid)
+        {
+          throw Lexicon.contradicts(
+            array, found.variable, other, store.location, remedy: "correct it, or leave it out")
+        }
         for levelHPa in found.hasLevels ? found.levelsHPa.map(Optional.some) : [level] {
           let channel = Channel(variable: name, levelHPa: levelHPa)
           if sources[channel] != nil { continue }
@@ -58,6 +64,16 @@ public struct ForecastFields: Sendable {
     self.sources = sources
     self.refusals = refusals
   }
+
+  /// How the values of channels were understood, a sentence each.
+  public func notes(_ channels: [Channel]) -> [String] { channels.flatMap { sources[$0]?.found.notes ?? [] } }
+
+  /// Over which periods a channel is an amount, a mean or an extreme: one number, or one for each lead (0 where nothing is known, below
+  /// 0 where starts differ); empty where the store doesn't say.
+  public func periodSeconds(of channel: Channel) -> [Int64] { sources[channel]?.found.periodSeconds ?? [] }
+
+  /// The unit that the store says.
+  public func storedUnits(of channel: Channel) -> String? { sources[channel]?.found.storedUnits }
 
   private static func members(_ count: Int, _ place: String) -> JigsawError {
     JigsawError(
@@ -99,16 +115,43 @@ public struct ForecastFields: Sendable {
     return (stored, nil)
   }
 
-  /// One field [rows, columns], missing values NaN; nil where there is no such channel.
-  public func read(_ channel: Channel, initial: Int, lead: Int) throws -> [Float]? {
-    guard let source = sources[channel] else { return nil }
-    var field = [Float](repeating: .nan, count: grid.count)
-    let slice = initial * leadHours.count + lead
-    try field.withUnsafeMutableBufferPointer { out in
-      guard let start = out.baseAddress else { return }
-      try FieldDataset.read(source, of: fields, times: slice..<slice + 1, into: [start])
+  /// Reads one lead of one forecast: [channel, row, column], missing values NaN. What is stored together is decoded once.
+  /// - Parameter workers: threads that read and decode.
+  /// - Throws: when the store can't be read. Every channel must be one of `channels`.
+  public func read(
+    _ wanted: [Channel], initial: Int, lead: Int, workers: WorkerPool, into planes: inout [Float]
+  ) throws {
+    precondition(planes.count == wanted.count * grid.count)
+    let found = wanted.enumerated().map { place, channel -> WantedField in
+      guard let source = sources[channel] else { preconditionFailure("no channel \(channel.name) in the forecast") }
+      return WantedField(channel: place, found: source.found, slot: source.slot)
     }
-    return field
+    let chunks = fields.chunks(found, bands: 1)
+    let slice = initial * leadHours.count + lead
+    try planes.withUnsafeMutableBufferPointer { planes in
+      planes.update(repeating: .nan)
+      guard let start = planes.baseAddress else { return }
+      let target = Target(start: start, rows: grid.rows, columns: grid.columns)
+      try workers.tryRun(chunks.count) { [fields] index in
+        let chunk = chunks[index]
+        _ = try fields.read(chunk, times: slice..<slice + 1, ReadingScratch()) { _, slot, part in
+          guard let field = chunk.fields.first(where: { $0.slot == slot }) else {
+            preconditionFailure("a chunk gives a field that is not among its own")
+          }
+          return (target.start(field.channel, part), target.columns)
+        }
+      }
+    }
+  }
+
+  /// Where fields go; each chunk has parts of its own.
+  private struct Target: @unchecked Sendable {
+    let start: UnsafeMutablePointer<Float>
+    let rows, columns: Int
+
+    func start(_ channel: Int, _ part: Rectangle) -> UnsafeMutablePointer<Float> {
+      start + (channel * rows + part.rows.lowerBound) * columns + part.columns.lowerBound
+    }
   }
 }
 
@@ -123,7 +166,8 @@ struct ForecastSlices: ArrayStore {
   private let leadCount, count: Int
   let arrays: [String: ArrayInfo]
 
-  init(_ store: any ArrayStore, _ axes: ForecastAxes) {
+  /// - Throws: when bounds of times can't be read.
+  init(_ store: any ArrayStore, _ axes: ForecastAxes) throws {
     self.store = store
     (initialDimension, leadDimension) = (axes.initialDimension, axes.leadDimension)
     leadCount = axes.leadHours.count
@@ -133,12 +177,19 @@ struct ForecastSlices: ArrayStore {
       !StoreAxes.isReference(array) && !StoreAxes.namesLead(array) && !StoreAxes.isTime(array)
     }
     let axis = ArrayInfo.Dimension(name: ForecastSlices.axis, size: count)
+    let periods = try ForecastPeriods.seconds(store, axes)
     for (name, array) in arrays where !folded.isDisjoint(with: array.dimensionNames) {
       let kept = array.dimensions.indices.filter { !folded.contains(array.dimensions[$0].name) }
+      var attributes = array.attributes
+      if let periods, attributes[FieldSpan.attribute] == nil,
+        FieldPeriod.isOverPeriod(array, named: Lexicon.find(name)?.name ?? name, along: Array(folded))
+      {
+        attributes[FieldSpan.attribute] = .numbers(periods.map(Double.init))
+      }
       arrays[name] = ArrayInfo(
         name: name, type: array.type, dimensions: [axis] + kept.map { array.dimensions[$0] },
         chunks: array.chunks.map { chunks in [1] + kept.map { chunks[$0] } }, codec: array.codec,
-        attributes: array.attributes, realAttributes: array.realAttributes)
+        attributes: attributes, realAttributes: array.realAttributes)
     }
     arrays[ForecastSlices.axis] = ArrayInfo(
       name: ForecastSlices.axis, type: .int64, dimensions: [axis], chunks: nil, codec: "",
@@ -163,24 +214,59 @@ struct ForecastSlices: ArrayStore {
       let numbers = box[0].map { Int64($0) }
       return RawArray(type: .int64, bytes: numbers.withUnsafeBytes { Array($0) })
     }
-    let stored = try store.info(name)
     guard arrays[name]?.dimensionNames.first == ForecastSlices.axis else { return try store.read(name, box) }
     // One slice after the other: those of a range need not lie side by side.
-    var type = stored.type
+    var type = try store.info(name).type
     var bytes: [UInt8] = []
     for slice in box[0] {
-      var rest = box.dropFirst()
-      let part = stored.dimensions.map { dimension -> Range<Int> in
-        switch dimension.name {
-        case initialDimension: slice / leadCount..<slice / leadCount + 1
-        case leadDimension: slice % leadCount..<slice % leadCount + 1
-        default: rest.removeFirst()
-        }
-      }
-      let raw = try store.read(name, part)
+      let raw = try store.read(name, storedBox(try store.info(name), slice, Array(box.dropFirst())))
       type = raw.type
       bytes += raw.bytes
     }
     return RawArray(type: type, bytes: bytes)
+  }
+
+  func read(_ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void) throws {
+    guard name != ForecastSlices.axis else {
+      let raw = try read(name, part.box)
+      return raw.bytes.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return }
+        take(StoredPiece(type: raw.type, box: part.box, start: start, strides: [1]))
+      }
+    }
+    guard arrays[name]?.dimensionNames.first == ForecastSlices.axis else {
+      return try store.read(name, part, scratch, take)
+    }
+    let stored = try store.info(name)
+    let kept = stored.dimensions.indices.filter { !isFolded(stored.dimensions[$0].name) }
+    let only = part.only.map { ArrayPart.Only(dimension: kept[$0.dimension - 1], indices: $0.indices) }
+    for slice in part.box[0] {
+      let box = storedBox(stored, slice, Array(part.box.dropFirst()))
+      try store.read(name, ArrayPart(box, only: only), scratch) { piece in
+        var start = piece.start
+        for dimension in box.indices where !kept.contains(dimension) {
+          guard let place = piece.box[dimension].firstIndex(of: box[dimension].lowerBound) else { return }
+          start += (place - piece.box[dimension].lowerBound) * piece.strides[dimension] * piece.type.byteCount
+        }
+        take(
+          StoredPiece(
+            type: piece.type, box: [slice..<slice + 1] + kept.map { piece.box[$0] }, start: start,
+            strides: [0] + kept.map { piece.strides[$0] }))
+      }
+    }
+  }
+
+  private func isFolded(_ dimension: String) -> Bool { dimension == initialDimension || dimension == leadDimension }
+
+  /// The box of one slice in an array of the store.
+  private func storedBox(_ stored: ArrayInfo, _ slice: Int, _ rest: [Range<Int>]) -> [Range<Int>] {
+    var rest = rest[...]
+    return stored.dimensions.map { dimension in
+      switch dimension.name {
+      case initialDimension: slice / leadCount..<slice / leadCount + 1
+      case leadDimension: slice % leadCount..<slice % leadCount + 1
+      default: rest.removeFirst()
+      }
+    }
   }
 }

@@ -11,7 +11,7 @@ import Tensors
 public struct FrameRequest: Sendable, Equatable {
   /// Indices of the dataset's times, one per sample.
   public let indices: [Int]
-  /// For each sample, the grid column that becomes the first: fields turned around the globe's axis.
+  /// For each sample, the grid column that becomes the first: fields rolled in longitude.
   public let columnShifts: [Int]
 
   public init(indices: [Int], columnShifts: [Int]? = nil) {
@@ -43,7 +43,7 @@ public protocol FrameSequence: Sendable {
 }
 
 /// Frames read ahead on a thread of its own, in the order of a sequence; at most `depth` frames wait. What ranks exchange
-/// is started by `next` as soon as it is there, so that it travels during the step before.
+/// is started by `next` as soon as it is loaded, so that it travels during the step before.
 public final class FrameLoader: @unchecked Sendable {
   private struct State {
     var ready: [Result<LoadedFrame, any Error>] = []
@@ -99,7 +99,7 @@ public final class FrameLoader: @unchecked Sendable {
   /// The next frame of the plan, waiting for it if need be.
   public func next() throws -> Frame { try next(startsAhead: true) }
 
-  /// Takes what is still travelling; all ranks that read together call it at their end, so that no transfer is left.
+  /// Completes transfers still under way; all ranks that read together call it at their end, so that no transfer is left.
   public func drain() throws {
     let most = Int(try reader.communicator.allReduce([Double(startedCount)], .maximum)[0])
     while takenCount < most { _ = try next(startsAhead: false) }
@@ -128,7 +128,7 @@ public final class FrameLoader: @unchecked Sendable {
   }
 
   private func work() {
-    // What computes goes first; the next frame is wanted only after the step.
+    // Threads that compute go first; the next frame is wanted only after the step.
     WorkerPool.yieldToOthers()
     while let request = sequence.next() {
       let stopped = locked {

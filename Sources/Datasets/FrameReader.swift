@@ -1,6 +1,5 @@
 import Basics
 import Communication
-import Distribution
 import Synchronization
 import Tensors
 
@@ -35,7 +34,7 @@ final class LoadedFrame: @unchecked Sendable {
   fileprivate var incoming: [Tensor] = []
   fileprivate var transfers: (any Transfer)?
   fileprivate var isStarted = false
-  /// On a single rank the frame is there at once.
+  /// On a single rank the frame is complete at once.
   fileprivate var frame: Frame?
 
   fileprivate init(_ request: FrameRequest) { self.request = request }
@@ -49,17 +48,17 @@ public final class FrameReader: @unchecked Sendable {
   public let tiling: Tiling
   /// The ranks that read together; a single one by default.
   public var communicator: any Communicator { share?.communicator ?? SingleRank() }
-  /// What each of them gets of every state, and what this one gets.
+  /// The block of every state that each rank gets; that of this one where it reads alone.
   public var blocks: [FieldBlock] { share?.blocks ?? [block] }
   public let block: FieldBlock
   private let compute: Compute
   private let share: ReadingShare?
   private let records: RecordReader?
-  private let mean, factor: [Float]
+  private let scaling: Tiling.Scaling
   /// Fields of this rank that lack values: the place among its fields, and what they get there, normalised; nil where it was
   /// filled when read.
   private let imputed: [(place: Int, field: ImputedField, value: Float?)]
-  /// What has no values in a frame of so many samples that are not turned.
+  /// The elements without values in a frame of so many samples that are not rolled.
   private let places = Mutex<[Int: [Int]]>([:])
   private let trace: Trace?
 
@@ -80,8 +79,8 @@ public final class FrameReader: @unchecked Sendable {
         dataset, tiling: tiling, blocks: $0.blocks, rank: $0.communicator.rank, cacheBytes: $0.cacheBytes,
         memory: compute.pool)
     }
-    mean = Array(normalization.mean[block.fields])
-    factor = Array(normalization.inverseDeviation[block.fields])
+    scaling = Tiling.Scaling(
+      mean: Array(normalization.mean[block.fields]), factor: Array(normalization.inverseDeviation[block.fields]))
     imputed = block.fields.enumerated().compactMap { place, channel in
       guard let field = dataset.imputed[channel] else { return nil }
       switch field.imputation {
@@ -110,7 +109,11 @@ public final class FrameReader: @unchecked Sendable {
 
   /// Reads and packs this rank's part. On any thread.
   func load(_ request: FrameRequest) throws -> LoadedFrame {
-    try trace.measure(.io, "read and decode") { try loadAll(request) }
+    let reading = trace?.begin(
+      .io, "reading \(request.indices.map { dataset.sources(of: $0) }.joined(separator: ", "))")
+    // The picture has all reading under one name.
+    defer { if let reading { trace?.end(reading, isNoted: false) } }
+    return try trace.measure(.io, "read and decode") { try loadAll(request) }
   }
 
   private func loadAll(_ request: FrameRequest) throws -> LoadedFrame {
@@ -211,7 +214,7 @@ public final class FrameReader: @unchecked Sendable {
     _ planes: UnsafePointer<Float>, _ request: FrameRequest, _ sample: Int, into state: Tensor, only: Range<Int>
   ) {
     tiling.tile(
-      planes, fields: block.fields.count, mean: mean, factor: factor, into: state, sample: sample,
+      planes, scaling, into: state, sample: sample,
       columnShift: request.columnShifts[sample], tokens: block.tokens, only: only)
     if imputed.isEmpty { return }
     let (fields, width) = (block.fields.count, tiling.pointsPerToken * block.fields.count)
@@ -256,7 +259,7 @@ public final class FrameReader: @unchecked Sendable {
 
   // MARK: What goes where
 
-  /// Of one sample: this rank's fields in the rows that its tokens lie in.
+  /// Elements of one sample's planes: this rank's fields in the rows that its tokens lie in.
   private var planeCount: Int { block.fields.count * tiling.rows(block.tokens).count * tiling.columns }
 
   /// A rectangle on its way from a record to the planes of a block.
@@ -277,7 +280,7 @@ public final class FrameReader: @unchecked Sendable {
     }
   }
 
-  /// What one rank's record of a time has for another's block, in the same order on both.
+  /// The parts of one rank's record of a time that belong to another's block, in the same order on both.
   private func forEachCopy(_ plan: ReadingPlan, from: Int, to: Int, _ columnShift: Int, _ body: (Copy) -> Void) {
     guard let share else { return }
     let block = share.blocks[to]

@@ -10,11 +10,11 @@ protocol GridFields: Sendable {
   var firstGrid: [Bool]? { get }
   /// Ascending, without those that are missing; empty for a store of static fields only.
   var times: [Timestamp] { get }
-  /// The levels of all that is there, hPa, in stored order.
+  /// The levels of all arrays, hPa, in stored order.
   var levelsHPa: [Double] { get }
-  /// Names of what is there, for messages.
+  /// Names of the available variables, for messages.
   var names: [String] { get }
-  /// What was changed on the way in.
+  /// Sentences on changes that are made in reading.
   var normalizations: [String] { get }
   /// Chunks read so far, and their bytes as stored.
   var reads: ReadCounts { get }
@@ -35,6 +35,9 @@ protocol GridFields: Sendable {
   /// Memory that reading fields of one time takes beside that for the fields.
   func bytesOnTheWay(_ fields: [WantedField]) -> Int
 
+  /// Memory that reading fields at a range of times takes beside that for the fields, and what libraries keep of it.
+  func readingMemory(_ fields: [WantedField], times: Range<Int>) -> ReadingMemory
+
   /// The pieces in which wanted fields are stored. What is stored as a whole is cut into `bands` bands of rows.
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk]
 
@@ -49,21 +52,31 @@ protocol GridFields: Sendable {
     into target: (_ time: Int, _ slot: Int, _ part: Rectangle) -> (UnsafeMutablePointer<Float>, stride: Int)
   ) throws -> [Bool]
 
-  /// What the store says of a field's values and of their change over a step, in our units.
+  /// The statistics that the store holds of a field's values and of their change over a step, in our units.
   func statistics(_ field: WantedField, stepHours: Int) -> (values: FieldStatistics, change: FieldStatistics)?
+
+  /// The first of some names that an array has which lies on other places than those that are read; nil where there is none.
+  func elsewhere(_ names: [String]) -> ElsewhereArray?
 
   /// A static field: [rows, columns]; of one that is stored at several times that of a time.
   func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws
 }
 
+/// An array of a store that lies on other places than those that are read.
+struct ElsewhereArray: Sendable {
+  let location, array: String
+  let dimensions, places: [String]
+}
+
 extension GridFields {
   var firstGrid: [Bool]? { nil }
+  func elsewhere(_ names: [String]) -> ElsewhereArray? { nil }
 }
 
 /// A variable of ours where it was found.
 struct FoundVariable: Sendable {
   let variable: Variable
-  /// As the store calls it, for messages.
+  /// The store's name of the field, for messages.
   let storedName: String
   let dimensionNames: [String]
   /// hPa; empty without levels.
@@ -77,15 +90,44 @@ struct FoundVariable: Sendable {
   var storedTimeCount = 1
   let storedUnits: String?
   let conversion: UnitConversion
+  /// Whether stored rates are added up over the periods that they are means of.
+  var isSum = false
+  /// Over which it is an amount, a mean or an extreme: one number, or one for each lead of forecasts (0 where nothing is known); empty
+  /// where the store doesn't say.
+  var periodSeconds: [Int64] = []
+  /// Attributes that say what the values are; nil for a variable of a view.
+  var meaning: FieldMeaning?
   /// Which stored numbers are taken as missing, where that needs saying.
   var remarks: [String] = []
   let handle: Handle
 
   var hasLevels: Bool { !levelsHPa.isEmpty }
+
+  /// By level, where these are arrays of their own; else the one name.
+  var storedNames: [String] {
+    if case .bindings(let bindings) = handle { bindings.map(\.array.name) } else { [storedName] }
+  }
+
+  func storedName(slot: Int) -> String {
+    let names = storedNames
+    return names.count > 1 && names.indices.contains(slot) ? names[slot] : storedName
+  }
+
+  /// How its values were understood, a sentence each.
+  var notes: [String] {
+    let remarks = remarks.map { "\(variable.name): \($0)" }
+    guard let storedUnits else {
+      return remarks + ["\(variable.name) is assumed to be in \(variable.units): the store gives no units"]
+    }
+    if conversion == .none { return remarks }
+    return remarks + ["\(variable.name) converted from \(storedUnits) to \(variable.units)"]
+  }
+
   func has(_ levelHPa: Double) -> Bool { levelsHPa.contains { abs($0 - levelHPa) < 1e-3 } }
 
   enum Handle: Sendable {
-    case binding(GriddedStore.Binding)
+    /// The array that holds the variable, or several arrays of one level each, in the order of `levelsHPa`.
+    case bindings([GriddedStore.Binding])
     /// Variables of a view by level; level 0 for a single one.
     case variables([Double: Int])
   }
@@ -95,7 +137,7 @@ struct FoundVariable: Sendable {
 struct WantedField: Sendable {
   let channel: Int
   let found: FoundVariable
-  /// As `slot` says.
+  /// The place that `slot` names.
   let slot: Int
 }
 

@@ -14,6 +14,20 @@ extension GriddedStore {
     return names.first { dimensions.contains($0) }
   }
 
+  /// The members' own numbers along the dimension of an ensemble, or of the one that a coordinate without dimension names; nil where
+  /// nothing says them, or not in whole numbers.
+  static func memberNumbers(_ store: any ArrayStore, _ axis: String?) throws -> [Int]? {
+    let scalar = store.arrays.values.first {
+      $0.shape.isEmpty && ($0.attributes["standard_name"]?.text == "realization" || $0.name == "number")
+    }
+    guard let coordinate = axis.map({ store.arrays[$0] }) ?? scalar, axis == nil || coordinate.dimensionNames == [axis],
+      !coordinate.isText
+    else { return nil }
+    let numbers = try store.readCoordinate(coordinate.name, atMost: coordinateLimit).doubles.map { Int(exactly: $0) }
+    let whole = numbers.compactMap { $0 }
+    return whole.count == numbers.count && Set(whole).count == whole.count ? whole : nil
+  }
+
   /// No axis has more points; a longer one comes from damaged metadata.
   static let coordinateLimit = 1 << 22
 
@@ -25,21 +39,6 @@ extension GriddedStore {
       throw JigsawError("\(store.location): \(name)", "has coordinates that are not numbers")
     }
     return raw
-  }
-
-  /// The same in degrees.
-  ///
-  /// - Parameter most: the largest that can be, by magnitude: 90 of latitudes, 1080 of longitudes.
-  /// - Throws: naming the first value beyond.
-  static func degrees(
-    _ store: any ArrayStore, _ name: String, most: Double, atMost limit: Int = coordinateLimit
-  ) throws -> [Double] {
-    let values = try coordinate(store, name, atMost: limit).doubles
-    // FP32 values near 90 round to a little more.
-    guard let wrong = values.first(where: { abs($0) > most + 1e-3 }) else { return values }
-    throw JigsawError(
-      "\(store.location): \(name)", "has a coordinate that can't be", expected: "degrees from \(-most) to \(most)",
-      found: "\(wrong)")
   }
 
   static func isMonotonic(_ values: [Double]) -> Bool {
@@ -58,14 +57,28 @@ extension GriddedStore {
     let times =
       try raw.type == .int64 || raw.type == .uint64
       ? raw.integers.map { try cf.timestamp($0) } : raw.doubles.map { try cf.timestamp($0) }
-    if let (earlier, later) = zip(times, times.dropFirst()).first(where: { $0 >= $1 }) {
-      throw JigsawError(
-        place, "is not ascending", found: "\(later.display) after \(earlier.display)", remedy: "sort the store by time")
-    }
-    return times
+    return try requireAscending(times, store, name)
   }
 
-  static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
+  static func requireAscending(_ times: [Timestamp], _ store: any ArrayStore, _ name: String) throws -> [Timestamp] {
+    guard let (earlier, later) = zip(times, times.dropFirst()).first(where: { $0 >= $1 }) else { return times }
+    throw JigsawError(
+      "\(store.location): \(name)", "is not ascending", found: "\(later.display) after \(earlier.display)",
+      remedy: "sort the store by time")
+  }
+
+  /// hPa, by dimension.
+  static func readLevels(
+    _ store: any ArrayStore, _ coordinates: [StoreAxes.Coordinate], _ notes: inout [String]
+  ) throws -> [String: [Double]] {
+    var levels: [String: [Double]] = [:]
+    for coordinate in coordinates {
+      levels[coordinate.dimension] = try readLevels(store, coordinate.variable, &notes)
+    }
+    return levels
+  }
+
+  private static func readLevels(_ store: any ArrayStore, _ name: String, _ notes: inout [String]) throws -> [Double] {
     let given = try store.info(name).attributes["units"]?.text
     let units = given ?? "hPa"
     guard let conversion = UnitConversion(from: units, to: "hPa") else {
@@ -81,6 +94,12 @@ extension GriddedStore {
         "\(store.location): \(name)", "has no units, and its numbers are none of pressure levels in hPa",
         found: levels.prefix(10).map { Channel.text($0) }.joined(separator: ", "),
         remedy: "give it units; model levels must be interpolated to pressure levels before")
+    }
+    var known: Set<Double> = []
+    if let twice = levels.first(where: { !known.insert($0).inserted }) {
+      throw JigsawError(
+        "\(store.location): \(name)", "holds the level \(Channel.text(twice)) hPa twice",
+        remedy: "leave one of them out before")
     }
     return levels
   }

@@ -97,14 +97,16 @@ extension GriddedStore {
     let first = flipsLatitude ? storedRows - part.rows.upperBound : part.rows.lowerBound
     let rows = field.rows.clamped(to: first..<first + part.rows.count)
     let left = (part.columns.lowerBound + firstColumn) % grid.columns
-    let columns = field.columns.clamped(to: left..<left + part.columns.count)
+    let columns = eastwards(field.columns).clamped(to: left..<left + part.columns.count)
     if rows.isEmpty || columns.isEmpty { return true }
+    let stored = eastwards(columns)
     let source =
       plane.start + (rows.lowerBound - field.rows.lowerBound) * plane.rowStride
-      + (columns.lowerBound - field.columns.lowerBound) * plane.columnStride
+      + ((isWestward ? stored.upperBound - 1 : stored.lowerBound) - field.columns.lowerBound) * plane.columnStride
     let line = flipsLatitude ? first + part.rows.count - 1 - rows.lowerBound : rows.lowerBound - first
     return jk_current().pointee.copy_plane(
-      source, plane.rowStride, plane.columnStride, out + line * stride + columns.lowerBound - left,
+      source, plane.rowStride, isWestward ? -plane.columnStride : plane.columnStride,
+      out + line * stride + columns.lowerBound - left,
       flipsLatitude ? -stride : stride, 1, rows.count, columns.count)
   }
 

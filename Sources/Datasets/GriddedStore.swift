@@ -2,7 +2,7 @@ import Basics
 import Stores
 
 /// One store seen as fields on a regular latitude–longitude grid: finds coordinates by CF attributes or by name, brings
-/// latitudes into north-to-south order and longitudes into ascending order from 0 (when they go around the globe).
+/// latitudes into north-to-south order and columns into eastward order, from 0 when they go around the globe.
 public struct GriddedStore: Sendable {
   public let store: any ArrayStore
   public let grid: LatLonGrid
@@ -10,49 +10,61 @@ public struct GriddedStore: Sendable {
   public let times: [Timestamp]
   /// hPa, in stored order, of a coordinate with or without a dimension; empty when there are no levels.
   public let levelsHPa: [Double]
-  /// What was changed on the way in, for `data inspect`.
+  /// Sentences on changes that are made in reading, for `data inspect`.
   public let normalizations: [String]
 
   let axes: Axes
   let scalarLevels: ScalarLevels
   let flipsLatitude: Bool
-  let storedRows: Int
-  /// Stored column of the first column here.
+  /// Whether columns are stored from east to west.
+  let isWestward: Bool
+  let storedRows, storedColumns: Int
+  /// Stored column of the first column here, counted eastwards.
   let firstColumn: Int
 
-  /// Names of the dimensions that play the four roles.
+  /// Names of the dimensions that play the roles.
   struct Axes: Sendable {
-    var time, level, member: String?
+    var time, member: String?
     var latitude, longitude: String
+    /// hPa, by dimension of pressure levels.
+    var levels: [String: [Double]]
+
+    /// The dimension of levels of an array.
+    func level(of array: ArrayInfo) -> String? { array.dimensionNames.first { levels[$0] != nil } }
   }
 
-  /// - Parameter rows: how many rows from the north to use; nil: all.
-  public init(_ store: any ArrayStore, rows: Int? = nil) throws {
+  /// - Parameters:
+  ///   - rows: how many rows from the north to use; nil: all.
+  ///   - wanted: requested variables, which choose among several sets of coordinates.
+  public init(_ store: any ArrayStore, rows: Int? = nil, wanted: Set<String> = []) throws {
     self.store = store
-    let found = try StoreAxes(store)
+    let found = try StoreAxes(store, wanted: wanted)
     guard case .grid(let latitude, let longitude) = found.places else {
       throw JigsawError(
         store.location, "is not on a regular grid", expected: "latitudes × longitudes",
         found: "points along \(found.places.dimensions.joined(separator: ", "))")
     }
     scalarLevels = try ScalarLevels(store)
-    axes = Axes(
-      time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member,
-      latitude: latitude.dimension, longitude: longitude.dimension)
-    let latitudes = try GriddedStore.degrees(store, latitude.variable, most: 90)
+    let (latitudes, longitudes) = try StoreAxes.degrees(
+      store, latitude: latitude.variable, longitude: longitude.variable)
     var notes = store.notes
 
-    guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes), latitudes.allSatisfy({ abs($0) <= 90.001 }) else {
+    guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes) else {
       throw JigsawError("\(store.location): \(latitude.variable)", "is not a list of ascending or descending latitudes")
     }
     flipsLatitude = latitudes[0] < latitudes[1]
     if flipsLatitude { notes.append("latitude flipped to north-to-south") }
 
     // Ascending from 0 when the circle is closed, else from the west.
-    guard let meridians = Meridians(try GriddedStore.degrees(store, longitude.variable, most: 1_080)) else {
-      throw JigsawError("\(store.location): \(longitude.variable)", "is not a list of ascending longitudes")
+    storedColumns = longitudes.count
+    guard let meridians = Meridians(longitudes) else {
+      throw JigsawError(
+        "\(store.location): \(longitude.variable)", "is not a list of ascending longitudes",
+        expected: "columns eastwards, or evenly spaced westwards, once around the globe at most",
+        remedy: "sort them before, for example in xarray: ds.sortby('\(longitude.variable)')")
     }
     notes += meridians.notes
+    isWestward = meridians.isWestward
     firstColumn = meridians.first
     storedRows = latitudes.count
     if let rows, rows > storedRows {
@@ -63,9 +75,15 @@ public struct GriddedStore: Sendable {
     grid = LatLonGrid(latitudes: Array(southwards.prefix(rows ?? storedRows)), longitudes: meridians.longitudes)
     if grid.rows < storedRows { notes.append("only the northern \(grid.rows) of \(storedRows) rows are used") }
     times = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
+    let levels = try GriddedStore.readLevels(store, found.levels, &notes)
+    axes = Axes(
+      time: found.time?.coordinate.dimension, member: found.member, latitude: latitude.dimension,
+      longitude: longitude.dimension, levels: levels)
+    var known: Set<Double> = []
     levelsHPa =
-      try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) }
-      ?? scalarLevels.pressuresHPa.sorted()
+      found.levels.isEmpty
+      ? scalarLevels.pressuresHPa.sorted()
+      : found.levels.flatMap { levels[$0.dimension] ?? [] }.filter { known.insert($0).inserted }
     normalizations = notes
   }
 
@@ -107,12 +125,18 @@ public struct GriddedStore: Sendable {
     let southwards = flipsLatitude ? storedRows - box.rows.upperBound..<storedRows - box.rows.lowerBound : box.rows
     let rows = southwards.clamped(to: 0..<grid.rows)
     if rows.isEmpty { return [] }
-    let before = box.columns.clamped(to: 0..<firstColumn)
-    let from = box.columns.clamped(to: firstColumn..<grid.columns)
+    let columns = eastwards(box.columns)
+    let before = columns.clamped(to: 0..<firstColumn)
+    let from = columns.clamped(to: firstColumn..<grid.columns)
     return [
       from.lowerBound - firstColumn..<from.upperBound - firstColumn,
       before.lowerBound + grid.columns - firstColumn..<before.upperBound + grid.columns - firstColumn,
     ].filter { !$0.isEmpty }.map { Rectangle(rows: rows, columns: $0) }
+  }
+
+  /// Stored columns counted eastwards, and the other way round.
+  func eastwards(_ columns: Range<Int>) -> Range<Int> {
+    isWestward ? storedColumns - columns.upperBound..<storedColumns - columns.lowerBound : columns
   }
 
   /// Members of the ensemble that the store holds.
@@ -129,11 +153,11 @@ public struct GriddedStore: Sendable {
   func isField(_ array: ArrayInfo) -> Bool {
     let names = array.dimensionNames
     guard names.contains(axes.latitude), names.contains(axes.longitude) else { return false }
-    let known = [axes.latitude, axes.longitude, axes.time, axes.level, axes.member]
+    let known = [axes.latitude, axes.longitude, axes.time, axes.level(of: array), axes.member]
     return array.dimensions.allSatisfy { known.contains($0.name) || $0.size == 1 }
   }
 
-  /// What a box has of some rows of the grid; nil for nothing.
+  /// The part of a box in some rows of the grid; nil for none.
   func cut(_ box: Box, to rows: Range<Int>) -> Box? {
     let stored = flipsLatitude ? storedRows - rows.upperBound..<storedRows - rows.lowerBound : rows
     let inside = box.rows.clamped(to: stored)

@@ -1,7 +1,7 @@
 import Basics
 import Stores
 
-/// What a model gets where a field has no values: sea surface temperature over land.
+/// The values that a model gets where a field has none: sea surface temperature over land.
 public enum Imputation: Sendable, Equatable {
   /// A number in our units.
   case constant(Double)

@@ -38,7 +38,8 @@ public struct LatLonGrid: Sendable, Hashable, Codable {
   }
 
   /// Area weights of the rows from cell bounds, sin φ_north − sin φ_south, mean 1. Bounds are half-way between rows; the
-  /// outer ones lie half a spacing beyond and at most at the poles (as in WeatherBench 2).
+  /// outer ones lie half a spacing beyond and at most at the poles, as in WeatherBench-X. (WeatherBench 2 puts them at the
+  /// poles whatever the spacing.)
   public var areaWeights: [Double] {
     guard rows > 1 else { return [1] }
     var bounds = [min(90, latitudes[0] + (latitudes[0] - latitudes[1]) / 2)]
@@ -50,11 +51,12 @@ public struct LatLonGrid: Sendable, Hashable, Codable {
     return areas.map { $0 * Double(rows) / sum }
   }
 
-  /// Whether another grid has the same points within `tolerance` degrees.
+  /// Whether another grid has the same points within `tolerance` degrees: -30 … -10° E are 330 … 350° E.
   public func matches(_ other: LatLonGrid, tolerance: Double = 1e-3) -> Bool {
-    rows == other.rows && columns == other.columns
-      && zip(latitudes, other.latitudes).allSatisfy { abs($0 - $1) < tolerance }
-      && zip(longitudes, other.longitudes).allSatisfy { abs($0 - $1) < tolerance }
+    guard rows == other.rows, columns == other.columns else { return false }
+    let turns = longitudes.first.flatMap { own in other.longitudes.first.map { ((own - $0) / 360).rounded() } } ?? 0
+    return zip(latitudes, other.latitudes).allSatisfy { abs($0 - $1) < tolerance }
+      && zip(longitudes, other.longitudes).allSatisfy { abs($0 - $1 - 360 * turns) < tolerance }
   }
 
   /// For people: "32 × 64 (87.19 … -87.19° N, 0 … 354.38° E)".

@@ -74,18 +74,29 @@ public enum Lexicon {
   /// The variables that arrays of one store hold, by their names and units, or by their CF standard names where the lexicon
   /// doesn't know the name. Arrays that would be the same variable keep their own names (nil).
   ///
+  /// Several that hold a level each are one variable.
+  ///
   /// - Parameter place: the level of an array: on pressure levels, or the height of a single one.
   static func names(of arrays: [ArrayInfo], place: (ArrayInfo) throws -> VerticalPlace) rethrows -> [Variable?] {
-    let found = try arrays.map { array in
-      try find(array.name) == nil
-        ? find(standardNameOf: array, place(array)) : find(array.name, units: array.units)
+    let places = try arrays.map(place)
+    let found = zip(arrays, places).map { array, place in
+      find(array.name) == nil ? find(standardNameOf: array, place) : find(array.name, units: array.units)
     }
-    let counts = Dictionary(found.compactMap { $0.map { ($0.name, 1) } }, uniquingKeysWith: +)
-    return found.map { variable in variable.flatMap { counts[$0.name] == 1 ? $0 : nil } }
+    let together = Dictionary(
+      grouping: zip(found, places).compactMap { variable, place in variable.map { ($0.name, place) } }, by: \.0
+    ).mapValues { areApart($0.map(\.1)) }
+    return found.map { variable in variable.flatMap { together[$0.name] == true ? $0 : nil } }
   }
 
-  /// Where a field lies, as far as its store says.
-  enum VerticalPlace { case pressureLevels, height(metres: Double), unsaid }
+  /// Where a field lies, as far as its store says: on a dimension of pressures, at one, at a height.
+  enum VerticalPlace { case pressureLevels, pressure(hPa: Double), height(metres: Double), unsaid }
+
+  /// Whether fields of one variable don't lie in the same place: there is one, or each has a pressure of its own.
+  static func areApart(_ places: [VerticalPlace]) -> Bool {
+    if places.count == 1 { return true }
+    let pressures = places.compactMap { if case .pressure(let hPa) = $0 { hPa } else { nil } }
+    return Set(pressures).count == places.count
+  }
 
   private static let byStandardName = Dictionary(
     grouping: variables.flatMap { variable in
@@ -93,18 +104,20 @@ public enum Lexicon {
     }, by: \.0
   ).mapValues { $0.map(\.1) }
 
+  /// The variables with a CF standard name; nil where there is none.
+  static func variables(standardName: String) -> [Variable]? { byStandardName[standardName] }
+
   /// The one variable that an array's standard name, place and units mean. Extremes over a period are none.
   static func find(standardNameOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
     guard let standard = array.attributes["standard_name"]?.text, let named = byStandardName[standard] else {
       return nil
     }
     let ofSurface = named.filter { !isOnLevels($0.name) }
-    let cells = array.attributes["cell_methods"]?.text ?? ""
-    if ["maximum", "minimum", "standard_deviation", "variance", "range"].contains(where: cells.contains) { return nil }
+    if CellMethods(array.attributes["cell_methods"]?.text ?? "").other != nil { return nil }
     let fitting = named.filter { variable in
       if let units = array.units, UnitConversion(from: units, to: variable.units) == nil { return false }
       switch place {
-      case .pressureLevels: return isOnLevels(variable.name)
+      case .pressureLevels, .pressure: return isOnLevels(variable.name)
       case .height(let metres): return LexiconTable.heights[variable.name] == metres
       case .unsaid:
         return ofSurface.count == 1 && !isOnLevels(variable.name)
@@ -117,7 +130,7 @@ public enum Lexicon {
   /// Why a variable that a store has under several names is not taken from one of them.
   static func isThereTwice(_ name: String, _ location: String, _ names: [String]) -> JigsawError {
     JigsawError(
-      "\(location): \(name)", "is there under several names", expected: "one array that holds it",
+      "\(location): \(name)", "is present under several names", expected: "one array that holds it",
       found: names.joined(separator: " and "),
       remedy: "say which one is meant, with data.sources.names: {\(name): \(names[0])}")
   }
@@ -127,6 +140,9 @@ public enum Lexicon {
 
   /// The least value that a variable can have, in its units; nil where it can be negative, or nothing is known.
   public static func lowerBound(_ name: String) -> Double? { LexiconTable.nonNegative.contains(name) ? 0 : nil }
+
+  /// Whether a variable is an amount over a period, of one sign: how long that is, stores don't say.
+  public static func isAmount(_ name: String) -> Bool { LexiconTable.amounts.contains(name) }
 
   /// By ECMWF's number; 129 is `z`, not `zs`.
   public static func find(paramId: Int) -> Variable? { byParamId[paramId] }

@@ -15,6 +15,19 @@ enum LexiconTable {
     "lai_hv", "cvl", "cvh",
   ]
 
+  /// Amounts, and the mean rates that add up to them.
+  static let meanRates = [
+    "tp": "avg_tprate", "tp6h": "avg_tprate", "tp12h": "avg_tprate", "tp24h": "avg_tprate", "cp": "avg_cpr",
+    "sf": "avg_tsrwe",
+  ]
+  /// Hours over which these are added up; the others over any.
+  static let sumHours = ["tp6h": 6, "tp12h": 12, "tp24h": 24]
+
+  /// Amounts over a period that ends at their time, of one sign.
+  static let amounts: Set<String> = [
+    "tp", "cp", "lsp", "sf", "ro", "sro", "ssro", "ssrd", "strd", "ssr", "tsr", "ttr", "tisr", "fdir",
+  ]
+
   /// On pressure levels.
   static let onLevels: [Variable] = [
     row("z", "geopotential", "m2 s-2", "geopotential", ("z", 129), "geopotential", ["gh", "hgt", "zg"]),
@@ -94,7 +107,7 @@ enum LexiconTable {
     row(
       "cin", "convective inhibition", "J kg-1", "atmosphere_convective_inhibition", ("cin", 228001),
       "convective_inhibition"),
-    // Of the whole column.
+    // Variables of the whole column.
     row("tcw", "total column water", "kg m-2", nil, ("tcw", 136), "total_column_water"),
     row(
       "tcwv", "total column water vapour", "kg m-2", "atmosphere_mass_content_of_water_vapor", ("tcwv", 137),
@@ -142,7 +155,7 @@ enum LexiconTable {
     row("ro", "runoff", "m", nil, ("ro", 205), "runoff", ["watr"]),
     row("sro", "surface runoff", "m", nil, ("sro", 8), "surface_runoff"),
     row("ssro", "sub-surface runoff", "m", nil, ("ssro", 9), "sub_surface_runoff"),
-    row("e", "evaporation", "m", "lwe_thickness_of_water_evaporation_amount", ("e", 182), "evaporation"),
+    row("e", "evaporation", "m", nil, ("e", 182), "evaporation"),
     // Radiation and fluxes: accumulated, then means.
     row("ssrd", "surface solar radiation downwards", "J m-2", nil, ("ssrd", 169), "surface_solar_radiation_downwards"),
     row(

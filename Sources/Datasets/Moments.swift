@@ -9,7 +9,7 @@ public struct Moments: Sendable, Equatable {
 
   public init() {}
 
-  /// Of one field without what is no number (NaN, infinities): two passes over it, sums in double.
+  /// The moments of one field without what is no number (NaN, infinities): two passes over it, sums in double.
   public init(_ values: UnsafeBufferPointer<Float>) {
     self.init(count: values.count) { values[$0] }
   }

@@ -24,10 +24,13 @@ public struct OpenedSources: Sendable {
   /// - Parameters:
   ///   - rows: how many grid rows from the north to use; nil: all.
   ///   - boundary: which points are read but not predicted.
+  ///   - wanted: requested variables, where they are known: of several sets of coordinates of a store the one with most of them is
+  ///     taken.
   ///   - threads: that compute what views are made of.
   /// - Throws: also when grids differ.
   public init(
-    _ sources: [SourceDescription], rows: Int? = nil, boundary: Boundary = .none, threads: Int = 1
+    _ sources: [SourceDescription], rows: Int? = nil, boundary: Boundary = .none, wanted: Set<String> = [],
+    threads: Int = 1
   ) throws {
     self.sources = sources
     let workers = WorkerPool(threads: max(1, threads) - 1, isBackground: true)
@@ -47,8 +50,9 @@ public struct OpenedSources: Sendable {
     var stores: [Opened] = []
     for (index, source) in sources.enumerated() {
       let first = (stores.last?.series ?? -1) + 1
-      let ofSource = try source.openStores(key: "data.sources[\(index)]", rows: rows, workers: workers)
-      for (store, series) in zip(ofSource, OpenedSources.series(ofSource)) {
+      let ofSource = try source.openStores(
+        key: "data.sources[\(index)]", rows: rows, wanted: wanted, workers: workers)
+      for (store, series) in zip(ofSource, OpenedSources.series(ofSource, source.names)) {
         stores.append(Opened(source: index, series: first + series, store: store))
       }
     }
@@ -71,11 +75,14 @@ public struct OpenedSources: Sendable {
   /// For messages.
   var display: String { sources.map(\.display).joined(separator: ", ") }
 
-  /// The series that each store of a source belongs to, ascending: stores without a level in common are of several.
-  private static func series(_ stores: [any GridFields]) -> [Int] {
+  /// The series that each store of a source belongs to, ascending: stores without a level in common are of several. Levels are
+  /// those of the stores and those that `names` gives to their arrays (`t_850: ta850`).
+  private static func series(_ stores: [any GridFields], _ names: [String: String]) -> [Int] {
+    let named = names.compactMap { key, array in LevelNames.split(key).map { (level: $0.number, array: array) } }
     var levels: [Set<Double>] = []
     let numbers = stores.map { store -> Int in
-      let own = Set(store.levelsHPa)
+      let arrays = Set(store.names)
+      let own = Set(store.levelsHPa).union(named.filter { arrays.contains($0.array) }.map(\.level))
       if let number = levels.firstIndex(where: { own.isEmpty || $0.isEmpty || !own.isDisjoint(with: $0) }) {
         levels[number].formUnion(own)
         return number
@@ -148,10 +155,17 @@ public struct OpenedSources: Sendable {
   private func absence(_ name: String, wantsTime: Bool) -> JigsawError {
     let names = Set(stores.flatMap(\.store.names)).sorted()
     let aliases = Lexicon.variable(name).aliases
+    if let elsewhere = stores.lazy.compactMap({ $0.store.elsewhere([name] + aliases) }).first {
+      return JigsawError(
+        "\(elsewhere.location): \(elsewhere.array)", "lies on other places than the fields that are read",
+        expected: elsewhere.places.joined(separator: ", "), found: elsewhere.dimensions.joined(separator: ", "),
+        remedy: "put it into a file of its own, or leave the other fields out of data.variables and data.static")
+    }
     return JigsawError(
       display, "no \(wantsTime ? "variable" : "static field") '\(name)' in this data",
       expected: "an array called \(([name] + aliases).map { "'\($0)'" }.joined(separator: " or "))",
       found: names.joined(separator: ", "),
-      remedy: "correct \(wantsTime ? "data.variables" : "data.static"), or map the name under data.sources.names")
+      remedy: Lexicon.find(name).flatMap { $0.name == name ? nil : "'\(name)' is called \($0.name) here" }
+        ?? "correct \(wantsTime ? "data.variables" : "data.static"), or map the name under data.sources.names")
   }
 }

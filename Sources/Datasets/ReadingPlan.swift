@@ -1,16 +1,15 @@
-import Distribution
 import Tensors
 
 /// Who of the ranks that share a model instance reads which stored chunk, so that each is read and decoded once: the rank
 /// that needs most of it, unless it has its share of the work already.
 ///
-/// What a rank reads of one time is its record: the wanted parts of its chunks, one after the other, or whole planes.
+/// A rank's record is the data that it reads of one time: the wanted parts of its chunks, one after the other, or whole planes.
 struct ReadingPlan: Sendable {
   /// A rectangle of one field, within the record of the rank that reads it.
   struct Piece: Sendable {
     let channel: Int
     let part: Rectangle
-    /// Of its first element in the record, and from row to row.
+    /// The place of its first element in the record, and the distance from row to row.
     let offset, stride: Int
   }
 
@@ -33,7 +32,8 @@ struct ReadingPlan: Sendable {
 
   /// - Parameters:
   ///   - blocks: what each rank needs.
-  ///   - planes: rows and columns of the grid, if the record of a rank alone is to be planes [channel, row, column].
+  ///   - planes: rows and columns of the grid, if the record of a rank alone is to be planes [channel, row, column] of the
+  ///     fields of its block.
   init(
     _ stored: [FieldDataset.StoredChunk], _ tiling: Tiling?, _ blocks: [FieldBlock],
     planes: (rows: Int, columns: Int)? = nil
@@ -48,7 +48,8 @@ struct ReadingPlan: Sendable {
       for field in chunk.fields {
         for part in chunk.parts {
           if let planes {
-            let corner = (field.channel * planes.rows + part.rows.lowerBound) * planes.columns + part.columns.lowerBound
+            let plane = field.channel - blocks[owner].fields.lowerBound
+            let corner = (plane * planes.rows + part.rows.lowerBound) * planes.columns + part.columns.lowerBound
             pieces[owner].append(
               Piece(channel: field.channel, part: part, offset: corner, stride: planes.columns))
           } else {

@@ -34,8 +34,9 @@ final class RecordReader: Sendable {
     if let plan = plans.withLock({ $0[parts] }) { return plan }
     // Arrays that are stored as a whole are cut into as many bands as there are parts of the domain.
     let bands = Set(blocks.map(\.tokens)).count
+    let channels = tiling == nil ? blocks[0].fields : dataset.channels.indices
     let plan = ReadingPlan(
-      parts.flatMap { dataset.storedChunks(part: $0, bands: bands) }, tiling, blocks,
+      parts.flatMap { dataset.storedChunks(part: $0, bands: bands, channels: channels) }, tiling, blocks,
       planes: tiling == nil ? (dataset.grid.rows, dataset.grid.columns) : nil)
     plans.withLock { $0[parts] = plan }
     return plan

@@ -26,7 +26,7 @@ func copyRows(
   for row in 0..<rows { (target + row * targetStride).update(from: source + row * sourceStride, count: count) }
 }
 
-/// What one rank holds of every state: some fields, at the points of some tokens.
+/// The part of every state that one rank holds: some fields, at the points of some tokens.
 public struct FieldBlock: Sendable, Hashable {
   public let fields: Range<Int>
   public let tokens: Range<Int>

@@ -1,14 +1,16 @@
 import Basics
 import Stores
 
-/// What sources hold, field by field, as a dataset made of them would read it.
+/// The contents of sources, field by field, as a dataset made of them would read it.
 public struct SourceContents: Sendable {
   public struct Field: Sendable {
-    /// As the store calls it.
+    /// The array's name in the store; the first array's where each level has its own.
     public let storedName: String
+    /// All of these, in the order in which the store has them.
+    public let storedNames: [String]
     /// Ours, or the store's where it isn't known.
     public let name: String
-    /// What it is; nil where the name isn't known.
+    /// Its variable; nil where the name isn't known.
     public let variable: Variable?
     /// hPa; empty without levels.
     public let levelsHPa: [Double]
@@ -20,6 +22,8 @@ public struct SourceContents: Sendable {
     public let storeCount: Int
     /// Ascending; empty for a static field.
     public let times: [Timestamp]
+    /// Whether it is made of rates that are listed too.
+    let isSum: Bool
     /// Why a dataset can't have it.
     public let problem: JigsawError?
     /// The variable that it may be, where the name isn't known.
@@ -29,14 +33,17 @@ public struct SourceContents: Sendable {
   public let grid: FieldGrid
   /// Those that are known in the order of the lexicon, then others by name.
   public let fields: [Field]
-  /// What is changed or left out on the way in.
+  /// Sentences on values that are changed or left out in reading.
   public let notes: [String]
 
   public init(_ opened: OpenedSources) {
     grid = opened.grid
-    notes = Set(opened.stores.flatMap(\.store.normalizations)).sorted()
-    let known = Lexicon.variables.compactMap { Field($0.name, opened, known: []) }
-    let taken = Set(known.map(\.storedName))
+    let found = Lexicon.variables.compactMap { Field($0.name, opened, known: []) }
+    // Rates that may be added up are listed as what they are.
+    let sums = found.filter(\.isSum).map { "\($0.storedName) can be read as \($0.name) too" }
+    let known = found.filter { !$0.isSum }
+    notes = Set(opened.stores.flatMap(\.store.normalizations) + sums).sorted()
+    let taken = Set(known.flatMap(\.storedNames))
     let names = Set(known.map(\.name))
     let others = Set(opened.stores.flatMap(\.store.fieldNames)).subtracting(taken).sorted()
     fields = known + others.compactMap { Field($0, opened, known: names) }
@@ -62,16 +69,23 @@ extension SourceContents.Field {
     let variable = Lexicon[name]
     guard let first = found.first?.found else {
       guard let problem, let refusing else { return nil }
+      let storedName = refusing.storedName(of: Lexicon.variable(name))
       self.init(
-        storedName: refusing.storedName(of: Lexicon.variable(name)), name: name, variable: variable, levelsHPa: [],
-        isStatic: false, storedUnits: nil, isConverted: false, storeCount: 1, times: [], problem: problem,
+        storedName: storedName, storedNames: [storedName], name: name, variable: variable, levelsHPa: [],
+        isStatic: false, storedUnits: nil, isConverted: false, storeCount: 1, times: [], isSum: false, problem: problem,
         suggestion: nil)
       return
     }
-    problem = problem ?? found.lazy.compactMap { $0.store.problem(of: $0.found.storedName) }.first
+    problem =
+      problem
+      ?? found.lazy.compactMap { entry in
+        entry.found.storedNames.lazy.compactMap(entry.store.problem).first
+      }.first
     let levels = Set(found.flatMap(\.found.levelsHPa)).sorted(by: >)
     var times: [Timestamp] = []
-    if problem == nil {
+    if problem == nil, variable == nil, opened.stores.count == 1 {
+      times = first.isStatic ? [] : found[0].store.times
+    } else if problem == nil {
       do {
         let dataset = try FieldDataset(
           opened, variables: first.isStatic ? [] : [name], levelsHPa: first.isStatic ? [] : levels,
@@ -80,20 +94,20 @@ extension SourceContents.Field {
       } catch { problem = error as? JigsawError }
     }
     self.init(
-      storedName: first.storedName, name: name, variable: variable, levelsHPa: levels, isStatic: first.isStatic,
+      storedName: first.storedName, storedNames: first.storedNames, name: name, variable: variable, levelsHPa: levels,
+      isStatic: first.isStatic,
       storedUnits: first.storedUnits, isConverted: first.conversion != .none, storeCount: found.count, times: times,
-      problem: problem,
-      suggestion: variable == nil
-        ? Lexicon.suggestion(for: found[0].store.array(first.storedName)).flatMap { known.contains($0.name) ? nil : $0 }
-        : nil)
+      isSum: first.isSum, problem: problem,
+      suggestion: variable == nil ? found[0].store.suggestion(for: first.storedName, known: known) : nil)
   }
 }
 
 extension GridFields {
-  /// Arrays of a store on its grid; the variables of a view.
+  /// Arrays of a store on its grid, also those with other dimensions; the variables of a view.
   fileprivate var fieldNames: [String] {
     guard let gridded = self as? GriddedStore else { return names }
-    return gridded.store.arrays.values.filter(gridded.isField).map(\.name)
+    let onGrid: Set<String> = [gridded.axes.latitude, gridded.axes.longitude]
+    return StoreAxes.fields(gridded.store).filter { onGrid.isSubset(of: $0.dimensionNames) }.map(\.name)
   }
 
   fileprivate func problem(of storedName: String) -> JigsawError? {
@@ -105,6 +119,14 @@ extension GridFields {
     ([variable.name] + variable.aliases).first { array($0) != nil } ?? variable.name
   }
 
+  /// The variable that an array may hold, where it can be read as that: not on levels of a model, for example.
+  fileprivate func suggestion(for storedName: String, known: Set<String>) -> Variable? {
+    guard let variable = Lexicon.suggestion(for: array(storedName)), !known.contains(variable.name),
+      (try? find(variable.name, rename: [variable.name: storedName], asStatic: false)) != nil
+    else { return nil }
+    return variable
+  }
+
   fileprivate func array(_ name: String) -> ArrayInfo? { (self as? GriddedStore)?.store.arrays[name] }
 }
 
@@ -113,25 +135,28 @@ extension Lexicon {
   /// signs or a letter. Its unit must fit.
   static func suggestion(for array: ArrayInfo?) -> Variable? {
     guard let array else { return nil }
-    func plain(_ text: String) -> String { text.lowercased().filter { $0.isLetter || $0.isNumber } }
-    let fitting = variables.filter { variable in
-      array.units.map { UnitConversion(from: $0, to: variable.units) != nil } ?? true
-    }
     let standard = array.attributes["standard_name"]?.text
     let long = array.attributes["long_name"]?.text.map(plain)
     // Within groups names are paths.
     let name = plain(array.name.split(separator: "/").last.map(String.init) ?? array.name)
-    func names(_ variable: Variable) -> [String] { ([variable.name, variable.longName] + variable.aliases).map(plain) }
+    func fits(_ variable: Variable) -> Bool {
+      array.units.map { UnitConversion(from: $0, to: variable.units) != nil } ?? true
+    }
     if let standard {
-      let named = fitting.filter { $0.standardName == standard }
+      let named = variables.filter { $0.standardName == standard && fits($0) }
       if named.count == 1 { return named[0] }
     }
-    if let found = fitting.first(where: { names($0).contains(name) }) { return found }
-    if let long, let found = fitting.first(where: { names($0).contains(long) }) { return found }
-    // Short names are too much alike.
-    guard name.count > 4, array.units != nil, let near = nearest(to: name, among: fitting.flatMap(names)) else {
-      return nil
+    for text in [name, long].compactMap({ $0 }) {
+      if let found = plainNames.first(where: { $0.names.contains(text) && fits($0.variable) }) { return found.variable }
     }
-    return fitting.first { names($0).contains(near) }
+    // Short names are too much alike.
+    guard name.count > 4, array.units != nil else { return nil }
+    let fitting = plainNames.filter { fits($0.variable) }
+    guard let near = nearest(to: name, among: fitting.flatMap(\.names)) else { return nil }
+    return fitting.first { $0.names.contains(near) }?.variable
+  }
+
+  private static let plainNames = variables.map { variable in
+    (variable: variable, names: ([variable.name, variable.longName] + variable.aliases).map(plain))
   }
 }

@@ -2,16 +2,19 @@ import Basics
 
 /// A field without time of a dataset: read once, from the first of the stores that hold it, at their first time.
 ///
-/// What else is stored of it must be the same: up to 32 stores and 8 times of the first one, evenly spread with both ends,
-/// are compared, within a step of 16-bit packing (2·10⁻⁵ of the field's range).
+/// Other stored copies of it must be the same, within a step of 16-bit packing (2·10⁻⁵ of the field's range): compared are up to 32
+/// stores, and of the first one all times, or of many or large ones at least 8, evenly spread with both ends.
 struct StaticField: Sendable {
   let store: any GridFields
   let found: FoundVariable
-  /// What was compared, for people.
+  /// A sentence on the sources that were compared, for people.
   let note: String?
 
   private static let comparedStores = 32
-  private static let comparedTimes = 8
+  private static let fewestComparedTimes = 8
+  private static let mostComparedTimes = 256
+  /// Numbers of all compared times.
+  private static let comparedNumbers = 1 << 25
   private static let tolerance: Float = 2e-5
 
   /// - Parameter holders: in order.
@@ -19,7 +22,8 @@ struct StaticField: Sendable {
   init(_ holders: [(store: any GridFields, found: FoundVariable)]) throws {
     let first = holders[0]
     (store, found) = first
-    let times = StaticField.spread(found.storedTimeCount, most: StaticField.comparedTimes)
+    let affordable = min(StaticField.comparedNumbers / max(1, store.fieldGrid.count), StaticField.mostComparedTimes)
+    let times = StaticField.spread(found.storedTimeCount, most: max(StaticField.fewestComparedTimes, affordable))
     let stores = StaticField.spread(holders.count, most: StaticField.comparedStores)
     var notes: [String] = []
     if times.count > 1 {

@@ -1,10 +1,10 @@
 import Basics
 import Communication
 
-/// What one channel is normalised with.
+/// The numbers that one channel is normalised with.
 public struct ChannelStatistics: Sendable, Equatable, Codable {
   public let mean, deviation, minimum, maximum: Double
-  /// Of the change over one step.
+  /// Mean and deviation of the change over one step.
   public let tendencyMean, tendencyDeviation: Double
 
   public init(
@@ -39,7 +39,7 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   public let channels: [String: ChannelStatistics]
   /// The dataset's `origin`; nil when not known.
   public let origin: String?
-  /// Of the data that they were computed from, and what was chosen of these (`FieldDataset.selection`); nil in files of
+  /// The fingerprint of the data that they were computed from, and what was chosen of these (`FieldDataset.selection`); nil in files of
   /// versions that did not record it.
   public let data: DataFingerprint?
   public let selection: String?
@@ -66,7 +66,7 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   ///   - parts: a folder that keeps what was computed, for another attempt after an interruption; it is removed at the end.
   ///   - windowBytes: memory for the times that are stored together, beside the dataset's for what it keeps;
   ///     nil: a little.
-  ///   - progress: told (done, all); ends the work by throwing. Blocks of dates that are done are kept in `parts`.
+  ///   - progress: called with (done, all); ends the work by throwing. Blocks of dates that are done are kept in `parts`.
   public static func compute(
     _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, stepHours: Int,
     on world: any Communicator = SingleRank(), data: DataFingerprint? = nil, parts: String? = nil,
@@ -125,7 +125,7 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
       origin: dataset.origin, data: data, selection: dataset.selection)
   }
 
-  /// What they were made from.
+  /// The data and settings that they were made from.
   public var lineage: Lineage {
     var settings = ["period": "\(start) to \(end)", "step": "\(stepHours) h"]
     settings["selection"] = selection

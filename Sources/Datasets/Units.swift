@@ -23,12 +23,12 @@ public struct UnitConversion: Sendable, Hashable {
     }
   }
 
-  private init(factor: Double, offset: Double) {
+  init(factor: Double, offset: Double) {
     self.factor = factor
     self.offset = offset
   }
 
-  /// What is given in one unit or the other, though they measure different things: heights of pressure levels, which are geopotential
+  /// The factor between units of quantities that are given in one or the other, though they measure different things: heights of pressure levels, which are geopotential
   /// divided by standard gravity (WMO), and amounts and fluxes of water per area, as depths.
   private static func equivalence(_ from: Unit.Dimension, _ to: Unit.Dimension) -> Double? {
     let (length, geopotential) = (Unit.Dimension(metre: 1), Unit.Dimension(metre: 2, second: -2))

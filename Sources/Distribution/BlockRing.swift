@@ -1,9 +1,10 @@
+import Basics
 import Communication
 import Tensors
 
 /// The blocks of all ranks along an axis, this rank's own first, then its successors': each is received while the one
-/// before is in use, so at most two foreign blocks are at hand.
-final class BlockRing: Traveller {
+/// before is in use, so at most two remote blocks are in memory.
+final class BlockRing: BlockStream {
   /// A rank's block, which may still be arriving.
   struct Arrival {
     let index: Int
@@ -81,7 +82,7 @@ final class BlockRing: Traveller {
     for rows in messages(own.rows) {
       sends.append(try communicator.send(own.rows(rows).region, to: destination, tag: tag))
     }
-    if !communicator.manner.overlaps {
+    if !communicator.policy.overlaps {
       _ = try arriving?.whole()
       try finish()
     }

@@ -1,7 +1,7 @@
 import Communication
 import Tensors
 
-/// A linear layer's products, along channels (Y = X·Wᵀ) or along tokens (Y = W·X).
+/// A linear layer's GEMMs, along channels (Y = X·Wᵀ) or along tokens (Y = W·X).
 extension DistributedProducts {
   public func linear(
     _ x: DistributedMatrix, _ w: DistributedMatrix, alongTokens: Bool, into y: DistributedMatrix, accumulate: Bool
@@ -21,7 +21,7 @@ extension DistributedProducts {
   ) throws {
     if let dx, LinearLayout(alongTokens: alongTokens, x: x.layout, w: w.layout, y: dy.layout).sharesOutputGradient {
       return try linearBackwardTogether(
-        dy, x, w, alongTokens: alongTokens, dx: dx, accumulate: accumulate, dw: dw)
+        LinearGradients(dy: dy, x: x, w: w, dx: dx, dw: dw, alongTokens: alongTokens, accumulate: accumulate))
     }
     let input = try dx.map {
       try alongTokens
@@ -37,85 +37,60 @@ extension DistributedProducts {
     try finishLater(weight.sums)
   }
 
+  /// Operands and results of a linear layer's backward step, with the input's gradient.
+  private struct LinearGradients {
+    let dy, x, w, dx, dw: DistributedMatrix
+    let alongTokens: Bool
+    /// Whether dX is added to.
+    let accumulate: Bool
+
+    /// The axis that the weight's rows, the layer's outputs, lie on.
+    var weightAxis: SplitAxis { w.rowAxis }
+    /// The axis that blocks of dY come along.
+    var axis: SplitAxis { w.rowAxis.other }
+
+    /// The rows or columns of a block of dY that stand for outputs, counted from the block's first.
+    func part(_ block: Matrix, _ outputs: Range<Int>) -> Matrix {
+      alongTokens ? block.rows(outputs) : block.columns(outputs)
+    }
+  }
+
   /// Blocks of dY come by along one axis. With each, W's rows for its outputs come along the other and give a part of dX;
   /// the parts of dW leave along the other to the ranks that hold these rows.
-  private func linearBackwardTogether(
-    _ dy: DistributedMatrix, _ x: DistributedMatrix, _ w: DistributedMatrix, alongTokens: Bool,
-    dx: DistributedMatrix, accumulate: Bool, dw: DistributedMatrix
-  ) throws {
-    let outputs = w.rows
-    let weightAxis = w.rowAxis
-    let axis = weightAxis.other
+  private func linearBackwardTogether(_ g: LinearGradients) throws {
+    let (dy, outputs, axis) = (g.dy, g.w.rows, g.axis)
     let ring = BlockRing(
       dy.block,
       shape: { index in
         let part = outputs.range(axis, index).count
-        return alongTokens ? (part, dy.block.columns) : (dy.block.rows, part)
-      }, context.communicator(axis), compute, tag: 5, slices: slices(dy.plain, w.plain, dy.extents))
-    if context.size(weightAxis) == 1 {
-      // Each piece of dY can be used as it arrives.
-      for index in 0..<ring.count {
-        let arrival = try ring.next()
-        let range = outputs.range(axis, arrival.index)
-        try arrival.forEachPiece { rows, piece in
-          if alongTokens {
-            let part = range.lowerBound + rows.lowerBound..<range.lowerBound + rows.upperBound
-            try multiplyHere(piece.plain, x.block.transposed, into: dw.block.rows(part), accumulate: true)
-            try multiplyHere(
-              w.block.rows(part).transposed, piece.plain, into: dx.block,
-              accumulate: accumulate || index > 0 || rows.lowerBound > 0)
-          } else {
-            try multiplyHere(piece.transposed, x.block.rows(rows).plain, into: dw.block.rows(range), accumulate: true)
-            try multiplyHere(
-              piece.plain, w.block.rows(range).plain, into: dx.block.rows(rows), accumulate: accumulate || index > 0)
-          }
-        }
-      }
+        return g.alongTokens ? (part, dy.block.columns) : (dy.block.rows, part)
+      }, context.communicator(axis), compute, tag: 5, slices: slices(dy.plain, g.w.plain, dy.extents))
+    if context.size(g.weightAxis) == 1 {
+      for index in 0..<ring.count { try addPieces(g, try ring.next(), isFirst: index == 0) }
       return try ring.finish()
     }
-    let pieces = InnerPieces(outputs, weightAxis, axis, context, slices: 1)
-    let order = pieces.order(context.index(weightAxis), context.index(axis))
-    let column = context.index(axis)
-    let weights = try traveller(w, along: weightAxis, tag: 6, slices: slices(dy.plain, w.plain, w.extents)) {
-      [compute, context] _ in
-      PieceStream(
-        w.plain, pieces, context.communicator(weightAxis), compute, isRows: true, tag: 6, slices: 1,
-        owner: { $0.rowIndex }, order: { pieces.order($0, column) })
-    }
-    let sums = TravellingSums(
-      context.communicator(weightAxis), compute, lines: dw.block.columns, areRows: true,
-      slices: slices(dy.plain, w.plain, dw.extents))
-    let own = outputs.range(weightAxis, context.index(weightAxis))
+    let pieces = InnerPieces(outputs, g.weightAxis, axis, context, slices: 1)
+    let order = pieces.order(context.index(g.weightAxis), context.index(axis))
+    let weights = try weightStream(g, pieces)
+    let sums = ReduceScatterStream(
+      context.communicator(g.weightAxis), compute, lines: g.dw.block.columns, areRows: true,
+      slices: slices(dy.plain, g.w.plain, g.dw.extents))
     var step = 0
     for _ in 0..<ring.count {
       let arrival = try ring.next()
       let (index, block) = (arrival.index, try arrival.whole())
-      let range = outputs.range(axis, index)
-      func part(_ outputs: Range<Int>) -> Matrix {
-        let local = outputs.lowerBound - range.lowerBound..<outputs.upperBound - range.lowerBound
-        return alongTokens ? block.rows(local) : block.columns(local)
-      }
-      let ownPart = range.clamped(to: own)
-      let inW = ownPart.lowerBound - own.lowerBound..<ownPart.upperBound - own.lowerBound
-      try sums.exchange(
-        into: ownPart.isEmpty ? nil : dw.block.rows(inW), accumulate: true,
-        part: { range.clamped(to: outputs.range(weightAxis, $0)) }
-      ) { outputs, lines, target, accumulate in
-        let gradient = part(outputs)
-        if alongTokens {
-          try multiplyHere(gradient.plain, x.block.transposed.columns(lines), into: target, accumulate: accumulate)
-        } else {
-          try multiplyHere(gradient.transposed, x.block.columns(lines).plain, into: target, accumulate: accumulate)
-        }
-      }
+      let first = outputs.range(axis, index).lowerBound
+      try addWeightGradient(g, block, index, sums)
       while step < order.count, order[step].columnIndex == index {
         let weight = try weights.take(step)
-        let gradient = part(order[step].range).plain
-        if alongTokens {
-          try multiplyHere(
-            Operand(weight.matrix, transposed: true), gradient, into: dx.block, accumulate: accumulate || step > 0)
+        let range = order[step].range
+        let gradient = g.part(block, range.lowerBound - first..<range.upperBound - first).plain
+        let accumulate = g.accumulate || step > 0
+        if g.alongTokens {
+          try multiplyLocally(
+            Operand(weight.matrix, transposed: true), gradient, into: g.dx.block, accumulate: accumulate)
         } else {
-          try multiplyHere(gradient, weight, into: dx.block, accumulate: accumulate || step > 0)
+          try multiplyLocally(gradient, weight, into: g.dx.block, accumulate: accumulate)
         }
         step += 1
       }
@@ -123,6 +98,61 @@ extension DistributedProducts {
     try finishLater(sums)
     try weights.finish()
     try ring.finish()
+  }
+
+  /// Both gradients' parts of a block of dY, each piece of which is used as it arrives. Every rank has whole rows of W.
+  private func addPieces(_ g: LinearGradients, _ arrival: BlockRing.Arrival, isFirst: Bool) throws {
+    let range = g.w.rows.range(g.axis, arrival.index)
+    try arrival.forEachPiece { rows, piece in
+      if g.alongTokens {
+        let part = range.lowerBound + rows.lowerBound..<range.lowerBound + rows.upperBound
+        try multiplyLocally(piece.plain, g.x.block.transposed, into: g.dw.block.rows(part), accumulate: true)
+        try multiplyLocally(
+          g.w.block.rows(part).transposed, piece.plain, into: g.dx.block,
+          accumulate: g.accumulate || !isFirst || rows.lowerBound > 0)
+      } else {
+        try multiplyLocally(
+          piece.transposed, g.x.block.rows(rows).plain, into: g.dw.block.rows(range), accumulate: true)
+        try multiplyLocally(
+          piece.plain, g.w.block.rows(range).plain, into: g.dx.block.rows(rows),
+          accumulate: g.accumulate || !isFirst)
+      }
+    }
+  }
+
+  /// The stream of W's rows, in the order in which blocks of dY need them.
+  private func weightStream(_ g: LinearGradients, _ pieces: InnerPieces) throws -> PieceStream {
+    let column = context.index(g.axis)
+    return try blockStream(g.w, along: g.weightAxis, tag: 6, slices: slices(g.dy.plain, g.w.plain, g.w.extents)) {
+      [compute, context] _ in
+      PieceStream(
+        g.w.plain, context.communicator(g.weightAxis), compute, isRows: true, tag: 6, slices: 1
+      ) { pieces.order($0, column) }
+    }
+  }
+
+  /// dW's parts of the block of dY from a rank of the axis, to the ranks that hold its rows.
+  private func addWeightGradient(
+    _ g: LinearGradients, _ block: Matrix, _ index: Int, _ sums: ReduceScatterStream
+  ) throws {
+    let (outputs, weightAxis) = (g.w.rows, g.weightAxis)
+    let range = outputs.range(g.axis, index)
+    let own = outputs.range(weightAxis, context.index(weightAxis))
+    let ownPart = range.clamped(to: own)
+    let inW = ownPart.lowerBound - own.lowerBound..<ownPart.upperBound - own.lowerBound
+    try sums.exchange(
+      into: ownPart.isEmpty ? nil : g.dw.block.rows(inW), accumulate: true,
+      part: { range.clamped(to: outputs.range(weightAxis, $0)) }
+    ) { outputs, lines, target, accumulate in
+      let gradient = g.part(block, outputs.lowerBound - range.lowerBound..<outputs.upperBound - range.lowerBound)
+      if g.alongTokens {
+        try multiplyLocally(
+          gradient.plain, g.x.block.transposed.columns(lines), into: target, accumulate: accumulate)
+      } else {
+        try multiplyLocally(
+          gradient.transposed, g.x.block.columns(lines).plain, into: target, accumulate: accumulate)
+      }
+    }
   }
 }
 

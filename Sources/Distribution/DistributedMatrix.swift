@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// The axes that matrices are split over.
@@ -42,7 +43,7 @@ public struct DistributedMatrix {
   public let rows, columns: Cuts
   public let rowAxis: SplitAxis
   public var columnAxis: SplitAxis { rowAxis.other }
-  /// The block at hand, contiguous.
+  /// The local block, contiguous.
   public let block: Matrix
   /// Whether it stays as it is for a whole training pass.
   public let isWeight: Bool
@@ -62,7 +63,7 @@ public struct DistributedMatrix {
   public var transposed: DistributedOperand { DistributedOperand(matrix: self, isTransposed: true) }
 }
 
-/// A distributed matrix or its transpose as an operand of a product. Nothing moves for a transposition.
+/// A distributed matrix or its transpose as an operand of a GEMM. Nothing moves for a transposition.
 public struct DistributedOperand {
   public let matrix: DistributedMatrix
   public let isTransposed: Bool

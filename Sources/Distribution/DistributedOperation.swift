@@ -23,7 +23,7 @@ extension DistributedOperation {
   public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements { SentElements() }
 }
 
-/// What a rank sends for an operation.
+/// The FP32 elements that a rank sends for an operation.
 public struct SentElements: Sendable, Hashable {
   public var forward, backward: Int
 

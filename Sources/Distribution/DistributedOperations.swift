@@ -27,6 +27,7 @@ public final class DistributedOperations: ExecutingOperations {
   }
 
   public var mesh: Mesh { context.mesh }
+  public var rowShare: (index: Int, count: Int) { (context.position.domain, mesh.domain) }
 
   // MARK: Blocks
 
@@ -43,6 +44,17 @@ public final class DistributedOperations: ExecutingOperations {
 
   /// Edges into the rows held here, by the edges of all ranks.
   var localParts: [EdgeLists: LocalEdges] = [:]
+
+  /// Rows that ranks need of each other, by the list of those that are picked.
+  private(set) var pickedRows: [IndexList: RemoteRows] = [:]
+
+  /// - Parameter held: how the picked rows are split.
+  func remoteRows(_ picked: PickedRows, _ held: Dimension) -> RemoteRows {
+    if let rows = pickedRows[picked.list] { return rows }
+    let rows = picked.remoteRows(held, ranks: mesh.domain)
+    pickedRows[picked.list] = rows
+    return rows
+  }
 
   /// This rank's block of a matrix, in the memory of `tensor`.
   public func matrix(_ tensor: Tensor, _ layout: MatrixLayout, isWeight: Bool = false) -> DistributedMatrix {
@@ -69,11 +81,15 @@ public final class DistributedOperations: ExecutingOperations {
 
   public func apply(_ operation: some Operation) throws -> Value {
     if let distributed = operation as? any DistributedOperation { return try distributed.run(on: self) }
-    // The plan let it through, so that every block is the whole value.
+    return try onWholeValues.apply(operation)
+  }
+
+  /// For what the plan lets through where every block is the whole value.
+  var onWholeValues: LocalOperations {
     let whole = LocalOperations(compute: compute, parameters: parameters)
     whole.tape = tape
     whole.randomKey = randomKey
-    return try whole.apply(operation)
+    return whole
   }
 
   // MARK: Gradients held on several ranks

@@ -2,7 +2,7 @@ import Basics
 import Communication
 import Tensors
 
-/// Where the parts of a product C[m, n] (+)= A[m, k]·B[k, n] go. Which one applies follows from how the operands lie on
+/// Where the parts of a GEMM C[m, n] (+)= A[m, k]·B[k, n] go. Which one applies follows from how the operands lie on
 /// the mesh; docs/parallel.md draws them.
 ///
 /// With C's rows on axis α and its columns on β:
@@ -31,15 +31,15 @@ public enum ProductSchedule: Sendable, Hashable {
 /// forward and backward.
 ///
 /// All ranks of a model instance call it together. Every rank computes m·n·k / (P·Q) multiply-adds when sizes divide.
-/// Blocks travel while the product with the block before is computed: own parts come first where operands travel, and
+/// Blocks travel while the GEMM with the block before is computed: own parts come first where operands travel, and
 /// last where sums travel (Wang et al., ASPLOS 2023).
 public final class DistributedProducts {
   let context: RankContext
   public let compute: Compute
   let schedule = WeightSchedule()
   /// Gradients of weights whose last sums are still on their way, oldest first.
-  private var unfinished: [TravellingSums] = []
-  /// Floating-point operations of this rank's products.
+  private var unfinished: [ReduceScatterStream] = []
+  /// Floating-point operations of this rank's GEMMs.
   public private(set) var flops = 0
 
   public init(_ context: RankContext, _ compute: Compute) {
@@ -52,10 +52,10 @@ public final class DistributedProducts {
     _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, accumulate: Bool = false
   ) throws { try start(a, b, into: c, accumulate: accumulate).finish() }
 
-  /// What is left to do for a product.
-  struct Rest {
+  /// A matrix product of which this rank's part is computed, while sums from other ranks may still arrive.
+  struct PendingProduct {
     fileprivate var ring: BlockRing?
-    fileprivate(set) var sums: TravellingSums?
+    fileprivate(set) var sums: ReduceScatterStream?
 
     /// Returns when A and B may change.
     func releaseOperands() throws { try ring?.finish() }
@@ -72,105 +72,122 @@ public final class DistributedProducts {
   /// Computes all that this rank has to compute for C (+)= A·B.
   func start(
     _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, accumulate: Bool
-  ) throws -> Rest {
+  ) throws -> PendingProduct {
     precondition(a.rows == c.rows && a.columns == b.rows && b.columns == c.columns, "product of unlike dimensions")
     switch ProductSchedule.of(a.rowAxis, b.rowAxis, c.rowAxis) {
     case .stationaryC:
-      try multiplyWithSumsInPlace(a, b, into: c, accumulate: accumulate)
-      return Rest()
+      try multiplyWithStationaryC(a, b, into: c, accumulate: accumulate)
+      return PendingProduct()
     case .stationaryA:
-      return try multiplyWithTravellingSums(
-        a, b, into: c, along: c.columns, travelling: b, on: c.rowAxis, summing: c.columnAxis, accumulate: accumulate)
+      return try multiplyWithReduceScatter(ReducedProduct(a: a, b: b, c: c, accumulate: accumulate, bMoves: true))
     case .stationaryB:
-      return try multiplyWithTravellingSums(
-        a, b, into: c, along: c.rows, travelling: a, on: c.columnAxis, summing: c.rowAxis, accumulate: accumulate)
+      return try multiplyWithReduceScatter(ReducedProduct(a: a, b: b, c: c, accumulate: accumulate, bMoves: false))
     case nil: preconditionFailure("neither operand lies as the product does")
     }
   }
 
-  // MARK: Sums travel
+  // MARK: Partial sums move (reduce-scatter)
+
+  /// A product C (+)= A·B of which one operand moves, and whose sums are reduced over the other axis.
+  private struct ReducedProduct {
+    let a, b: DistributedOperand
+    let c: DistributedMatrix
+    let accumulate: Bool
+    /// Whether B moves; else A does.
+    let bMoves: Bool
+
+    var moving: DistributedOperand { bMoves ? b : a }
+    /// The dimension that both the moving operand and the sums are cut along: C's columns when B moves, its rows when A does.
+    var dimension: Cuts { bMoves ? c.columns : c.rows }
+    /// The axis that blocks come by along, and the one over which sums are reduced.
+    var axis: SplitAxis { bMoves ? c.rowAxis : c.columnAxis }
+    var sumAxis: SplitAxis { axis.other }
+    /// Whether the rows of the moving operand's stored block are the inner dimension.
+    var rowsAreInner: Bool { bMoves ? !moving.isTransposed : moving.isTransposed }
+    /// Local extent of the inner dimension.
+    var inner: Int { bMoves ? a.block.columns : b.block.rows }
+
+    /// C's local positions `range` of the dimension.
+    func target(_ range: Range<Int>) -> Matrix { bMoves ? c.block.columns(range) : c.block.rows(range) }
+  }
 
   /// One operand's blocks come by along one axis; for each, this rank computes its part of the sum for every rank of the
-  /// other axis, its own last, and sends it on at once. `dimension` is the one that both the travelling operand and the
-  /// sums are cut along: C's columns when B travels, its rows when A does.
-  private func multiplyWithTravellingSums(
-    _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, along dimension: Cuts,
-    travelling: DistributedOperand, on axis: SplitAxis, summing sumAxis: SplitAxis, accumulate: Bool
-  ) throws -> Rest {
-    let bTravels = axis == c.rowAxis
-    let stored = travelling.matrix
-    // The block's rows are those of the dimension, or of the inner one.
-    let rowsAreInner = bTravels ? !travelling.isTransposed : travelling.isTransposed
-    let across = bTravels ? a.block.columns : b.block.rows
-    let ring = try traveller(stored, along: axis, tag: 1, slices: slices(a, b, stored.extents)) {
+  /// other axis, its own last, and sends it on at once.
+  private func multiplyWithReduceScatter(_ p: ReducedProduct) throws -> PendingProduct {
+    let stored = p.moving.matrix
+    let ring = try blockStream(stored, along: p.axis, tag: 1, slices: slices(p.a, p.b, stored.extents)) {
       [compute, context] slices in
       BlockRing(
         stored.block,
         shape: { index in
-          let part = dimension.range(axis, index).count
-          return rowsAreInner ? (across, part) : (part, across)
-        }, context.communicator(axis), compute, tag: 1, slices: slices)
+          let part = p.dimension.range(p.axis, index).count
+          return p.rowsAreInner ? (p.inner, part) : (part, p.inner)
+        }, context.communicator(p.axis), compute, tag: 1, slices: slices)
     }
-    let sums = TravellingSums(
-      context.communicator(sumAxis), compute, lines: bTravels ? c.block.rows : c.block.columns, areRows: !bTravels,
-      slices: slices(a, b, c.extents))
-    let own = dimension.range(sumAxis, context.index(sumAxis))
-    /// The sums for positions `range` of the dimension, of which `block` has what it has of `inner`.
-    func add(_ range: Range<Int>, _ block: Matrix, inner: Range<Int>, accumulate: Bool) throws {
-      let operand = Operand(block, transposed: travelling.isTransposed)
-      let ownPart = range.clamped(to: own)
-      let inC = ownPart.lowerBound - own.lowerBound..<ownPart.upperBound - own.lowerBound
-      let target = ownPart.isEmpty ? nil : bTravels ? c.block.columns(inC) : c.block.rows(inC)
-      try sums.exchange(
-        into: target, accumulate: accumulate, part: { range.clamped(to: dimension.range(sumAxis, $0)) }
-      ) { part, lines, target, accumulate in
-        let local = part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound
-        if bTravels {
-          try multiplyHere(
-            a.block.columns(inner).rows(lines), operand.columns(local), into: target, accumulate: accumulate)
-        } else {
-          try multiplyHere(
-            operand.rows(local), b.block.rows(inner).columns(lines), into: target, accumulate: accumulate)
-        }
-      }
-    }
-    let everything = 0..<across
+    let sums = ReduceScatterStream(
+      context.communicator(p.sumAxis), compute, lines: p.bMoves ? p.c.block.rows : p.c.block.columns,
+      areRows: !p.bMoves, slices: slices(p.a, p.b, p.c.extents))
+    let everything = 0..<p.inner
     for _ in 0..<ring.count {
       let arrival = try ring.next()
-      let range = dimension.range(axis, arrival.index)
-      if !rowsAreInner {
+      let range = p.dimension.range(p.axis, arrival.index)
+      if !p.rowsAreInner {
         try arrival.forEachPiece { rows, block in
           let part = range.lowerBound + rows.lowerBound..<range.lowerBound + rows.upperBound
-          try add(part, block, inner: everything, accumulate: accumulate)
+          try add(part, block, inner: everything, accumulate: p.accumulate, p, sums)
         }
-      } else if context.size(sumAxis) == 1 {
+      } else if context.size(p.sumAxis) == 1 {
         try arrival.forEachPiece { rows, block in
-          try add(range, block, inner: rows, accumulate: accumulate || rows.lowerBound > 0)
+          try add(range, block, inner: rows, accumulate: p.accumulate || rows.lowerBound > 0, p, sums)
         }
       } else {
         // A sum is to leave once, when it is complete.
-        try add(range, try arrival.whole(), inner: everything, accumulate: accumulate)
+        try add(range, try arrival.whole(), inner: everything, accumulate: p.accumulate, p, sums)
       }
     }
-    return Rest(ring: ring, sums: sums)
+    return PendingProduct(ring: ring, sums: sums)
   }
 
-  /// Blocks of a matrix that come by, begun. A weight that travels in several messages is sent ahead.
-  func traveller<T: Traveller>(
+  /// Adds the sums for positions `range` of the dimension, of which `block` has what it has of `inner`.
+  private func add(
+    _ range: Range<Int>, _ block: Matrix, inner: Range<Int>, accumulate: Bool, _ p: ReducedProduct,
+    _ sums: ReduceScatterStream
+  ) throws {
+    let operand = Operand(block, transposed: p.moving.isTransposed)
+    let own = p.dimension.range(p.sumAxis, context.index(p.sumAxis))
+    let ownPart = range.clamped(to: own)
+    let inC = ownPart.lowerBound - own.lowerBound..<ownPart.upperBound - own.lowerBound
+    try sums.exchange(
+      into: ownPart.isEmpty ? nil : p.target(inC), accumulate: accumulate,
+      part: { range.clamped(to: p.dimension.range(p.sumAxis, $0)) }
+    ) { part, lines, target, accumulate in
+      let local = part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound
+      if p.bMoves {
+        try multiplyLocally(
+          p.a.block.columns(inner).rows(lines), operand.columns(local), into: target, accumulate: accumulate)
+      } else {
+        try multiplyLocally(
+          operand.rows(local), p.b.block.rows(inner).columns(lines), into: target, accumulate: accumulate)
+      }
+    }
+  }
+
+  /// A stream of a matrix's blocks, begun. A weight that travels in several messages is prefetched.
+  func blockStream<T: BlockStream>(
     _ matrix: DistributedMatrix, along axis: SplitAxis, tag: Int, slices: Int, _ make: @escaping (Int) throws -> T
   ) throws -> T {
-    guard matrix.isWeight, slices > 1, context.world.manner.overlaps else {
-      let traveller = try make(slices)
-      try traveller.begin()
-      return traveller
+    guard matrix.isWeight, slices > 1, context.world.policy.overlaps else {
+      let blockStream = try make(slices)
+      try blockStream.begin()
+      return blockStream
     }
     let key = WeightSchedule.Key(
       memory: ObjectIdentifier(matrix.block.buffer), axis: axis, offset: matrix.block.offset, tag: tag, slices: slices)
     return try schedule.next(key) { try make(slices) }
   }
 
-  /// Lets sums of a weight's gradient travel while the next products are computed.
-  func finishLater(_ sums: TravellingSums?) throws {
+  /// Lets sums of a weight's gradient travel while the next GEMMs are computed.
+  func finishLater(_ sums: ReduceScatterStream?) throws {
     guard let sums else { return }
     unfinished.append(sums)
     if unfinished.count > 1 { try unfinished.removeFirst().finish() }
@@ -182,7 +199,7 @@ public final class DistributedProducts {
     unfinished = []
   }
 
-  /// Messages for each block of a matrix that travels for the product of A and B.
+  /// Messages for each block of a matrix that travels for the GEMM of A and B.
   func slices(_ a: DistributedOperand, _ b: DistributedOperand, _ extents: (rows: Int, columns: Int)) -> Int {
     let ranks = context.mesh.instance
     return context.slices(
@@ -190,10 +207,10 @@ public final class DistributedProducts {
       flops: 2 * a.rows.extent * a.columns.extent / ranks * b.columns.extent)
   }
 
-  // MARK: Sums stay
+  // MARK: Operands move, sums stay
 
   /// Pieces of the inner dimension, cut wherever either operand is: A's come along the columns' axis, B's along the rows'.
-  private func multiplyWithSumsInPlace(
+  private func multiplyWithStationaryC(
     _ a: DistributedOperand, _ b: DistributedOperand, into c: DistributedMatrix, accumulate: Bool
   ) throws {
     let inner = a.columns
@@ -203,39 +220,39 @@ public final class DistributedProducts {
       context.size(alpha) > 1 ? slices(a, b, b.matrix.extents) : 1)
     let pieces = InnerPieces(inner, alpha, beta, context, slices: slices)
     let position = (row: context.index(alpha), column: context.index(beta))
-    let aStream = try traveller(a.matrix, along: beta, tag: 2, slices: slices) { [compute, context] slices in
+    let aStream = try blockStream(a.matrix, along: beta, tag: 2, slices: slices) { [compute, context] slices in
       PieceStream(
-        a, pieces, context.communicator(beta), compute, isRows: false, tag: 2, slices: slices,
-        owner: { $0.columnIndex }, order: { pieces.order(position.row, $0) })
+        a, context.communicator(beta), compute, isRows: false, tag: 2, slices: slices
+      ) { pieces.order(position.row, $0) }
     }
-    let bStream = try traveller(b.matrix, along: alpha, tag: 3, slices: slices) { [compute, context] slices in
+    let bStream = try blockStream(b.matrix, along: alpha, tag: 3, slices: slices) { [compute, context] slices in
       PieceStream(
-        b, pieces, context.communicator(alpha), compute, isRows: true, tag: 3, slices: slices,
-        owner: { $0.rowIndex }, order: { pieces.order($0, position.column) })
+        b, context.communicator(alpha), compute, isRows: true, tag: 3, slices: slices
+      ) { pieces.order($0, position.column) }
     }
     let order = pieces.order(position.row, position.column)
     if order.isEmpty && !accumulate { compute.clear(c.block) }
     for step in order.indices {
       let (x, y) = (try aStream.take(step), try bStream.take(step))
-      try multiplyHere(x, y, into: c.block, accumulate: accumulate || step > 0)
+      try multiplyLocally(x, y, into: c.block, accumulate: accumulate || step > 0)
     }
     try aStream.finish()
     try bStream.finish()
   }
 
-  // MARK: Here
+  // MARK: Local GEMMs
 
-  /// A local product; transfers move on in between.
-  func multiplyHere(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) throws {
+  /// A local GEMM, during which transfers are progressed.
+  func multiplyLocally(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) throws {
     flops += 2 * c.rows * c.columns * a.columns
     let isAlone = context.mesh.count == 1
     var failure: (any Error)?
-    func lookAfterTransfers() {
+    func progressTransfers() {
       guard failure == nil else { return }
-      // Work in the background adds with the team, which is busy with this product if it has several members.
+      // Work in the background adds with the team, which is busy with this GEMM if it has several members.
       do { try compute.team.count == 1 ? context.progress() : context.instance.progress() } catch { failure = error }
     }
-    compute.multiply(a, b, into: c, accumulate: accumulate, pause: isAlone ? nil : lookAfterTransfers)
+    compute.multiply(a, b, into: c, accumulate: accumulate, pause: isAlone ? nil : progressTransfers)
     if let failure { throw failure }
     if !isAlone { try context.progress() }
   }

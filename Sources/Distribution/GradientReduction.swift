@@ -8,16 +8,16 @@ import Tensors
 ///
 /// A bucket is cut into one slice per replica. Every replica receives its slice from the others and sums it
 /// (reduce-scatter); then the sums are handed round (all-gather) – those of the gradients, or, when the optimiser is split
-/// over replicas (ZeRO stage 1, Rajbhandari et al. 2020), the updated weights. Both send 2·n·(R − 1)/R numbers.
+/// over replicas (ZeRO stage 1, Rajbhandari et al. 2020), the updated weights. Both send 2·n·(R − 1)/R elements.
 public final class GradientReduction {
   /// About 32 MiB: long enough for the link's bandwidth, short enough that the last one is soon done.
   public static let bucketElements = 8 << 20
   private static let mostInFlight = 4
-  /// Tags of buckets start here; the products use those below.
+  /// Tags of buckets start here; the GEMMs use those below.
   private static let firstTag = 64
 
-  /// What this rank's optimiser updates.
-  public let owned: OwnedParts
+  /// The ranges that this rank's optimiser updates.
+  public let shard: OptimizerShard
   public let splitsOptimizer: Bool
   private let rank: ModelRank
   private let buckets: [Bucket]
@@ -42,9 +42,9 @@ public final class GradientReduction {
     buckets = replica.size > 1 ? GradientReduction.buckets(parameters, bucketElements) : []
     if self.splitsOptimizer {
       let slices = buckets.map { GradientReduction.slice($0.range, replica.size, replica.rank) }
-      owned = OwnedParts(slices + [parameters.unsharedLength..<parameters.length])
+      shard = OptimizerShard(slices + [parameters.unsharedLength..<parameters.length])
     } else {
-      owned = OwnedParts([0..<parameters.length])
+      shard = OptimizerShard([0..<parameters.length])
     }
     reset()
   }
@@ -60,7 +60,7 @@ public final class GradientReduction {
       members.insert(id)
       let lower = parameters.range(id).lowerBound
       if upper - lower < limit && id != ids[0] { continue }
-      // What is larger than a bucket goes in several.
+      // Gradients larger than a bucket go in several.
       let pieces = max(1, (upper - lower + limit - 1) / limit)
       for piece in (0..<pieces).reversed() {
         let part = chunk(upper - lower, into: pieces, piece)
@@ -83,7 +83,7 @@ public final class GradientReduction {
     isCollecting = true
   }
 
-  /// To be told of every parameter whose gradient is complete, in the last backward pass of an update.
+  /// To be called for every parameter whose gradient is complete, in the last backward pass of an update.
   public func completed(_ id: ParameterID) throws {
     if buckets.isEmpty { return }
     for index in buckets.indices where buckets[index].parameters.contains(id) {
@@ -94,7 +94,7 @@ public final class GradientReduction {
       }
     }
     // Without overlap everything goes at the end.
-    guard rank.context.world.manner.overlaps else { return }
+    guard rank.context.world.policy.overlaps else { return }
     rank.context.background = { [unowned self] in try progress() }
     try progress()
   }
@@ -113,7 +113,7 @@ public final class GradientReduction {
       tag: GradientReduction.firstTag + 2 * index)
   }
 
-  /// Returns when all gradients at hand are those of the whole batch: in the slices owned if the optimiser is split, else
+  /// Returns when all local gradients are those of the whole batch: in the slices owned if the optimiser is split, else
   /// everywhere.
   public func finish() throws {
     let replica = rank.context.replica
@@ -137,14 +137,14 @@ public final class GradientReduction {
       // Those that all replicas hold count once.
       let shared = rank.parameters.unsharedLength
       let counted =
-        rank.context.position.replica == 0 ? owned : OwnedParts(owned.ranges.map { $0.clamped(to: 0..<shared) })
-      return rank.gradientSquares(owned: counted)
+        rank.context.position.replica == 0 ? shard : OptimizerShard(shard.ranges.map { $0.clamped(to: 0..<shared) })
+      return rank.gradientSquares(shard: counted)
     }
     return 0
   }
 
   /// After a split optimiser's update: hands the updated slices of a piece (the weights) round to all replicas.
-  public func gatherOwned(_ piece: Tensor) throws {
+  public func gatherShards(_ piece: Tensor) throws {
     guard splitsOptimizer else { return }
     let replica = rank.context.replica
     for bucket in buckets {

@@ -1,7 +1,8 @@
+import Basics
 import Communication
 import Tensors
 
-/// The inner dimension of a product whose operands both travel, cut wherever either of them is.
+/// The inner dimension of a GEMM whose operands both travel, cut wherever either of them is.
 struct InnerPieces {
   struct Piece: Hashable {
     /// The rank on the axis of C's rows that holds it of B, and the one on the axis of C's columns that holds it of A.
@@ -44,8 +45,8 @@ struct InnerPieces {
   }
 }
 
-/// One operand of such a product: gives this rank the pieces it needs, step by step, and the others theirs.
-final class PieceStream: Traveller {
+/// One operand of such a GEMM: gives this rank the pieces it needs, step by step, and the others theirs.
+final class PieceStream: BlockStream {
   private let operand: DistributedOperand
   private let communicator: any Communicator
   private let compute: Compute
@@ -54,19 +55,16 @@ final class PieceStream: Traveller {
   private let tag: Int
   /// Pieces that are on their way at a time.
   private let slices: Int
-  private let owner: (InnerPieces.Piece) -> Int
   private let orders: [[InnerPieces.Piece]]
   private var arriving: [Int: (part: Tensor, transfer: any Transfer)] = [:]
   private var sends: [any Transfer] = []
 
   /// - Parameters:
   ///   - slices: that the pieces were cut into: as many are on their way at a time.
-  ///   - owner: index on the axis of the rank that holds a piece.
   ///   - order: in which the rank at an index of the axis needs them.
   init(
-    _ operand: DistributedOperand, _ pieces: InnerPieces, _ communicator: any Communicator, _ compute: Compute,
-    isRows: Bool, tag: Int, slices: Int, owner: @escaping (InnerPieces.Piece) -> Int,
-    order: (Int) -> [InnerPieces.Piece]
+    _ operand: DistributedOperand, _ communicator: any Communicator, _ compute: Compute, isRows: Bool, tag: Int,
+    slices: Int, order: (Int) -> [InnerPieces.Piece]
   ) {
     self.operand = operand
     self.communicator = communicator
@@ -74,9 +72,11 @@ final class PieceStream: Traveller {
     self.isRows = isRows
     self.tag = tag
     self.slices = slices
-    self.owner = owner
     orders = (0..<communicator.size).map(order)
   }
+
+  /// Index on the axis of the rank that holds a piece.
+  private func owner(_ piece: InnerPieces.Piece) -> Int { isRows ? piece.rowIndex : piece.columnIndex }
 
   private var own: [InnerPieces.Piece] { orders[communicator.rank] }
 
@@ -122,11 +122,11 @@ final class PieceStream: Traveller {
       }
       sends.append(try communicator.send(part.region, to: peer, tag: tag))
     }
-    if !communicator.manner.overlaps {
+    if !communicator.policy.overlaps {
       try arriving[step]?.transfer.wait()
       try finish()
     }
-    // What has arrived at its receiver needs no memory any more.
+    // Pieces that have arrived at their receivers need no memory any more.
     try sends.removeAll { try $0.isDone() }
   }
 

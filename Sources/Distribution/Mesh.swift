@@ -7,14 +7,6 @@ public enum MeshAxis: String, Sendable, CaseIterable {
   case replica, domain, tensor
 }
 
-/// Bounds of part `index` of `count` nearly equal parts of 0 ..< n. Everything that is split is split by this function;
-/// the first n mod count parts are longer by one.
-public func chunk(_ n: Int, into count: Int, _ index: Int) -> Range<Int> {
-  let (size, longer) = n.quotientAndRemainder(dividingBy: count)
-  let lower = index * size + min(index, longer)
-  return lower..<lower + size + (index < longer ? 1 : 0)
-}
-
 /// Ranks ordered replica × domain × tensor, the tensor axis fastest, so that the ranks of one instance are neighbours.
 public struct Mesh: Sendable, Hashable, CustomStringConvertible {
   public let replica, domain, tensor: Int
@@ -74,11 +66,15 @@ public final class RankContext {
   public let instance: any Communicator
   /// Same replica and tensor part; same replica and domain part; same parts of all instances.
   public let domain, tensor, replica: any Communicator
+  /// Where this rank's phases are noted; nil: nowhere.
+  public let trace: Trace?
 
-  public init(_ mesh: Mesh, _ world: any Communicator) throws {
+  /// Splits the ranks of the world along the axes; all of them call it together.
+  public init(_ mesh: Mesh, _ world: any Communicator, trace: Trace? = nil) throws {
     precondition(mesh.count == world.size)
     self.mesh = mesh
     self.world = world
+    self.trace = trace
     let p = mesh.position(of: world.rank)
     position = p
     instance = try world.split(color: p.replica, key: world.rank)
@@ -90,7 +86,7 @@ public final class RankContext {
   /// With communicators that are there already: `split` would have made the same.
   public init(
     _ mesh: Mesh, _ world: any Communicator, instance: any Communicator, domain: any Communicator,
-    tensor: any Communicator, replica: any Communicator
+    tensor: any Communicator, replica: any Communicator, trace: Trace?
   ) {
     precondition(mesh.count == world.size)
     self.mesh = mesh
@@ -100,6 +96,7 @@ public final class RankContext {
     self.domain = domain
     self.tensor = tensor
     self.replica = replica
+    self.trace = trace
   }
 
   /// Alone.
@@ -110,7 +107,7 @@ public final class RankContext {
     [world, instance, domain, tensor, replica].reduce(Traffic()) { $0 + $1.traffic }
   }
 
-  /// Bytes per second between neighbours when all ranks exchange at once and nothing else goes on.
+  /// Bytes per second between neighbours when all ranks exchange at once and do nothing else.
   public func measureLinkRate() throws -> Double {
     guard world.size > 1 else { return .infinity }
     let (outgoing, incoming) = (Buffer(zeroed: 1 << 22), Buffer(zeroed: 1 << 22))
@@ -129,31 +126,31 @@ public final class RankContext {
     return Double(outgoing.byteCount) / best
   }
 
-  /// Measures the link and sets the pace by it.
+  /// Measures the link and sets the linkEstimate by it.
   ///
   /// - Parameter peak: of this rank's units, FLOP/s.
   /// - Returns: the link's rate.
-  public func measurePace(peak: Double) throws -> Double {
+  public func estimateLink(peak: Double) throws -> Double {
     let rate = try measureLinkRate()
-    pace = Pace(bytesPerSecond: rate, peak: try world.allReduce([peak])[0] / Double(world.size))
+    linkEstimate = LinkEstimate(bytesPerSecond: rate, peak: try world.allReduce([peak])[0] / Double(world.size))
     return rate
   }
 
   /// Speeds that decide how finely exchanges are cut; the same on all ranks. Without them exchanges are taken to be fast.
-  public var pace: Pace?
+  public var linkEstimate: LinkEstimate?
 
-  /// Messages that a block of a product is cut into. A block that takes longer than half of the product, which is what hides
+  /// Messages that a block of a GEMM is cut into. A block that takes longer than half of the GEMM, which is what hides
   /// it, goes in several, so that what depends on a part of it need not wait for the rest.
   ///
   /// - Parameters:
-  ///   - bytes: that a rank sends for the product.
-  ///   - flops: of the product on one rank.
-  func slices(bytes: Int, flops: Int) -> Int { pace.map { $0.slices(bytes: bytes, flops: flops) } ?? 1 }
+  ///   - bytes: that a rank sends for the GEMM.
+  ///   - flops: of the GEMM on one rank.
+  func slices(bytes: Int, flops: Int) -> Int { linkEstimate.map { $0.slices(bytes: bytes, flops: flops) } ?? 1 }
 
-  /// Work that goes on beside the products, such as gradients on their way to other replicas.
+  /// Work to progress during matrix products, such as gradients on their way to other replicas.
   public var background: (() throws -> Void)?
 
-  /// Moves transfers on; called between slices of products.
+  /// Progresses transfers; called between slices of GEMMs.
   func progress() throws {
     try instance.progress()
     try background?()
@@ -165,7 +162,7 @@ public final class RankContext {
 }
 
 /// How fast ranks exchange and compute.
-public struct Pace: Sendable, Equatable {
+public struct LinkEstimate: Sendable, Equatable {
   public let bytesPerSecond, flopsPerSecond: Double
 
   public init(bytesPerSecond: Double, flopsPerSecond: Double) {
@@ -173,17 +170,17 @@ public struct Pace: Sendable, Equatable {
     self.flopsPerSecond = flopsPerSecond
   }
 
-  /// - Parameter peak: of one rank's units, FLOP/s. Products reach about three quarters of it.
+  /// - Parameter peak: of one rank's units, FLOP/s. GEMMs reach about three quarters of it.
   public init(bytesPerSecond: Double, peak: Double) {
     self.init(bytesPerSecond: bytesPerSecond, flopsPerSecond: 0.75 * peak)
   }
 
-  /// More would make products too small to be fast.
+  /// More would make GEMMs too small to be fast.
   private static let mostSlices = 4
 
   func slices(bytes: Int, flops: Int) -> Int {
     let hidden = Double(flops) / flopsPerSecond / 2
-    return Double(bytes) / bytesPerSecond <= 0.8 * hidden ? 1 : Pace.mostSlices
+    return Double(bytes) / bytesPerSecond <= 0.8 * hidden ? 1 : LinkEstimate.mostSlices
   }
 }
 

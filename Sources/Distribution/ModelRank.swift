@@ -16,6 +16,7 @@ public final class ModelRank {
   private let distributed: DistributedOperations?
 
   /// - Parameters:
+  ///   - compute: where its trace is set, operations are noted there, too.
   ///   - table: of the model's parameters, zero until `initialize` or a checkpoint fills them.
   ///   - trains: whether there is memory for gradients.
   ///   - dryRun: one recorded forward pass of the model, without data.
@@ -26,7 +27,7 @@ public final class ModelRank {
     self.context = context
     self.compute = compute
     func traced(_ operations: any Operations) -> any Operations {
-      context.world.manner.trace.map { TracedOperations(operations, table, $0) } ?? operations
+      compute.trace.map { TracedOperations(operations, table, $0) } ?? operations
     }
     if context.mesh.count == 1 {
       plan = nil
@@ -61,15 +62,22 @@ public final class ModelRank {
     }
   }
 
-  /// Floating-point operations of this rank's products so far; nil on a single rank, where nobody counts.
+  /// Bytes of lists of a graph's edges and rows that a rank of several makes beside the graph.
+  public var listBytes: Int {
+    guard let plan, let distributed else { return 0 }
+    return distributed.localParts.values.reduce(plan.listBytes) { $0 + $1.edges.byteCount }
+      + distributed.pickedRows.values.reduce(0) { $0 + $1.byteCount }
+  }
+
+  /// Floating-point operations of this rank's GEMMs so far; nil on a single rank, where nobody counts.
   public var productFLOPs: Int? { distributed?.products.flops }
 
   // MARK: Blocks of values
 
-  /// Tokens at hand of `count`.
+  /// The local ones of `count` tokens.
   public func tokens(_ count: Int) -> Range<Int> { chunk(count, into: context.mesh.domain, context.position.domain) }
 
-  /// Fields at hand of `count`, at every point of a token.
+  /// The local ones of `count` fields, at every point of a token.
   public func fields(_ count: Int) -> Range<Int> { chunk(count, into: context.mesh.tensor, context.position.tensor) }
 
   /// A patch matrix [T, B, s·V] from this rank's block of it.
@@ -84,7 +92,7 @@ public final class ModelRank {
 
   // MARK: Parts of parameters
 
-  /// Calls `body` for all elements of the part of a parameter at hand.
+  /// Calls `body` for all elements of the local part of a parameter.
   public func forEachRun(_ id: ParameterID, _ body: (ParameterStore.Run) -> Void) {
     if let plan {
       plan.placement(id).forEachRun(plan.table[id], plan.mesh, context.position, body)
@@ -109,8 +117,8 @@ public final class ModelRank {
   }
 
   /// Parameters stay as they are while `body` runs, which applies the model `uses` times.
-  public func whileWeightsStay<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
-    if let local { try local.whileWeightsStay(uses: uses, body) } else { try body() }
+  public func withFrozenWeights<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
+    if let local { try local.withFrozenWeights(uses: uses, body) } else { try body() }
   }
 
   /// Returns when this rank has added all that others compute of its gradients.
@@ -119,13 +127,13 @@ public final class ModelRank {
   /// Sums the gradients of parameters that several ranks of the instance hold.
   func sumSharedGradients() throws { try distributed?.sumSharedGradients() }
 
-  /// Sum of squares over the owned parts of all gradients at hand, each element of the instance on one rank only.
-  func gradientSquares(owned: OwnedParts) -> Double {
+  /// Sum of squares of all local gradients within the shard, each element of the instance on one rank only.
+  func gradientSquares(shard: OptimizerShard) -> Double {
     var sum = 0.0
     for index in parameters.table.specs.indices {
       let id = ParameterID(index: index)
       guard isFirstHolder(id) else { continue }
-      for part in owned.overlaps(parameters.range(id)) {
+      for part in shard.overlaps(parameters.range(id)) {
         sum += compute.sumOfSquares(parameters.gradients.elements(part.piece))
       }
     }
@@ -141,8 +149,9 @@ extension Tensor {
   }
 }
 
-/// Ranges of a parameter piece that a rank updates, and a compact memory that holds just these.
-public struct OwnedParts: Sendable, Hashable {
+/// The ranges of a parameter piece that a rank's optimizer updates (ZeRO stage 1), and where they lie in the compact memory of
+/// moments and average, which holds just these.
+public struct OptimizerShard: Sendable, Hashable {
   /// Ascending.
   public let ranges: [Range<Int>]
   private let starts: [Int]
@@ -158,7 +167,7 @@ public struct OwnedParts: Sendable, Hashable {
     count = end
   }
 
-  /// What of a range others update.
+  /// The parts of a range that other ranks update.
   public func others(in range: Range<Int>) -> [Range<Int>] {
     var (start, gaps): (Int, [Range<Int>]) = (range.lowerBound, [])
     for owned in ranges.map({ $0.clamped(to: range) }) where !owned.isEmpty {
@@ -169,7 +178,7 @@ public struct OwnedParts: Sendable, Hashable {
     return gaps
   }
 
-  /// The owned parts of a range: where they lie in the piece, and from where in the compact memory.
+  /// The shard's parts of a range: where they lie in the piece, and from where in the compact memory.
   public func overlaps(_ range: Range<Int>) -> [(piece: Range<Int>, compact: Int)] {
     zip(ranges, starts).compactMap { owned, start in
       let shared = owned.clamped(to: range)

@@ -44,6 +44,11 @@ public struct ParallelPlan: Sendable {
     return lists
   }
 
+  /// Bytes of the lists of rows that ranks need of each other.
+  var listBytes: Int {
+    halos.values.reduce(0) { $0 + $1.remote.byteCount }
+  }
+
   /// How the segments of a weight lie.
   public func weightLayouts(_ id: ParameterID) -> [MatrixLayout] {
     guard case .matrix(let rows, let columns, let axis) = placement(id) else {
@@ -78,6 +83,8 @@ final class PlanningOperations: Operations {
 
   init(_ mesh: Mesh, _ table: ParameterTable) { plan = ParallelPlan(mesh, table) }
 
+  var rowShare: (index: Int, count: Int) { (0, plan.mesh.domain) }
+
   func apply(_ operation: some Operation) throws -> Value {
     let mesh = plan.mesh
     if let distributed = operation as? any DistributedOperation {
@@ -95,7 +102,7 @@ final class PlanningOperations: Operations {
 }
 
 extension Value {
-  /// As the matrix [rows·batch, columns] that channels are mixed in.
+  /// The layout as the matrix [rows·batch, columns] that channels are mixed in.
   public func channelLayout(_ mesh: Mesh) -> MatrixLayout {
     let rows = shape.rowDimension.cuts(mesh)
     return MatrixLayout(
@@ -103,7 +110,7 @@ extension Value {
       columns: columnDimension.cuts(mesh), rowAxis: .domain)
   }
 
-  /// As the matrix [rows, batch·columns] that tokens are mixed in; its columns in the order tensor rank, sample, column.
+  /// The layout as the matrix [rows, batch·columns] that tokens are mixed in; its columns in the order tensor rank, sample, column.
   public func tokenLayout(_ mesh: Mesh) -> MatrixLayout {
     let columns = columnDimension.cuts(mesh)
     let extent = shape.batch * shape.columns

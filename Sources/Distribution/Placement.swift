@@ -4,16 +4,16 @@ import Tensors
 /// How a parameter lies on the ranks of a model instance.
 public enum Placement: Sendable, Hashable {
   /// A weight, its rows (outputs) over `rowAxis`, its columns (inputs, in segments if they were concatenated) over the
-  /// other axis. A rank's part is stored segment after segment, each [rows, columns] at hand.
+  /// other axis. A rank's part is stored segment after segment, each [local rows, local columns].
   case matrix(rows: Dimension, columns: [Dimension], rowAxis: SplitAxis)
   /// A vector, over one axis; the ranks of the other hold the same.
   case vector(Dimension, SplitAxis)
-  /// The same on all ranks: for the few numbers per variable of the blend.
+  /// The same on all ranks: for the few elements per variable of the blend.
   case whole
 }
 
 extension Placement {
-  /// Of the part at a position. A matrix of several segments is stored as one row of blocks.
+  /// The shape of the part at a position. A matrix of several segments is stored as one row of blocks.
   func shape(_ spec: ParameterSpec, _ mesh: Mesh, _ place: Mesh.Position) -> [Int] {
     switch self {
     case .whole: return spec.shape

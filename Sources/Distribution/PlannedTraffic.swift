@@ -8,7 +8,7 @@ public final class PlannedTraffic: Operations {
   public let checkpointsActivations: Bool
   /// In a segment's first run.
   private var isWithoutBackward = false
-  /// FP32 numbers sent by the rank.
+  /// FP32 elements sent by the rank.
   public private(set) var elements = 0
   public var bytes: Int { elements * ElementType.float32.byteCount }
 
@@ -34,6 +34,8 @@ public final class PlannedTraffic: Operations {
     }
   }
 
+  public var rowShare: (index: Int, count: Int) { (place.domain, mesh.domain) }
+
   public func apply(_ operation: some Operation) -> Value {
     if let distributed = operation as? any DistributedOperation {
       let sent = distributed.traffic(plan, place)
@@ -42,14 +44,29 @@ public final class PlannedTraffic: Operations {
     return operation.dryResult(table)
   }
 
-  public func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws
-    -> Value
-  {
-    if checkpointsActivations {
-      isWithoutBackward = true
-      defer { isWithoutBackward = false }
-      _ = try body(x)
-    }
-    return try body(x)
+  public func segment(
+    _ inputs: [Value], _ parameters: [ParameterID], _ body: @escaping ([Value]) throws -> [Value]
+  ) throws -> [Value] {
+    guard checkpointsActivations else { return try body(inputs) }
+    try withoutBackward { _ = try body(inputs) }
+    return try body(inputs)
+  }
+
+  /// Parts are computed again in backward.
+  public func inParts(
+    _ parts: RowParts, of form: OutputForm, _ parameters: [ParameterID], _ body: @escaping (Int) throws -> Value
+  ) throws -> Value {
+    if parts.count == 1 { return try body(0) }
+    try withoutBackward { for index in 0..<parts.count { _ = try body(index) } }
+    for index in 0..<parts.count { _ = try body(index) }
+    return newValue(form, requiresGradient: !parameters.isEmpty)
+  }
+
+  /// The forward traffic of operations that run once more later, unless they are part of others that do.
+  private func withoutBackward(_ body: () throws -> Void) rethrows {
+    if isWithoutBackward { return }
+    isWithoutBackward = true
+    defer { isWithoutBackward = false }
+    try body()
   }
 }

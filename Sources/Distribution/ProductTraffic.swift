@@ -1,4 +1,4 @@
-/// A distributed matrix without its numbers.
+/// The layout of a distributed matrix: its shape and cuts, without elements.
 public struct MatrixLayout: Sendable, Hashable {
   public let rows, columns: Cuts
   public let rowAxis: SplitAxis
@@ -22,7 +22,7 @@ extension Mesh.Position {
   public func index(_ axis: SplitAxis) -> Int { axis == .domain ? domain : tensor }
 }
 
-/// Elements that a rank sends for a product C = A·B: the formulas of docs/parallel.md, equal to what is counted.
+/// Elements that a rank sends for a GEMM C = A·B: the formulas of docs/parallel.md, equal to what is counted.
 public struct ProductTraffic {
   let mesh: Mesh
   let place: Mesh.Position
@@ -32,7 +32,7 @@ public struct ProductTraffic {
     self.place = place
   }
 
-  /// Of the first rank, which has the largest parts.
+  /// The traffic of the first rank, which has the largest parts.
   public static func ofLargestPart(_ mesh: Mesh) -> ProductTraffic { ProductTraffic(mesh, mesh.position(of: 0)) }
 
   private func others(_ axis: SplitAxis) -> Int { (axis == .domain ? mesh.domain : mesh.tensor) - 1 }
@@ -49,10 +49,10 @@ public struct ProductTraffic {
     }
   }
 
-  /// Of a linear layer, forward.
+  /// Elements sent for a linear layer, forward.
   public func forward(_ layer: LinearLayout) -> Int { elements(layer.forward.0, layer.forward.1, into: layer.y) }
 
-  /// Of a linear layer: forward, and backward with the gradient of the output travelling once if it is needed twice.
+  /// Elements sent for a linear layer: forward, and backward with the gradient of the output travelling once if it is needed twice.
   public func linear(_ layer: LinearLayout, needsInputGradient: Bool) -> Int {
     var sum = forward(layer)
     sum += elements(layer.weightGradient.0, layer.weightGradient.1, into: layer.w)
@@ -63,7 +63,7 @@ public struct ProductTraffic {
     return sum
   }
 
-  /// As `linear`, by direction.
+  /// Elements sent for a linear layer, by direction.
   public func sent(_ layer: LinearLayout, needsInputGradient: Bool) -> SentElements {
     let forward = forward(layer)
     return SentElements(
@@ -90,14 +90,14 @@ public struct LinearLayout: Sendable, Hashable {
   /// The axis that the layer's outputs lie on within Y.
   var outputAxis: SplitAxis { alongTokens ? y.rowAxis : y.rowAxis.other }
 
-  /// Whether forward and backward products have an operand that lies as their result does.
+  /// Whether forward and backward GEMMs have an operand that lies as their result does.
   public var isPossible: Bool {
     [(forward, y), (inputGradient, x), (weightGradient, w)].allSatisfy {
       ProductSchedule.of($0.0.rowAxis, $0.1.rowAxis, $1.rowAxis) != nil
     }
   }
 
-  /// Both products of backward need the blocks of Y's gradient along the same axis.
+  /// Both GEMMs of backward need the blocks of Y's gradient along the same axis.
   var sharesOutputGradient: Bool {
     ProductSchedule.of(inputGradient.0.rowAxis, inputGradient.1.rowAxis, x.rowAxis) == .stationaryC
   }

@@ -27,13 +27,21 @@ extension ExecutingOperations {
     compute.tensor(block(shape, groups: groups), type: type)
   }
 
+  public func newValue(_ form: OutputForm, requiresGradient: Bool) -> Value {
+    Value(
+      shape: form.shape, groups: form.groups, data: newTensor(form.shape, groups: form.groups),
+      requiresGradient: requiresGradient)
+  }
+
+  public func releaseIdleMemory() { compute.pool.trim() }
+
   /// The value of an operation whose backward always has something to do.
   public func result(_ data: Tensor, _ shape: ValueShape, groups: Int = 1) -> Value {
     Value(shape: shape, groups: groups, data: data, requiresGradient: tape != nil)
   }
 
   /// Memory for a contribution to x's gradient, and whether to add to it: the first contribution stores.
-  public func gradientTarget(_ x: Value) -> (tensor: Tensor, accumulate: Bool) {
+  public func gradientTarget(_ x: Value) -> GradientTarget {
     if let gradient = x.gradient { return (gradient, true) }
     let gradient = newTensor(x.shape, groups: x.groups)
     x.gradient = gradient

@@ -1,6 +1,6 @@
 import Tensors
 
-/// The operations on one process, all of every value at hand.
+/// The operations on one process, which holds every value whole.
 public final class LocalOperations: ExecutingOperations {
   public let compute: Compute
   public let parameters: ParameterStore
@@ -18,9 +18,9 @@ public final class LocalOperations: ExecutingOperations {
   }
 
   /// Weights stay as they are while `body` runs, which applies the model `uses` times, so that they need be packed only once.
-  public func whileWeightsStay<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
-    // One thread that uses each once packs block by block within the product.
-    guard PackedWeights.areOfUse(compute), compute.team.count > 1 || uses > 1 else { return try body() }
+  public func withFrozenWeights<T>(uses: Int, _ body: () throws -> T) rethrows -> T {
+    // One thread that uses each once packs block by block within the GEMM.
+    guard PackedWeights.isUseful(for: compute), compute.team.count > 1 || uses > 1 else { return try body() }
     packedWeights = PackedWeights(compute, keeps: uses > 1)
     defer { packedWeights = nil }
     return try body()

@@ -70,7 +70,7 @@ public struct OutputForm: Sendable, Hashable {
   }
 }
 
-/// What one pass of an operation does at least.
+/// The least work of one pass of an operation.
 public struct Work: Sendable, Hashable {
   /// Floating-point operations of matrix products, 2·m·n·k each.
   public var flops: Int
@@ -98,7 +98,7 @@ public struct OperationCost: Sendable, Hashable {
   }
 }
 
-/// The products of a linear layer: Y [rows, outputs] = X [rows, inputs]·Wᵀ, in backward the weight's gradient, and that of X
+/// The GEMMs of a linear layer: Y [rows, outputs] = X [rows, inputs]·Wᵀ, in backward the weight's gradient, and that of X
 /// if needed.
 public struct LayerSizes: Sendable, Hashable {
   public let rows, inputs, outputs: Int

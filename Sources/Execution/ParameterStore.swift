@@ -4,7 +4,7 @@ import Tensors
 /// gradients, moments of the optimiser, moving averages.
 public final class ParameterStore {
   public let table: ParameterTable
-  /// Of the parts at hand: the parameters' own shapes, unless they are distributed.
+  /// Shapes of the local parts: the parameters' own shapes, unless they are distributed.
   private let shapes: [[Int]]
   /// Elements from one piece's start to each parameter; starts are aligned for vectors.
   private let offsets: [Int]
@@ -50,6 +50,9 @@ public final class ParameterStore {
     return gradientMemory
   }
 
+  /// Memory of the values and, in a model that trains, of the gradients.
+  public var byteCount: Int { values.byteCount + (gradientMemory?.byteCount ?? 0) }
+
   /// Another piece of memory of this layout, zeroed.
   public func makePiece() -> Tensor { Tensor(zeros: [length]) }
 
@@ -68,7 +71,7 @@ public final class ParameterStore {
 
   public func clearGradients() { gradients.fill() }
 
-  /// Neighbouring elements of one row of a parameter, and where the first lies in the part at hand.
+  /// Neighbouring elements of one row of a parameter, and where the first lies in the local part.
   public struct Run {
     public let offset, row: Int
     public let columns: Range<Int>
@@ -89,17 +92,20 @@ public final class ParameterStore {
   /// Draws all parameters anew.
   public func initialize(seed: UInt64) { initialize(seed: seed) { forEachRun($0, $1) } }
 
-  /// Draws the parts at hand anew; `forEachRun` tells of which elements they consist.
+  /// Draws the local parts anew; `forEachRun` enumerates the elements that they consist of.
   public func initialize(seed: UInt64, forEachRun: (ParameterID, (Run) -> Void) -> Void) {
     for (index, spec) in table.specs.enumerated() {
       let tensor = value(ParameterID(index: index))
       switch spec.initialization {
       case .constant(let constant):
-        for i in 0..<tensor.count { tensor.pointer[i] = constant }
+        tensor.updateOnHost { $0.update(repeating: constant) }
       case .uniform(let bound):
         let stream = RandomStream(seed: seed, name: spec.name)
-        forEachRun(ParameterID(index: index)) { run in
-          stream.fillUniform(tensor.pointer + run.offset, bound: bound, row: run.row, columns: run.columns)
+        tensor.updateOnHost { values in
+          forEachRun(ParameterID(index: index)) { run in
+            let part = UnsafeMutableBufferPointer(rebasing: values[run.offset..<run.offset + run.columns.count])
+            stream.fillUniform(part, bound: bound, row: run.row, columns: run.columns)
+          }
         }
       }
     }

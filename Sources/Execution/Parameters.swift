@@ -13,6 +13,29 @@ public enum ParameterGroup: String, Sendable, CaseIterable, Hashable {
   case encoder, processor, decoder
 }
 
+/// The field that a row or column of a parameter stands for.
+public struct FieldSlot: Sendable, Hashable {
+  public enum Role: Sendable, Hashable {
+    /// A predicted field as it is read, or a static field or forcing, at one of the input times, counted from the oldest.
+    case state(time: Int), auxiliary(time: Int)
+    case prediction
+    /// No field.
+    case other
+  }
+
+  public let role: Role
+  /// Its number among those of its role.
+  public let field: Int
+  /// The point of a token.
+  public let point: Int
+
+  public init(_ role: Role, field: Int, point: Int = 0) {
+    self.role = role
+    self.field = field
+    self.point = point
+  }
+}
+
 /// One parameter of a model: a vector or a matrix.
 public struct ParameterSpec: Sendable, Hashable {
   /// Stable and dotted, for example `blocks.0.tokens.first.weight`; the name in checkpoints.
@@ -25,6 +48,8 @@ public struct ParameterSpec: Sendable, Hashable {
   public let group: ParameterGroup
   /// Whether its rows belong to the nodes or edges of the model's graph.
   public var followsGraph = false
+  /// The fields that rows and columns stand for where they are fields, those of a vector as columns; nil where they are not.
+  public internal(set) var rowSlots, columnSlots: [FieldSlot]?
   /// Weight decay applies to matrices only, not to biases and normalisation.
   public var decays: Bool { shape.count == 2 }
 
@@ -64,6 +89,14 @@ public struct ParameterTable: Sendable {
   }
 
   public subscript(id: ParameterID) -> ParameterSpec { specs[id.index] }
+
+  /// Says what rows and columns of a parameter stand for; those of a vector are columns.
+  public mutating func label(_ id: ParameterID, rows: [FieldSlot]? = nil, columns: [FieldSlot]? = nil) {
+    precondition(rows.map { $0.count == self[id].rows } ?? true)
+    precondition(columns.map { $0.count == self[id].columns } ?? true)
+    specs[id.index].rowSlots = rows
+    specs[id.index].columnSlots = columns
+  }
 
   /// Numbers in all parameters together.
   public var elementCount: Int { specs.reduce(0) { $0 + $1.count } }

@@ -7,7 +7,7 @@ public struct StepPhase: RawRepresentable, Sendable, Hashable, Codable {
   public static let encoder = StepPhase(rawValue: "encoder")
   public static let processor = StepPhase(rawValue: "processor")
   public static let decoder = StepPhase(rawValue: "decoder")
-  /// What makes the prediction of the decoded field and the input.
+  /// Makes the prediction from the decoded field and the input.
   public static let output = StepPhase(rawValue: "output")
   /// The loss and its gradient, in one pass.
   public static let loss = StepPhase(rawValue: "loss")

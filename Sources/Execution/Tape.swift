@@ -17,7 +17,7 @@ public final class Tape {
 
   /// Runs all steps, last first. Before it, the gradient of the final value must be set.
   ///
-  /// - Parameter completed: told of each parameter whose gradient no step of this tape will add to any more.
+  /// - Parameter completed: called for each parameter whose gradient no step of this tape will add to any more.
   public func backward(completed: ((ParameterID) throws -> Void)? = nil) throws {
     while let step = steps.popLast() {
       try step.run()

@@ -5,8 +5,8 @@ public final class TracedOperations: Operations {
   private let base: any Operations
   private let table: ParameterTable
   private let trace: Trace
-  /// Of the backward step that runs now.
-  private var backwardStart = 0.0
+  /// The number of the backward step that runs now.
+  private var backward = 0
 
   public init(_ base: any Operations, _ table: ParameterTable, _ trace: Trace) {
     self.base = base
@@ -20,15 +20,22 @@ public final class TracedOperations: Operations {
   }
 
   public var checkpointsActivations: Bool { base.checkpointsActivations }
+  public var rowShare: (index: Int, count: Int) { base.rowShare }
+
+  public func newValue(_ form: OutputForm, requiresGradient: Bool) -> Value {
+    base.newValue(form, requiresGradient: requiresGradient)
+  }
+
+  public func releaseIdleMemory() { base.releaseIdleMemory() }
 
   /// The tape runs backwards: what is recorded before the operation ends its backward step, what is recorded behind it
   /// begins it.
   private func traced(_ phase: StepPhase, _ operation: () throws -> Value) rethrows -> Value {
-    tape?.record { [self] in trace.add(.phases, phase.backward, since: backwardStart) }
-    let start = trace.now()
+    tape?.record { [self] in trace.end(backward) }
+    let forward = trace.begin(.phases, phase.forward)
+    defer { trace.end(forward) }
     let result = try operation()
-    trace.add(.phases, phase.forward, since: start)
-    tape?.record { [self] in backwardStart = trace.now() }
+    tape?.record { [self] in backward = trace.begin(.phases, phase.backward) }
     return result
   }
 

@@ -1,7 +1,7 @@
 import Tensors
 
 /// Extents of a value: rows (tokens), batch, columns (channels or variables). The memory is [rows, batch, columns], so
-/// that one product serves the whole batch in token mixing, rows x (batch·columns), as in channel mixing,
+/// that one GEMM serves the whole batch in token mixing, rows x (batch·columns), as in channel mixing,
 /// (rows·batch) x columns.
 public struct ValueShape: Hashable, Sendable, CustomStringConvertible {
   public let rows, batch, columns: Int
@@ -37,7 +37,7 @@ public final class Value {
   /// Groups that the columns consist of, each with a column for every variable: the points of a patch. One otherwise.
   public let groups: Int
   public let data: Tensor?
-  /// Of the loss with respect to this value, summed over its uses during a backward pass.
+  /// The gradient of the loss with respect to this value, summed over its uses during a backward pass.
   public var gradient: Tensor?
   /// Whether backward has to reach this value.
   public let requiresGradient: Bool

@@ -2,7 +2,7 @@ import Basics
 import Datasets
 import Stores
 
-/// What a store of forecasts declares: dimensions, coordinates with their CF roles, fields. The initial time is the
+/// The declarations of a store of forecasts: dimensions, coordinates with their CF roles, fields. The initial time is the
 /// `forecast_reference_time`, the lead the `forecast_period`; the standard name `time` is that of the time of validity alone.
 struct ForecastSchema {
   let grid: FieldGrid
@@ -10,9 +10,23 @@ struct ForecastSchema {
   let leadHours: [Int]
   /// Attributes of the store beside those that every forecast has.
   let attributes: [String: String]
+  /// The units of variables that the lexicon lacks.
+  let units: [String: String]
 
-  /// hPa, of all variables that have levels.
-  var levels: [Double] { groups.first { !$0.levelsHPa.isEmpty }?.levelsHPa ?? [] }
+  /// hPa, of all variables that have levels, as they are stored.
+  var levels: [Double] {
+    let levels = groups.first { !$0.levelsHPa.isEmpty }?.levelsHPa ?? []
+    return levelOrder.map { levels[$0] }
+  }
+
+  /// Which of a variable's channels is stored at each level. A coordinate rises or falls throughout: where the channels' levels do
+  /// neither, they are stored by rising pressure.
+  var levelOrder: [Int] {
+    let levels = groups.first { !$0.levelsHPa.isEmpty }?.levelsHPa ?? []
+    let steps = zip(levels, levels.dropFirst())
+    if steps.allSatisfy({ $0 < $1 }) || steps.allSatisfy({ $0 > $1 }) { return Array(levels.indices) }
+    return levels.indices.sorted { levels[$0] < levels[$1] }
+  }
 
   // MARK: Layouts
 
@@ -147,7 +161,8 @@ struct ForecastSchema {
     let spatialChunks = [(grid.rows + bands - 1) / bands] + (grid.raster == nil ? [] : [grid.columns])
     for group in groups {
       let variable = Lexicon.variable(group.variable)
-      var text = ["long_name": variable.longName, "units": variable.units, "coordinates": coordinates]
+      let unit = units[group.variable] ?? variable.units
+      var text = ["long_name": variable.longName, "units": unit, "coordinates": coordinates]
       text["standard_name"] = variable.standardName
       let hasLevels = !group.levelsHPa.isEmpty
       arrays.append(

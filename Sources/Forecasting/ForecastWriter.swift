@@ -2,7 +2,7 @@ import Basics
 import Datasets
 import Stores
 
-/// Where forecasts go, each lead of each forecast as soon as it is there.
+/// Where forecasts go, each lead of each forecast as soon as it is computed.
 public protocol ForecastOutput {
   /// Writes one unit of one lead of one forecast: [fields, rows, columns] in our units.
   func write(_ unit: FieldGather.Unit, _ values: UnsafeBufferPointer<Float>, initial: Int, lead: Int) throws
@@ -14,25 +14,28 @@ public protocol ForecastOutput {
   func abandon()
 }
 
-/// What is written, whatever the layout.
+/// The contents of forecasts, whatever the layout of the store.
 public struct ForecastContents {
   let grid: FieldGrid
   let channels: [Channel]
   let initialTimes: [Timestamp]
   let leadHours: [Int]
   let attributes: [String: String]
+  private let units: [String: String]
 
   /// - Parameters:
+  ///   - units: of variables that the lexicon lacks.
   ///   - source: for the `source` attribute.
   ///   - lineage: what the forecasts are made from, for an attribute.
   public init(
     grid: FieldGrid, channels: [Channel], initialTimes: [Timestamp], leadHours: [Int], source: String,
-    lineage: Lineage? = nil
+    units: [String: String] = [:], lineage: Lineage? = nil
   ) throws {
     self.grid = grid
     self.channels = channels
     self.initialTimes = initialTimes
     self.leadHours = leadHours
+    self.units = units
     var attributes = ["source": source]
     attributes[Lineage.attribute] = try lineage?.json()
     self.attributes = attributes
@@ -40,7 +43,17 @@ public struct ForecastContents {
 
   var schema: ForecastSchema {
     ForecastSchema(
-      grid: grid, groups: ForecastFieldGroup.groups(channels), leadHours: leadHours, attributes: attributes)
+      grid: grid, groups: ForecastFieldGroup.groups(channels), leadHours: leadHours, attributes: attributes,
+      units: units)
+  }
+
+  /// Bytes of chunks that the NetCDF library keeps while all of it is written, or once all of it was read.
+  /// - Parameter perForecast: whether each forecast has a file of its own: while they are written one is open.
+  public func bytesKeptByNetCDF(perForecast: Bool, isRead: Bool) -> Int {
+    guard perForecast, let first = initialTimes.first else {
+      return NetCDFWriter.bytesKept(schema.together(initialTimes, bands: 1))
+    }
+    return NetCDFWriter.bytesKept(schema.single(first)) * (isRead ? initialTimes.count : 1)
   }
 
   /// The units in which fields are written: the variables, in bands of rows.
@@ -55,7 +68,7 @@ public struct ForecastContents {
 }
 
 /// All forecasts in one store: dimensions time (initial), prediction_timedelta, level, latitude, longitude, as WeatherBench 2
-/// has them, or point in place of the last two, with CF metadata. Each lead of each forecast is written as soon as it is there. Several ranks can write into
+/// has them, or point in place of the last two, with CF metadata. Each lead of each forecast is written as soon as it is computed. Several ranks can write into
 /// one Zarr store, each its own chunks.
 public final class ForecastWriter: ForecastOutput {
   private let writer: any ArrayWriter
@@ -95,6 +108,12 @@ extension ForecastSchema {
       preconditionFailure("\(unit) is not a variable")
     }
     let levels = group.levelsHPa.isEmpty ? [] : [0..<group.channels.count]
-    try writer.write(group.variable, outer + levels + places(unit.rows), values)
+    let (place, order) = (outer + levels + places(unit.rows), levelOrder)
+    guard !levels.isEmpty, order != Array(order.indices) else {
+      return try writer.write(group.variable, place, values)
+    }
+    let size = values.count / order.count
+    let sorted = order.flatMap { values[$0 * size..<($0 + 1) * size] }
+    try sorted.withUnsafeBufferPointer { try writer.write(group.variable, place, $0) }
   }
 }

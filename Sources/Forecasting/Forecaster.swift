@@ -6,7 +6,7 @@ import Execution
 import Stepping
 import Tensors
 
-/// Rolls a trained model out from initial states, step by step; only the state at hand is in memory. On several ranks each
+/// Rolls a trained model out from initial states, step by step; only the current state is in memory. On several ranks each
 /// has its block of the state, and each model instance takes its share of the initial times.
 public final class Forecaster {
   private let stepper: Stepper
@@ -15,6 +15,9 @@ public final class Forecaster {
   private let gather: FieldGather
   /// The least value of each of this rank's fields, in our units; nil for none.
   private let lowerBounds: [Float?]
+  /// Smallest and largest value of each channel in the initial states that this rank has read, in our units; (∞, −∞) for channels
+  /// of other ranks and those that lack values at some points.
+  public private(set) var initialExtremes: [(low: Double, high: Double)]
   /// By channel of this rank: the points at which it is not predicted.
   private let unpredicted: [Int: [Bool]]
 
@@ -32,6 +35,7 @@ public final class Forecaster {
     self.lowerBounds = lowerBounds.isEmpty ? [] : Array(lowerBounds[stepper.block.fields])
     self.stepper = stepper
     self.reader = reader
+    initialExtremes = reader.dataset.channels.map { _ in (.infinity, -.infinity) }
     unpredicted = Dictionary(
       uniqueKeysWithValues: stepper.block.fields.compactMap { channel in
         reader.dataset.unpredicted(channel).map { (channel, $0) }
@@ -44,9 +48,9 @@ public final class Forecaster {
   ///
   /// - Parameters:
   ///   - keep: the leads to hand out, in steps, ascending.
-  ///   - output: told on the rank that has it the fields [fields, rows, columns] of a unit of (initial, index within
+  ///   - output: called, on the rank that has it, with the fields [fields, rows, columns] of a unit of (initial, index within
   ///     `keep`), in our units.
-  ///   - progress: told after each step (done, all) of this instance, in steps of single forecasts.
+  ///   - progress: called after each step with (done, all) of this instance, in steps of single forecasts.
   public func run(
     _ initialTimes: [Timestamp], keep: [Int], batchSize: Int,
     output: (FieldGather.Unit, UnsafeBufferPointer<Float>, _ initial: Int, _ lead: Int) throws -> Void,
@@ -65,7 +69,8 @@ public final class Forecaster {
       return index
     }
     let (block, normalization) = (stepper.block, reader.normalization)
-    let (mean, deviation) = (Array(normalization.mean[block.fields]), Array(normalization.deviation[block.fields]))
+    let scaling = Tiling.Scaling(
+      mean: Array(normalization.mean[block.fields]), factor: Array(normalization.deviation[block.fields]))
     let rows = stepper.tiling.rows(block.tokens)
     let planes = UnsafeMutableBufferPointer<Float>.allocate(
       capacity: block.fields.count * rows.count * stepper.tiling.columns)
@@ -77,10 +82,11 @@ public final class Forecaster {
       .filter { $0.offset % mesh.replica == position.replica }.map(\.element)
     let total = steps * firsts.reduce(0) { $0 + min(batchSize, indices.count - $1) }
     var done = 0
-    try stepper.rank.whileWeightsStay(uses: steps * firsts.count) {
+    try stepper.rank.withFrozenWeights(uses: steps * firsts.count) {
       for first in firsts {
         let batch = Array(indices[first..<min(first + batchSize, indices.count)])
         let start = try stepper.start(reader, batch, forcings: forcings)
+        if let newest = start.frames.last { noteExtremes(newest.state) }
         var history = stepper.history(start)
         for step in 0..<steps {
           let state = try stepper.advance(history, from: start, step: step)
@@ -88,8 +94,7 @@ public final class Forecaster {
           if let lead = keep.firstIndex(of: step + 1) {
             for sample in batch.indices {
               stepper.tiling.untile(
-                state.tensor, sample: sample, fields: block.fields.count, mean: mean, factor: deviation,
-                into: planes.baseAddress!, tokens: block.tokens)
+                state.tensor, sample: sample, scaling, into: planes.baseAddress!, tokens: block.tokens)
               try check(planes, initial: initialTimes[first + sample], hours: (step + 1) * stepper.stepHours)
               raise(planes)
               setUnpredicted(planes, to: .nan)
@@ -101,6 +106,22 @@ public final class Forecaster {
           progress(done, total)
         }
       }
+    }
+  }
+
+  /// - Parameter state_TBF: this rank's block of normalised initial states.
+  private func noteExtremes(_ state_TBF: Tensor) {
+    let (own, normalization) = (stepper.block.fields, reader.normalization)
+    for (place, channel) in own.enumerated() where unpredicted[channel] == nil {
+      var (low, high) = (Float.infinity, -Float.infinity)
+      state_TBF.readOnHost { values in
+        for index in stride(from: place, to: values.count, by: own.count) {
+          (low, high) = (min(low, values[index]), max(high, values[index]))
+        }
+      }
+      let (mean, deviation) = (Double(normalization.mean[channel]), Double(normalization.deviation[channel]))
+      initialExtremes[channel].low = min(initialExtremes[channel].low, mean + deviation * Double(low))
+      initialExtremes[channel].high = max(initialExtremes[channel].high, mean + deviation * Double(high))
     }
   }
 

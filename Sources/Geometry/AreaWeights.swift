@@ -127,8 +127,8 @@ enum SphericalVoronoi {
     let centre = tree.points[index]
     var cell = faces.cell(0)
     var count = 16
-    while count < min(256, tree.points.count) {
-      let neighbours = tree.nearest(to: centre, count: count + 1)
+    repeat {
+      let neighbours = tree.nearest(to: centre, count: min(count + 1, tree.points.count))
       for neighbour in neighbours where neighbour.index != index {
         guard cut(&cell, centre, tree.points[neighbour.index], by: neighbour.index) else { return nil }
       }
@@ -137,7 +137,7 @@ enum SphericalVoronoi {
       let farthest = neighbours.last?.squaredDistance ?? 0
       if farthest > 4 * reach { return (cell, true) }
       count *= 2
-    }
+    } while count < min(256, tree.points.count)
     return (cell, false)
   }
 
@@ -164,7 +164,7 @@ enum SphericalVoronoi {
     return true
   }
 
-  /// What the cell of a point has further away from it: where points are few, or all lie on one side.
+  /// Limits the cell of a point where points are few, or all lie on one side.
   private static func beyond(_ index: Int, _ faces: CubeFaces, _ tree: PointTree) -> Double {
     (1..<6).reduce(0) { sum, face in
       var cell = faces.cell(face)

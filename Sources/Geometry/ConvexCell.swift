@@ -7,7 +7,7 @@
 struct ConvexCell {
   /// In order around the polygon.
   private(set) var corners: [SpherePoint]
-  /// What each side, from a corner to the next, was cut off by.
+  /// The plane that cut off each side, from a corner to the next.
   private(set) var sides: [Int]
   /// Whether corners are points of the sphere; otherwise they are points of the plane z = 1.
   private let isSpherical: Bool

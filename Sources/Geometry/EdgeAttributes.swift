@@ -36,7 +36,7 @@ public enum Normalisation: String, Sendable, CaseIterable {
   }
 }
 
-/// What is known of an edge from where its ends lie.
+/// A feature of an edge that follows from where its ends lie.
 public enum EdgeGeometry: String, Sendable, CaseIterable {
   /// The great-circle distance, radians (haversine formula): one column.
   case length

@@ -188,7 +188,15 @@ public struct GraphBuilder {
       case .km(let km): chord = km / GraphRecipe.earthRadiusKm
       case .factor(let factor): chord = factor * spacing(allCentres)
       }
-      guard chord > 0, chord.isFinite, most > 0 else {
+      guard most > 0 else {
+        throw JigsawError(place, "no such max_num_neighbours", expected: "1 or more", found: "\(most)")
+      }
+      if case .factor = radius, allCentres.count < 2 {
+        throw JigsawError(
+          place, "cutoff_factor is a multiple of the spacing of nodes, and a single node has none",
+          remedy: "give cutoff_distance_km")
+      }
+      guard chord > 0, chord.isFinite else {
         throw JigsawError(
           place, "no such radius", expected: "more than 0", found: "\(chord * GraphRecipe.earthRadiusKm) km")
       }

@@ -48,7 +48,7 @@ public struct GraphRecipe: Sendable {
     case octahedral(Int)
   }
 
-  /// What lies within a margin of some points.
+  /// The area within a margin of some points.
   public struct Area: Sendable {
     /// Points defined before, and a mask of theirs.
     public var reference: String
@@ -126,6 +126,6 @@ public struct GraphRecipe: Sendable {
     }
   }
 
-  /// As anemoi-graphs measures kilometres on the unit sphere.
+  /// The Earth's radius with which anemoi-graphs measures kilometres on the unit sphere.
   static let earthRadiusKm = 6_371.0
 }

@@ -17,7 +17,7 @@ public struct HeteroGraph: Sendable, Hashable {
     }
 
     public var count: Int { sources.count }
-    /// As in files: `data_to_hidden`.
+    /// The name in files: `data_to_hidden`.
     public var name: String { "\(source)_to_\(destination)" }
   }
 
@@ -38,6 +38,12 @@ public struct HeteroGraph: Sendable, Hashable {
   public var spaces: [String: PointSpace]
   public var edges: [EdgeSet]
 
+  /// Bytes of coordinates, weights, masks, ends and attributes.
+  public var byteCount: Int {
+    let points = spaces.values.reduce(0) { $0 + $1.count * (8 + 4 * $1.weights.count + $1.masks.count) }
+    return edges.reduce(points) { $0 + $1.count * (8 + 4 * $1.attributes.reduce(0) { $0 + $1.columns }) }
+  }
+
   public init(spaces: [String: PointSpace] = [:], edges: [EdgeSet] = []) {
     self.spaces = spaces
     self.edges = edges
@@ -46,6 +52,27 @@ public struct HeteroGraph: Sendable, Hashable {
   /// The edges from one space to another; nil when there are none of the name.
   public func edges(from source: String, to destination: String) -> EdgeSet? {
     edges.first { $0.source == source && $0.destination == destination }
+  }
+
+  /// The same with the points of a space in another order; edges stay in theirs.
+  ///
+  /// - Parameter order: by new place, where each point is now.
+  public func reordered(_ name: String, _ order: [Int]) -> HeteroGraph {
+    guard let space = spaces[name] else { return self }
+    precondition(order.count == space.count)
+    var (result, places) = (self, [Int32](repeating: 0, count: order.count))
+    for (place, point) in order.enumerated() { places[point] = Int32(place) }
+    var points = PointSpace(
+      latitudes: order.map { space.latitudes[$0] }, longitudes: order.map { space.longitudes[$0] })
+    points.weights = space.weights.mapValues { values in order.map { values[$0] } }
+    points.masks = space.masks.mapValues { values in order.map { values[$0] } }
+    result.spaces[name] = points
+    for index in result.edges.indices {
+      func moved(_ ends: [Int32]) -> [Int32] { ends.map { places[Int($0)] } }
+      if edges[index].source == name { result.edges[index].sources = moved(edges[index].sources) }
+      if edges[index].destination == name { result.edges[index].destinations = moved(edges[index].destinations) }
+    }
+    return result
   }
 
   /// The same by destination, with all attributes side by side.

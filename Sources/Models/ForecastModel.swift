@@ -48,6 +48,22 @@ public struct ModelForm: Sendable, Hashable {
     return Array(repeating: states, count: inputTimes)
       + (auxiliaries > 0 ? Array(repeating: auxiliary, count: inputTimes) : [])
   }
+
+  /// The fields that these columns stand for.
+  public var inputSlots: [FieldSlot] {
+    func slots(_ role: FieldSlot.Role, _ fields: Int) -> [FieldSlot] {
+      (0..<pointsPerToken).flatMap { point in (0..<fields).map { FieldSlot(role, field: $0, point: point) } }
+    }
+    return (0..<inputTimes).flatMap { slots(.state(time: $0), variables) }
+      + (0..<inputTimes).flatMap { slots(.auxiliary(time: $0), auxiliaries) }
+  }
+
+  /// The fields that columns of a prediction stand for.
+  public var outputSlots: [FieldSlot] {
+    (0..<pointsPerToken).flatMap { point in
+      (0..<variables).map { FieldSlot(.prediction, field: $0, point: point) }
+    }
+  }
 }
 
 /// A model that steps the atmosphere.
@@ -63,6 +79,11 @@ public protocol ForecastModel: Sendable {
 
   /// Its sizes in a few words, for example `D 384, 3 blocks`.
   var summary: String { get }
+
+  /// Bytes of what it holds beside parameters, whole on every rank: the graph that it computes on.
+  ///
+  /// - Parameter rowShares: see `Operations.rowShare`.
+  func constantBytes(rowShares: Int) -> Int
 
   /// Parts that the columns of all its values can be cut into at most: fields, or whole heads of attention where these are fewer.
   var columnParts: Int { get }
@@ -99,6 +120,7 @@ extension LatentModel {
 }
 
 extension ForecastModel {
+  public func constantBytes(rowShares: Int) -> Int { 0 }
   public var columnParts: Int { form.variables }
   public var phases: [StepPhase] { [.encoder, .processor, .decoder, .output] }
 

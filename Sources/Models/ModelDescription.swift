@@ -18,7 +18,7 @@ public struct ModelDescription: Sendable, Hashable {
   /// The model itself.
   public func makeModel() throws -> any ForecastModel { try settings.makeModel(fields) }
 
-  /// What doesn't fit together, if anything: the key of a damaged manifest.
+  /// The key of a damaged manifest that contradicts others, if any.
   public var contradiction: String? {
     let sizes = 1...1_000_000
     // Points are rows.

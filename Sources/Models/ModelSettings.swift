@@ -7,11 +7,11 @@ import Tensors
 /// checkpoints. A family is one folder below Models and one line in `ModelFamilies.all`; docs/write-a-model.md walks
 /// through one.
 public protocol ModelSettings: Section, Codable, Hashable {
-  /// What `model.family` and checkpoints call it, for example `weather-mixer`.
+  /// The name of the family in `model.family` and checkpoints, for example `weather-mixer`.
   static var family: String { get }
   /// Its name in sentences, for example `linear regression`.
   static var title: String { get }
-  /// What it is, in one sentence for configuration files.
+  /// A description of the family in one sentence, for configuration files.
   static var help: String { get }
 
   /// Whether it works on rows and columns, so that it can't take points that are no raster.
@@ -20,8 +20,20 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// Differs where decoders of the same shape predict something else, for example the next state instead of the change.
   var outputForm: String { get }
 
-  /// Differs where the columns of encoder and decoder stand for the fields in another order.
-  var columnOrder: String { get }
+  /// Names of settings that say how the model is computed, not what: a training may be resumed with others.
+  static var computationSettings: Set<String> { get }
+
+  /// Memory that an update may take on each rank, GiB; nil: any.
+  var memoryGiB: Double? { get }
+
+  /// The same model computed in other ways, where activations are checkpointed. The first ones take less time, the last one the
+  /// least memory. None by default.
+  ///
+  /// - Parameter ranks: that share it.
+  func waysToCompute(points: Int, ranks: Int) -> [Self]
+
+  /// How it is computed, in words.
+  var computation: String { get }
 
   /// How fields are cut into tokens. A family that works on grid points has tokens of one point.
   /// - Throws: when the settings don't fit the grid, naming some that do.
@@ -161,7 +173,10 @@ extension ModelSettings {
 
   public static var needsRaster: Bool { false }
   public var outputForm: String { "" }
-  public var columnOrder: String { "" }
+  public static var computationSettings: Set<String> { [] }
+  public var memoryGiB: Double? { nil }
+  public func waysToCompute(points: Int, ranks: Int) -> [Self] { [] }
+  public var computation: String { "" }
   public func graphSource(_ fields: ModelFields) throws -> GraphSource? { nil }
   public var family: String { Self.family }
   public var title: String { Self.title }

@@ -3,7 +3,7 @@ import Distribution
 
 /// Where the time of a predicted update goes, as shares of it.
 public struct TimeShares: Sendable, Equatable {
-  /// At the rates of the machine for the shapes at hand.
+  /// At the rates of the machine for this layout's shapes.
   public var products: Double
   /// Waiting for other ranks, and for samples.
   public var waiting, readingWait: Double
@@ -54,7 +54,7 @@ extension LayoutSearch {
       (others.waiting - shares.waiting, "waits \(percent(others.waiting)) % of its step for other ranks"),
       (others.readingWait - shares.readingWait, "waits \(percent(others.readingWait)) % of its step for samples"),
       (others.passes - shares.passes, "spends \(percent(others.passes)) % of its step on passes over memory"),
-      (others.products - shares.products, "has products of less favourable shapes"),
+      (others.products - shares.products, "has GEMMs of less favourable shapes"),
     ]
     let because = differences.max { $0.0 < $1.0 }
     text += " It is \(fixed(faster, 1)) % faster than the next, \(next.name)"

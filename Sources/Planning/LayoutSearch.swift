@@ -8,15 +8,19 @@ import Models
 /// checkpointed only where they don't fit otherwise: computing again never pays for itself. Where there are few, all are
 /// simulated, else those that formulas put first.
 public struct LayoutSearch: Sendable {
-  /// What is trained, whatever the layout.
+  /// The training, whatever the layout.
   public struct Job: Sendable {
     public var model: any ForecastModel
-    /// Of one instance, and what else is the same in all layouts; its mesh is not looked at.
+    /// The layout of one instance, and what else is the same in all layouts; its mesh is not looked at.
     public var layout: Layout
     /// Samples of an update over all replicas, to be kept; nil: batch and accumulation are kept instead.
     public var globalBatch: Int?
+    /// Bytes that an update may take on a rank, however much it has; nil: all that it has.
+    public var mostBytes: Int?
     /// Whether as many frames are read ahead as memory allows, in place of the layout's.
     public var readsAhead = false
+    /// Decoded fields that the ranks of an instance read again and again in a layout, bytes; nil: the layout's own.
+    public var decodedBytes: (@Sendable (Layout) -> Int)?
 
     public init(model: any ForecastModel, layout: Layout) {
       self.model = model
@@ -36,7 +40,7 @@ public struct LayoutSearch: Sendable {
     public var fitting: [Candidate] = []
     /// Simulated ones that need more than there is, the smallest first.
     public var tooLarge: [Candidate] = []
-    /// Layouts that there are, and those that were simulated.
+    /// Layouts that there are, with and without checkpointing, and those that were simulated.
     public var considered = 0
     public var simulated = 0
 
@@ -59,14 +63,16 @@ public struct LayoutSearch: Sendable {
     self.predictor = predictor
   }
 
-  /// What a rank has beside the program itself, bytes; nil when unknown.
+  /// Memory of a rank beside the program itself, bytes; nil when unknown.
   private var freeBytes: Int? { machine.memoryBytes.map { max(0, $0 - machine.model.programBytes) } }
 
   public func fits(_ prediction: Prediction) -> Bool {
-    machine.memoryBytes.map { prediction.memory.total <= $0 } ?? true
+    let memory = prediction.memory
+    return machine.memoryBytes.map { memory.total <= $0 } ?? true
+      && job.mostBytes.map { memory.ofUpdate <= $0 } ?? true
   }
 
-  /// As the job says on a mesh: batch and accumulation follow from the global batch where that is kept.
+  /// The job's layout on a mesh: batch and accumulation follow from the global batch where that is kept.
   ///
   /// - Returns: nil if the replicas don't divide the global batch.
   public func layout(on mesh: Mesh) -> Layout? {
@@ -75,15 +81,16 @@ public struct LayoutSearch: Sendable {
     if let globalBatch = job.globalBatch {
       guard globalBatch % mesh.replica == 0 else { return nil }
       let own = globalBatch / mesh.replica
-      // As much at once as the job allows.
+      // The batch is as large as the job allows.
       layout.batch = (1...min(own, job.layout.batch)).last { own % $0 == 0 } ?? 1
       layout.accumulation = own / layout.batch
     }
     layout.framesHeld = framesHeld(layout)
+    if let decodedBytes = job.decodedBytes { layout.decodedBytes = decodedBytes(layout) }
     return layout
   }
 
-  /// As `Ingredients.prefetch` takes it: frames in an eighth of a rank's memory, 2 to 16.
+  /// The number of frames read ahead, as `Assembly.prefetch` chooses it: those in an eighth of a rank's memory, 2 to 16.
   private func framesHeld(_ layout: Layout) -> Int {
     guard job.readsAhead, layout.storedBytesPerFrame > 0 else { return layout.prefetch }
     let (form, mesh) = (job.model.form, layout.mesh)
@@ -101,7 +108,8 @@ public struct LayoutSearch: Sendable {
     for instance in 1...min(ranks, largestInstance) where ranks % instance == 0 {
       for domain in 1...instance where instance % domain == 0 {
         let (replica, tensor) = (ranks / instance, instance / domain)
-        guard domain <= job.model.form.tokens, tensor <= job.model.columnParts,
+        guard domain <= job.model.form.tokens,
+          tensor <= job.model.columnParts,
           var layout = layout(on: Mesh(replica: replica, domain: domain, tensor: tensor))
         else { continue }
         layout.checkpointsActivations = false
@@ -122,14 +130,14 @@ public struct LayoutSearch: Sendable {
       let samples = Double(layout.mesh.replica * layout.batch * layout.accumulation)
       return (layout: layout, likely: samples / estimate.seconds, most: samples / estimate.leastSeconds)
     }.enumerated().sorted { ($1.element.likely, $0.offset) < ($0.element.likely, $1.offset) }.map(\.element)
-    outcome.considered = promised.count
+    outcome.considered = 2 * promised.count
     let isExhaustive = promised.count <= simulations
     var spent = 0
     for (layout, _, most) in promised {
       let best = outcome.fitting.map(\.samplesPerSecond).max() ?? 0
       if !isExhaustive {
         if (outcome.simulated >= simulations || spent >= simulatedRanks) && best > 0 { break }
-        // Rates of products that were not measured may be some percent off.
+        // Rates of GEMMs that were not measured may be some percent off.
         if 1.05 * most < best { continue }
       }
       for checkpoints in [false, true] {

@@ -24,7 +24,7 @@ extension MachineDescription {
     try check(place)
   }
 
-  /// As a file, to begin one's own with.
+  /// The description as a file, to begin one's own with.
   public func json() throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -48,7 +48,7 @@ extension MachineDescription {
     }
   }
 
-  /// What was read is written again: keys that don't come back are none of ours.
+  /// Finds unknown keys: the description is written again, and keys that don't come back are unknown.
   private static func refuseUnknown(_ value: JSONValue, known: JSONValue, place: String, key: String) throws {
     guard let members = value.object, let expected = known.object else { return }
     for (name, member) in members.sorted(by: { $0.key < $1.key }) where member != .null {

@@ -16,13 +16,13 @@ public struct MachineDescription: Codable, Equatable, Sendable {
     }
   }
 
-  /// How fast products of one precision are.
+  /// How fast GEMMs of one precision are.
   ///
-  /// A product takes 2·(m·n·k + (n·k + m·k + m·n)·halfSize/3) / (peak · shareReached): large ones reach that share, a cube
+  /// A GEMM takes 2·(m·n·k + (n·k + m·k + m·n)·halfSize/3) / (peak · shareReached): large ones reach that share, a cube
   /// of side `halfSize` half of it, and thin ones pay for the operands that they move.
   public struct Products: Codable, Equatable, Sendable {
     public var peakFLOPsPerSecond: Figure
-    /// Of the peak, by large products.
+    /// The share of the peak that large GEMMs reach.
     public var shareReached: Figure
     public var halfSize: Figure
   }
@@ -30,7 +30,7 @@ public struct MachineDescription: Codable, Equatable, Sendable {
   /// One way, between two ranks.
   public struct Link: Codable, Equatable, Sendable {
     public var bytesPerSecond: Figure
-    /// Of that, by long messages.
+    /// The share of the bandwidth that long messages reach.
     public var shareReached: Figure
     public var latencySeconds: Figure
   }
@@ -45,37 +45,37 @@ public struct MachineDescription: Codable, Equatable, Sendable {
 
   public static let format = "jigsaw-machine-description-1"
   public var format = MachineDescription.format
-  /// As `--machine` takes it.
+  /// The name that `--machine` takes.
   public var name: String
   public var summary: String
-  /// What one rank has, in words: "one NVIDIA A100 SXM4 (40 GB)".
+  /// The units of one rank, in words: "one NVIDIA A100 SXM4 (40 GB)".
   public var rank: String
   /// This program computes on processors; of a GPU it says what the same schedules would do there.
   public var isGPU: Bool
-  /// Of processors: the cores of one rank, which `--threads` divides anew.
+  /// The cores of one rank on processors, which `--threads` divides anew.
   public var coresPerRank: Figure?
   public var ranksPerNode: Figure
-  /// Of one rank.
+  /// Memory of one rank, bytes.
   public var memoryBytes: Figure
-  /// Of that, what a rank holds before it has made its model.
+  /// Memory that a rank takes before it has made its model, bytes.
   public var programBytes: Figure
-  /// By what the operands of products are rounded to: "fp32", "tf32", "bf16".
+  /// By what the operands of GEMMs are rounded to: "fp32", "tf32", "bf16".
   public var precisions: [String: Products]
-  /// Of one rank when all of its node are busy, reads and writes together.
+  /// Memory bandwidth of one rank when all of its node are busy, reads and writes together.
   public var memoryBytesPerSecond: Figure
   public var memoryShareReached: Figure
-  /// What every product and pass takes besides.
+  /// The seconds that every GEMM and pass takes besides.
   public var launchSeconds: Figure
   public var withinNode: Link
   public var betweenNodes: Link
-  /// What all ranks of a node share to other nodes; nil: each has a connection of its own.
+  /// The bandwidth that all ranks of a node share to other nodes; nil: each has a connection of its own.
   public var nodeBytesPerSecond: Figure?
   public var reading: Reading
   /// A rank's own time for each byte of a frame.
   public var frameSecondsPerByte: Figure
   /// Under full load.
   public var wattsPerRank: Figure
-  /// Of a node beside its ranks.
+  /// The power of a node beside its ranks.
   public var wattsPerNode: Figure
   /// Whether the processors of the ranks copy what is sent.
   public var transfersTakeProcessor: Bool

@@ -1,6 +1,6 @@
 import Tensors
 
-/// What a simulated run asks of a machine: how long the work of one rank takes, and how fast ranks exchange and read.
+/// The questions of a simulated run about its machine: how long the work of one rank takes, and how fast ranks exchange and read.
 /// Made from a `MachineDescription` for a number of threads and a precision.
 public struct MachineModel: Sendable {
   /// Between two ranks, one way, nothing else going on.
@@ -13,7 +13,7 @@ public struct MachineModel: Sendable {
     }
   }
 
-  /// A product C[m, n] (+)= A·B with sums over k, computed by one rank.
+  /// A GEMM C[m, n] (+)= A·B with sums over k, computed by one rank.
   public struct Product: Sendable, Hashable {
     public var m, n, k: Int
 
@@ -26,7 +26,7 @@ public struct MachineModel: Sendable {
     public var flops: Int { 2 * m * n * k }
   }
 
-  /// Seconds that one rank takes for a product.
+  /// Seconds that one rank takes for a GEMM.
   public var productSeconds: @Sendable (Product) -> Double
   /// Seconds that one rank takes for a pass that reads and writes so many bytes in all.
   public var passSeconds: @Sendable (_ bytes: Int) -> Double
@@ -34,36 +34,41 @@ public struct MachineModel: Sendable {
   public var geluSeconds = 0.0
   /// Seconds that one rank takes for the sums of one row of so many columns, where that is more than their pass takes.
   public var rowSumSeconds: @Sendable (_ columns: Int) -> Double = { _ in 0 }
-  /// Of one rank's units for products, FLOP/s.
+  /// The peak of one rank's units for GEMMs, FLOP/s.
   public var peakFLOPsPerSecond: Double
   /// Neighbouring ranks share a node.
   public var ranksPerNode: Int
   public var withinNode, betweenNodes: Link
-  /// What all ranks of a node together can send to other nodes, and receive from them; nil when each rank has a
+  /// The bandwidth at which all ranks of a node together can send to other nodes, and receive from them; nil when each rank has a
   /// connection of its own.
   public var nodeBytesPerSecond: Double?
   /// Whether a rank's own processors copy what it receives, at the rate of the link within a node, which then takes from its
   /// time to compute. Within a node nothing else carries the bytes.
-  public var transfersTakeProcessor: Bool
+  public var transfersTakeProcessor = false
   /// Stored bytes that one rank reads and decodes per second when alone, and all ranks of a node, and all ranks of the job.
-  public var readingBytesPerSecond: (rank: Double, node: Double, job: Double)
+  public var readingBytesPerSecond: (rank: Double, node: Double, job: Double) = (.infinity, .infinity, .infinity)
   /// Seconds of a rank's own time that a frame takes for each of its bytes (normalising, tiling).
-  public var frameSecondsPerByte: Double
+  public var frameSecondsPerByte = 0.0
   /// Relative standard deviation of what a rank takes for the same step, from rank to rank and step to step.
-  public var straggling: Double
-  /// Of each rank.
-  public var threads: Int
-  /// Scratch memory that each thread of a rank needs for a product, bytes.
-  public var productScratchBytes: @Sendable (Product) -> Int
-  /// How a rank stores what nothing but products and GELU reads.
+  public var straggling = 0.0
+  /// The threads of each rank.
+  public var threads = 1
+  /// Scratch memory that each thread of a rank needs for a GEMM, bytes.
+  public var productScratchBytes: @Sendable (Product) -> Int = { _ in 0 }
+  /// How a rank stores what nothing but GEMMs and GELU reads.
   public var activationType = ElementType.float32
-  /// What a rank holds before it has made its model, bytes.
-  public var programBytes: Int
+  /// Memory that a rank takes before it has made its model, bytes.
+  public var programBytes = MachineModel.measuredProgramBytes
 
-  /// Of `jigsaw bench step` on Linux: peak resident memory less what a simulation finds, for several models.
-  public static let measuredProgramBytes = 28_000_000
+  /// Measured with `jigsaw bench step` on Linux: peak resident memory less what a simulation finds, for several models.
+  public static let measuredProgramBytes = 35_000_000
 
-  /// What a pass computes, besides reading and writing.
+  /// Memory of whole trainings and forecasts beyond `measuredProgramBytes`: libraries that read and write files and what they and the
+  /// products' library allocate for themselves; of evaluations, which compute no products (docs/results/planning/memory.md).
+  public static let measuredRunBytes = 26_000_000
+  public static let measuredEvaluationBytes = 14_000_000
+
+  /// Seconds of the arithmetic of a pass, besides reading and writing.
   func seconds(_ arithmetic: PassArithmetic) -> Double {
     switch arithmetic {
     case .little: 0
@@ -74,12 +79,7 @@ public struct MachineModel: Sendable {
 
   public init(
     productSeconds: @escaping @Sendable (Product) -> Double, passSeconds: @escaping @Sendable (_ bytes: Int) -> Double,
-    peakFLOPsPerSecond: Double, ranksPerNode: Int, withinNode: Link, betweenNodes: Link,
-    nodeBytesPerSecond: Double? = nil, transfersTakeProcessor: Bool = false,
-    readingBytesPerSecond: (rank: Double, node: Double, job: Double) = (.infinity, .infinity, .infinity),
-    frameSecondsPerByte: Double = 0, straggling: Double = 0, threads: Int = 1,
-    productScratchBytes: @escaping @Sendable (Product) -> Int = { _ in 0 },
-    programBytes: Int = MachineModel.measuredProgramBytes
+    peakFLOPsPerSecond: Double, ranksPerNode: Int, withinNode: Link, betweenNodes: Link
   ) {
     self.productSeconds = productSeconds
     self.passSeconds = passSeconds
@@ -87,13 +87,5 @@ public struct MachineModel: Sendable {
     self.ranksPerNode = ranksPerNode
     self.withinNode = withinNode
     self.betweenNodes = betweenNodes
-    self.nodeBytesPerSecond = nodeBytesPerSecond
-    self.transfersTakeProcessor = transfersTakeProcessor
-    self.readingBytesPerSecond = readingBytesPerSecond
-    self.frameSecondsPerByte = frameSecondsPerByte
-    self.straggling = straggling
-    self.threads = threads
-    self.productScratchBytes = productScratchBytes
-    self.programBytes = programBytes
   }
 }

@@ -6,6 +6,19 @@ import Tensors
 #endif
 
 extension MachineRates {
+  /// - Throws: when nodes like this one have no processors for so many ranks.
+  private func requireRoom(ranks: Int, threads: Int, nodes: Int) throws {
+    let ranksPerNode = max(1, cpus / threads)
+    guard ranks > nodes * ranksPerNode else { return }
+    let needed = (ranks + ranksPerNode - 1) / ranksPerNode
+    throw JigsawError(
+      "plan",
+      "\(ranks) ranks of \(threads) \(threads == 1 ? "thread" : "threads") need more processors than there are",
+      expected: "at most \(nodes * ranksPerNode) ranks on \(nodes) \(nodes == 1 ? "machine" : "machines") of \(cpus)",
+      found: "\(ranks)",
+      remedy: "plan for fewer ranks or threads, or for \(needed) such machines with --nodes \(needed)")
+  }
+
   /// - Parameters:
   ///   - threads: of each rank; 0: all processors, shared by as many ranks as run.
   ///   - ranks: that are to run.
@@ -21,15 +34,7 @@ extension MachineRates {
         "--threads", "asks for more than \(place) has", expected: "at most \(cpus)", found: "\(threads)")
     }
     let ranksPerNode = max(1, cpus / threads)
-    guard ranks <= nodes * ranksPerNode else {
-      let needed = (ranks + ranksPerNode - 1) / ranksPerNode
-      throw JigsawError(
-        "plan",
-        "\(ranks) ranks of \(threads) \(threads == 1 ? "thread" : "threads") need more processors than there are",
-        expected: "at most \(nodes * ranksPerNode) ranks on \(nodes) \(nodes == 1 ? "machine" : "machines") of \(cpus)",
-        found: "\(ranks)",
-        remedy: "plan for fewer ranks or threads, or for \(needed) such machines with --nodes \(needed)")
-    }
+    try requireRoom(ranks: ranks, threads: threads, nodes: nodes)
     let busy = min(ranks, ranksPerNode)
     let isSplit = precision == Precision.bf16x3.rawValue
     let type = isSplit ? Precision.bf16.rawValue : precision
@@ -50,26 +55,24 @@ extension MachineRates {
     let within = (own.last ?? links.first).map(MachineModel.Link.init)
     let between = (links.first { !$0.isOnSameHost } ?? own.last).map(MachineModel.Link.init)
     if ranks > 1 && (within == nil || between == nil) {
-      throw JigsawError(
-        place, "has no link between ranks", remedy: "measure anew with 'jigsaw bench machine'")
+      throw JigsawError(place, "has no link between ranks", remedy: "measure anew with 'jigsaw bench machine'")
     }
-    // What a library of ranks takes beside the program.
-    let library =
-      ranks > 1 ? max(0, (residentBytesWithRanks ?? 0) - (residentBytes ?? residentBytesWithRanks ?? 0)) : 0
     let areKernelsHere = kernels == Compute.kernelSet
     let none = MachineModel.Link(latencySeconds: 0, bytesPerSecond: .infinity)
     var model = MachineModel(
       productSeconds: { parts * products.seconds($0) }, passSeconds: { call + memory.seconds($0) },
-      peakFLOPsPerSecond: peak, ranksPerNode: ranksPerNode, withinNode: within ?? none, betweenNodes: between ?? none,
-      nodeBytesPerSecond: between?.bytesPerSecond, transfersTakeProcessor: true,
-      // Read and written, twice: normalising and tiling.
-      frameSecondsPerByte: 4 * memory.seconds(1 << 30) / Double(1 << 30), threads: threads,
-      // Known of the kernels at hand alone.
-      productScratchBytes: { product in
-        guard areKernelsHere, let precision = Precision(rawValue: precision) else { return 0 }
-        return precision.productScratchBytes(m: product.m, n: product.n, k: product.k)
-      },
-      programBytes: MachineModel.measuredProgramBytes + library)
+      peakFLOPsPerSecond: peak, ranksPerNode: ranksPerNode, withinNode: within ?? none, betweenNodes: between ?? none)
+    model.nodeBytesPerSecond = between?.bytesPerSecond
+    model.transfersTakeProcessor = true
+    // Read and written, twice: normalising and tiling.
+    model.frameSecondsPerByte = 4 * memory.seconds(1 << 30) / Double(1 << 30)
+    model.threads = threads
+    // Known of this machine's kernels alone.
+    model.productScratchBytes = { product in
+      guard areKernelsHere, let precision = Precision(rawValue: precision) else { return 0 }
+      return precision.productScratchBytes(m: product.m, n: product.n, k: product.k)
+    }
+    model.programBytes = MachineModel.measuredProgramBytes + libraryBytes(ranks: ranks)
     let gelu = (gelus ?? []).min { abs($0.threads - threads) < abs($1.threads - threads) }
     model.geluSeconds = gelu.map { Double($0.threads) / Double(threads) / $0.numbersPerSecond } ?? 0
     model.activationType = Precision(rawValue: precision)?.activationType ?? .float32
@@ -80,6 +83,11 @@ extension MachineRates {
       memoryBytes: memoryBytes.map { $0 / busy }, memoryBytesPerSecond: Double(1 << 30) / memory.seconds(1 << 30),
       model: model, watts: nil, assumptions: ranks > ranksPerNode && links.allSatisfy(\.isOnSameHost) ? ["links"] : [])
   }
+
+  /// Memory of the library of ranks beside the program.
+  private func libraryBytes(ranks: Int) -> Int {
+    ranks > 1 ? max(0, (residentBytesWithRanks ?? 0) - (residentBytes ?? residentBytesWithRanks ?? 0)) : 0
+  }
 }
 
 extension MachineModel.Link {
@@ -88,7 +96,7 @@ extension MachineModel.Link {
   }
 }
 
-/// Rates of products between the sizes that were measured.
+/// Rates of GEMMs between the sizes that were measured.
 struct MeasuredProducts: Sendable {
   private struct Point: Sendable {
     /// Binary logarithms of m, n, k, and of the rate.
@@ -153,7 +161,7 @@ struct MeasuredMemory: Sendable {
   private let threads: Double
 
   init?(_ rates: MachineRates, threads: Int, copies: Int) {
-    // What a pass touches was touched by others before: it doesn't lie in the first level.
+    // The elements that a pass reads were used by others before: they don't lie in the first level.
     let lower = rates.memory.filter { $0.level != "L1" }
     guard let count = nearestCount(lower.map(\.threads), to: threads) else { return nil }
     let ofCount = lower.filter { $0.threads == count }
@@ -179,7 +187,7 @@ struct MeasuredMemory: Sendable {
   }
 }
 
-/// Seconds of LayerNorm by the length of its rows: so many for a row, and so many for each of its numbers.
+/// Seconds of LayerNorm by the length of its rows: so many for a row, and so many for each of its elements.
 struct MeasuredNorms: Sendable {
   private let rowSeconds: Double
   private let numberSeconds: Double

@@ -5,17 +5,17 @@ import Tensors
 public struct PlannedMachine: Sendable {
   public var name: String
   public var summary: String
-  /// What one rank has, in words.
+  /// The units of one rank, in words.
   public var rank: String
   /// This program doesn't run there yet.
   public var isGPU: Bool
-  /// Of products, as predicted with: "tf32".
+  /// The precision of GEMMs that is predicted with: "tf32".
   public var precision: String
-  /// Of one rank; nil when unknown.
+  /// Memory of one rank, bytes; nil when unknown.
   public var memoryBytes: Int?
   public var memoryBytesPerSecond: Double
   public var model: MachineModel
-  /// Of one rank with its share of the node; nil when unknown.
+  /// The power of one rank with its share of the node; nil when unknown.
   public var watts: Double?
   /// Keys of figures that are assumptions.
   public var assumptions: [String]
@@ -25,7 +25,7 @@ extension PlannedMachine {
   /// A name of the catalogue, or a file: a description or what 'jigsaw bench machine' wrote.
   ///
   /// - Parameters:
-  ///   - precision: "fp32", "tf32", "bf16", "bf16x3" (three products in bf16).
+  ///   - precision: "fp32", "tf32", "bf16", "bf16x3" (three GEMMs in bf16).
   ///   - threads: of each rank, as asked for; nil: a described machine's own, on a measured one what is configured.
   ///   - configured: threads of each rank; 0: the machine's processors, shared by the ranks on it.
   ///   - ranks: that are to run.
@@ -100,15 +100,17 @@ extension MachineDescription {
       },
       passSeconds: { launch + Double($0) / bytesPerSecond }, peakFLOPsPerSecond: peak,
       ranksPerNode: max(1, Int(ranksPerNode.value / share)), withinNode: link(withinNode),
-      betweenNodes: link(betweenNodes),
-      nodeBytesPerSecond: nodeBytesPerSecond.map { $0.value * betweenNodes.shareReached.value },
-      transfersTakeProcessor: transfersTakeProcessor,
-      readingBytesPerSecond: (
-        reading.rankBytesPerSecond.value * min(1, share), reading.nodeBytesPerSecond.value,
-        reading.jobBytesPerSecond.value
-      ),
-      frameSecondsPerByte: frameSecondsPerByte.value / share, straggling: straggling.value,
-      threads: threads > 0 ? threads : coresPerRank.map { Int($0.value) } ?? 1, programBytes: Int(programBytes.value))
+      betweenNodes: link(betweenNodes))
+    model.nodeBytesPerSecond = nodeBytesPerSecond.map { $0.value * betweenNodes.shareReached.value }
+    model.transfersTakeProcessor = transfersTakeProcessor
+    model.readingBytesPerSecond = (
+      reading.rankBytesPerSecond.value * min(1, share), reading.nodeBytesPerSecond.value,
+      reading.jobBytesPerSecond.value
+    )
+    model.frameSecondsPerByte = frameSecondsPerByte.value / share
+    model.straggling = straggling.value
+    model.threads = threads > 0 ? threads : coresPerRank.map { Int($0.value) } ?? 1
+    model.programBytes = Int(programBytes.value)
     model.activationType = Precision(rawValue: precision)?.activationType ?? .float32
     return model
   }

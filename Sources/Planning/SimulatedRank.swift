@@ -1,13 +1,16 @@
 import Basics
+import Checkpoints
 import Communication
 import Datasets
 import Distribution
 import Execution
+import Geometry
 import Models
+import Stepping
 import Tensors
 import Training
 
-/// What a simulated rank reports of its last update.
+/// The report of a simulated rank on its last update.
 struct RankReport: Sendable {
   /// When the update before ended, and this one.
   var start = 0.0
@@ -19,7 +22,7 @@ struct RankReport: Sendable {
   /// Messages sent along each axis.
   var messagesSent: [MeshAxis: Int] = [:]
   var memory = RankMemory()
-  /// Of the pool, since the start.
+  /// Counters of the pool, since the start.
   var pool: BufferPool.Counters?
 }
 
@@ -32,6 +35,7 @@ final class SimulatedRank {
   private let rank: ModelRank
   private let optimizer: Optimizer
   private let training: TrainingUpdate
+  private let stepper: Stepper
   private let loader: VirtualLoader?
   /// Used again and again where nothing is read.
   private let frames: [Frame]
@@ -47,22 +51,22 @@ final class SimulatedRank {
     machine = world.machine
     let trace = Trace(origin: 0) { own.clock }
     self.trace = trace
-    let context = try world.context(own)
-    context.world.manner.overlaps = layout.overlaps
-    if isTraced { context.world.manner.trace = trace }
+    let context = try world.context(own, CommunicationPolicy(overlaps: layout.overlaps), trace: trace)
+    // The phases of an update are always wanted; those of the model take time to note.
     let rank = try simulator.makeRank(
       context,
       Compute(
-        threads: machine.threads, activationType: machine.activationType, pool: BufferPool(meter: own),
+        threads: machine.threads, activationType: machine.activationType, pool: BufferPool(on: DryDevice(own)),
         trace: isTraced ? trace : nil), layout)
     self.rank = rank
     let reduction = GradientReduction(rank, splitsOptimizer: layout.splitsOptimizer)
-    var options = Optimizer.Options()
+    var options = OptimizerOptions()
     options.averageDecay = layout.averagesWeights ? 0.999 : 0
-    optimizer = Optimizer(rank.parameters, rank.compute, options, owned: reduction.owned)
+    optimizer = Optimizer(rank.parameters, rank.compute, options, shard: reduction.shard)
     let runner = simulator.makeRunner(rank)
+    stepper = runner.stepper
     training = TrainingUpdate(runner, optimizer, reduction)
-    context.pace = Pace(bytesPerSecond: world.neighbourBytesPerSecond, peak: machine.peakFLOPsPerSecond)
+    context.linkEstimate = LinkEstimate(bytesPerSecond: world.neighbourBytesPerSecond, peak: machine.peakFLOPsPerSecond)
     if layout.storedBytesPerFrame > 0 {
       loader = VirtualLoader(
         own, rank, machine, layout, simulator.tiling, fields: simulator.description.fields.variables)
@@ -75,8 +79,24 @@ final class SimulatedRank {
       let times = Array(repeating: Timestamp(seconds: 0), count: layout.batch)
       frames = (0..<2).map { _ in Frame(state: rank.compute.zeros(shape), times: times) }
     }
-    // The phases of an update are always wanted; those of the model take time to note.
-    context.world.manner.trace = trace
+  }
+
+  /// The parts of a run that are not timed, for their memory, which stays. A validation has one sample at a time.
+  func restOfRun(after updates: Int) throws {
+    if layout.longestRollout > layout.rolloutSteps { try longestUpdate(updates) }
+    if layout.validates { try stepper.rollOutDry(batch: 1) }
+    report.pool = rank.compute.pool.counters
+    report.memory = memory
+  }
+
+  /// An update with the longest rollout of the run.
+  private func longestUpdate(_ number: Int) throws {
+    var longest = layout
+    longest.rolloutSteps = layout.longestRollout
+    let sums = try training.gradients(number, simulator.plan(longest)) { [self] in
+      try loader?.next() ?? frames[1]
+    }
+    try training.apply(number, learningRate: 1e-4, sums)
   }
 
   func update(_ number: Int) throws {
@@ -139,42 +159,59 @@ final class SimulatedRank {
     report.memory = memory
   }
 
-  /// What the rank holds at the end of an update, and has held since its peak: pools keep what they have.
+  /// The memory of the rank at the end of an update, which is that of its peak: pools keep what they have.
   private var memory: RankMemory {
-    var memory = RankMemory()
+    var memory = RankMemory(rank, own, simulator.graphBytes(rank), machine, layout.surroundings)
     let (tiling, fields) = (simulator.tiling, simulator.description.fields)
-    memory.weights = rank.parameters.values.byteCount
     memory.gradients = rank.parameters.gradients.byteCount
     memory.optimizer =
-      optimizer.moment1.byteCount + optimizer.moment2.byteCount + (optimizer.average?.byteCount ?? 0)
-    let pool = rank.compute.pool.counters
-    memory.activations = pool[.activations]
-    memory.exchange = pool[.exchange]
-    memory.buckets = pool[.buckets]
-    // Whole on every rank: static fields and the weights of the loss; planes of the fields at hand are made for each step.
+      optimizer.state.moment1.byteCount + optimizer.state.moment2.byteCount
+      + (optimizer.state.average?.byteCount ?? 0)
+    memory.buckets = rank.compute.pool.counters[.buckets]
+    // Whole on every rank: static fields and the weights of the loss; planes of the local fields are made for each step.
     let statics = (fields.auxiliaries + 1) * tiling.fieldSize
     let planes =
       rank.fields(fields.auxiliaries).count * tiling.rows(rank.tokens(tiling.tokens)).count * tiling.columns
       * min(machine.threads, layout.batch)
-    memory.frames =
-      pool[.frames] + frames.reduce(0) { $0 + $1.state.byteCount }
-      + (statics + planes) * ElementType.float32.byteCount
+    memory.frames +=
+      frames.reduce(0) { $0 + $1.state.byteCount } + (statics + planes) * ElementType.float32.byteCount
     let frame =
       rank.tokens(tiling.tokens).count * tiling.pointsPerToken * rank.fields(fields.variables).count * layout.batch
-    memory.frames += max(0, layout.framesHeld - layout.prefetch) * frame * ElementType.float32.byteCount
+    // Ranks that share the reading hold the planes of a frame, and what they send and receive of it.
+    let (ranks, own) = (layout.mesh.instance, frame * ElementType.float32.byteCount)
+    let ahead = ranks > 1 ? own + 2 * own * (ranks - 1) / ranks : own
+    memory.frames += max(0, layout.framesHeld - layout.prefetch) * ahead
     memory.fields = min(layout.decodedBytes / layout.mesh.instance, layout.decodedBytesLimit)
-    memory.program = machine.programBytes + machine.threads * own.scratchBytes.reduce(0, +)
     return memory
   }
 }
 
+extension RankMemory {
+  /// The memory that a simulated rank of a training and one of a forecast have alike.
+  /// - Parameter graph: bytes of the model's graph.
+  init(
+    _ rank: ModelRank, _ own: VirtualRank, _ graph: Int, _ machine: MachineModel, _ surroundings: RunSurroundings
+  ) {
+    self.init()
+    let pool = rank.compute.pool.counters
+    weights = rank.parameters.values.byteCount
+    activations = pool[.activations]
+    exchange = pool[.exchange]
+    frames = pool[.frames]
+    reading = surroundings.reading
+    libraries = surroundings.libraries
+    self.graph = graph
+    program = machine.programBytes + surroundings.program + machine.threads * own.scratchBytes.reduce(0, +)
+  }
+}
+
 extension VirtualWorld {
-  /// What `RankContext.measureLinkRate` would find: all ranks send to their neighbours at once.
+  /// The rate that `RankContext.measureLinkRate` would find: all ranks send to their neighbours at once.
   var neighbourBytesPerSecond: Double {
     if mesh.count == 1 { return .infinity }
     let link = mesh.count > machine.ranksPerNode ? machine.betweenNodes : machine.withinNode
     let bytes = Double(1 << 22)
-    // Of the ranks of a node one sends to another node, and one receives from another.
+    // One of the ranks of a node sends to another node, and one receives from another.
     return min(bytes / (link.latencySeconds + bytes / link.bytesPerSecond), machine.nodeBytesPerSecond ?? .infinity)
   }
 }

@@ -3,12 +3,12 @@ import Execution
 import Models
 import Tensors
 
-/// What an update takes at least, and what a rank holds about, by formulas alone: they put layouts in order before a few of
+/// The least time of an update and the approximate memory of a rank, by formulas alone: they put layouts in order before a few of
 /// them are simulated.
 struct StepEstimate: Sendable {
-  /// Products of one update at the shapes of whole blocks, nothing else.
+  /// GEMMs of one update at the shapes of whole blocks, nothing else.
   let productSeconds: Double
-  /// Products, or what is sent, whichever is longer: as if all went over the slower of the links that it takes, and over
+  /// GEMMs, or what is sent, whichever is longer: as if all went over the slower of the links that it takes, and over
   /// the faster one.
   let seconds, leastSeconds: Double
   /// Weights, gradients and optimiser; values that backward needs, by the formulas of docs/parallel.md.
@@ -53,7 +53,7 @@ struct StepEstimate: Sendable {
   }
 }
 
-/// A dry run that adds up what one rank's products take, each as one product of the rank's share, and what the instance
+/// A dry run that adds up what one rank's GEMMs take, each as one GEMM of the rank's share, and what the instance
 /// keeps for backward.
 private final class LayerEstimate: Operations {
   var tape: Tape?
@@ -100,16 +100,38 @@ private final class LayerEstimate: Operations {
     return operation.dryResult(table)
   }
 
-  func segment(_ x: Value, _ parameters: [ParameterID], _ body: @escaping (Value) throws -> Value) throws -> Value {
-    guard again else { return try body(x) }
+  func segment(
+    _ inputs: [Value], _ parameters: [ParameterID], _ body: @escaping ([Value]) throws -> [Value]
+  ) throws -> [Value] {
+    guard again, !isAgain else { return try body(inputs) }
+    return try computedAgain { try body(inputs) }
+  }
+
+  var rowShare: (index: Int, count: Int) { (0, mesh.domain) }
+
+  func inParts(
+    _ parts: RowParts, of form: OutputForm, _ parameters: [ParameterID], _ body: @escaping (Int) throws -> Value
+  ) throws -> Value {
+    if parts.count == 1 { return try body(0) }
+    let before = stored
+    for index in 0..<parts.count {
+      _ = try isAgain ? [body(index)] : computedAgain { [try body(index)] }
+      stored = before
+    }
+    stored += form.shape.count
+    return newValue(form, requiresGradient: true)
+  }
+
+  /// Segments that backward computes again keep only their results.
+  private func computedAgain(_ body: () throws -> [Value]) rethrows -> [Value] {
     let before = stored
     isAgain = true
-    _ = try body(x)
+    _ = try body()
     isAgain = false
     stored = before
-    let y = try body(x)
+    let results = try body()
     largestSegment = max(largestSegment, stored - before)
-    stored = before + y.shape.count
-    return y
+    stored = before + results.reduce(0) { $0 + $1.shape.count }
+    return results
   }
 }

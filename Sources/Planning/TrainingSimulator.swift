@@ -8,7 +8,7 @@ import Stepping
 import Tensors
 import Training
 
-/// What a training would cost, by running it: the real trainer, on ranks that compute nothing, hold nothing and send nothing,
+/// Predicts what a training would cost, by running it: the real trainer, on ranks that compute nothing, hold nothing and send nothing,
 /// but whose clocks move on as if they did.
 public struct TrainingSimulator: Predictor {
   /// Which ranks are simulated.
@@ -86,7 +86,7 @@ public struct TrainingSimulator: Predictor {
       ? mesh : Mesh(replica: min(mesh.replica, most), domain: mesh.domain, tensor: mesh.tensor)
   }
 
-  /// What each simulated rank reports of the last update.
+  /// The reports of the simulated ranks on the last update.
   func simulate(
     _ layout: Layout, on machine: MachineModel, extent: Extent, traceFolder: String? = nil
   ) throws -> [RankReport] {
@@ -105,6 +105,7 @@ public struct TrainingSimulator: Predictor {
           ? slowness.ofSlowestReplica(update, rank: own.index) : slowness.of(update, rank: own.index)
         try rank.update(update)
       }
+      try rank.restOfRun(after: updates)
       if let traceFolder { try rank.writeTrace(traceFolder) }
       return rank.report
     }
@@ -140,26 +141,29 @@ public struct TrainingSimulator: Predictor {
   }
 
   /// The model on one simulated rank, with memory that is none.
-  func makeRank(_ context: RankContext, _ compute: Compute, _ layout: Layout) throws -> ModelRank {
-    let rank = try ModelRank(context, compute, model.parameters) {
+  func makeRank(_ context: RankContext, _ compute: Compute, _ layout: Layout, trains: Bool = true) throws -> ModelRank {
+    let rank = try ModelRank(context, compute, model.parameters, trains: trains) {
       try model.dryStep($0, batch: layout.batch, isTraining: true)
     }
     rank.checkpointsActivations = layout.checkpointsActivations
     return rank
   }
 
-  func makeRunner(_ rank: ModelRank) -> StepRunner {
+  func makeStepper(_ rank: ModelRank) -> Stepper {
     let grid = FieldGrid.raster(
       LatLonGrid(
         latitudes: Array(repeating: 0, count: tiling.rows), longitudes: Array(repeating: 0, count: tiling.columns)))
-    let stepper = Stepper(
+    return Stepper(
       model: model, fields: description.fields, rank: rank,
       // Never computed, so any will do.
       auxiliary: AuxiliaryFields(
         grid: grid, statics: [], forcings: Array(repeating: .insolation, count: description.fields.auxiliaries)),
       tiling: tiling, stepHours: 6)
-    return StepRunner(
-      stepper,
+  }
+
+  func makeRunner(_ rank: ModelRank) -> StepRunner {
+    StepRunner(
+      makeStepper(rank),
       weights: LossWeights(
         rows: rank.compute.zeros([tiling.fieldSize]), columns: rank.compute.zeros([description.fields.variables])),
       slots: storedStates)
@@ -184,11 +188,13 @@ private struct Straggling {
       return
     }
     let stream = RandomStream(seed: 0, name: "straggling")
-    let numbers = Tensor(zeros: [mesh.count])
+    var numbers = [Float](repeating: 0, count: mesh.count)
     factors = (0..<updates).map { update in
-      stream.fillNormal(numbers.pointer, deviation: Float(deviation), row: update, columns: 0..<mesh.count)
+      numbers.withUnsafeMutableBufferPointer {
+        stream.fillNormal($0, deviation: Float(deviation), row: update, columns: 0..<mesh.count)
+      }
       // Nobody is faster than the work allows.
-      return numbers.values.map { max(0.1, 1 + Double($0)) }
+      return numbers.map { max(0.1, 1 + Double($0)) }
     }
   }
 

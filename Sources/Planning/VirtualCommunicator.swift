@@ -9,7 +9,8 @@ final class VirtualCommunicator: Communicator {
   var size: Int { members.count }
   var traffic = Traffic()
   let name = "simulated ranks"
-  let manner: TransferManner
+  let policy: CommunicationPolicy
+  let trace: Trace?
   private let world: VirtualWorld
   private let own: VirtualRank
   /// Ranks of the world, by rank here.
@@ -19,12 +20,15 @@ final class VirtualCommunicator: Communicator {
   private var gatherings = 0
   private var splits = 0
 
-  init(_ world: VirtualWorld, _ own: VirtualRank, members: [Int], group: Int, manner: TransferManner) {
+  init(
+    _ world: VirtualWorld, _ own: VirtualRank, members: [Int], group: Int, policy: CommunicationPolicy, trace: Trace?
+  ) {
     self.world = world
     self.own = own
     self.members = members
     self.group = group
-    self.manner = manner
+    self.policy = policy
+    self.trace = trace
     guard let rank = members.firstIndex(of: own.index) else { preconditionFailure("a group without its own rank") }
     self.rank = rank
   }
@@ -35,7 +39,7 @@ final class VirtualCommunicator: Communicator {
   private func image(_ peer: Int) -> Int {
     let member = members[peer]
     if world.isSimulated(member) { return member }
-    precondition(member % world.mesh.instance == own.index, "only its own likes of other replicas mirror a rank")
+    precondition(member % world.mesh.instance == own.index, "only its counterparts in other replicas mirror a rank")
     return own.index
   }
 
@@ -91,7 +95,14 @@ final class VirtualCommunicator: Communicator {
     try transfer.wait()
     let said = gathering.said
     let alike = members.filter { said[$0]?[0] == color }.sorted { (said[$0]?[1] ?? 0, $0) < (said[$1]?[1] ?? 0, $1) }
-    return VirtualCommunicator(world, own, members: alike, group: world.group([group, splits, color]), manner: manner)
+    return VirtualCommunicator(
+      world, own, members: alike, group: world.group([group, splits, color]), policy: policy, trace: trace)
+  }
+
+  func with(_ policy: CommunicationPolicy, trace: Trace?) -> any Communicator {
+    splits += 1
+    return VirtualCommunicator(
+      world, own, members: members, group: world.group([group, splits, 0]), policy: policy, trace: trace)
   }
 
   private func meet(saying words: [Int] = [], seconds: Double, _ what: String) -> (
@@ -104,7 +115,7 @@ final class VirtualCommunicator: Communicator {
     return (gathering, transfer)
   }
 
-  /// What is transferred, for people.
+  /// The transfer, in words for people.
   private enum Subject {
     case sent(to: Int, tag: Int)
     case received(from: Int, tag: Int)
@@ -158,7 +169,7 @@ final class VirtualCommunicator: Communicator {
       finish()
       communicator.traffic.waitSeconds += own.clock - start
       if communicator.world.isTraced, own.clock > start {
-        communicator.manner.trace?.add(.waiting, what.text, since: start)
+        communicator.trace?.add(.waiting, what.text, since: start)
       }
     }
 
@@ -166,28 +177,33 @@ final class VirtualCommunicator: Communicator {
       isFinished = true
       own.advance(by: copySeconds)
       guard communicator.world.isTraced else { return }
-      communicator.manner.trace?.addTransfer(what.text, since: start, bytes: region?.byteCount ?? 0)
+      communicator.trace?.addTransfer(what.text, since: start, bytes: region?.byteCount ?? 0)
     }
   }
 }
 
 extension VirtualWorld {
   /// A rank's place in the mesh, with the communicators along its axes.
-  func context(_ rank: VirtualRank) throws -> RankContext {
-    let manner = TransferManner()
+  ///
+  /// - Parameter trace: of the rank; transfers and waiting are noted there if the simulation is traced.
+  func context(
+    _ rank: VirtualRank, _ policy: CommunicationPolicy = CommunicationPolicy(), trace: Trace? = nil
+  ) throws -> RankContext {
     let everyone = Array(0..<mesh.count)
-    let world = VirtualCommunicator(self, rank, members: everyone, group: group([]), manner: manner)
-    guard isMirrored else { return try RankContext(mesh, world) }
+    let noted = isTraced ? trace : nil
+    let world = VirtualCommunicator(self, rank, members: everyone, group: group([]), policy: policy, trace: noted)
+    guard isMirrored else { return try RankContext(mesh, world, trace: trace) }
     let own = mesh.position(of: rank.index)
     func communicator(_ name: Int, _ isMember: (Mesh.Position) -> Bool) -> VirtualCommunicator {
       let members = everyone.filter { isMember(mesh.position(of: $0)) }
-      return VirtualCommunicator(self, rank, members: members, group: group([name, members[0]]), manner: manner)
+      return VirtualCommunicator(
+        self, rank, members: members, group: group([name, members[0]]), policy: policy, trace: noted)
     }
     return RankContext(
       mesh, world,
       instance: communicator(1) { $0.replica == own.replica },
       domain: communicator(2) { $0.replica == own.replica && $0.tensor == own.tensor },
       tensor: communicator(3) { $0.replica == own.replica && $0.domain == own.domain },
-      replica: communicator(4) { $0.domain == own.domain && $0.tensor == own.tensor })
+      replica: communicator(4) { $0.domain == own.domain && $0.tensor == own.tensor }, trace: trace)
   }
 }

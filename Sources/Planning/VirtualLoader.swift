@@ -23,12 +23,12 @@ final class VirtualLoader {
   private let layout: Layout
   private let tiling: Tiling
   private let blocks: [FieldBlock]
-  /// Of one frame, by this rank.
+  /// The bytes that this rank reads of one frame.
   private let bytesPerFrame: Int
   private let secondsPerFrame: Double
   private var queue: [Loading] = []
   private var readUntil = 0.0
-  /// What was read last, before it was packed.
+  /// The frame that was read last, before it was packed.
   private var record: Tensor?
   /// Seconds that the rank waited for its own reading.
   private(set) var waitSeconds = 0.0

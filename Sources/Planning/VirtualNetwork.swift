@@ -14,7 +14,7 @@ final class VirtualNetwork {
     fileprivate(set) var end: Double?
     /// Ranks that wait for it.
     var waiting: [VirtualRank] = []
-    /// Of the messages that its sender has sent.
+    /// The message's number among those that its sender has sent.
     var number = 0
     fileprivate var way = Way()
 
@@ -28,7 +28,7 @@ final class VirtualNetwork {
     }
   }
 
-  /// What a message occupies.
+  /// The connections that a message occupies.
   struct Way {
     var source = 0
     var destination = 0
@@ -80,7 +80,7 @@ final class VirtualNetwork {
   private var queues: [Route: Queue] = [:]
   /// Those that are not empty.
   private var waiting: [Queue] = []
-  /// Of each rank within its node, then to other nodes.
+  /// Times until which each rank's connections are busy, within its node, then to other nodes.
   private var sendingUntil, receivingUntil: [Double]
   private var leavingUntil, enteringUntil: [Double]
 
@@ -100,7 +100,7 @@ final class VirtualNetwork {
     push(time, message)
   }
 
-  /// What happens next, happens: all of it that happens at one time.
+  /// Processes the next events: all that happen at one time.
   func step() {
     guard let time = nextTime else { return }
     while nextTime == time {

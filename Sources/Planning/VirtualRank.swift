@@ -4,7 +4,7 @@ import Tensors
 ///
 /// Used by one thread at a time, the one that `VirtualRanks` lets run.
 final class VirtualRank: WorkMeter, @unchecked Sendable {
-  /// What it is doing as far as the others are concerned.
+  /// The state of the rank as far as the others are concerned.
   enum State {
     case ready
     case waiting(for: String)
@@ -26,10 +26,10 @@ final class VirtualRank: WorkMeter, @unchecked Sendable {
   private var messages = 0
   private(set) var productFLOPs = 0
   private(set) var passBytes = 0
-  /// Scratch memory of products, by size: a pool keeps one piece of each for each thread.
+  /// Scratch memory of GEMMs, by size: a pool keeps one piece of each for each thread.
   private(set) var scratchBytes: Set<Int> = []
 
-  /// Transfers are looked after so many times in the course of a product.
+  /// How many times transfers are progressed during a matrix product.
   private static let pauses = 8
 
   init(_ index: Int, _ machine: MachineModel) {
@@ -47,7 +47,7 @@ final class VirtualRank: WorkMeter, @unchecked Sendable {
 
   func advance(to time: Double) { clock = max(clock, time) }
 
-  /// What it waited for is there.
+  /// The rank's wait is over.
   func resume(at time: Double) {
     advance(to: time)
     state = .ready

@@ -21,7 +21,7 @@ final class VirtualRanks: @unchecked Sendable {
   }
 
   /// Runs `body` for all ranks; results by rank.
-  /// - Throws: what the first one to fail threw, or who waits for whom when none can go on.
+  /// - Throws: what the first one to fail threw, or who waits for whom when none can proceed.
   func run<R: Sendable>(_ body: @escaping @Sendable (VirtualRank) throws -> R) throws -> [R] {
     let results = Mutex([R?](repeating: nil, count: ranks.count))
     turns[0].give()
@@ -109,7 +109,7 @@ final class VirtualRanks: @unchecked Sendable {
 
   private func fail(_ rank: Int?, _ error: any Error) {
     if failure == nil { failure = (rank, error) }
-    // They go on to learn of it.
+    // They run until they find the error.
     for rank in ranks { if case .waiting = rank.state { rank.state = .ready } }
   }
 
@@ -118,7 +118,7 @@ final class VirtualRanks: @unchecked Sendable {
       guard case .waiting(let what) = rank.state else { return nil }
       return "rank \(rank.index) waits for a \(what)"
     }
-    return JigsawError("simulated ranks", "none can go on: \(waits.joined(separator: ", "))")
+    return JigsawError("simulated ranks", "none can proceed: \(waits.joined(separator: ", "))")
   }
 }
 

@@ -4,17 +4,17 @@ import Distribution
 /// All simulated ranks of a mesh and what connects them.
 ///
 /// Replicas do the same at the same time. So one of them may stand for all (`isMirrored`): what one of its ranks sends to its
-/// likes in other replicas it receives from there at the same times.
+/// counterparts in other replicas it receives from there at the same times.
 final class VirtualWorld: @unchecked Sendable {
   let machine: MachineModel
   let mesh: Mesh
   let isMirrored: Bool
-  /// What messages to other replicas stand for, within a node and between nodes.
+  /// The messages to other replicas that one stands for, within a node and between nodes.
   private let share: (within: ReplicaShare, between: ReplicaShare)
   /// Whether messages and waiting are noted in the ranks' traces.
   let isTraced: Bool
   let ranks: VirtualRanks
-  /// Messages of which one end is there.
+  /// Messages of which one end has been posted.
   private var unmatched: [Key: [VirtualNetwork.Message]] = [:]
   private var gatherings: [[Int]: Gathering] = [:]
   private var groups: [[Int]: Int] = [:]
@@ -30,7 +30,7 @@ final class VirtualWorld: @unchecked Sendable {
     let message = VirtualNetwork.Message(posted: 0)
     var count = 0
     var latest = 0.0
-    /// What they say, by rank.
+    /// The words of the members, by rank.
     var said: [Int: [Int]] = [:]
   }
 
@@ -58,7 +58,7 @@ final class VirtualWorld: @unchecked Sendable {
   func node(_ rank: Int) -> Int { rank / machine.ranksPerNode }
 
   /// Ranks on the same node that do the same as this one and are not simulated themselves, and this one.
-  private func likes(_ rank: Int) -> Int {
+  private func counterparts(_ rank: Int) -> Int {
     guard isMirrored else { return 1 }
     let first = node(rank) * machine.ranksPerNode
     return (first..<min(mesh.count, first + machine.ranksPerNode)).count { $0 % mesh.instance == rank % mesh.instance }
@@ -66,7 +66,7 @@ final class VirtualWorld: @unchecked Sendable {
 
   // MARK: Messages
 
-  /// One end of a message is there. `peer` is the other, `image` the rank that stands for it.
+  /// Posts one end of a message. `peer` is the other, `image` the rank that stands for it.
   func post(
     _ rank: VirtualRank, peer: Int, image: Int, group: Int, tag: Int, bytes: Int, isSend: Bool
   ) -> VirtualNetwork.Message {
@@ -107,7 +107,7 @@ final class VirtualWorld: @unchecked Sendable {
     // Within a node the receiver copies: see `copySeconds`.
     way.rankSeconds = isWithin && machine.transfersTakeProcessor ? 0 : bytes / link.bytesPerSecond
     if !isWithin, let rate = machine.nodeBytesPerSecond {
-      way.nodeSeconds = bytes / rate * Double(max(likes(source), likes(destination)))
+      way.nodeSeconds = bytes / rate * Double(max(counterparts(source), counterparts(destination)))
     }
     return way
   }
@@ -117,7 +117,7 @@ final class VirtualWorld: @unchecked Sendable {
     return node(rank) == node(peer) ? share.within : share.between
   }
 
-  /// What copying takes of the receiver's own time.
+  /// The seconds of the receiver's own time that copying takes.
   func copySeconds(_ bytes: Int, _ rank: Int, from peer: Int) -> Double {
     machine.transfersTakeProcessor
       ? Double(bytes) * share(rank, peer).bytes / machine.withinNode.bytesPerSecond : 0
@@ -142,7 +142,7 @@ final class VirtualWorld: @unchecked Sendable {
     return gathering
   }
 
-  /// Of an all-reduce: libraries take a ring for many bytes and double distances for few.
+  /// The seconds of an all-reduce: libraries take a ring for many bytes and double distances for few.
   func reductionSeconds(_ members: [Int], bytes: Int) -> Double {
     let count = members.count
     if count < 2 { return 0 }

@@ -8,9 +8,9 @@ public struct ChannelDisplay: Sendable {
   public let label: String
   /// "geopotential at 500 hPa".
   public let longName: String
-  /// Of differences, errors and scores: "hPa", "K".
+  /// The unit of differences, errors and scores: "hPa", "K".
   public let unit: String
-  /// Of the field itself on maps; differs from `unit` where the zero is shifted: "°C".
+  /// The unit of the field itself on maps; differs from `unit` where the zero is shifted: "°C".
   public let valueUnit: String
   /// Shown value = stored value · factor (+ offset, on maps).
   public let factor, offset: Double

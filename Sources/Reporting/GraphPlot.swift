@@ -34,12 +34,16 @@ public struct GraphPlot {
   private var scale: Double { Self.width / (window.east - window.west) }
   private var height: Double { (window.north - window.south) * scale }
 
+  /// The mark that tells a picture of a graph from others.
+  public static let mark = "<desc>jigsaw graph plot</desc>"
+
   public func svg() -> String {
     let titles = graph.edges.isEmpty ? [nil] : graph.edges.map { Optional($0) }
     let panel = height + 46
     var out = """
       <svg xmlns="http://www.w3.org/2000/svg" width="\(text(Self.width + 20))" \
       height="\(text(panel * Double(titles.count) + 10))" font-family="sans-serif" font-size="13">
+      \(Self.mark)
       <rect width="100%" height="100%" fill="white"/>
 
       """

@@ -44,7 +44,7 @@ public struct LineChart: Sendable {
   public var x, y: Axis
   public var series: [Series]
 
-  /// Colours of the project's pictures, told apart also by those who see few colours.
+  /// Colours of the project's pictures, distinguished also by those who see few colours.
   public static let colors = ["#1f6fb2", "#d98c3f", "#9a6fb0", "#4f9a6a", "#b2483f", "#666666"]
 
   public init(title: String, x: Axis, y: Axis, series: [Series]) {
@@ -137,7 +137,7 @@ public struct LineChart: Sendable {
     return digits + letter
   }
 
-  /// What an axis covers.
+  /// The range of an axis.
   private struct Range {
     let lower, upper: Double
     let scale: Scale

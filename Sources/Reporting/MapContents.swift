@@ -10,7 +10,7 @@ public struct MapContents: Sendable {
     public let display: ChannelDisplay
     /// Mean of the forecasts [row, column], or [point].
     public let mean: [Float]
-    /// Of forecasts − mean; bytes [initial time, lead, row, column].
+    /// The quantization of forecasts − mean; bytes [initial time, lead, row, column].
     public let forecast: Quantization
     public let forecastBytes: [UInt8]
     /// Forecast − truth, quantised apart for each lead: errors of short leads are far smaller than the field's range, so

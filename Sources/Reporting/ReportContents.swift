@@ -8,7 +8,7 @@ public struct ReportContents: Sendable {
   public var summary: [String] = []
   /// A statement about the data that readers must not miss, for example "simulated, not observed".
   public var notice: String?
-  /// What is missing and how to make it.
+  /// The parts that are missing, and how to make them.
   public var hints: [Hint] = []
   public var keyFigures: [KeyFigure] = []
   public var maps: MapContents?

@@ -43,13 +43,16 @@ enum ReportData {
         let factor = ChannelDisplay(channel).factor
         var regions: [String: JSONValue] = [:]
         for region in scores.regions {
-          func series(_ value: (ScoreTable.Scores) -> Double) -> JSONValue {
-            Reporting.json(scores.leadHours.map { scores[system, channel, $0, region].map(value) ?? .nan })
-          }
-          regions[region] = .object([
-            "rmse": series { $0.rmse * factor }, "mae": series { $0.mae * factor }, "bias": series { $0.bias * factor },
-            "acc": series(\.acc), "activity": series { $0.activity * factor },
-          ])
+          regions[region] = .object(
+            Dictionary(
+              uniqueKeysWithValues: scores.metrics.map { metric in
+                let factor = metric.hasFieldUnit ? factor : 1
+                return (
+                  metric.name,
+                  Reporting.json(
+                    scores.leadHours.map { (scores[system, channel, $0, region]?[metric] ?? .nan) * factor })
+                )
+              }))
         }
         channels[channel.name] = .object(regions)
       }
@@ -58,8 +61,21 @@ enum ReportData {
     return .object([
       "channels": .array(scores.channels.map { .string($0.name) }), "leads": Reporting.json(scores.leadHours),
       "regions": .array(scores.regions.map { .string($0) }),
-      "systems": .array(scores.systems.map { .string($0.rawValue) }), "forecasts": .integer(scores.forecastCount),
+      "systems": .array(scores.systems.map { .string($0.rawValue) }),
+      "metrics": .array(scores.metrics.map { json($0) }), "forecasts": .integer(scores.forecastCount),
       "values": .object(systems),
+    ])
+  }
+
+  /// How a metric is shown.
+  private static func json(_ metric: any Metric.Type) -> JSONValue {
+    .object([
+      "name": .string(metric.name), "label": .string(metric.label), "title": .string(metric.title),
+      "note": .string(metric.note), "hasNoUnit": .bool(!metric.hasFieldUnit),
+      "isSmallerBetter": .bool(metric.isSmallerBetter), "startsAtZero": .bool(metric.startsAtZero),
+      "mark": metric.mark.map { .object(["y": .number($0.value), "text": $0.text.map { .string($0) } ?? .null]) }
+        ?? .null,
+      "meaninglessFor": .array(metric.meaninglessFor.map(\.rawValue).sorted().map { .string($0) }),
     ])
   }
 

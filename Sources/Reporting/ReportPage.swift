@@ -104,7 +104,7 @@ public struct ReportPage {
         Section(
           "maps", "Maps",
           lead: (maps.hasTruth
-            ? "Forecast, truth and error at the same valid time." : "Forecasts; no truth is there to compare with.")
+            ? "Forecast, truth and error at the same valid time." : "Forecasts without a truth to compare with.")
             + " Point at or tap a map for values; the chart follows that point through the forecast.\(note)",
           body: "<div id=\"map-view\"></div>\n" + noScript))
     }
@@ -149,7 +149,7 @@ public struct ReportPage {
       let display = ChannelDisplay(channel)
       html += "<tr><th>\(markupText(display.label))</th><td>\(markupText(display.unit))</td>"
       for lead in leads {
-        let rmse = scores[.model, channel, lead, region].map { significant($0.rmse * display.factor, 3) } ?? "–"
+        let rmse = scores[.model, channel, lead, region].map { significant($0[RMSE.self] * display.factor, 3) } ?? "–"
         let ratio = scores.ratio(channel, lead, region).map { " (\(fixed($0, 2)))" } ?? ""
         html += "<td>\(rmse)\(ratio)\(scores.isWorseThanClimatology(channel, lead, region) ? "*" : "")</td>"
       }

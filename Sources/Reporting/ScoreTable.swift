@@ -4,17 +4,15 @@ import Verification
 
 /// Scores of all systems, as `jigsaw evaluate` writes them.
 public struct ScoreTable: Sendable {
-  /// In the channel's stored units; `acc` is NaN for a system without anomalies (climatology).
+  /// The value of each metric, in the channel's stored units; NaN where it is not defined, for example the correlation of a
+  /// system without anomalies (climatology).
   public struct Scores: Sendable, Equatable {
-    public let rmse, mae, bias, acc, activity: Double
+    private let values: [String: Double]
 
-    public init(rmse: Double, mae: Double, bias: Double, acc: Double, activity: Double) {
-      self.rmse = rmse
-      self.mae = mae
-      self.bias = bias
-      self.acc = acc
-      self.activity = activity
-    }
+    /// - Parameter values: by the names of metrics.
+    public init(_ values: [String: Double]) { self.values = values }
+
+    public subscript(_ metric: any Metric.Type) -> Double { values[metric.name] ?? .nan }
   }
 
   public let channels: [Channel]
@@ -22,14 +20,17 @@ public struct ScoreTable: Sendable {
   /// The first is the whole globe or domain.
   public let regions: [String]
   public let systems: [System]
+  /// Those that there are values of, in the order in which they are listed.
+  public let metrics: [any Metric.Type]
   /// Initial times that scores are averaged over.
   public let forecastCount: Int
   private let values: [ScoreKey: Scores]
 
   public init(
-    channels: [Channel], leadHours: [Int], regions: [String], systems: [System], forecastCount: Int,
-    values: [ScoreKey: Scores]
+    channels: [Channel], leadHours: [Int], regions: [String], systems: [System], metrics: [any Metric.Type],
+    forecastCount: Int, values: [ScoreKey: Scores]
   ) {
+    self.metrics = metrics
     self.channels = channels
     self.leadHours = leadHours
     self.regions = regions
@@ -45,9 +46,9 @@ public struct ScoreTable: Sendable {
   /// RMSE of the model relative to persistence; nil when one is missing or persistence makes no error.
   public func ratio(_ channel: Channel, _ leadHours: Int, _ region: String) -> Double? {
     guard let model = self[.model, channel, leadHours, region],
-      let persistence = self[.persistence, channel, leadHours, region], persistence.rmse > 0
+      let persistence = self[.persistence, channel, leadHours, region], persistence[RMSE.self] > 0
     else { return nil }
-    return model.rmse / persistence.rmse
+    return model[RMSE.self] / persistence[RMSE.self]
   }
 
   /// Mean over channels of the ratio to persistence.
@@ -60,7 +61,7 @@ public struct ScoreTable: Sendable {
     guard let model = self[.model, channel, leadHours, region],
       let climatology = self[.climatology, channel, leadHours, region]
     else { return false }
-    return model.rmse > climatology.rmse
+    return model[RMSE.self] > climatology[RMSE.self]
   }
 
   /// The lead nearest to `hours`.

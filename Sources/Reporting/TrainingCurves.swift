@@ -1,6 +1,6 @@
 import Datasets
 
-/// What was measured during a training. All series of `Updates` have the same length, as have those of `Validations`.
+/// The measurements of a training. All series of `Updates` have the same length, as have those of `Validations`.
 public struct TrainingCurves: Sendable {
   public struct Updates: Sendable {
     /// Number of the update, ascending.

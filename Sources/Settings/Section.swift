@@ -31,7 +31,7 @@ public struct Field<Root>: Sendable {
   let text: @Sendable (Root) -> String?
 }
 
-/// What JSON Schema and the writer need to know of a field.
+/// A field's properties that JSON Schema and the writer need.
 public indirect enum FieldKind: Sendable {
   case scalar(ScalarKind)
   case list(of: String, minimum: Double?)
@@ -59,7 +59,7 @@ public struct ScalarKind: Sendable {
     self.isOptional = isOptional
   }
 
-  /// As a property of a schema; `text` is the default as YAML.
+  /// The field as a property of a schema; `text` is the default as YAML.
   public func schema(default text: String?) -> [String: JSONValue] {
     var property: [String: JSONValue] = [
       "type": isOptional ? .array([.string(type), .string("null")]) : .string(type)

@@ -78,45 +78,25 @@ public final class Stepper {
   {
     let next = try model.step(
       input(history, start, step), application: step, isTraining: isTraining, rank.operations)
-    if !lowerBounds.isEmpty { raise(next.tensor) }
+    if !lowerBounds.isEmpty { rank.compute.raiseColumns(next.tensor, to: lowerBounds) }
     if hasBoundary {
       // All ranks that read together take part, also one that has no boundary point.
       guard let truth = try start.truth?(step + 1) else { preconditionFailure("a model with a boundary got none") }
       setBoundary(of: next.tensor, to: truth.state)
     }
-    // Where there are no values, the model goes on getting what it started with.
+    // Where there are no values, the model keeps getting what it started with.
     let first = start.last
-    let tensor = first.imputed.isEmpty ? nil : next.tensor
-    for place in first.imputed { tensor?.pointer[place] = first.state.pointer[place] }
+    if !first.imputed.isEmpty { rank.compute.setElements(from: first.imputed, of: next.tensor, to: first.state) }
     return next
   }
 
   /// Gives the boundary points of a state, or of its gradient, [T, B, s·V] those of another one; nil: zeros.
   public func setBoundary(of state: Tensor, to other: Tensor?) {
     let (s, batch, fields) = (tiling.pointsPerToken, state.shape[1], block.fields.count)
-    for point in boundary {
-      for sample in 0..<batch {
-        let first = ((point / s * batch + sample) * s + point % s) * fields
-        let target = state.pointer + first
-        if let other {
-          target.update(from: other.pointer + first, count: fields)
-        } else {
-          target.update(repeating: 0, count: fields)
-        }
-      }
+    let starts = boundary.flatMap { point in
+      (0..<batch).map { ((point / s * batch + $0) * s + point % s) * fields }
     }
-  }
-
-  /// Raises a state [T, B, s·V] to the lower bounds of its fields.
-  private func raise(_ state: Tensor) {
-    let (width, values) = (lowerBounds.count, state.pointer)
-    rank.compute.pass(state.count / max(1, width), bytes: 2 * state.byteCount) { points in
-      for point in points {
-        for (field, least) in lowerBounds.enumerated() {
-          values[point * width + field] = max(values[point * width + field], least)
-        }
-      }
-    }
+    rank.compute.setElements(from: starts, length: fields, of: state, to: other)
   }
 
   /// The model's input in step `step` of a rollout that started with `start`. Recorded where the operations are.
@@ -143,14 +123,13 @@ public final class Stepper {
     let tiled =
       isWhole
       ? input : rank.compute.tensor([block.tokens.count, frame.times.count, tiling.pointsPerToken * known.count])
-    let (zeros, ones) = ([Float](repeating: 0, count: known.count), [Float](repeating: 1, count: known.count))
     // Planes are filled and tiled.
     rank.compute.pass(known.isEmpty ? 0 : frame.times.count, bytes: 3 * tiled.byteCount) { samples in
       for sample in samples {
         let planes = auxiliary.planes(
           at: frame.times[sample].adding(hours: hours), fields: known, rows: tiling.rows(block.tokens))
         tiling.tile(
-          planes, fields: known.count, mean: zeros, factor: ones, into: tiled, sample: sample,
+          planes, .none(known.count), into: tiled, sample: sample,
           columnShift: frame.columnShifts[sample], tokens: block.tokens)
       }
     }
@@ -158,19 +137,7 @@ public final class Stepper {
     let read = try start.forcings?(step).state
     if isWhole { return result }
     guard let read else { preconditionFailure("a model that reads forcings got none") }
-    merge(tiled, columns: known.count, with: read, columns: own.count - known.count, into: input)
+    rank.compute.join(tiled, columns: known.count, read, columns: own.count - known.count, into: input)
     return result
-  }
-
-  /// Columns of a, then of b, at every point.
-  private func merge(_ a: Tensor, columns m: Int, with b: Tensor, columns n: Int, into result: Tensor) {
-    let points = result.count / (m + n)
-    rank.compute.pass(points, grain: 256, bytes: 2 * result.byteCount) { range in
-      for point in range {
-        let target = result.pointer + point * (m + n)
-        if m > 0 { target.update(from: a.pointer + point * m, count: m) }
-        target.advanced(by: m).update(from: b.pointer + point * n, count: n)
-      }
-    }
   }
 }

@@ -21,7 +21,7 @@ public enum AttributeValue: Equatable, Sendable {
   case text(String)
   case numbers([Double])
   case texts([String])
-  /// What is none of these, for example an object. NetCDF has it as text.
+  /// A value that is none of these, for example an object. NetCDF has it as text.
   case json(JSONValue)
 
   public var text: String? { if case .text(let value) = self { value } else { nil } }
@@ -41,7 +41,12 @@ public enum AttributeValue: Equatable, Sendable {
   }
 }
 
-/// What is known of an array without reading it.
+extension String {
+  /// Without blanks at its end, with which Fortran fills attributes.
+  var withoutPadding: String { last == " " ? String(reversed().drop { $0 == " " }.reversed()) : self }
+}
+
+/// An array's properties that are known without reading it.
 public struct ArrayInfo: Sendable {
   public let name: String
   public let type: ScalarType
@@ -54,6 +59,8 @@ public struct ArrayInfo: Sendable {
   public let attributes: [String: AttributeValue]
   /// Names of attributes that are stored as floating-point numbers, whole or not.
   public let realAttributes: Set<String>
+  /// Whether its bytes are characters: rows of text.
+  public let isText: Bool
 
   public struct Dimension: Sendable, Hashable {
     public let name: String
@@ -66,7 +73,7 @@ public struct ArrayInfo: Sendable {
 
   public init(
     name: String, type: ScalarType, dimensions: [Dimension], chunks: [Int]?, codec: String,
-    attributes: [String: AttributeValue], realAttributes: Set<String> = []
+    attributes: [String: AttributeValue], realAttributes: Set<String> = [], isText: Bool = false
   ) {
     self.name = name
     self.type = type
@@ -75,6 +82,7 @@ public struct ArrayInfo: Sendable {
     self.codec = codec
     self.attributes = attributes
     self.realAttributes = realAttributes
+    self.isText = isText
   }
 
   /// The unit as text, also where it was written as a number (1). What is neither fits no unit, and is shown in errors.
@@ -187,9 +195,18 @@ public protocol ArrayStore: Sendable {
 
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
+
+  /// Bytes of decoded chunks that a library keeps once a box of an array was read.
+  func bytesKept(afterReading name: String, _ box: [Range<Int>]) -> Int
+
+  /// Bytes that the library of the format takes for itself as soon as it decodes, once in a process and whatever is read.
+  var libraryBytes: Int { get }
 }
 
 extension ArrayStore {
+  public func bytesKept(afterReading name: String, _ box: [Range<Int>]) -> Int { 0 }
+  public var libraryBytes: Int { 0 }
+
   public var notes: [String] { [] }
   public var problems: [String: JigsawError] { [:] }
   public var readsAtOnce: Int { 1 }

@@ -4,16 +4,16 @@ import Basics
 public struct ArrayDefinition: Sendable {
   public let name: String
   public let type: ScalarType
-  /// Of Zarr arrays; NetCDF has numbers alone.
+  /// The meaning of the numbers of Zarr arrays; NetCDF has numbers alone.
   public let meaning: ElementMeaning
   /// Names of dimensions declared with the store, outermost first.
   public let dimensions: [String]
   /// Extents of the pieces in which it is stored; nil: as a whole.
   public let chunks: [Int]?
   public let attributes: [String: AttributeValue]
-  /// What is read where nothing was written. The least Int64, -0x1p63, is "not a time".
+  /// The value that is read where nothing was written. The least Int64, -0x1p63, is "not a time".
   public let fill: Double?
-  /// Of Zarr arrays; NetCDF's are compressed by zlib.
+  /// The encoding of Zarr arrays; NetCDF's are compressed by zlib.
   public let encoding: ChunkEncoding
 
   public init(
@@ -105,11 +105,11 @@ public protocol ArrayWriter {
 ///
 /// - Parameters:
 ///   - joins: whether another process has created it, to write chunks into it too; for Zarr alone.
-///   - resuming: whether to go on with what an earlier process left behind, and to leave something behind for a later one: each
-///     chunk is synced under another name and then gets its own, so that a chunk that is there (`isWritten`) is complete, whenever
+///   - resuming: whether to continue what an earlier process left behind, and to leave something behind for a later one: each
+///     chunk is synced under another name and then gets its own, so that a chunk that exists (`isWritten`) is complete, whenever
 ///     a process or machine stopped; a writer that is dropped removes nothing. For Zarr alone, by all processes that write.
 ///   - temporary: where it is written until it is complete: for those that join the `temporary` of the writer that created it, for
-///     one that goes on that of the earlier one; nil: a new name.
+///     one that continues that of the earlier one; nil: a new name.
 ///   - zarrFormat: 2 or 3.
 /// - Throws: `JigsawError` if what was left behind is another store, or the definition asks for what the format has not.
 public func createStore(

@@ -11,7 +11,7 @@ public struct CFPacking: Sendable, Equatable {
   public let valid: ClosedRange<Float>?
   /// Whether stored integers are unsigned though their type is signed, or signed though it is unsigned.
   public let flipsSign: Bool
-  /// What people should know: which values are taken as missing by a range or by an attribute of the whole dataset.
+  /// Sentences for people: which values are taken as missing by a range or by an attribute of the whole dataset.
   public let remarks: [String]
 
   /// Numbers that are what they are.

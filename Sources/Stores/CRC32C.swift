@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 
 /// The checksum of Castagnoli's polynomial (RFC 3720, appendix B.4).
@@ -11,7 +12,24 @@ public enum CRC32C {
 
   static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 { bytes.withUnsafeBytes { checksum($0) } }
 
-  /// Of a whole of `byteCount` bytes with this remainder (`PartialChecksum`).
+  /// Bytes of a file that are read at a time.
+  private static let pieceBytes = 1 << 20
+
+  /// The checksum of a whole file, a piece of which is in memory at a time; nil where there is none.
+  public static func checksum(ofFile path: String) throws -> UInt32? {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: pieceBytes, alignment: 64)
+    defer { memory.deallocate() }
+    var (state, position) = (UInt32.max, 0)
+    while true {
+      let found = try Files.readIfPresent(path, part: { _ in position..<position + pieceBytes }, into: { _ in memory })
+      guard let found else { return nil }
+      if found.read == 0 { return ~state }
+      state = jk_crc32c(state, memory, found.read)
+      position += found.read
+    }
+  }
+
+  /// The checksum of a whole of `byteCount` bytes with this remainder (`PartialChecksum`).
   public static func checksum(remainder: UInt32, byteCount: Int) -> UInt32 {
     ~(remainder ^ jk_crc32c_multiply(.max, jk_crc32c_shift(UInt64(byteCount))))
   }
@@ -49,7 +67,7 @@ public struct PartialChecksum: Sendable {
     (current, end) = (0, 0)
   }
 
-  /// What this one has of the whole; those of several ranks are added by exclusive or.
+  /// This one's part of the whole's checksum; those of several ranks are added by exclusive or.
   public var remainder: UInt32 {
     var copy = self
     copy.flush()

@@ -15,7 +15,7 @@ public enum Compression: Sendable, Equatable {
     case none, bytes, bits
   }
 
-  /// As xarray's and WeatherBench 2's default.
+  /// The default of xarray and WeatherBench 2.
   public static let standard = Compression.blosc()
 }
 
@@ -52,7 +52,7 @@ public struct ChunkEncoding: Sendable, Equatable {
   }
 }
 
-/// What the numbers of an array stand for.
+/// The meaning of an array's elements.
 public enum ElementMeaning: Sendable, Equatable {
   case number
   /// 0 and 1 as uint8.

@@ -47,7 +47,7 @@ struct PackingAttributes {
   /// `valid_range`, or `valid_min` and `valid_max`. They are in stored numbers, but in unpacked ones when they are floating-point numbers
   /// beside packed integers (NetCDF User's Guide).
   func validRange(scale: Double, offset: Double, flipsSign: Bool) throws -> ClosedRange<Float>? {
-    /// Numbers of an attribute, unpacked, and whether unpacking has turned their order around.
+    /// Numbers of an attribute, unpacked, and whether unpacking has reversed their order.
     func bounds(_ name: String, _ count: Int) throws -> (values: [Double], areTurned: Bool)? {
       guard let value = array.attributes[name] else { return nil }
       guard var found = PackingAttributes.numbers(value), found.count == count else {
@@ -85,7 +85,7 @@ struct PackingAttributes {
     guard texts.contains(where: { $0.contains(where: \.isNumber) }) else { return [] }
     var numbers: [Double] = []
     for word in texts.flatMap({ $0.split { $0 == "," || $0.isWhitespace } }) {
-      // As ncdump writes it: -999.f, -32767s.
+      // The form is ncdump's: -999.f, -32767s.
       let plain = word.last.map { "fFdDsSbBlL".contains($0) } == true ? word.dropLast() : word
       guard let number = Double(word) ?? Double(plain.last == "." ? plain.dropLast() : plain) else { return nil }
       numbers.append(number)

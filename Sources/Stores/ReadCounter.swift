@@ -7,14 +7,14 @@ public final class ReadCounter: Sendable {
   /// The first numbers of chunks that are not there, by array.
   private let absent = Mutex<[String: Set<[Int]>]>([:])
 
-  /// Of no array more are told apart.
+  /// At most so many absent chunks are distinguished.
   private static let absentLimit = 1 << 16
 
   public init() {}
 
   /// Stored chunks that were read and decoded (of a NetCDF file: boxes that were asked for).
   public var chunks: Int { chunkCount.load(ordering: .relaxed) }
-  /// As stored.
+  /// Bytes read, as stored.
   public var bytes: Int { byteCount.load(ordering: .relaxed) }
 
   /// - Parameter location: of the store.
@@ -36,7 +36,7 @@ public final class ReadCounter: Sendable {
   }
 }
 
-/// What was read of one store or several.
+/// Counts of the reads from one store or several.
 public struct ReadCounts: Sendable, Equatable {
   public var chunks = 0
   public var bytes = 0

@@ -193,7 +193,7 @@ public enum Safetensors {
         descriptor, dataStart + entry.range.lowerBound + 4 * start, UnsafeMutableRawBufferPointer(out), path)
     }
 
-    /// Of the bytes of a tensor, whatever its type.
+    /// The checksum of the bytes of a tensor, whatever its type.
     public func checksum(_ entry: Entry) throws -> UInt32 {
       var sum = PartialChecksum(byteCount: entry.range.count)
       var block = [UInt8](repeating: 0, count: min(entry.range.count, 1 << 20))
@@ -266,7 +266,7 @@ public enum Safetensors {
         }
         entries[name] = Entry(type: type, shape: shape, range: offsets[0]..<offsets[1])
       }
-      // As the format demands: each byte belongs to exactly one tensor.
+      // The format demands that each byte belongs to exactly one tensor.
       var end = 0
       for (name, entry) in entries.sorted(by: {
         ($0.value.range.lowerBound, $0.value.range.upperBound) < ($1.value.range.lowerBound, $1.value.range.upperBound)

@@ -15,10 +15,10 @@ public enum ByteRange: Sendable, Hashable {
   }
 }
 
-/// What was read of a value.
+/// The part of a value that was read.
 public struct PartOfValue: Sendable {
   public let bytes: [UInt8]
-  /// Of the whole value.
+  /// The length of the whole value.
   public let length: Int
 
   public init(bytes: [UInt8], length: Int) {
@@ -32,11 +32,11 @@ public struct PartOfValue: Sendable {
   }
 }
 
-/// What was read of a value into memory that is used again.
+/// The part of a value that was read into memory that is used again.
 public struct StoredBytes {
   /// Valid until the memory is used for something else.
   public let bytes: UnsafeRawBufferPointer
-  /// Of the whole value.
+  /// The length of the whole value.
   public let length: Int
 
   public init(bytes: UnsafeRawBufferPointer, length: Int) {
@@ -78,6 +78,13 @@ public protocol Storage: Sendable {
   /// The same into memory.
   func read(_ key: String, _ part: ByteRange?, limit: Int, into memory: RawBytes) throws -> StoredBytes?
 
+  /// A value to be read here and there, which may not be longer than a limit; nil where there is none under this key, or where reading
+  /// all of it at once costs less (`canOpen`).
+  func open(_ key: String, limit: Int) throws -> (any ValueBytes)?
+
+  /// Whether values can be opened to be read here and there.
+  var canOpen: Bool { get }
+
   /// Values that may be asked for at once; 1 where that gains nothing.
   var valuesAtOnce: Int { get }
 
@@ -106,6 +113,9 @@ func names(below key: String, of keys: some Sequence<String>) -> [String] {
 
 extension Storage {
   public var valuesAtOnce: Int { 1 }
+
+  public var canOpen: Bool { false }
+  public func open(_ key: String, limit: Int) throws -> (any ValueBytes)? { nil }
 
   public func isSameFolder(_ key: String, _ other: String) -> Bool { false }
 
@@ -165,6 +175,14 @@ public struct FolderStorage: Storage {
     guard let found else { return nil }
     try requireLength(count, limit, key)
     return StoredBytes(bytes: UnsafeRawBufferPointer(start: memory.pointer, count: found.read), length: found.length)
+  }
+
+  public var canOpen: Bool { true }
+
+  public func open(_ key: String, limit: Int) throws -> (any ValueBytes)? {
+    guard let file = try FileBytes(place(key)) else { return nil }
+    try requireLength(file.length, limit, key)
+    return file
   }
 
   public func list(_ key: String) throws -> [String] { try Files.list(place(key)) }

@@ -24,10 +24,17 @@ public struct StoredPiece {
   public let type: ScalarType
   /// Those of the array.
   public let box: [Range<Int>]
-  /// Of the box's first number.
+  /// The address of the box's first number.
   public let start: UnsafeRawPointer
   /// Numbers between neighbours along each dimension; 0 where one number stands for all.
   public let strides: [Int]
+
+  public init(type: ScalarType, box: [Range<Int>], start: UnsafeRawPointer, strides: [Int]) {
+    self.type = type
+    self.box = box
+    self.start = start
+    self.strides = strides
+  }
 
   public var count: Int { box.reduce(1) { $0 * $1.count } }
 

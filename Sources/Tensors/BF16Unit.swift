@@ -1,8 +1,8 @@
 import CKernels
 
-/// An operand of a product that is computed in bf16.
+/// An operand of a GEMM that is computed in bf16.
 public enum BF16Operand: Sendable {
-  /// In bf16, or FP32 numbers that are rounded (or split in two parts) while they are packed.
+  /// In bf16, or FP32 elements that are rounded (or split in two parts) while they are packed.
   case stored(Operand)
   case packed(PackedOperand)
 
@@ -39,7 +39,7 @@ public enum BF16Operand: Sendable {
   }
 }
 
-/// An operand in the order that products read it in, the same for all units (CKernelsBF16.h): packed once, used many times.
+/// An operand in the order that GEMMs read it in, the same for all units (CKernelsBF16.h): packed once, used many times.
 public struct PackedOperand: Sendable {
   /// Whether it is the left one, A [lines, depth], or the right one, B [depth, lines].
   public let isLeft: Bool
@@ -49,7 +49,7 @@ public struct PackedOperand: Sendable {
   let buffer: Buffer
 }
 
-/// What multiplies bf16 numbers on some kind of CPU, with FP32 sums.
+/// The unit that multiplies bf16 numbers on some kind of CPU, with FP32 sums.
 public struct BF16Unit: @unchecked Sendable {
   private let table: UnsafePointer<jk_bf16_unit>  // immutable
   private let scratch = BufferPool()
@@ -87,7 +87,7 @@ public struct BF16Unit: @unchecked Sendable {
     return y
   }
 
-  /// - Parameter parts: 1, or 2 for products that lose little.
+  /// - Parameter parts: 1, or 2 for GEMMs that lose little.
   public func packed(_ operand: BF16Operand, isLeft: Bool, parts: Int) -> PackedOperand {
     let (lines, depth) = isLeft ? (operand.rows, operand.columns) : (operand.columns, operand.rows)
     let count = jk_bf16_packed_size(lines, depth, Int32(parts))
@@ -102,19 +102,19 @@ public struct BF16Unit: @unchecked Sendable {
     table.pointee.pack(&source, isLeft, lines, depth, Int32(parts), target)
   }
 
-  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone; then `finish`. A C in bf16 is rounded after that, and
+  /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone; then `epilogue`. A C in bf16 is rounded after that, and
   /// can't be added to.
   public func multiply(
-    _ a: BF16Operand, _ b: BF16Operand, parts: Int, into c: Matrix, accumulate: Bool = false, finish: Finish? = nil,
+    _ a: BF16Operand, _ b: BF16Operand, parts: Int, into c: Matrix, accumulate: Bool = false, epilogue: Epilogue? = nil,
     pause: (() -> Void)? = nil
   ) {
-    func run(_ finish: UnsafePointer<jk_finish>?) { multiply(a, b, parts, c, accumulate, finish, pause) }
-    if let finish { finish.withKernel(run) } else { run(nil) }
+    func run(_ epilogue: UnsafePointer<jk_epilogue>?) { multiply(a, b, parts, c, accumulate, epilogue, pause) }
+    if let epilogue { epilogue.withKernel(run) } else { run(nil) }
   }
 
   private func multiply(
     _ a: BF16Operand, _ b: BF16Operand, _ parts: Int, _ c: Matrix, _ accumulate: Bool,
-    _ finish: UnsafePointer<jk_finish>?, _ pause: (() -> Void)?
+    _ epilogue: UnsafePointer<jk_epilogue>?, _ pause: (() -> Void)?
   ) {
     precondition(a.rows == c.rows && b.columns == c.columns)
     precondition(c.type == .float32 || !accumulate, "sums are in FP32")
@@ -125,14 +125,14 @@ public struct BF16Unit: @unchecked Sendable {
     withCallback(pause) { callback, context in
       if isRounded {
         table.pointee.rounded_product(
-          &task, c.bfloat16Pointer, c.stride, finish, buffer.pointer, callback, context)
+          &task, c.bfloat16Pointer, c.stride, epilogue, buffer.pointer, callback, context)
       } else {
-        table.pointee.product(&task, c.pointer, c.stride, finish, buffer.pointer, callback, context)
+        table.pointee.product(&task, c.pointer, c.stride, epilogue, buffer.pointer, callback, context)
       }
     }
   }
 
-  /// The most scratch memory that one thread needs for a product, bytes.
+  /// The most scratch memory that one thread needs for a GEMM, bytes.
   func scratchBytes(m: Int, n: Int, k: Int, parts: Int) -> Int {
     var task = jk_bf16_task()
     (task.m, task.n, task.k, task.parts) = (m, n, k, Int32(parts))

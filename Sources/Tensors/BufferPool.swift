@@ -1,9 +1,5 @@
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// Memory that is handed out again instead of going back to the system: a training step asks for the same sizes in the
 /// same order each time, so that from the second step on nothing is allocated.
 public final class BufferPool: Sendable {
@@ -38,10 +34,10 @@ public final class BufferPool: Sendable {
     init(_ value: State) { self.value = value }
   }
 
-  /// In a dry run, who takes note of what is done to the memory: its pieces are addresses that must not be touched.
-  public let meter: (any WorkMeter)?
+  /// Where the memory is.
+  public let device: any Device
 
-  public init(meter: (any WorkMeter)? = nil) { self.meter = meter }
+  public init(on device: any Device = HostDevice()) { self.device = device }
 
   deinit { trim() }
 
@@ -53,29 +49,38 @@ public final class BufferPool: Sendable {
 
   /// A piece of at least `byteCount` bytes, content undefined.
   public func buffer(byteCount: Int, for use: MemoryUse = .activations) -> Buffer {
-    let size = (max(byteCount, 1) + Buffer.alignment - 1) / Buffer.alignment * Buffer.alignment
-    let pointer = state.withLock { box -> UncheckedPointer? in
+    let wanted = (max(byteCount, 1) + Buffer.alignment - 1) / Buffer.alignment * Buffer.alignment
+    let piece = state.withLock { box -> (size: Int, pointer: UncheckedPointer?) in
+      let size = BufferPool.idleSize(for: wanted, box.value.idle) ?? wanted
       box.value.counters.bytesInUse += size
       box.value.counters.peakBytesInUse = max(box.value.counters.peakBytesInUse, box.value.counters.bytesInUse)
       box.value.counters.bytesByUse[use.rawValue] += size
       if let piece = box.value.idle[size]?.popLast() {
         box.value.counters.bytesIdle -= size
         box.value.counters.bytesByUse[piece.use.rawValue] -= size
-        return UncheckedPointer(piece.pointer)
+        return (size, UncheckedPointer(piece.pointer))
       }
       box.value.counters.allocations += 1
-      return nil
+      return (size, nil)
     }
-    return Buffer(pointer: pointer?.value ?? allocate(size), byteCount: size, pool: self, use: use)
+    let address = piece.pointer?.value ?? device.allocate(piece.size, zeroed: false)
+    return Buffer(address, piece.size, on: device, pool: self, use: use)
+  }
+
+  /// From this size on, bytes, a piece that is a little larger is taken before a new one: parts of a model take pieces of about
+  /// the same size.
+  private static let largePiece = 4 << 20
+
+  /// The size of the idle piece that fits best: of just this size, or where pieces are large of at most an eighth more.
+  private static func idleSize(for wanted: Int, _ idle: [Int: [Piece]]) -> Int? {
+    if idle[wanted]?.isEmpty == false { return wanted }
+    guard wanted >= largePiece else { return nil }
+    return idle.lazy.filter { !$1.isEmpty && $0 > wanted && $0 <= wanted + wanted / 8 }.map(\.key).min()
   }
 
   private struct UncheckedPointer: @unchecked Sendable {
     let value: UnsafeMutableRawPointer
     init(_ value: UnsafeMutableRawPointer) { self.value = value }
-  }
-
-  private func allocate(_ size: Int) -> UnsafeMutableRawPointer {
-    meter == nil ? Buffer.allocate(size) : DryMemory.reserve(size)
   }
 
   func take(back pointer: UnsafeMutableRawPointer, byteCount: Int, _ use: MemoryUse) {
@@ -87,28 +92,17 @@ public final class BufferPool: Sendable {
     }
   }
 
-  /// Gives idle memory back to the system.
+  /// Gives idle memory back to the device.
   public func trim() {
     state.withLock {
       for (size, pieces) in $0.value.idle {
         for piece in pieces {
           $0.value.counters.bytesByUse[piece.use.rawValue] -= size
-          if meter == nil { free(piece.pointer) } else { DryMemory.release(piece.pointer, size) }
+          device.release(piece.pointer, size)
         }
       }
       $0.value.idle = [:]
       $0.value.counters.bytesIdle = 0
     }
   }
-}
-
-/// Addresses without memory behind them: whoever touches them by mistake is stopped at once.
-private enum DryMemory {
-  static func reserve(_ size: Int) -> UnsafeMutableRawPointer {
-    let address = mmap(nil, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-    guard let address, address != MAP_FAILED else { Buffer.exitOutOfMemory(size) }
-    return address
-  }
-
-  static func release(_ pointer: UnsafeMutableRawPointer, _ size: Int) { munmap(pointer, size) }
 }

@@ -16,7 +16,30 @@ public enum ActivationKind: String, Sendable, Hashable, Codable, CaseIterable {
   }
 }
 
-/// What attention along edges works on besides nodes: the edges, their attributes and the projection of these.
+/// Queries, keys and values of attention, or their gradients.
+public struct AttentionValues: Sendable {
+  public let q, k, v: Tensor
+
+  public init(q: Tensor, k: Tensor, v: Tensor) {
+    self.q = q
+    self.k = k
+    self.v = v
+  }
+}
+
+/// Where the gradients of an edge projection are added: attributes [edges, attributes], nil if they have none, weight and bias.
+public struct EdgeProjectionGradients: Sendable {
+  let attributes: Tensor?
+  let weight, bias: Tensor
+
+  public init(attributes: Tensor?, weight: Tensor, bias: Tensor) {
+    self.attributes = attributes
+    self.weight = weight
+    self.bias = bias
+  }
+}
+
+/// The arguments of attention along edges besides nodes: the edges, their attributes and the projection of these.
 public struct EdgeProjection: Sendable {
   public let edges: EdgeLists
   public let heads, channels, batch: Int
@@ -81,9 +104,10 @@ extension Compute {
   /// out [destinations, batch, heads·channels]; alpha [edges, batch, heads] is kept for backward. `bias` is that of the edges'
   /// projection. `parts` are the destinations that are computed, all unless given.
   public func edgeAttention(
-    _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, into out: Tensor, alpha: Tensor,
+    _ p: EdgeProjection, _ values: AttentionValues, bias: Tensor, into out: Tensor, alpha: Tensor,
     over parts: [Range<Int>]? = nil
   ) {
+    let (q, k, v) = (values.q, values.k, values.v)
     let parts = parts ?? p.edges.destinationParts
     let row = p.heads * p.channels
     precondition(q.count == p.edges.destinationCount * p.batch * row && out.count == q.count && bias.count == row)
@@ -100,24 +124,25 @@ extension Compute {
     }
   }
 
-  /// dq, dk and dv are stored; dattributes [edges, attributes], dweight and dbias are added to.
+  /// The gradients of queries, keys and values are stored, those of the projection are added to.
   public func edgeAttentionBackward(
-    _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor,
-    into gradients: (dq: Tensor, dk: Tensor, dv: Tensor), dattributes: Tensor?, dweight: Tensor, dbias: Tensor
+    _ p: EdgeProjection, _ values: AttentionValues, dout: Tensor, alpha: Tensor, into gradients: AttentionValues,
+    projection: EdgeProjectionGradients
   ) {
     let dlogits = edgeAttentionBackward(
-      p, q: q, k: k, v: v, dout: dout, alpha: alpha, intoQueries: gradients.dq, dattributes: dattributes,
-      dweight: dweight, dbias: dbias)
+      p, values, dout: dout, alpha: alpha, intoQueries: gradients.q, projection: projection)
     edgeAttentionBackward(
-      p, q: q, dout: dout, alpha: alpha, dlogits: dlogits, intoSources: (gradients.dk, gradients.dv),
+      p, q: values.q, dout: dout, alpha: alpha, dlogits: dlogits, intoSources: (gradients.k, gradients.v),
       over: p.edges.sourceParts)
   }
 
   /// The first part of the backward step: all but the gradients of sources, which need the logits' gradients, the result.
   public func edgeAttentionBackward(
-    _ p: EdgeProjection, q: Tensor, k: Tensor, v: Tensor, dout: Tensor, alpha: Tensor, intoQueries dq: Tensor,
-    dattributes: Tensor?, dweight: Tensor, dbias: Tensor
+    _ p: EdgeProjection, _ values: AttentionValues, dout: Tensor, alpha: Tensor, intoQueries dq: Tensor,
+    projection: EdgeProjectionGradients
   ) -> Tensor {
+    let (q, k, v) = (values.q, values.k, values.v)
+    let (dattributes, dweight, dbias) = (projection.attributes, projection.weight, projection.bias)
     let (row, parts) = (p.heads * p.channels, EdgeLists.partCount)
     let dlogits = tensor(alpha.shape)
     let scratch = tensor([parts, 4 * p.heads * p.width])
@@ -203,12 +228,11 @@ extension Compute {
     }
   }
 
-  /// For y = n·(1 + scale) + shift with n = (x − mean)·rstd: the gradients of scale and of n from that of y; mean and rstd
-  /// [rows].
+  /// For y = n·(1 + scale) + shift with n = (x − mean)·rstd: the gradients of scale and of n from that of y.
   public func scaleAndShiftBackward(
-    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, into gradients: (dscale: Tensor, dn: Tensor)
+    _ x: Tensor, scale: Tensor, _ statistics: RowStatistics, _ dy: Tensor, into gradients: (dscale: Tensor, dn: Tensor)
   ) {
-    let rows = mean.count
+    let (rows, mean, rstd) = (statistics.rows, statistics.mean, statistics.rstd)
     let columns = rows == 0 ? 0 : x.count / rows
     precondition(x.count == rows * columns && dy.count == x.count && scale.count == x.count)
     pass(rows, grain: max(1, 4_096 / max(1, columns)), bytes: 5 * dy.byteCount) { range in

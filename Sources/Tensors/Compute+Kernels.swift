@@ -8,13 +8,16 @@ public enum BiasDirection: Sendable {
   case perColumn, perRow
 }
 
+/// Memory for a gradient, which is stored there or, with `accumulate`, added to what is there.
+public typealias GradientTarget = (tensor: Tensor, accumulate: Bool)
+
 extension Compute {
   private var kernels: jk_kernels { jk_current().pointee }
 
   /// Elements per piece of work below which splitting costs more than it gives.
   static let grain = 4_096
 
-  private func rowGrain(_ columns: Int) -> Int { max(1, Compute.grain / max(1, columns)) }
+  func rowGrain(_ columns: Int) -> Int { max(1, Compute.grain / max(1, columns)) }
 
   // MARK: GELU
 
@@ -56,10 +59,10 @@ extension Compute {
   /// y = x + bias, y in bf16.
   public func addBias(_ bias: Tensor, to x: Tensor, roundedInto y: Tensor, rows: Int, _ direction: BiasDirection) {
     precondition(x.count == y.count && y.type == .bfloat16)
-    let (finish, sums, result) = (Finish(bias: bias, direction), x.matrix(rows: rows), y.matrix(rows: rows))
-    precondition(finish.fits(result))
+    let (epilogue, sums, result) = (Epilogue(bias: bias, direction), x.matrix(rows: rows), y.matrix(rows: rows))
+    precondition(epilogue.fits(result))
     pass(rows, grain: rowGrain(sums.columns), bytes: x.byteCount + y.byteCount) {
-      finish.rows($0)(sums.rows($0), into: result.rows($0))
+      epilogue.rows($0)(sums.rows($0), into: result.rows($0))
     }
   }
 
@@ -116,7 +119,7 @@ extension Compute {
 
   /// Each member adds its part of the work into sums of its own (zeroed, as long as `results`); then these are added to
   /// the results in the order of members.
-  private func sumOverMembers(
+  func sumOverMembers(
     into results: [Tensor], work: Int, grain: Int, bytes: Int, arithmetic: PassArithmetic = .little,
     _ body: (Range<Int>, [UnsafeMutablePointer<Float>]) -> Void
   ) {
@@ -127,124 +130,23 @@ extension Compute {
     let length = results.reduce(0) { $0 + $1.count }
     let partial = tensor([team.count, length])
     partial.fill()
-    if let meter { return meter.pass(bytes: bytes, arithmetic) }
-    let pieces = (work + grain - 1) / grain
-    team.run { member in
-      let lower = min(work, pieces * member / team.count * grain)
-      let upper = min(work, pieces * (member + 1) / team.count * grain)
-      var start = partial.pointer + member * length
-      let pointers = results.map { result -> UnsafeMutablePointer<Float> in
-        defer { start += result.count }
-        return start
+    device.run(DeviceWork(.init(bytes: bytes, arithmetic))) {
+      let pieces = (work + grain - 1) / grain
+      team.run { member in
+        let lower = min(work, pieces * member / team.count * grain)
+        let upper = min(work, pieces * (member + 1) / team.count * grain)
+        var start = partial.pointer + member * length
+        let pointers = results.map { result -> UnsafeMutablePointer<Float> in
+          defer { start += result.count }
+          return start
+        }
+        if lower < upper { body(lower..<upper, pointers) }
       }
-      if lower < upper { body(lower..<upper, pointers) }
-    }
-    var start = partial.pointer
-    for result in results {
-      for member in 0..<team.count { kernels.add(result.pointer, start + member * length, result.count) }
-      start += result.count
-    }
-  }
-
-  // MARK: LayerNorm
-
-  /// y = (x − mean)·rstd·scale + shift for each row of x [rows, columns], in FP32 or bf16; mean and rstd [rows] are kept for
-  /// backward.
-  public func layerNorm(
-    _ x: Tensor, scale: Tensor, shift: Tensor, epsilon: Float, into y: Tensor, mean: Tensor, rstd: Tensor
-  ) {
-    let columns = scale.count
-    let rows = x.count / columns
-    precondition(rows * columns == x.count && shift.count == columns && y.count == x.count)
-    precondition(mean.count == rows && rstd.count == rows)
-    let sums = PassArithmetic.rowSums(rows: rows, columns: columns)
-    pass(rows, grain: rowGrain(columns), bytes: x.byteCount + y.byteCount, arithmetic: sums) {
-      let (i, mean, rstd) = ($0.lowerBound * columns, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound)
-      switch y.type {
-      case .float32:
-        kernels.layer_norm_forward(
-          x.pointer + i, columns, scale.pointer, shift.pointer, epsilon, y.pointer + i, columns, mean, rstd, $0.count,
-          columns)
-      case .bfloat16:
-        kernels.layer_norm_rounded(
-          x.pointer + i, scale.pointer, shift.pointer, epsilon, y.bfloat16Pointer + i, mean, rstd, $0.count, columns)
+      var start = partial.pointer
+      for result in results {
+        for member in 0..<team.count { kernels.add(result.pointer, start + member * length, result.count) }
+        start += result.count
       }
-    }
-  }
-
-  /// dx = (or +=, with `accumulate`) the gradient with respect to x; dscale and dshift are added to.
-  public func layerNormBackward(
-    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, into dx: Tensor, accumulate: Bool,
-    dscale: Tensor, dshift: Tensor
-  ) {
-    let columns = scale.count
-    let rows = x.count / columns
-    precondition(dy.count == x.count && dx.count == x.count && dscale.count == columns && dshift.count == columns)
-    sumOverMembers(
-      into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: (accumulate ? 4 : 3) * x.byteCount,
-      arithmetic: .rowSums(rows: rows, columns: columns)
-    ) { range, sums in
-      let i = range.lowerBound * columns
-      kernels.layer_norm_backward(
-        x.pointer + i, columns, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,
-        dy.pointer + i, columns, dx.pointer + i, columns, accumulate, sums[0], sums[1], range.count, columns)
-    }
-  }
-
-  // MARK: LayerNorm in steps, for rows whose columns lie on several ranks
-
-  /// moments [rows, 2]: mean and sum of squared deviations of each row of x [rows, columns].
-  public func rowMoments(_ x: Tensor, rows: Int, into moments: Tensor) {
-    let columns = rows == 0 ? 0 : x.count / rows
-    precondition(moments.count == 2 * rows)
-    let sums = PassArithmetic.rowSums(rows: rows, columns: columns)
-    pass(rows, grain: rowGrain(columns), bytes: x.byteCount, arithmetic: sums) {
-      kernels.row_moments(x.pointer + $0.lowerBound * columns, moments.pointer + 2 * $0.lowerBound, $0.count, columns)
-    }
-  }
-
-  /// y = (x − mean)·rstd·scale + shift with given mean and rstd [rows].
-  public func normalize(_ x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, rstd: Tensor, into y: Tensor) {
-    let (rows, columns) = (mean.count, scale.count)
-    precondition(x.count == rows * columns && y.count == x.count && shift.count == columns && rstd.count == rows)
-    pass(rows, grain: rowGrain(columns), bytes: 2 * x.byteCount) {
-      let i = $0.lowerBound * columns
-      kernels.normalize(
-        x.pointer + i, scale.pointer, shift.pointer, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound,
-        y.pointer + i, $0.count, columns)
-    }
-  }
-
-  /// sums [rows, 2]: this block's part of what `normalizeBackward` needs; dscale and dshift are added to.
-  public func normalizeSums(
-    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, into sums: Tensor, dscale: Tensor,
-    dshift: Tensor
-  ) {
-    let (rows, columns) = (mean.count, scale.count)
-    precondition(x.count == rows * columns && dy.count == x.count && sums.count == 2 * rows)
-    sumOverMembers(
-      into: [dscale, dshift], work: rows, grain: rowGrain(columns), bytes: 2 * x.byteCount,
-      arithmetic: .rowSums(rows: rows, columns: columns)
-    ) { range, totals in
-      let i = range.lowerBound * columns
-      kernels.normalize_sums(
-        x.pointer + i, scale.pointer, mean.pointer + range.lowerBound, rstd.pointer + range.lowerBound,
-        dy.pointer + i, sums.pointer + 2 * range.lowerBound, totals[0], totals[1], range.count, columns)
-    }
-  }
-
-  /// dx = (or +=, with `accumulate`) the gradient with respect to x, from sums over all `count` columns of a row.
-  public func normalizeBackward(
-    _ x: Tensor, scale: Tensor, mean: Tensor, rstd: Tensor, _ dy: Tensor, sums: Tensor, count: Int, into dx: Tensor,
-    accumulate: Bool
-  ) {
-    let (rows, columns) = (mean.count, scale.count)
-    precondition(x.count == rows * columns && dy.count == x.count && dx.count == x.count && sums.count == 2 * rows)
-    pass(rows, grain: rowGrain(columns), bytes: (accumulate ? 4 : 3) * x.byteCount) {
-      let i = $0.lowerBound * columns
-      kernels.normalize_backward(
-        x.pointer + i, scale.pointer, mean.pointer + $0.lowerBound, rstd.pointer + $0.lowerBound, dy.pointer + i,
-        sums.pointer + 2 * $0.lowerBound, Float(count), dx.pointer + i, accumulate, $0.count, columns)
     }
   }
 
@@ -293,13 +195,15 @@ extension Compute {
     }
   }
 
-  /// Sum of what `body` returns for the members' ranges of 0 ..< n.
+  /// Sum of what `body` returns for the members' ranges of 0 ..< n; zero where nothing is computed.
   public func sum(over n: Int, grain: Int, bytes: Int, _ body: (Range<Int>) -> Double) -> Double {
-    if let meter {
-      meter.pass(bytes: bytes)
-      return 0
-    }
-    if team.count == 1 || n <= grain { return n > 0 ? body(0..<n) : 0 }
+    var result = 0.0
+    device.run(DeviceWork(.init(bytes: bytes))) { result = sum(over: n, grain: grain, body) }
+    return result
+  }
+
+  private func sum(over n: Int, grain: Int, _ body: (Range<Int>) -> Double) -> Double {
+    if team.count == 1 || n <= grain { return n > 0 ? ThreadTeam.withoutSubnormals { body(0..<n) } : 0 }
     let pieces = (n + grain - 1) / grain
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: team.count) { partial in
       let partial = UnsafeSendable(partial)

@@ -2,22 +2,34 @@ import CKernels
 
 // Kernels of training beside the passes of a model: the squared loss, and an update of weights.
 
+/// Weights of errors: of each row [rows] and each column [columns], which are multiplied. Rows repeat in blocks: row r of
+/// the tensors, in the layout [token, batch, point], has the weight `rows[(r / (batch·points))·points + r % points]`.
+public struct ErrorWeights: Sendable {
+  let rows, columns: Tensor
+  /// Points of a token.
+  let points: Int
+
+  public init(rows: Tensor, columns: Tensor, points: Int) {
+    self.rows = rows
+    self.columns = columns
+    self.points = points
+  }
+}
+
 extension Compute {
   private var kernels: jk_kernels { jk_current().pointee }
 
   // MARK: Loss
 
-  /// Sum of (rowWeights[r]·columnWeights[c]·(prediction − target))². The gradient, if wanted, is
-  /// `gradientScale`·∂/∂prediction, stored or added. Rows repeat in blocks: row r of the tensors has the weight
-  /// `rowWeights[(r / (batch·points))·points + r % points]`, the layout [token, batch, point].
+  /// Sum of (weight·(prediction − target))². The gradient, if wanted, is `gradientScale`·∂/∂prediction.
   public func weightedSquares(
-    prediction: Tensor, target: Tensor, rowWeights: Tensor, columnWeights: Tensor, batch: Int, points: Int,
-    gradient: Tensor?, gradientScale: Float, accumulate: Bool
+    prediction: Tensor, target: Tensor, _ weights: ErrorWeights, batch: Int, into gradient: GradientTarget?,
+    gradientScale: Float
   ) -> Double {
-    let columns = columnWeights.count
-    let tokens = rowWeights.count / points
+    let (points, columns) = (weights.points, weights.columns.count)
+    let tokens = weights.rows.count / points
     precondition(prediction.count == tokens * batch * points * columns && target.count == prediction.count)
-    let tensors = gradient == nil ? 2 : accumulate ? 4 : 3
+    let tensors = gradient.map { $0.accumulate ? 4 : 3 } ?? 2
     return sum(
       over: tokens * batch, grain: max(1, Compute.grain / (points * columns)), bytes: tensors * prediction.byteCount
     ) { range in
@@ -25,8 +37,9 @@ extension Compute {
       for block in range {
         let i = block * points * columns
         total += kernels.weighted_squares(
-          prediction.pointer + i, target.pointer + i, rowWeights.pointer + block / batch * points,
-          columnWeights.pointer, gradient.map { $0.pointer + i }, gradientScale, accumulate, points, columns)
+          prediction.pointer + i, target.pointer + i, weights.rows.pointer + block / batch * points,
+          weights.columns.pointer, gradient.map { $0.tensor.pointer + i }, gradientScale,
+          gradient?.accumulate ?? false, points, columns)
       }
       return total
     }

@@ -93,8 +93,9 @@ extension Compute {
   /// out = softmax(q·kᵀ/√channels)·v per head within the window. `most` and `sums` [batch·heads, positions] are kept for
   /// backward: the largest logit of each position, and the sum of exp(logit − most).
   public func windowAttention(
-    _ shape: WindowShape, q: Tensor, k: Tensor, v: Tensor, into out: Tensor, most: Tensor, sums: Tensor
+    _ shape: WindowShape, _ values: AttentionValues, into out: Tensor, most: Tensor, sums: Tensor
   ) {
+    let (q, k, v) = (values.q, values.k, values.v)
     precondition(most.count == shape.pieces * shape.positions && sums.count == most.count)
     let scores = tiles(shape)
     let factors = tensor([shape.pieces, WindowShape.tileRows])
@@ -126,12 +127,13 @@ extension Compute {
     }
   }
 
-  /// dq, dk and dv are stored.
+  /// The gradients of queries, keys and values are stored.
   public func windowAttentionBackward(
-    _ shape: WindowShape, q: Tensor, k: Tensor, v: Tensor, out: Tensor, dout: Tensor, most: Tensor, sums: Tensor,
-    into gradients: (dq: Tensor, dk: Tensor, dv: Tensor)
+    _ shape: WindowShape, _ values: AttentionValues, out: Tensor, dout: Tensor, most: Tensor, sums: Tensor,
+    into gradients: AttentionValues
   ) {
-    for gradient in [gradients.dq, gradients.dk, gradients.dv] { gradient.fill() }
+    let (q, k, v) = (values.q, values.k, values.v)
+    for gradient in [gradients.q, gradients.k, gradients.v] { gradient.fill() }
     let (scores, dscores) = (tiles(shape), tiles(shape))
     let means = tensor([shape.pieces, WindowShape.tileRows])
     forEachTile(shape, bytes: 8 * out.byteCount) { piece, rows in
@@ -156,11 +158,11 @@ extension Compute {
           &window, p.pointer, dp.pointer, p.stride, most.pointer + start, sums.pointer + start, mean, rows.count,
           columns.count)
         backend.multiply(
-          dp.plain, key.plain, into: shape.head(piece, of: gradients.dq).rows(rows), accumulate: true)
+          dp.plain, key.plain, into: shape.head(piece, of: gradients.q).rows(rows), accumulate: true)
         backend.multiply(
-          dp.transposed, query.plain, into: shape.keyHead(piece, of: gradients.dk).rows(columns), accumulate: true)
+          dp.transposed, query.plain, into: shape.keyHead(piece, of: gradients.k).rows(columns), accumulate: true)
         backend.multiply(
-          p.transposed, d.plain, into: shape.keyHead(piece, of: gradients.dv).rows(columns), accumulate: true)
+          p.transposed, d.plain, into: shape.keyHead(piece, of: gradients.v).rows(columns), accumulate: true)
       }
     }
   }

@@ -5,14 +5,14 @@ import CKernels
   import Glibc
 #endif
 
-/// What a rank computes with: its threads, its memory, its library of products. No global state.
+/// A rank's means to compute: its threads, its memory, its library of GEMMs. No global state.
 public final class Compute: Sendable {
   public let team: ThreadTeam
   public let pool: BufferPool
   public let backend: any ProductBackend
-  /// How values are stored that nothing but products and GELU reads.
+  /// How values are stored that nothing but GEMMs and GELU reads.
   public let activationType: ElementType
-  /// Where products are noted, if anywhere.
+  /// Where GEMMs are noted, if anywhere.
   public let trace: Trace?
 
   /// - Parameter activationType: the backend's by default; a dry run may have another.
@@ -21,15 +21,15 @@ public final class Compute: Sendable {
     activationType: ElementType? = nil, pool: BufferPool = BufferPool(), trace: Trace? = nil
   ) {
     self.activationType = activationType ?? backend.activationType
-    precondition(pool.meter != nil || self.activationType == backend.activationType)
+    precondition(!pool.device.isHost || self.activationType == backend.activationType)
     self.trace = trace
-    team = ThreadTeam(count: threads, isDry: pool.meter != nil)
+    team = pool.device.makeTeam(threads)
     self.backend = backend
     self.pool = pool
   }
 
-  /// In a dry run, who takes note of the work: one whose pool has a meter.
-  public var meter: (any WorkMeter)? { pool.meter }
+  /// Where its memory is, and who works on it.
+  public var device: any Device { pool.device }
 
   /// Pooled memory, content undefined.
   public func tensor(_ shape: [Int], type: ElementType = .float32, for use: MemoryUse = .activations) -> Tensor {
@@ -37,55 +37,55 @@ public final class Compute: Sendable {
     return Tensor(shape: shape, type: type, buffer: pool.buffer(byteCount: size, for: use))
   }
 
-  /// Zeroed FP32 memory outside the pool; in a dry run a pool of its own has its address.
-  public func zeros(_ shape: [Int]) -> Tensor {
-    guard let meter else { return Tensor(zeros: shape) }
-    let pool = BufferPool(meter: meter)
-    return Tensor(shape: shape, buffer: pool.buffer(byteCount: shape.reduce(1, *) * ElementType.float32.byteCount))
-  }
+  /// Zeroed FP32 memory of the device, outside the pool.
+  public func zeros(_ shape: [Int]) -> Tensor { Tensor(zeros: shape, on: device) }
 
-  /// A pass over 0 ..< n, shared out over the team as `ThreadTeam.split` does it.
+  /// A pass over 0 ..< n, on the host shared out over the team as `ThreadTeam.split` does it.
   ///
   /// - Parameters:
-  ///   - bytes: that it reads and writes: all that is done of it in a dry run,
+  ///   - bytes: that it reads and writes,
   ///   - arithmetic: with what it computes.
   public func pass(
     _ n: Int, grain: Int = 1, bytes: Int, arithmetic: PassArithmetic = .little, _ work: (Range<Int>) -> Void
   ) {
-    if let meter { return meter.pass(bytes: bytes, arithmetic) }
-    team.split(n, grain: grain, work)
+    device.run(DeviceWork(.init(bytes: bytes, arithmetic))) { team.split(n, grain: grain, work) }
   }
 
   /// C = A·B, or C += A·B when `accumulate`, on all threads of the team.
   ///
   /// - Parameters:
-  ///   - finish: what is left to do to C's elements once their sums are complete. Not together with `pause`.
+  ///   - epilogue: applied to C's elements once their sums are complete. Not together with `pause`.
   ///   - pause: called on the calling thread every some tenths of a millisecond of its share of the work. Must not use the
   ///     team when that has several members.
   public func multiply(
-    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false, finish: Finish? = nil,
+    _ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool = false, epilogue: Epilogue? = nil,
     pause: (() -> Void)? = nil
   ) {
-    precondition(finish == nil || pause == nil)
-    precondition(finish?.fits(c) ?? true)
+    precondition(epilogue == nil || pause == nil)
+    precondition(epilogue?.fits(c) ?? true)
     precondition(
       a.rows == c.rows && b.columns == c.columns && a.columns == b.rows,
       "product of [\(a.rows), \(a.columns)] and [\(b.rows), \(b.columns)] into [\(c.rows), \(c.columns)]")
     if c.rows == 0 || c.columns == 0 { return }
     if a.columns == 0 {
       precondition(c.type == .float32)
-      // A sum of nothing: libraries of products want at least one term.
+      // A sum of nothing: libraries of GEMMs want at least one term.
       if !accumulate { clear(c) }
-      if let finish { pass(1, bytes: finish.byteCount(c)) { _ in finish(c) } }
+      if let epilogue { pass(1, bytes: epilogue.byteCount(c)) { _ in epilogue(c) } }
       return
     }
     trace.measure(.compute, "product") {
-      if let meter {
-        let partial = splitsSum(a, c) ? tensor([team.count, c.rows, c.columns]) : nil
-        withExtendedLifetime(partial) { meter.product(m: c.rows, n: c.columns, k: a.columns, pause: pause) }
-        if let finish { meter.pass(bytes: finish.byteCount(c), finish.arithmetic(c)) }
-      } else {
-        multiplyInParts(a, b, into: c, accumulate, finish, pause)
+      let partial = splitsSum(a, c) ? tensor([team.count, c.rows, c.columns]) : nil
+      let work = DeviceWork(
+        .init(m: c.rows, n: c.columns, k: a.columns),
+        then: epilogue.map { .init(bytes: $0.byteCount(c), $0.arithmetic(c)) }, pause: pause)
+      device.run(work) {
+        if let partial {
+          multiplySplittingSum(a, b, into: c, accumulate, partial)
+          epilogue?(c)
+        } else {
+          multiplyInParts(a, b, into: c, accumulate, epilogue, pause)
+        }
       }
     }
   }
@@ -113,31 +113,32 @@ public final class Compute: Sendable {
   }
 
   private func multiplyInParts(
-    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ finish: Finish?, _ pause: (() -> Void)?
+    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ epilogue: Epilogue?, _ pause: (() -> Void)?
   ) {
     let parts = team.count
     let caller = pthread_self()
     func isCaller() -> Bool { pthread_equal(pthread_self(), caller) != 0 }
-    func part(_ a: Operand, _ b: Operand, _ c: Matrix, _ finish: Finish?) {
-      if let finish {
-        backend.multiply(a, b, into: c, accumulate: accumulate, finish: finish)
+    func part(_ a: Operand, _ b: Operand, _ c: Matrix, _ epilogue: Epilogue?) {
+      if let epilogue {
+        backend.multiply(a, b, into: c, accumulate: accumulate, epilogue: epilogue)
       } else {
         backend.multiply(a, b, into: c, accumulate: accumulate, pause: isCaller() ? pause : nil)
       }
     }
-    if parts == 1 { return part(a, b, c, finish) }
-    if splitsSum(a, c) {
-      multiplySplittingSum(a, b, into: c, accumulate: accumulate)
-      finish?(c)
-    } else if splitsColumns(a, b, c) {
-      team.split(c.columns, grain: Compute.productGrain) { part(a, b.columns($0), c.columns($0), finish?.columns($0)) }
+    if parts == 1 { return ThreadTeam.withoutSubnormals { part(a, b, c, epilogue) } }
+    if splitsColumns(a, b, c) {
+      team.split(c.columns, grain: Compute.productGrain) {
+        part(a, b.columns($0), c.columns($0), epilogue?.columns($0))
+      }
     } else {
-      team.split(c.rows, grain: Compute.productGrain) { part(a.rows($0), b, c.rows($0), finish?.rows($0)) }
+      team.split(c.rows, grain: Compute.productGrain) { part(a.rows($0), b, c.rows($0), epilogue?.rows($0)) }
     }
   }
 
-  private func multiplySplittingSum(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
-    let partial = tensor([team.count, c.rows, c.columns])
+  /// - Parameter partial: [members, rows, columns] of C: each member computes a part of the sums.
+  private func multiplySplittingSum(
+    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ partial: Tensor
+  ) {
     let size = c.rows * c.columns
     team.run { member in
       let range = a.columns * member / team.count..<a.columns * (member + 1) / team.count
@@ -158,7 +159,7 @@ public final class Compute: Sendable {
   /// The vector kernels in use on this CPU: "avx512", "avx2" or "baseline".
   public static var kernelSet: String { String(cString: jk_current().pointee.name) }
 
-  /// Scratch memory that our own kernels on this CPU need for a product on one thread, bytes: `PackedProducts` keeps a piece of
+  /// Scratch memory that our own kernels on this CPU need for a GEMM on one thread, bytes: `PackedProducts` keeps a piece of
   /// each size.
   public static func productScratchBytes(m: Int, n: Int, k: Int) -> Int {
     jk_current().pointee.product_scratch(m, n, k) * ElementType.float32.byteCount

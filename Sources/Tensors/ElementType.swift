@@ -1,4 +1,4 @@
-/// How elements are stored. Computation is in FP32 (products accumulate in FP32) whatever the storage.
+/// How elements are stored. Computation is in FP32 (GEMMs accumulate in FP32) whatever the storage.
 public enum ElementType: String, Sendable, CaseIterable {
   case float32 = "F32"
   case bfloat16 = "BF16"

@@ -14,7 +14,7 @@ extension Compute {
     return rates.values.reduce(0) { $0 + Double($1) } * 1e9
   }
 
-  /// What is done to memory to measure it.
+  /// The operation on memory that is measured.
   public enum MemoryOperation: String, Sendable, CaseIterable {
     /// y = x, as the system's library does it.
     case copy

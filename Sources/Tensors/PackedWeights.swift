@@ -1,6 +1,6 @@
 import CKernels
 
-/// Weights in the order in which products in bf16 read them, packed by all threads together at their first use, or at each. For
+/// Weights in the order in which GEMMs in bf16 read them, packed by all threads together at their first use, or at each. For
 /// as long as the weights stay as they are: whoever changes them must have let go of this.
 public final class PackedWeights {
   private struct Use: Hashable {
@@ -13,23 +13,23 @@ public final class PackedWeights {
   private let keeps: Bool
   private var packed: [Use: PackedOperand] = [:]
 
-  /// - Parameter keeps: what has been packed, for the next use; it takes 2 bytes for each number and for each way to read it.
+  /// - Parameter keeps: what has been packed, for the next use; it takes 2 bytes for each element and for each way to read it.
   public init(_ compute: Compute, keeps: Bool) {
-    precondition(PackedWeights.areOfUse(compute))
+    precondition(PackedWeights.isUseful(for: compute))
     self.compute = compute
     self.keeps = keeps
   }
 
-  /// Whether products read weights in bf16.
-  public static func areOfUse(_ compute: Compute) -> Bool { compute.activationType == .bfloat16 }
+  /// Whether GEMMs read weights in bf16.
+  public static func isUseful(for compute: Compute) -> Bool { compute.activationType == .bfloat16 }
 
   /// The operand with its packed form beside it.
   ///
-  /// - Parameter isLeft: whether it is A or B of products A·B.
+  /// - Parameter isLeft: whether it is A or B of GEMMs A·B.
   public func callAsFunction(_ operand: Operand, isLeft: Bool) -> Operand {
     let matrix = operand.matrix
     let use = Use(
-      address: matrix.start, rows: matrix.rows, columns: matrix.columns, stride: matrix.stride,
+      address: matrix.address, rows: matrix.rows, columns: matrix.columns, stride: matrix.stride,
       isTransposed: operand.isTransposed, isLeft: isLeft)
     let form = packed[use] ?? compute.packed(operand, isLeft: isLeft)
     if keeps { packed[use] = form }
@@ -38,7 +38,7 @@ public final class PackedWeights {
 }
 
 extension Compute {
-  /// An operand in the order in which products in bf16 read it, in pooled memory.
+  /// An operand in the order in which GEMMs in bf16 read it, in pooled memory.
   func packed(_ operand: Operand, isLeft: Bool) -> PackedOperand {
     let (lines, depth) = isLeft ? (operand.rows, operand.columns) : (operand.columns, operand.rows)
     let target = tensor([jk_bf16_packed_size(lines, depth, 1)], type: .bfloat16)

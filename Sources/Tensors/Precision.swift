@@ -4,15 +4,15 @@ import Basics
   import Glibc
 #endif
 
-/// What the operands of matrix products are rounded to. Sums, and everything that is computed otherwise, are in FP32.
+/// The precision that the operands of matrix products are rounded to. Sums, and everything that is computed otherwise, are in FP32.
 public enum Precision: String, CaseIterable, Sendable {
   case fp32
   /// 8 significant bits: relative error of an operand up to 2⁻⁸.
   case bf16
-  /// Operands in two bf16 parts, three products: error at most 2⁻¹⁵ of the sum of magnitudes.
+  /// Operands in two bf16 parts, three GEMMs: error at most 2⁻¹⁵ of the sum of magnitudes.
   case bf16x3
 
-  /// Products in a precision, and what a user must know of them.
+  /// GEMMs in a precision, and what a user must know of them.
   public struct Choice: Sendable {
     public let backend: any ProductBackend
     public let warning: String?
@@ -21,7 +21,7 @@ public enum Precision: String, CaseIterable, Sendable {
   /// For tests and comparisons: the name of the unit to use, whatever is fastest.
   public static let unitVariable = "JIGSAW_BF16_UNIT"
 
-  /// The fastest way to compute products in this precision on this CPU.
+  /// The fastest way to compute GEMMs in this precision on this CPU.
   /// - Throws: when the environment asks for a unit that this CPU lacks.
   public func products() throws -> Choice {
     try products(unit: getenv(Precision.unitVariable).map { String(cString: $0) })
@@ -42,14 +42,14 @@ public enum Precision: String, CaseIterable, Sendable {
 
   var parts: Int { self == .bf16x3 ? 2 : 1 }
 
-  /// The most scratch memory that one thread needs for a product on this CPU, bytes.
+  /// The most scratch memory that one thread needs for a GEMM on this CPU, bytes.
   public func productScratchBytes(m: Int, n: Int, k: Int) -> Int {
     let unit = BF16Unit.available[0]
     if self == .fp32 || self == .bf16x3 && !unit.isNative { return Compute.productScratchBytes(m: m, n: n, k: k) }
     return unit.scratchBytes(m: m, n: n, k: k, parts: parts)
   }
 
-  /// How values are stored that nothing but products and GELU reads.
+  /// How values are stored that nothing but GEMMs and GELU reads.
   public var activationType: ElementType { self == .bf16 ? .bfloat16 : .float32 }
 
   private static let fastestRounded: Choice = {
@@ -57,7 +57,8 @@ public enum Precision: String, CaseIterable, Sendable {
     if let backend = fastest(native) { return Choice(backend: backend, warning: nil) }
     return Choice(
       backend: BF16Products(BF16Unit.available[0], parts: 1),
-      warning: "bf16: this CPU has no matrix unit for it; products are computed in FP32 on operands rounded to bf16, "
+      warning:
+        "bf16: this CPU has no matrix unit for it; matrix products are computed in FP32 on operands rounded to bf16, "
         + "no faster than fp32")
   }()
 
@@ -68,12 +69,13 @@ public enum Precision: String, CaseIterable, Sendable {
     }
     return Choice(
       backend: standardProducts(),
-      warning: "bf16x3: three bf16 products are no faster than one in FP32 on this CPU; products are computed in FP32, "
+      warning:
+        "bf16x3: three bf16 matrix products are no faster than one in FP32 on this CPU; matrix products are computed in FP32, "
         + "which is more accurate")
   }()
 
   /// By measurement. An earlier one stays unless another is a quarter faster: noise must not decide, since units sum in
-  /// different orders and a run that goes on must repeat.
+  /// different orders and a resumed run must repeat.
   private static func fastest(_ candidates: [BF16Products]) -> BF16Products? {
     guard var best = candidates.first else { return nil }
     if candidates.count == 1 { return best }
@@ -85,13 +87,13 @@ public enum Precision: String, CaseIterable, Sendable {
     return best
   }
 
-  /// FLOP/s of one core on a product of 512³, the best of a few: some hundredths of a second.
+  /// FLOP/s of one core on a GEMM of 512³, the best of a few: some hundredths of a second.
   private static func rate(_ backend: any ProductBackend) -> Double {
     let n = 512
     let (a, b, c) = (Tensor(zeros: [n, n]), Tensor(zeros: [n, n]), Tensor(zeros: [n, n]))
     let stream = RandomStream(seed: 0, name: "rate")
-    stream.fillUniform(a.pointer, bound: 1, row: 0, columns: 0..<n * n)
-    stream.fillUniform(b.pointer, bound: 1, row: 1, columns: 0..<n * n)
+    stream.fillUniform(a.floats, bound: 1, row: 0, columns: 0..<n * n)
+    stream.fillUniform(b.floats, bound: 1, row: 1, columns: 0..<n * n)
     var best = Double.infinity
     for _ in 0..<4 {
       let start = monotonicSeconds()
@@ -102,7 +104,7 @@ public enum Precision: String, CaseIterable, Sendable {
   }
 }
 
-/// Products whose operands are in bf16, or in FP32 and are rounded to bf16, or split in two bf16 parts, while they are packed.
+/// GEMMs whose operands are in bf16, or in FP32 and are rounded to bf16, or split in two bf16 parts, while they are packed.
 public struct BF16Products: ProductBackend {
   let unit: BF16Unit
   private let parts: Int
@@ -122,8 +124,8 @@ public struct BF16Products: ProductBackend {
       BF16Operand(a), BF16Operand(b), parts: parts, into: c, accumulate: accumulate, pause: pause)
   }
 
-  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, epilogue: Epilogue) {
     unit.multiply(
-      BF16Operand(a), BF16Operand(b), parts: parts, into: c, accumulate: accumulate, finish: finish)
+      BF16Operand(a), BF16Operand(b), parts: parts, into: c, accumulate: accumulate, epilogue: epilogue)
   }
 }

@@ -1,11 +1,11 @@
 import CKernels
 import COneDNN
 
-/// One operand of a product, as stored or transposed.
+/// One operand of a GEMM, as stored or transposed.
 public struct Operand: Sendable {
   public let matrix: Matrix
   public let isTransposed: Bool
-  /// The same in the order in which products in bf16 read it, if that is at hand; never of a part.
+  /// The same in the order in which bf16 matrix products read it, if it has been packed; nil for a part of a matrix.
   let packed: PackedOperand?
 
   public init(_ matrix: Matrix, transposed: Bool = false) { self.init(matrix, transposed: transposed, packed: nil) }
@@ -29,9 +29,9 @@ public struct Operand: Sendable {
 }
 
 extension Matrix {
-  /// The matrix as a transposed operand of a product.
+  /// The matrix as a transposed operand of a GEMM.
   public var transposed: Operand { Operand(self, transposed: true) }
-  /// The matrix as it is, as an operand of a product.
+  /// The matrix as an operand of a GEMM, not transposed.
   public var plain: Operand { Operand(self) }
 }
 
@@ -39,7 +39,7 @@ extension Matrix {
 public protocol ProductBackend: Sendable {
   var name: String { get }
 
-  /// How values are stored that nothing but products and GELU reads; of all its matrices if it is FP32.
+  /// How values are stored that nothing but GEMMs and GELU reads; of all its matrices if it is FP32.
   var activationType: ElementType { get }
 
   /// C = A·B, or C += A·B when `accumulate`, on the calling thread alone. Sizes have been checked, none is zero.
@@ -48,15 +48,15 @@ public protocol ProductBackend: Sendable {
   func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?)
 
   /// The same, and what is left to do to C's elements once their sums are complete.
-  func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish)
+  func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, epilogue: Epilogue)
 }
 
 extension ProductBackend {
   public var activationType: ElementType { .float32 }
 
-  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, epilogue: Epilogue) {
     multiply(a, b, into: c, accumulate: accumulate, pause: nil)
-    finish(c)
+    epilogue(c)
   }
 
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool) {
@@ -69,7 +69,7 @@ public func standardProducts() -> any ProductBackend {
   Compute.kernelSet == "avx2" ? PackedProducts() : OneDNNProducts()
 }
 
-/// Products by our own kernels, whose result does not depend on how rows and columns are shared out over threads.
+/// GEMMs by our own kernels, whose result does not depend on how rows and columns are shared out over threads.
 public struct PackedProducts: ProductBackend, @unchecked Sendable {
   private let kernels: UnsafePointer<jk_kernels>  // an immutable table
   private let scratch = BufferPool()
@@ -88,12 +88,12 @@ public struct PackedProducts: ProductBackend, @unchecked Sendable {
     multiply(a, b, into: c, accumulate, nil, pause)
   }
 
-  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, finish: Finish) {
-    finish.withKernel { multiply(a, b, into: c, accumulate, $0, nil) }
+  public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, epilogue: Epilogue) {
+    epilogue.withKernel { multiply(a, b, into: c, accumulate, $0, nil) }
   }
 
   private func multiply(
-    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ finish: UnsafePointer<jk_finish>?,
+    _ a: Operand, _ b: Operand, into c: Matrix, _ accumulate: Bool, _ epilogue: UnsafePointer<jk_epilogue>?,
     _ pause: (() -> Void)?
   ) {
     let (m, n, k) = (c.rows, c.columns, a.columns)
@@ -102,13 +102,13 @@ public struct PackedProducts: ProductBackend, @unchecked Sendable {
     var (x, y) = (jk_operand(a), jk_operand(b))
     withCallback(pause) { callback, context in
       kernels.pointee.product(
-        &x, &y, m, n, k, accumulate, c.pointer, c.stride, finish, buffer.pointer.assumingMemoryBound(to: Float.self),
+        &x, &y, m, n, k, accumulate, c.pointer, c.stride, epilogue, buffer.pointer.assumingMemoryBound(to: Float.self),
         callback, context)
     }
   }
 }
 
-/// Calls `body` with what kernels call between blocks of a product, if anything.
+/// Calls `body` with what kernels call between blocks of a GEMM, if anything.
 func withCallback(
   _ pause: (() -> Void)?,
   _ body: ((@convention(c) (UnsafeMutableRawPointer?) -> Void)?, UnsafeMutableRawPointer?) -> Void

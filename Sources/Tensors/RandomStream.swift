@@ -51,12 +51,16 @@ public struct RandomStream: Sendable {
   }
 
   /// Uniform in [-bound, bound) at `columns` of `row`, into `out`.
-  public func fillUniform(_ out: UnsafeMutablePointer<Float>, bound: Float, row: Int, columns: Range<Int>) {
+  public func fillUniform(
+    _ out: UnsafeMutableBufferPointer<Float>, bound: Float, row: Int, columns: Range<Int>
+  ) {
     fill(out, row: row, columns: columns) { words, k in (Float(words[k] >> 8) * 0x1p-23 - 1) * bound }
   }
 
   /// Normal with mean 0 and the given deviation (Box–Muller on the pairs of a block).
-  public func fillNormal(_ out: UnsafeMutablePointer<Float>, deviation: Float, row: Int, columns: Range<Int>) {
+  public func fillNormal(
+    _ out: UnsafeMutableBufferPointer<Float>, deviation: Float, row: Int, columns: Range<Int>
+  ) {
     fill(out, row: row, columns: columns) { words, k in
       let pair = k / 2 * 2
       let u = (Double(words[pair]) + 1) * 0x1p-32
@@ -66,8 +70,9 @@ public struct RandomStream: Sendable {
   }
 
   private func fill(
-    _ out: UnsafeMutablePointer<Float>, row: Int, columns: Range<Int>, value: (SIMD4<UInt32>, Int) -> Float
+    _ out: UnsafeMutableBufferPointer<Float>, row: Int, columns: Range<Int>, value: (SIMD4<UInt32>, Int) -> Float
   ) {
+    precondition(out.count == columns.count)
     var column = columns.lowerBound
     while column < columns.upperBound {
       let words = block(row: row, column / 4)

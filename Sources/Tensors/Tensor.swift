@@ -1,13 +1,9 @@
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// A dense row-major array, a view of (a part of) a buffer. Copies share the memory.
 public struct Tensor: @unchecked Sendable {
   public let shape: [Int]
   public let type: ElementType
   public let buffer: Buffer
-  /// Of the first element, in elements.
+  /// The place of the first element within the buffer, in elements.
   public let offset: Int
   public let count: Int
 
@@ -21,8 +17,8 @@ public struct Tensor: @unchecked Sendable {
   }
 
   /// New zeroed memory outside any pool.
-  public init(zeros shape: [Int]) {
-    self.init(shape: shape, buffer: Buffer(zeroed: shape.reduce(1, *) * ElementType.float32.byteCount))
+  public init(zeros shape: [Int], on device: any Device = HostDevice()) {
+    self.init(shape: shape, buffer: Buffer(zeroed: shape.reduce(1, *) * ElementType.float32.byteCount, on: device))
   }
 
   public init(_ values: [Float], shape: [Int]) {
@@ -45,7 +41,7 @@ public struct Tensor: @unchecked Sendable {
     return buffer.pointer.assumingMemoryBound(to: Float.self) + offset
   }
 
-  /// The first element of a bf16 tensor: the upper halves of FP32 numbers.
+  /// The first element of a bf16 tensor: the upper halves of FP32 elements.
   public var bfloat16Pointer: UnsafeMutablePointer<UInt16> {
     precondition(type == .bfloat16)
     return buffer.pointer.assumingMemoryBound(to: UInt16.self) + offset
@@ -53,13 +49,40 @@ public struct Tensor: @unchecked Sendable {
 
   public var values: [Float] { Array(floats) }
 
+  /// Calls `body` with the elements of an FP32 tensor in the host's memory: its own, or a copy of another device's.
+  public func readOnHost<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    let host = hostCopy
+    return try withExtendedLifetime(host) { try body(UnsafeBufferPointer(host.floats)) }
+  }
+
+  /// Has `body` change the elements of an FP32 tensor in the host's memory.
+  public func updateOnHost<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows -> R {
+    let host = hostCopy
+    return try withExtendedLifetime(host) {
+      let result = try body(host.floats)
+      if !buffer.device.isHost { buffer.device.write(UnsafeRawBufferPointer(host.floats), to: address) }
+      return result
+    }
+  }
+
+  /// The tensor itself where the host's processors can touch its memory.
+  private var hostCopy: Tensor {
+    if buffer.device.isHost { return self }
+    let copy = Tensor(shape: shape, type: type, buffer: Buffer(zeroed: byteCount))
+    buffer.device.read(address, into: UnsafeMutableRawBufferPointer(start: copy.buffer.pointer, count: byteCount))
+    return copy
+  }
+
+  /// The first element, as the device counts addresses.
+  var address: UnsafeMutableRawPointer { buffer.address + offset * type.byteCount }
+
   /// The same elements in another shape.
   public func reshaped(_ shape: [Int]) -> Tensor {
     precondition(shape.reduce(1, *) == count, "\(self.shape) has not the size of \(shape)")
     return Tensor(shape: shape, type: type, buffer: buffer, offset: offset)
   }
 
-  /// As a matrix of `rows` rows.
+  /// The tensor as a matrix of `rows` rows.
   public func matrix(rows: Int) -> Matrix {
     let columns = rows == 0 ? 0 : count / rows
     precondition(rows * columns == count, "\(shape) has no \(rows) rows")
@@ -73,21 +96,19 @@ public struct Tensor: @unchecked Sendable {
   }
 
   public func fill(zero: Void = ()) {
-    if let meter = buffer.meter { return meter.pass(bytes: byteCount) }
-    memset(buffer.pointer + offset * type.byteCount, 0, byteCount)
+    buffer.device.zero(address, byteCount)
   }
 
   public func copy(from other: Tensor) {
     precondition(other.count == count && other.type == type)
-    if let meter = buffer.meter { return meter.pass(bytes: 2 * byteCount) }
-    memcpy(buffer.pointer + offset * type.byteCount, other.buffer.pointer + other.offset * type.byteCount, byteCount)
+    buffer.device.copy(address, from: other.address, byteCount)
   }
 }
 
 /// A view of a matrix: contiguous rows at a stride.
 public struct Matrix: @unchecked Sendable {
   public let buffer: Buffer
-  /// Of the first element, and between rows, in elements.
+  /// The place of the first element within the buffer, and the distance between rows, in elements.
   public let offset: Int
   public let rows, columns, stride: Int
   public let type: ElementType
@@ -118,8 +139,11 @@ public struct Matrix: @unchecked Sendable {
 
   var byteCount: Int { rows * columns * type.byteCount }
 
-  /// The first element, whatever its type.
+  /// The first element, whatever its type, for the host's processors.
   var start: UnsafeMutableRawPointer { buffer.pointer + offset * type.byteCount }
+
+  /// The first element, as the device counts addresses.
+  var address: UnsafeMutableRawPointer { buffer.address + offset * type.byteCount }
 
   public func rows(_ range: Range<Int>) -> Matrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)

@@ -5,10 +5,11 @@ import Synchronization
   import Glibc
 #endif
 
-/// Threads that share out the rows of one kernel or the blocks of one product.
+/// Threads that share out the rows of one kernel or the blocks of one GEMM.
 ///
 /// Idle members spin for some microseconds, since the next kernel of a training step follows at once, then sleep.
-/// Which member does what depends on the sizes and the member count alone, so results repeat bit for bit.
+/// Which member does what depends on the sizes and the member count alone, so results repeat bit for bit. Their work takes numbers
+/// below the least normal one as zero (`withoutSubnormals`).
 public final class ThreadTeam: Sendable {
   public let count: Int
   private let shared: Shared
@@ -47,8 +48,18 @@ public final class ThreadTeam: Sendable {
   /// Calls `work` with 0 … count − 1, one call per member, and returns when all have returned. Not to be nested.
   public func run(_ work: (Int) -> Void) {
     precondition(!isDry, "work for a team that has no threads")
-    if count == 1 { return work(0) }
-    withoutActuallyEscaping(work) { shared.run($0, members: count) }
+    ThreadTeam.withoutSubnormals {
+      if count == 1 { return work(0) }
+      withoutActuallyEscaping(work) { shared.run($0, members: count) }
+    }
+  }
+
+  /// Calls `body` with numbers below the least normal one, 1.2e-38, read and stored as zero on the calling thread. Where exponentials
+  /// leave such numbers, as GELU does far below zero, some processors take a hundred times as long for an operation with them.
+  static func withoutSubnormals<R>(_ body: () throws -> R) rethrows -> R {
+    let before = jk_subnormals_to_zero()
+    defer { jk_subnormals_back(before) }
+    return try body()
   }
 
   /// Splits 0 ..< n into one range per member, bounds at multiples of `grain`; members without work are not called.
@@ -56,7 +67,7 @@ public final class ThreadTeam: Sendable {
     precondition(!isDry, "work for a team that has no threads")
     let grains = (n + grain - 1) / grain
     if count == 1 || grains <= 1 {
-      if n > 0 { work(0..<n) }
+      if n > 0 { ThreadTeam.withoutSubnormals { work(0..<n) } }
       return
     }
     run { member in
@@ -85,7 +96,7 @@ public final class ThreadTeam: Sendable {
     }
   }
 
-  /// What the members share; it outlives the team until the last thread has ended.
+  /// State that the members share; it outlives the team until the last thread has ended.
   private final class Shared: @unchecked Sendable {
     private var job: ((Int) -> Void)?
     private let generation = Atomic<Int>(0)
@@ -134,6 +145,7 @@ public final class ThreadTeam: Sendable {
     }
 
     func serve(_ index: Int) {
+      _ = jk_subnormals_to_zero()
       var seen = 0
       while true {
         var spin = 0

@@ -32,45 +32,63 @@ public struct Tiling: Sendable, Hashable {
     return tokens.lowerBound / across * tileRows..<((tokens.upperBound - 1) / across + 1) * tileRows
   }
 
-  /// Fields as planes [V, rows, columns] into sample `sample` of a tensor [T, B, s·V]:
-  /// out = (plane − mean[field])·factor[field]. Column x of the tiled field is column x + `columnShift` of the planes,
+  /// How values of fields are scaled: (value − mean[field])·factor[field].
+  public struct Scaling: Sendable {
+    let mean, factor: [Float]
+
+    public init(mean: [Float], factor: [Float]) {
+      precondition(mean.count == factor.count)
+      self.mean = mean
+      self.factor = factor
+    }
+
+    /// Values as they are.
+    public static func none(_ fields: Int) -> Scaling {
+      Scaling(mean: [Float](repeating: 0, count: fields), factor: [Float](repeating: 1, count: fields))
+    }
+  }
+
+  /// Fields as planes [V, rows, columns], scaled, into sample `sample` of a tensor [T, B, s·V]. Column x of the tiled field is column x + `columnShift` of the planes,
   /// around the globe. Runs on the calling thread.
   ///
   /// - Parameters:
   ///   - tokens: those that the tensor holds; the planes then hold just their rows. All by default.
   ///   - only: which of these are written. All of them by default.
   public func tile(
-    _ planes: UnsafePointer<Float>, fields: Int, mean: [Float], factor: [Float], into out: Tensor, sample: Int,
-    columnShift: Int = 0, tokens: Range<Int>? = nil, only: Range<Int>? = nil
+    _ planes: UnsafePointer<Float>, _ scaling: Scaling, into out: Tensor, sample: Int, columnShift: Int = 0,
+    tokens: Range<Int>? = nil, only: Range<Int>? = nil
   ) {
+    let fields = scaling.mean.count
     let part = Part(self, out, fields, tokens)
     let held = tokens ?? 0..<self.tokens
     let written = only ?? held
     precondition(written.clamped(to: held) == written)
     let ahead = written.lowerBound - held.lowerBound
-    precondition(mean.count == fields && factor.count == fields && (0..<columns).contains(columnShift))
+    precondition((0..<columns).contains(columnShift))
     withUnsafePointer(to: geometry) {
       jk_current().pointee.tile(
-        planes, part.planeSize, fields, mean, factor, $0, part.first + ahead, part.first + ahead + written.count,
+        planes, part.planeSize, fields, scaling.mean, scaling.factor, $0, part.first + ahead,
+        part.first + ahead + written.count,
         columnShift, out.pointer + sample * part.sampleStride + ahead * part.tokenStride, part.tokenStride, fields)
     }
   }
 
-  /// The inverse of `tile`, without a shift: plane = value·factor[field] + mean[field].
+  /// The inverse of `tile` in place and order, without a shift: plane = value·factor[field] + mean[field].
   public func untile(
-    _ values: Tensor, sample: Int, fields: Int, mean: [Float], factor: [Float],
-    into planes: UnsafeMutablePointer<Float>, tokens: Range<Int>? = nil
+    _ values: Tensor, sample: Int, _ scaling: Scaling, into planes: UnsafeMutablePointer<Float>,
+    tokens: Range<Int>? = nil
   ) {
+    let fields = scaling.mean.count
     let part = Part(self, values, fields, tokens)
-    precondition(mean.count == fields && factor.count == fields)
     withUnsafePointer(to: geometry) {
       jk_current().pointee.untile(
-        values.pointer + sample * part.sampleStride, part.tokenStride, fields, fields, mean, factor, $0, part.first,
+        values.pointer + sample * part.sampleStride, part.tokenStride, fields, fields, scaling.mean, scaling.factor, $0,
+        part.first,
         part.last, planes, part.planeSize)
     }
   }
 
-  /// Some tokens of a tensor, counted from the first row of the planes at hand.
+  /// Some tokens of a tensor, counted from the first row of the local planes.
   private struct Part {
     let first, last, planeSize, sampleStride, tokenStride: Int
 

@@ -1,6 +1,6 @@
 import Basics
 
-/// A CSV file that grows by one row at a time and can go on after a restart.
+/// A CSV file that grows by one row at a time and is continued after a restart.
 public final class MetricsFile {
   private let file: OutputFile
   private let columns: [String]

@@ -1,4 +1,5 @@
 import CKernels
+import Checkpoints
 import Distribution
 import Execution
 import Tensors
@@ -6,74 +7,41 @@ import Tensors
 /// Adam with parameter groups (Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019), clipping by global norm
 /// or by element, and an exponential moving average of the weights.
 public final class Optimizer {
-  public enum DecayKind: String, Sendable, CaseIterable, Codable {
-    /// Added to the gradient, as in the published runs ("Adam with weight decay").
-    case coupled
-    /// Apart from the gradient (AdamW).
-    case decoupled
-  }
-
-  public struct Options: Sendable, Equatable, Codable {
-    public var beta1 = 0.9
-    public var beta2 = 0.999
-    public var epsilon = 1e-8
-    public var weightDecay = 0.0
-    public var decayKind = DecayKind.decoupled
-    /// Largest global gradient norm; 0 switches clipping off.
-    public var clipNorm = 1.0
-    /// Largest magnitude of a gradient's element; nil: as it is.
-    public var clipValue: Double?
-    /// Of the moving average per update; 0 switches it off.
-    public var averageDecay = 0.0
-    /// Learning rates of groups (`ParameterGroup`) as multiples of the schedule's.
-    public var groupRates: [String: Double] = [:]
-
-    public init() {}
-  }
-
-  public let options: Options
-  /// What this rank updates: everything it holds, unless the optimiser is split over replicas.
-  public let owned: OwnedParts
-  /// Of the owned parts, one after the other.
-  public let moment1, moment2: Tensor
-  public let average: Tensor?
+  public let options: OptimizerOptions
+  public let state: OptimizerState
   private let parameters: ParameterStore
   private let compute: Compute
 
-  public init(_ parameters: ParameterStore, _ compute: Compute, _ options: Options, owned: OwnedParts? = nil) {
-    let owned = owned ?? OwnedParts([0..<parameters.length])
-    self.owned = owned
+  /// - Parameter shard: what this rank updates; nil: everything that it holds.
+  public init(
+    _ parameters: ParameterStore, _ compute: Compute, _ options: OptimizerOptions, shard: OptimizerShard? = nil
+  ) {
     self.parameters = parameters
     self.compute = compute
     self.options = options
-    moment1 = compute.zeros([owned.count])
-    moment2 = compute.zeros([owned.count])
-    average = options.averageDecay > 0 ? compute.zeros([owned.count]) : nil
+    state = OptimizerState(
+      shard ?? OptimizerShard([0..<parameters.length]), averages: options.averageDecay > 0, makeZeros: compute.zeros)
   }
 
   /// The average starts at the initial weights.
   public func startAverage() {
-    guard let average else { return }
-    for part in owned.overlaps(0..<parameters.length) {
+    guard let average = state.average else { return }
+    for part in state.shard.overlaps(0..<parameters.length) {
       average.elements(part.compact..<part.compact + part.piece.count).copy(
         from: parameters.values.elements(part.piece))
     }
   }
 
-  /// Exchanges weights and average in the owned parts, to evaluate the average and to come back.
+  /// Exchanges weights and average within the shard, to evaluate the average and to come back.
   public func swapAverage() {
-    guard let average else { return }
-    for part in owned.overlaps(0..<parameters.length) {
-      let (values, averages) = (
-        parameters.values.pointer + part.piece.lowerBound, average.pointer + part.compact
-      )
-      compute.team.split(part.piece.count, grain: 4_096) { range in
-        for i in range { swap(&values[i], &averages[i]) }
-      }
+    guard let average = state.average else { return }
+    for part in state.shard.overlaps(0..<parameters.length) {
+      compute.exchange(
+        parameters.values.elements(part.piece), average.elements(part.compact..<part.compact + part.piece.count))
     }
   }
 
-  /// One update with the gradients at hand, whose norm the caller has taken; clears them.
+  /// One update with the local gradients, whose norm the caller has taken; clears them.
   ///
   /// - Parameter update: counted from 0.
   public func step(update: Int, learningRate: Double, gradientNorm: Double) {
@@ -94,24 +62,16 @@ public final class Optimizer {
         coupled_decay: Float(options.decayKind == .coupled ? decay : 0),
         decoupled_decay: Float(options.decayKind == .decoupled ? decay : 0), gradient_scale: Float(scale),
         average_decay: Float(averageDecay))
-      for part in owned.overlaps(parameters.range(id)) {
-        clip(parameters.gradients.elements(part.piece))
+      for part in state.shard.overlaps(parameters.range(id)) {
+        if let limit = options.clipValue { compute.clamp(parameters.gradients.elements(part.piece), to: Float(limit)) }
         let own = part.compact..<part.compact + part.piece.count
         compute.adam(
           coefficients, parameter: parameters.values.elements(part.piece),
-          gradient: parameters.gradients.elements(part.piece), moment1: moment1.elements(own),
-          moment2: moment2.elements(own), average: average?.elements(own))
+          gradient: parameters.gradients.elements(part.piece), moment1: state.moment1.elements(own),
+          moment2: state.moment2.elements(own), average: state.average?.elements(own))
       }
     }
-    for part in owned.others(in: 0..<parameters.length) { parameters.gradients.elements(part).fill() }
-  }
-
-  /// Limits every element of a gradient.
-  private func clip(_ gradient: Tensor) {
-    guard let limit = options.clipValue.map({ Float($0) }) else { return }
-    compute.pass(gradient.count, grain: 4_096, bytes: 2 * gradient.byteCount) { range in
-      for i in range { gradient.pointer[i] = min(max(gradient.pointer[i], -limit), limit) }
-    }
+    for part in state.shard.others(in: 0..<parameters.length) { parameters.gradients.elements(part).fill() }
   }
 
   private func power(_ base: Double, _ exponent: Int) -> Double {

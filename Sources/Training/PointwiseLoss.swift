@@ -8,7 +8,7 @@ import Tensors
 /// A loss of predictions on any points, as anemoi-training defines its losses: the mean over samples of the weighted sum over
 /// states and points of the mean over variables. Predictions are [points, samples·members, states·variables], targets
 /// [points, samples, states·variables], both normalised; weights likewise, or with one sample for all. Of some points and some
-/// columns of them it is the share of the loss that these have, except for `rootOfSquared`.
+/// columns of them it is the share of the loss that these have.
 public struct PointwiseLoss: Sendable {
   public enum Kind: Sendable, Hashable {
     case squared, absolute
@@ -36,20 +36,39 @@ public struct PointwiseLoss: Sendable {
     self.ignoresMissing = ignoresMissing
   }
 
-  /// The loss. `gradient` receives `scale` times its derivative with respect to the prediction.
+  /// The loss, of a prediction that is local as a whole. `gradient` receives `scale` times its derivative with respect to the prediction.
   public func callAsFunction(
     _ prediction: Tensor, target: Tensor, weights: Tensor, gradient: Tensor?, scale: Double = 1, _ compute: Compute
   ) -> Double {
-    if case .rootOfSquared = kind {
-      let squared = PointwiseLoss(.squared, variables: variables, members: members, ignoresMissing: ignoresMissing)
-      let root = squared(prediction, target: target, weights: weights, gradient: nil, compute).squareRoot()
-      if let gradient {
-        _ = squared(
-          prediction, target: target, weights: weights, gradient: gradient, scale: root > 0 ? scale / (2 * root) : 0,
-          compute)
-      }
-      return root
+    self(prediction, target: target, weights: weights, gradient: gradient, scale: scale, compute, sumOverRanks: { $0 })
+  }
+
+  /// The share of the loss of the points and local columns.
+  ///
+  /// - Parameter sumOverRanks: adds up a number of all ranks that hold parts of the prediction; they call it together.
+  public func callAsFunction(
+    _ prediction: Tensor, target: Tensor, weights: Tensor, gradient: Tensor?, scale: Double = 1, _ compute: Compute,
+    sumOverRanks: (Double) throws -> Double
+  ) rethrows -> Double {
+    guard case .rootOfSquared = kind else {
+      return share(prediction, target: target, weights: weights, gradient: gradient, scale: scale, compute)
     }
+    let squares = share(prediction, target: target, weights: weights, gradient: nil, scale: 1, compute)
+    let sum = try sumOverRanks(squares)
+    let root = sum.squareRoot()
+    if let gradient {
+      _ = share(
+        prediction, target: target, weights: weights, gradient: gradient, scale: root == 0 ? 0 : scale / (2 * root),
+        compute)
+    }
+    // The shares of all ranks add up to the root.
+    return sum == 0 ? 0 : root * (squares / sum)
+  }
+
+  /// The share of a loss that is a sum over points and columns; of a root, the share of its square.
+  private func share(
+    _ prediction: Tensor, target: Tensor, weights: Tensor, gradient: Tensor?, scale: Double, _ compute: Compute
+  ) -> Double {
     let (points, columns) = (target.shape[0], target.shape[2])
     let samples = target.shape[1]
     precondition(prediction.count == target.count * members)
@@ -61,12 +80,14 @@ public struct PointwiseLoss: Sendable {
     sums.withUnsafeMutableBufferPointer { sums in
       let sums = UncheckedSums(start: sums.baseAddress)
       compute.pass(rowCount, grain: 64, bytes: prediction.byteCount * 3) { range in
-        for row in range {
-          let weightRow = weights.count == target.count ? row : row / samples
-          sums.start?[row] = self.row(
-            prediction.pointer + row * members * columns, target.pointer + row * columns,
-            weights.pointer + weightRow * columns, gradient.map { $0.pointer + row * members * columns },
-            scale: scale * share, columns: columns)
+        func row(_ x: Tensor, _ index: Int, _ length: Int) -> UnsafeMutableBufferPointer<Float> {
+          UnsafeMutableBufferPointer(rebasing: x.floats[index * length..<(index + 1) * length])
+        }
+        for index in range {
+          sums.start?[index] = loss(
+            of: row(prediction, index, members * columns), row(target, index, columns),
+            row(weights, weights.count == target.count ? index : index / samples, columns),
+            gradient: gradient.map { row($0, index, members * columns) }, scale: scale * share)
         }
       }
     }
@@ -78,11 +99,12 @@ public struct PointwiseLoss: Sendable {
   }
 
   /// All members at one point of one sample.
-  private func row(
-    _ prediction: UnsafeMutablePointer<Float>, _ target: UnsafeMutablePointer<Float>,
-    _ weights: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>?, scale: Double, columns: Int
+  private func loss(
+    of prediction: UnsafeMutableBufferPointer<Float>, _ target: UnsafeMutableBufferPointer<Float>,
+    _ weights: UnsafeMutableBufferPointer<Float>, gradient: UnsafeMutableBufferPointer<Float>?, scale: Double
   ) -> Double {
     var total = 0.0
+    let columns = target.count
     for column in 0..<columns {
       let (y, w) = (target[column], Double(weights[column]))
       if ignoresMissing && y.isNaN {
@@ -90,7 +112,8 @@ public struct PointwiseLoss: Sendable {
         continue
       }
       if case .rankedProbability(let alpha) = kind {
-        total += w * score(prediction + column, y, gradient.map { $0 + column }, columns, alpha, scale: scale * w)
+        let places = stride(from: column, to: members * columns, by: columns)
+        total += w * score(prediction, places, y, gradient, alpha, scale: scale * w)
         continue
       }
       for member in 0..<members {
@@ -106,22 +129,22 @@ public struct PointwiseLoss: Sendable {
   /// 1/(2M(M−1)) Σ_{i≠k} |x_i − y| + |x_k − y| − (1 − ε)|x_i − x_k|, ε = (1 − α)/M, which is
   /// mean |x_i − y| − (1 − ε)/(2M(M−1)) Σ_{i≠k} |x_i − x_k|.
   private func score(
-    _ x: UnsafeMutablePointer<Float>, _ y: Float, _ gradient: UnsafeMutablePointer<Float>?, _ stride: Int,
-    _ alpha: Double, scale: Double
+    _ x: UnsafeMutableBufferPointer<Float>, _ places: StrideTo<Int>, _ y: Float,
+    _ gradient: UnsafeMutableBufferPointer<Float>?, _ alpha: Double, scale: Double
   ) -> Double {
     let m = Double(members)
     let factor = (1 - (1 - alpha) / m) / (2 * m * (m - 1))
     var total = 0.0
-    for i in 0..<members {
-      let error = Double(x[i * stride] - y)
+    for i in places {
+      let error = Double(x[i] - y)
       var derivative = sign(error) / m
       total += abs(error) / m
-      for k in 0..<members where k != i {
-        let d = Double(x[i * stride] - x[k * stride])
+      for k in places where k != i {
+        let d = Double(x[i] - x[k])
         total -= factor * abs(d)
         derivative -= 2 * factor * sign(d)
       }
-      gradient?[i * stride] = Float(scale * derivative)
+      gradient?[i] = Float(scale * derivative)
     }
     return total
   }

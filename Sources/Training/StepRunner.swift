@@ -43,23 +43,33 @@ public final class StepRunner {
       kind: kind,
       weights: LossWeights(
         rows: weights.rows.elements(block.tokens.lowerBound * s..<block.tokens.upperBound * s),
-        columns: weights.columns.elements(block.fields)))
+        columns: weights.columns.elements(block.fields), factors: weights.factors?.elements(block.fields)))
   }
 
-  /// This rank's share of the mean loss: the ranks' sum is the mean over all points and fields. If
+  /// This rank's share of the mean loss: the ranks' sum is the mean over all points and fields, of `rootOfSquared` the mean over
+  /// samples of the roots of theirs. If
   /// `gradient` is given it receives or is increased by scale·∂/∂prediction.
   ///
   /// - Parameter imputed: places that have no values: they are no part of the mean, and the target takes those of the
   ///   prediction, so that errors and gradients are zero there.
   public func loss(
     _ prediction: Tensor, _ target: Tensor, imputed: [Int] = [], gradient: Tensor?, accumulate: Bool, scale: Double
-  ) -> Double {
-    let count = Double((tiling.fieldSize * stepper.fields - unpredictedCount) * prediction.shape[1])
-    for place in imputed { target.pointer[place] = prediction.pointer[place] }
-    let sum = weighted.sum(
-      prediction, target, pointsPerToken: tiling.pointsPerToken, gradient: gradient, scale: scale / count,
-      accumulate: accumulate, compute)
-    return sum / count
+  ) throws -> Double {
+    let samples = prediction.shape[1]
+    let count = Double(tiling.fieldSize * stepper.fields - unpredictedCount)
+    compute.setElements(from: imputed, of: target, to: prediction)
+    guard case .rootOfSquared = weighted.kind else {
+      let all = count * Double(samples)
+      return weighted.sum(
+        prediction, target, pointsPerToken: tiling.pointsPerToken, gradient: gradient, scale: scale / all,
+        accumulate: accumulate, compute) / all
+    }
+    // √(Σ/count) = √Σ/√count, and the mean over samples.
+    let factor = 1 / (count.squareRoot() * Double(samples))
+    return try factor
+      * weighted.rootSum(
+        prediction, target, pointsPerToken: tiling.pointsPerToken, gradient: gradient, scale: scale * factor,
+        accumulate: accumulate, compute, sumOverRanks: { try rank.context.instance.allReduce($0) })
   }
 
   /// Told of each parameter whose gradient is complete.
@@ -118,7 +128,7 @@ public final class StepRunner {
     return states.map { state in
       guard state.requiresGradient, let gradient = state.gradient else { return nil }
       state.gradient = nil
-      for place in start.last.imputed { gradient.pointer[place] = 0 }
+      compute.setElements(from: start.last.imputed, of: gradient, to: nil)
       stepper.setBoundary(of: gradient, to: nil)
       return gradient
     }
@@ -174,8 +184,8 @@ public final class StepRunner {
   /// The loss of a recorded prediction, with its gradient set for the backward pass.
   private func addLoss(_ prediction: Value, target: Frame, gradient: Tensor?, scale: Double) throws -> Double {
     let dprediction = gradient ?? compute.tensor(prediction.tensor.shape)
-    let value = rank.context.world.manner.trace.measure(.phases, StepPhase.loss.forward) {
-      loss(
+    let value = try rank.context.trace.measure(.phases, StepPhase.loss.forward) {
+      try loss(
         prediction.tensor, target.state, imputed: target.imputed, gradient: dprediction, accumulate: gradient != nil,
         scale: scale)
     }

@@ -22,13 +22,18 @@ public final class TensorBoardFile {
     }
   }
 
+  /// Whether a training gives this name, or wrote under it.
+  public static func isOwn(_ name: String) -> Bool {
+    name.hasPrefix("events.out.tfevents.") && name.contains(".jigsaw.")
+  }
+
   /// Takes what was logged of updates after `last` out of the files that earlier processes wrote, for tools that don't heed
-  /// the mark of a restart: these updates come again. A record torn by a kill goes, too.
+  /// the mark of a restart: these updates come again. A record torn by a kill goes, and a copy that was never completed.
   public static func removeEvents(after last: Int, in folder: String) throws {
     guard Files.isDirectory(folder) else { return }
-    for name in try Files.list(folder) where name.hasPrefix("events.out.tfevents.") && name.contains(".jigsaw.") {
+    for name in try Files.list(folder) where isOwn(name) {
       let path = "\(folder)/\(name)"
-      if last == 0 {
+      if last == 0 || Temporary.isOne(name) {
         try Files.remove(path)
         continue
       }
@@ -52,7 +57,7 @@ public final class TensorBoardFile {
     return ranges
   }
 
-  /// Of an event as `write` makes them: nine bytes of wall time, then the step after its tag.
+  /// The step of an event as `write` makes them: nine bytes of wall time, then the step after its tag.
   private static func step(_ event: ArraySlice<UInt8>) -> Int {
     var (value, shift) = (0, 0)
     for byte in event.dropFirst(10).prefix(9) {

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Datasets
 import Distribution
@@ -6,7 +7,7 @@ import Execution
 import Stepping
 import Tensors
 
-/// What one update was like.
+/// The report on one update.
 public struct UpdateReport: Sendable {
   /// Counted from 1.
   public let update: Int
@@ -24,7 +25,7 @@ public struct UpdateReport: Sendable {
   public let teraFLOPPerSecond: Double
 }
 
-/// What validation found.
+/// The report on a validation.
 public struct ValidationReport: Sendable {
   public let update: Int
   public let samples: Int
@@ -32,6 +33,8 @@ public struct ValidationReport: Sendable {
   public let loss: Double
   /// Per channel, physical units, area-weighted root mean square of the one-step error.
   public let rmse: [Double]
+  /// Per channel, physical units: the least and the largest true value of the first steps; nil where some are imputed.
+  public let truthExtremes: [(low: Double, high: Double)?]
   public let isBest: Bool
 }
 
@@ -45,22 +48,30 @@ public final class Trainer {
     public var seed: UInt64
     public var rollout: RolloutPlan
     public var schedule: LearningRateSchedule
-    /// Updates between validations and between checkpoints; 0: only at the end.
-    public var validateEvery: Int
-    public var checkpointEvery: Int
-    /// Validation samples, spread evenly over the period, and the steps that each is rolled out.
-    public var validationSamples: Int
-    public var validationSteps: Int
-    public var prefetch: Int
+    public var validation: Validation
+    /// Updates between checkpoints; 0: only at the end.
+    public var checkpointEvery = 0
+    /// Frames that are read ahead.
+    public var prefetch = 2
     /// Turns samples around the globe's axis by random multiples of a tile.
-    public var rollsLongitudes: Bool
+    public var rollsLongitudes = false
+
+    public struct Validation: Sendable {
+      /// Updates between validations; 0: only at the end.
+      public var every: Int
+      /// Samples, spread evenly over the period, and the steps that each is rolled out.
+      public var samples, steps: Int
+
+      public init(every: Int, samples: Int, steps: Int = 1) {
+        self.every = every
+        self.samples = samples
+        self.steps = steps
+      }
+    }
 
     public init(
       totalUpdates: Int, batchSize: Int, accumulation: Int, seed: UInt64, rollout: RolloutPlan,
-      schedule: LearningRateSchedule, validateEvery: Int, checkpointEvery: Int, validationSamples: Int,
-      validationSteps: Int = 1,
-      prefetch: Int,
-      rollsLongitudes: Bool = false
+      schedule: LearningRateSchedule, validation: Validation
     ) {
       self.totalUpdates = totalUpdates
       self.batchSize = batchSize
@@ -68,16 +79,11 @@ public final class Trainer {
       self.seed = seed
       self.rollout = rollout
       self.schedule = schedule
-      self.validateEvery = validateEvery
-      self.checkpointEvery = checkpointEvery
-      self.validationSamples = validationSamples
-      self.validationSteps = validationSteps
-      self.prefetch = prefetch
-      self.rollsLongitudes = rollsLongitudes
+      self.validation = validation
     }
   }
 
-  /// What the loop calls out to.
+  /// The functions that the training loop calls.
   public struct Hooks {
     public var updated: (UpdateReport) throws -> Void = { _ in }
     public var validated: (ValidationReport) throws -> Void = { _ in }
@@ -104,7 +110,7 @@ public final class Trainer {
   private var parameters: ParameterStore { runner.rank.parameters }
   private var context: RankContext { runner.rank.context }
   private var mesh: Mesh { context.mesh }
-  private var trace: Trace? { context.world.manner.trace }
+  private var trace: Trace? { context.trace }
 
   /// Frames and which of them are trained on.
   public struct Samples {
@@ -154,7 +160,7 @@ public final class Trainer {
       let (report, stops) = try update(loader, forcings, hooks)
       try hooks.updated(report)
       let isLast = progress.update == options.totalUpdates
-      if let sampler = validationSampler, isLast || isDue(options.validateEvery) {
+      if let sampler = validationSampler, isLast || isDue(options.validation.every) {
         let validation = try trace.measure(.phases, "validation") { try validate(sampler) }
         progress.validatedUpdate = progress.update
         try hooks.validated(validation)
@@ -219,26 +225,28 @@ public final class Trainer {
   }
 
   /// Says where numbers stopped being numbers: the first parameter with a bad gradient, and the channels of a prediction
-  /// from the weights at hand.
+  /// from the current weights.
   private func divergence(update: Int, loss: Double) throws -> JigsawError {
     var details: [String] = []
     let start = try stepper.start(reader, [trainSampler.starts[0]], forcings: forcings)
     let prediction = try stepper.advance(stepper.history(start), from: start, step: 0).tensor
     let (channels, own) = (reader.dataset.channels, stepper.block.fields)
     var flags = [Double](repeating: 0, count: channels.count)
-    for (position, channel) in own.enumerated() {
-      // Squares, since the loss is made of them.
-      let isBad = stride(from: position, to: prediction.count, by: own.count).contains {
-        !(prediction.pointer[$0] * prediction.pointer[$0]).isFinite
+    prediction.readOnHost { values in
+      for (position, channel) in own.enumerated() {
+        // Squares, since the loss is made of them.
+        let isBad = stride(from: position, to: values.count, by: own.count).contains {
+          !(values[$0] * values[$0]).isFinite
+        }
+        flags[channel] = isBad ? 1 : 0
       }
-      flags[channel] = isBad ? 1 : 0
     }
     let bad = try context.world.allReduce(flags, .maximum)
     let names = channels.indices.filter { bad[$0] > 0 }.map { channels[$0].name }
     if !names.isEmpty { details.append("the prediction of \(names.joined(separator: ", "))") }
     let gradients = try context.world.allReduce(
       parameters.named(in: parameters.gradients).map { _, tensor in
-        tensor.floats.contains { !$0.isFinite } ? 1 : 0
+        tensor.readOnHost { $0.contains { !$0.isFinite } } ? 1 : 0
       }, .maximum)
     if let first = gradients.firstIndex(of: 1) {
       details.append("the gradient of \(parameters.table.specs[first].name)")
@@ -255,7 +263,7 @@ public final class Trainer {
   /// Errors of the averaged weights over samples spread evenly through the validation period.
   private func validate(_ sampler: Sampler) throws -> ValidationReport {
     try swapAverage()
-    let count = min(options.validationSamples, sampler.count)
+    let count = min(options.validation.samples, sampler.count)
     let starts = (0..<count).map { sampler.starts[$0 * sampler.count / count] }
     let dataset = reader.dataset
     let (tokens, own) = (stepper.block.tokens, stepper.block.fields)
@@ -264,44 +272,58 @@ public final class Trainer {
       tokens.lowerBound * s..<tokens.upperBound * s]
     // The loss, then squares by channel.
     var sums = [Double](repeating: 0, count: 1 + dataset.channels.count)
+    // By channel, normalised: the largest value, and the largest of the opposites.
+    var extremes = [Double](repeating: -.infinity, count: 2 * dataset.channels.count)
+    func addErrors(_ predicted: UnsafeBufferPointer<Float>, _ truth: UnsafeBufferPointer<Float>) {
+      for (point, weight) in areaWeights.enumerated() {
+        for (position, channel) in own.enumerated() {
+          let place = point * own.count + position
+          let error = predicted[place] - truth[place]
+          sums[1 + channel] += Double(weight * error * error)
+          let value = Double(truth[place])
+          extremes[2 * channel] = max(extremes[2 * channel], value)
+          extremes[2 * channel + 1] = max(extremes[2 * channel + 1], -value)
+        }
+      }
+    }
     for (number, start) in starts.enumerated() where number % mesh.replica == context.position.replica {
       let rollout = try stepper.start(reader, [start], forcings: forcings)
       var history = stepper.history(rollout)
-      for step in 0..<options.validationSteps {
+      for step in 0..<options.validation.steps {
         let time = dataset.times[start].adding(hours: (step + 1) * stepper.stepHours)
         guard let index = dataset.index(of: time) else {
           preconditionFailure("the sampler chose a start without its target")
         }
         let truth = try reader.read([index])
-        let target = truth.state
         let state = try stepper.advance(history, from: rollout, step: step)
         history = history.dropFirst() + [state]
-        sums[0] += runner.loss(
-          state.tensor, target, imputed: truth.imputed, gradient: nil, accumulate: false, scale: 1)
-        guard step == 0 else { continue }
-        for (point, weight) in areaWeights.enumerated() {
-          let start = point * own.count
-          for (position, channel) in own.enumerated() {
-            let error = state.tensor.pointer[start + position] - target.pointer[start + position]
-            sums[1 + channel] += Double(weight * error * error)
-          }
-        }
+        sums[0] += try runner.loss(
+          state.tensor, truth.state, imputed: truth.imputed, gradient: nil, accumulate: false, scale: 1)
+        if step == 0 { state.tensor.readOnHost { values in truth.state.readOnHost { addErrors(values, $0) } } }
       }
     }
     sums = try context.world.allReduce(sums)
+    extremes = try context.world.allReduce(extremes, .maximum)
     try swapAverage()
     let points = dataset.channels.indices.map { dataset.predictedArea($0) * Double(count) }
     let rmse = sums.dropFirst().enumerated().map {
       ($0.element / points[$0.offset]).squareRoot() * Double(reader.normalization.deviation[$0.offset])
     }
-    let loss = sums[0] / Double(count * options.validationSteps)
+    let loss = sums[0] / Double(count * options.validation.steps)
     return ValidationReport(
       update: progress.update, samples: count, loss: loss, rmse: rmse,
+      truthExtremes: dataset.channels.indices.map { channel in
+        if dataset.imputed[channel] != nil { return nil }
+        let (mean, deviation) = (
+          Double(reader.normalization.mean[channel]), Double(reader.normalization.deviation[channel])
+        )
+        return (mean - deviation * extremes[2 * channel + 1], mean + deviation * extremes[2 * channel])
+      },
       isBest: loss < progress.bestValidationLoss ?? .infinity)
   }
 
   private func swapAverage() throws {
     optimizer.swapAverage()
-    if optimizer.average != nil { try reduction.gatherOwned(parameters.values) }
+    if optimizer.state.average != nil { try reduction.gatherShards(parameters.values) }
   }
 }

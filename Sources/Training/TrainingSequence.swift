@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Stepping
 import Tensors
@@ -12,7 +13,7 @@ struct TrainingSamples {
   let options: Trainer.Options
   /// Times of the dataset that the sampler counts, and the grid columns of that dataset.
   let dataset: FieldDataset
-  /// 0, or the columns of a tile: samples are turned around the globe by a random multiple of it.
+  /// 0, or the columns of a tile: samples are rolled in longitude by a random multiple of it.
   let rollColumns: Int
   let replica, replicas: Int
 }

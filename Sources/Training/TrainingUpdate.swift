@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Datasets
 import Distribution
@@ -8,14 +9,14 @@ import Stepping
 /// One update of a model's weights, from frames to weights. Trainings, measurements and dry runs all go through it. All ranks
 /// call it together.
 public struct TrainingUpdate {
-  /// What an update consists of.
+  /// The composition of an update.
   public struct Plan: Sendable {
     /// Samples of one micro-batch of one model instance, and micro-batches.
     public var batchSize, accumulation: Int
     public var kind: RolloutPlan.Kind
-    /// Of the rollout.
+    /// The number of steps of the rollout.
     public var steps: Int
-    /// Of dropout.
+    /// The seed of dropout masks.
     public var seed: UInt64
 
     /// Steps of the rollout that read states.
@@ -32,7 +33,7 @@ public struct TrainingUpdate {
     }
   }
 
-  /// Of all ranks together.
+  /// Sums over all ranks together.
   public struct Sums: Sendable {
     public let loss, gradientNorm: Double
     /// Whether a rank wants to stop.
@@ -53,10 +54,10 @@ public struct TrainingUpdate {
   private let reduction: GradientReduction
   private var rank: ModelRank { runner.rank }
   private var context: RankContext { runner.rank.context }
-  private var trace: Trace? { context.world.manner.trace }
+  private var trace: Trace? { context.trace }
 
   public init(_ runner: StepRunner, _ optimizer: Optimizer, _ reduction: GradientReduction) {
-    precondition(optimizer.owned == reduction.owned)
+    precondition(optimizer.state.shard == reduction.shard)
     self.runner = runner
     self.optimizer = optimizer
     self.reduction = reduction
@@ -78,7 +79,7 @@ public struct TrainingUpdate {
     _ update: Int, _ plan: Plan, stops: () -> Bool = { false }, nextForcings: (() throws -> Frame)? = nil,
     nextFrame: @escaping () throws -> Frame
   ) throws -> Sums {
-    let loss = try rank.whileWeightsStay(uses: plan.accumulation * plan.steps) {
+    let loss = try rank.withFrozenWeights(uses: plan.accumulation * plan.steps) {
       try passes(update, plan, nextForcings: nextForcings, nextFrame: nextFrame)
     }
     try measure(.reduction) { try reduction.finish() }
@@ -153,7 +154,7 @@ public struct TrainingUpdate {
   public func apply(_ update: Int, learningRate: Double, _ sums: Sums) throws {
     try measure(.optimizer) {
       optimizer.step(update: update, learningRate: learningRate, gradientNorm: sums.gradientNorm)
-      try reduction.gatherOwned(rank.parameters.values)
+      try reduction.gatherShards(rank.parameters.values)
     }
   }
 

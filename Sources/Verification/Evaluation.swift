@@ -4,16 +4,25 @@ import Datasets
 
 /// Scores of a forecast store against the truth, with baselines beside.
 public struct Evaluation: Sendable {
-  /// Statistics of every system, channel, lead and region, averaged over initial times.
-  public private(set) var statistics: [ScoreKey: ScoreStatistics] = [:]
+  /// Statistics of every system, channel, lead, region and initial time.
+  public private(set) var table: StatisticsTable
   /// Mean power by wavenumber of the model's and the true fields: [channel][lead] → S_k.
   public private(set) var spectra: [SpectrumKey: [Double]] = [:]
   public let channels: [Channel]
+  /// By channel: that in which it was verified.
+  public let units: [String]
+  /// Sentences on properties of forecasts and truth that were taken for granted.
+  public let notes: [String]
   public let leadHours: [Int]
   public let regions: [String]
   public let initialTimes: [Timestamp]
+  public let metrics: [any Metric.Type]
   /// Smallest and largest true value of each channel at the times verified; imputed ones left out.
   public private(set) var truthExtremes: [(low: Double, high: Double)]
+  /// The same of the forecasts.
+  public private(set) var forecastExtremes: [(low: Double, high: Double)]
+  /// Training days behind the climatology of the dates verified.
+  public private(set) var climatologyDays: ClimatologyDays
 
   public struct SpectrumKey: Hashable, Sendable {
     public let channel: String
@@ -35,6 +44,12 @@ public struct Evaluation: Sendable {
     public var usesSpectra = true
     /// Also verifies AR(1)-damped persistence.
     public var usesDampedPersistence = false
+    /// Threads that score; those that read are the dataset's.
+    public var threads = 1
+    /// Memory for the climatology: for less than all of it, channels and initial times are done in groups.
+    public var climatologyBytes = 1 << 30
+    /// The scores made of the statistics.
+    public var metrics: [any Metric.Type] = Metrics.all
 
     public init(trainingStart: Timestamp, trainingEnd: Timestamp, stepHours: Int) {
       self.trainingStart = trainingStart
@@ -44,183 +59,125 @@ public struct Evaluation: Sendable {
   }
 
   /// Verifies all forecasts whose valid times the truth has. Ranks share them out and have the same scores in the end.
+  /// - Parameter progress: called with (done, all) in fields of all leads of a forecast, over groups of channels.
+  /// - Throws: when the forecasts don't fit the truth, or can't be read.
   public init(
     _ forecasts: ForecastReader, truth: FieldDataset, options: Options, on world: any Communicator = SingleRank(),
     progress: (Int, Int) -> Void = { _, _ in }
   ) throws {
-    guard forecasts.grid.matches(truth.grid) else {
-      throw JigsawError(
-        forecasts.path, "has another grid than the truth", expected: truth.grid.summary, found: forecasts.grid.summary,
-        remedy: "verify against data on the grid of the forecast")
-    }
+    let plan = try EvaluationPlan(forecasts, truth: truth, options: options, on: world)
+    let forecasts = try forecasts.inUnits(of: truth)
+    notes = try VerifiedPeriods.notes(forecasts, truth, leads: plan.leads)
+    try AmountsSinceStart.refuse(
+      forecasts, truth, initial: plan.usable[0],
+      leads: plan.leads.sorted { forecasts.leadHours[$0] < forecasts.leadHours[$1] })
     channels = truth.channels
+    units = truth.channels.map(truth.units)
+    leadHours = plan.leadHours
+    regions = plan.regions.map(\.name)
+    initialTimes = plan.usable.map { forecasts.initialTimes[$0] }
+    metrics = options.metrics
     truthExtremes = truth.channels.map { _ in (.infinity, -.infinity) }
-    for channel in channels { try forecasts.require(channel) }
-    let leads = forecasts.leadHours.indices.filter {
-      options.leadHours.isEmpty || options.leadHours.contains(forecasts.leadHours[$0])
+    forecastExtremes = truthExtremes
+    climatologyDays = ClimatologyDays()
+    table = StatisticsTable(
+      systems: plan.systems, channels: channels.count, leads: leadHours.count, regions: regions.count,
+      initials: initialTimes.count, statistics: Metrics.statistics(of: options.metrics))
+    let areas = channels.indices.map {
+      ScoredArea(plan.regions, truth.grid, isMissing: truth.unpredicted($0))
     }
-    guard Set(options.leadHours).isSubset(of: forecasts.leadHours), !leads.isEmpty else {
-      let missing = options.leadHours.filter { !forecasts.leadHours.contains($0) }
-      throw JigsawError(
-        "evaluation.leadHours",
-        leads.isEmpty ? "names no lead of the forecast" : "names leads that the forecast doesn't have",
-        expected: forecasts.leadHours.map(String.init).joined(separator: ", "),
-        found: missing.map(String.init).joined(separator: ", "),
-        remedy: "leave them out, or forecast further with 'jigsaw forecast --lead'")
-    }
-    leadHours = leads.map { forecasts.leadHours[$0] }
-    let standard = Region.standard(for: truth.grid, isPartial: truth.boundary != nil)
-    regions = standard.map(\.name)
-
-    // Forecasts with truth at all leads: every score is over the same dates.
-    let usable = forecasts.initialTimes.indices.filter { initial in
-      let time = forecasts.initialTimes[initial]
-      return truth.index(of: time) != nil
-        && leads.allSatisfy {
-          truth.index(of: time.adding(hours: forecasts.leadHours[$0])) != nil
-        }
-    }
-    guard !usable.isEmpty else {
-      throw JigsawError(
-        forecasts.path, "has no forecast whose valid times are all in the truth",
-        found: "truth to \(truth.times.last?.display ?? "none")",
-        remedy: "shorten evaluation.leadHours or add data for the valid times")
-    }
-    initialTimes = usable.map { forecasts.initialTimes[$0] }
-    // Neighbours in time to one rank: they share days of the climatology.
-    let own = Array(usable[usable.count * world.rank / world.size..<usable.count * (world.rank + 1) / world.size])
-
-    var climatologyTimes = own.map { forecasts.initialTimes[$0] }.flatMap { time in
-      [time] + leadHours.map { time.adding(hours: $0) }
-    }
-    if options.usesDampedPersistence {
-      climatologyTimes += truth.indices(from: options.trainingStart, through: options.trainingEnd).map {
-        truth.times[$0]
+    for (channel, area) in areas.enumerated() {
+      for (region, share) in area.valuedShares.enumerated() where share == 0 {
+        table.leaveOut(channel: channel, region: region)
       }
     }
-    let climatology = try Climatology(
-      truth, from: options.trainingStart, through: options.trainingEnd, for: climatologyTimes,
-      windowDays: options.climatologyWindowDays)
-    let damped =
-      options.usesDampedPersistence
-      ? try DampedPersistence(
-        truth, from: options.trainingStart, through: options.trainingEnd, stepHours: options.stepHours,
-        climatology: climatology) : nil
-
-    let size = truth.grid.count
-    let unpredicted = channels.indices.map(truth.unpredicted)
-    let spectrum = options.usesSpectra ? truth.grid.raster.flatMap(ZonalSpectrum.init) : nil
-    var initialPlanes = [Float](repeating: 0, count: channels.count * size)
-    var truthPlanes = initialPlanes
-    for (done, initial) in own.enumerated() {
-      let time = forecasts.initialTimes[initial]
-      try initialPlanes.withUnsafeMutableBufferPointer {
-        try truth.readChecked(time: truth.index(of: time)!, into: $0.baseAddress!)
-      }
-      let initialMean = climatology.field(time)
-      for (position, lead) in leads.enumerated() {
-        let valid = time.adding(hours: leadHours[position])
-        try truthPlanes.withUnsafeMutableBufferPointer {
-          try truth.readChecked(time: truth.index(of: valid)!, into: $0.baseAddress!)
-        }
-        let mean = climatology.field(valid)
-        let dampedPlanes = damped?.forecast(
-          initial: initialPlanes, initialClimatology: initialMean, validClimatology: mean,
-          leadHours: leadHours[position])
-        for (index, channel) in channels.enumerated() {
-          let range = index * size..<(index + 1) * size
-          let isMissing = unpredicted[index]
-          let forecast = try forecasts.read(channel, initial: initial, lead: lead, isMissing: isMissing)
-          let truthField = Array(truthPlanes[range])
-          for (point, value) in truthField.enumerated() where isMissing?[point] != true {
-            truthExtremes[index].low = min(truthExtremes[index].low, Double(value))
-            truthExtremes[index].high = max(truthExtremes[index].high, Double(value))
-          }
-          let meanField = Array(mean[range])
-          var systems: [(System, [Float])] = [
-            (.model, forecast), (.persistence, Array(initialPlanes[range])), (.climatology, meanField),
-          ]
-          if let dampedPlanes { systems.append((.dampedPersistence, Array(dampedPlanes[range]))) }
-          for (system, field) in systems {
-            for region in standard {
-              let key = ScoreKey(
-                system: system, channel: channel.name, leadHours: leadHours[position], region: region.name)
-              let found = ScoreStatistics(
-                forecast: field, truth: truthField, climatology: meanField, rowWeights: region.rowWeights,
-                columns: truth.grid.columns, isMissing: isMissing)
-              // A region may have no values at all.
-              if found.count > 0 { statistics[key, default: ScoreStatistics()].merge(found) }
-            }
-          }
-          // Of fields with gaps there is none.
-          if let spectrum, isMissing == nil {
-            add(spectrum.power(forecast), channel, leadHours[position], isTruth: false, of: usable.count)
-            add(spectrum.power(truthField), channel, leadHours[position], isTruth: true, of: usable.count)
-          }
+    let pass = VerificationPass(forecasts, truth, options, plan, areas, statistics: table.statistics)
+    let all = plan.groups.count * plan.blocks.reduce(0) { $0 + $1.count }
+    var (done, days) = (0, ClimatologyDays())
+    for group in plan.groups {
+      let reader = truth.reader(of: group)
+      for block in plan.blocks {
+        try pass.run(reader, block, days: &days) { initial, lead, found in
+          collect(found, initial: initial, lead: lead)
+        } initialDone: {
+          done += 1
+          // In forecasts, as if all their channels were done one after the other.
+          progress(done, all)
         }
       }
-      progress(done + 1, own.count)
     }
-    let whole = Set(
-      channels.indices.filter { unpredicted[$0] == nil }.map { channels[$0] })
-    try merge(standard, options, spectrumLength: spectrum?.count, of: whole, on: world)
+    climatologyDays = days
+    try merge(
+      spectrumLength: pass.spectrum?.count, whole: channels.indices.filter { areas[$0].isMissing == nil }, world)
   }
 
-  /// Adds up what the ranks have found.
-  private mutating func merge(
-    _ standard: [Region], _ options: Options, spectrumLength: Int?, of spectrumChannels: Set<Channel>,
-    on world: any Communicator
-  ) throws {
+  private mutating func collect(_ found: VerificationPass.Found, initial: Int, lead: Int) {
+    let channel = found.channel
+    for (system, regions) in found.means.enumerated() {
+      for (region, means) in regions.enumerated() {
+        table.set(means, channel: channel, lead: lead, system: system, region: region, initial: initial)
+      }
+    }
+    func widen(_ extremes: inout (low: Double, high: Double), _ found: (low: Double, high: Double)) {
+      extremes = (min(extremes.low, found.low), max(extremes.high, found.high))
+    }
+    widen(&truthExtremes[channel], found.truthExtremes)
+    widen(&forecastExtremes[channel], found.forecastExtremes)
+    for (power, isTruth) in [(found.power, false), (found.truthPower, true)] {
+      guard let power else { continue }
+      let key = SpectrumKey(channel: channels[channel].name, leadHours: leadHours[lead], isTruth: isTruth)
+      let sum = spectra[key] ?? [Double](repeating: 0, count: power.count)
+      spectra[key] = zip(sum, power).map { $0 + $1 / Double(initialTimes.count) }
+    }
+  }
+
+  /// Puts together what the ranks have found.
+  /// - Parameter whole: channels without gaps, which have spectra.
+  private mutating func merge(spectrumLength: Int?, whole: [Int], _ world: any Communicator) throws {
     if world.size == 1 { return }
-    let lows = try world.allReduce(truthExtremes.map(\.low), .minimum)
-    let highs = try world.allReduce(truthExtremes.map(\.high), .maximum)
-    truthExtremes = zip(lows, highs).map { ($0, $1) }
-    let known = System.allCases.filter { $0 != .dampedPersistence || options.usesDampedPersistence }
-    for channel in channels {
+    let lows = try world.allReduce((truthExtremes + forecastExtremes).map(\.low), .minimum)
+    let highs = try world.allReduce((truthExtremes + forecastExtremes).map(\.high), .maximum)
+    let extremes = zip(lows, highs).map { (low: $0, high: $1) }
+    truthExtremes = Array(extremes[..<channels.count])
+    forecastExtremes = Array(extremes[channels.count...])
+    try climatologyDays.merge(on: world)
+    // Every number is one rank's and zero on the others.
+    try table.mapFields { try world.allReduce($0) }
+    guard let spectrumLength else { return }
+    for channel in whole {
       for lead in leadHours {
-        let keys = known.flatMap { system in
-          standard.map {
-            ScoreKey(system: system, channel: channel.name, leadHours: lead, region: $0.name)
-          }
-        }
-        var numbers = try world.allReduce(keys.flatMap { (statistics[$0] ?? ScoreStatistics()).numbers })[...]
-        for key in keys {
-          let sum = ScoreStatistics(numbers: numbers.prefix(ScoreStatistics.numberCount))
-          statistics[key] = sum.count > 0 ? sum : nil
-          numbers = numbers.dropFirst(ScoreStatistics.numberCount)
-        }
-        guard let spectrumLength, spectrumChannels.contains(channel) else { continue }
         for isTruth in [false, true] {
-          let key = SpectrumKey(channel: channel.name, leadHours: lead, isTruth: isTruth)
+          let key = SpectrumKey(channel: channels[channel].name, leadHours: lead, isTruth: isTruth)
           spectra[key] = try world.allReduce(spectra[key] ?? [Double](repeating: 0, count: spectrumLength))
         }
       }
     }
   }
 
-  private mutating func add(_ power: [Double], _ channel: Channel, _ lead: Int, isTruth: Bool, of count: Int) {
-    let key = SpectrumKey(channel: channel.name, leadHours: lead, isTruth: isTruth)
-    let sum = spectra[key] ?? [Double](repeating: 0, count: power.count)
-    spectra[key] = zip(sum, power).map { $0 + $1 / Double(count) }
-  }
-
-  /// Channels whose true values can't be, a sentence each: scores against them are worth nothing.
-  public var implausibleTruth: [String] {
-    zip(channels, truthExtremes).compactMap { channel, extremes in
-      Lexicon[channel.variable]?.implausible(from: extremes.low, to: extremes.high).map {
-        "the truth of \(channel.name) goes \($0); 'jigsaw data check' says where"
+  /// Channels whose values can't be, a sentence each: scores of them are worth nothing.
+  public var implausible: [String] {
+    func find(_ extremes: [(low: Double, high: Double)], _ sentence: (String, String) -> String) -> [String] {
+      zip(channels, extremes).compactMap { channel, extremes in
+        Lexicon[channel.variable]?.implausible(from: extremes.low, to: extremes.high).map {
+          sentence(channel.name, $0)
+        }
       }
     }
+    return find(truthExtremes) { "the truth of \($0) goes \($1); 'jigsaw data check' says where" }
+      + find(forecastExtremes) {
+        "the forecast of \($0) goes \($1); a model may do so, or its units are others than those read"
+      }
   }
 
   /// Systems that were verified, in a fixed order.
-  public var systems: [System] {
-    let present = Set(statistics.keys.map(\.system))
-    return System.allCases.filter { present.contains($0) }
-  }
+  public var systems: [System] { table.systems }
 
-  /// The scores of one key.
-  public subscript(system: System, channel: String, leadHours: Int, region: String) -> ScoreStatistics? {
-    statistics[ScoreKey(system: system, channel: channel, leadHours: leadHours, region: region)]
+  /// The averages of one key over initial times; nil where the channel has no values in the region.
+  public subscript(system: System, channel: String, leadHours: Int, region: String) -> StatisticMeans? {
+    guard let system = table.systems.firstIndex(of: system),
+      let channel = channels.firstIndex(where: { $0.name == channel }),
+      let lead = self.leadHours.firstIndex(of: leadHours), let region = regions.firstIndex(of: region)
+    else { return nil }
+    return table.means(system: system, channel: channel, lead: lead, region: region)
   }
 }

@@ -11,11 +11,13 @@ public struct ForecastReader: Sendable {
   public let initialTimes: [Timestamp]
   public let leadHours: [Int]
   public let channels: [Channel]
-  /// What the forecasts were made from, where they say so.
+  /// The record of what the forecasts were made from, where they carry one.
   public let lineage: Lineage?
   private let parts: [ForecastFields]
   /// By initial time: the part that has it, and where.
   private let places: [(part: Int, initial: Int)]
+  /// By part and channel, to the units in which fields are read.
+  private var conversions: [[Channel: UnitConversion]]
 
   /// - Parameter path: of a store, of a folder of files, or a pattern of stores.
   /// - Throws: when they can't be read, or differ in grid, leads or model, or two hold the same initial time.
@@ -63,6 +65,34 @@ public struct ForecastReader: Sendable {
     }
     initialTimes = all.map(\.time)
     places = all.map { ($0.part, $0.initial) }
+    conversions = parts.map { _ in [:] }
+  }
+
+  /// The same forecasts, of variables that the lexicon lacks in the units of the truth; others are in ours anyway.
+  /// - Throws: when a variable's units don't fit.
+  public func inUnits(of truth: FieldDataset) throws -> ForecastReader {
+    var converted = self
+    converted.conversions = try parts.map { part in
+      var conversions: [Channel: UnitConversion] = [:]
+      for channel in truth.channels where Lexicon[channel.variable] == nil {
+        guard let stored = part.storedUnits(of: channel) else { continue }
+        let wanted = truth.units(of: channel)
+        guard let conversion = UnitConversion(from: stored, to: wanted) else {
+          throw JigsawError(
+            "\(path): \(channel.name)", "has units that don't fit the truth's", expected: "'\(wanted)'",
+            found: "'\(stored)'", remedy: "correct the units of one of them, or leave it out of data.variables")
+        }
+        conversions[channel] = conversion
+      }
+      return conversions
+    }
+    return converted
+  }
+
+  /// By store, over which periods a channel is an amount, a mean or an extreme: one number, or one for each lead (0 where nothing is
+  /// known, below 0 where starts differ). Stores that don't say are left out.
+  public func periodSeconds(of channel: Channel) -> [[Int64]] {
+    parts.map { $0.periodSeconds(of: channel) }.filter { !$0.isEmpty }
   }
 
   private static func text(_ hours: [Int]) -> String { hours.map(String.init).joined(separator: ", ") }
@@ -82,11 +112,17 @@ public struct ForecastReader: Sendable {
     if let text = store.attributes[Lineage.attribute].flatMap({ $0.text ?? (try? $0.json?.text(pretty: false)) }) {
       return Lineage(json: text.utf8)
     }
-    // A file beside tells of the very file that it was written for.
+    // A file beside describes the very file that it was written for.
     guard !path.contains("://"), let found = try Lineage.read(Lineage.sidecar(path)), let written = found.forecast,
       try written.content.isSame(as: DataFingerprint(paths: [path]))
     else { return nil }
     return found
+  }
+
+  /// How the values of channels were understood, a sentence each.
+  public func notes(_ channels: [Channel]) -> [String] {
+    let channels = channels.filter(self.channels.contains)
+    return Set(parts.flatMap { $0.notes(channels) }).sorted()
   }
 
   /// - Throws: why a channel can't be read, if it can't.
@@ -98,22 +134,42 @@ public struct ForecastReader: Sendable {
         remedy: "take it out of data.variables or forecast it")
   }
 
-  /// One field [rows, columns].
-  /// - Parameter isMissing: points that need have no value; nil: none.
-  /// - Throws: when others have none.
-  public func read(_ channel: Channel, initial: Int, lead: Int, isMissing: [Bool]? = nil) throws -> [Float] {
+  /// Fields at one lead of one forecast: [channel, row, column].
+  ///
+  /// - Parameters:
+  ///   - isMissing: by channel, points that need have no value; nil: none.
+  ///   - workers: threads that read and decode.
+  /// - Throws: when points have none that need have one.
+  public func read(
+    _ wanted: [Channel], initial: Int, lead: Int, isMissing: [[Bool]?], workers: WorkerPool, into planes: inout [Float]
+  ) throws {
+    for channel in wanted { try require(channel) }
     let (part, place) = places[initial]
-    guard let field = try parts[part].read(channel, initial: place, lead: lead) else {
-      try require(channel)
-      throw JigsawError(path, "has no \(channel.name)")
+    try parts[part].read(wanted, initial: place, lead: lead, workers: workers, into: &planes)
+    for (index, channel) in wanted.enumerated() {
+      if let conversion = conversions[part][channel], conversion != .none {
+        for point in index * grid.count..<(index + 1) * grid.count {
+          planes[point] = Float(Double(planes[point]) * conversion.factor + conversion.offset)
+        }
+      }
+      let lacks = planes[index * grid.count..<(index + 1) * grid.count].enumerated().contains { point, value in
+        !value.isFinite && !(isMissing[index]?[point] ?? false)
+      }
+      if lacks {
+        throw JigsawError(
+          "\(path): \(channel.variable)",
+          "has missing values at \(initialTimes[initial].display) +\(leadHours[lead]) h",
+          expected: "a number at every point, other than those where data.impute lets the truth have none",
+          remedy: "forecast again")
+      }
     }
-    if field.indices.contains(where: { !field[$0].isFinite && !(isMissing?[$0] ?? false) }) {
-      throw JigsawError(
-        "\(path): \(channel.variable)",
-        "has missing values at \(initialTimes[initial].display) +\(leadHours[lead]) h",
-        expected: "a number at every point, other than those where data.impute lets the truth have none",
-        remedy: "forecast again")
-    }
+  }
+
+  /// One field [rows, columns], read on the calling thread.
+  public func read(_ channel: Channel, initial: Int, lead: Int, isMissing: [Bool]? = nil) throws -> [Float] {
+    var field = [Float](repeating: 0, count: grid.count)
+    try read(
+      [channel], initial: initial, lead: lead, isMissing: [isMissing], workers: WorkerPool(threads: 0), into: &field)
     return field
   }
 }

@@ -7,8 +7,8 @@ public struct Region: Sendable, Hashable {
   /// one point.
   public let rowWeights: [Double]
 
-  /// Globe, tropics (|φ| ≤ 20°) and both extratropics (as in WeatherBench 2) as far as the grid has them; one "domain" for
-  /// a limited area, and where only a part of the grid is predicted.
+  /// Globe, tropics (|φ| ≤ 20°) and both extratropics (φ ≥ 20°, φ ≤ −20°) as far as the grid has them, as in WeatherBench 2:
+  /// rows at 20° are in both; one "domain" for a limited area, and where only a part of the grid is predicted.
   public static func standard(for grid: FieldGrid, isPartial: Bool = false) -> [Region] {
     let areas = grid.areaWeights
     func region(_ name: String, _ contains: (Double) -> Bool) -> Region? {
@@ -19,7 +19,7 @@ public struct Region: Sendable, Hashable {
     guard grid.isGlobal && !isPartial else { return [region("domain") { _ in true }].compactMap { $0 } }
     return [
       region("globe") { _ in true }, region("tropics") { abs($0) <= 20 },
-      region("extratropics-north") { $0 > 20 }, region("extratropics-south") { $0 < -20 },
+      region("extratropics-north") { $0 >= 20 }, region("extratropics-south") { $0 <= -20 },
     ].compactMap { $0 }
   }
 }

@@ -12,16 +12,33 @@ extension Scorecard {
     public let scores: [Score]
   }
 
-  /// Of a system, a channel, a lead and a region.
-  public struct Score: Codable, Sendable {
+  /// The metrics of a system, a channel, a lead and a region, under their names.
+  public struct Score: Encodable, Sendable {
     public let system, channel, units: String
     public let leadHours: Int
     public let region: String
     public let forecasts: Int
-    public let rmse, mae, bias: Double
-    /// Nil where there is no anomaly to correlate.
-    public let acc: Double?
-    public let activity: Double
+    /// Nil where a metric is not defined, for example the correlation of what has no anomaly.
+    public let values: [(metric: String, value: Double?)]
+
+    private struct Key: CodingKey {
+      let stringValue: String
+      var intValue: Int? { nil }
+
+      init(_ text: String) { stringValue = text }
+      init?(stringValue: String) { self.init(stringValue) }
+      init?(intValue: Int) { nil }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+      var object = encoder.container(keyedBy: Key.self)
+      for (name, text) in [("system", system), ("channel", channel), ("units", units), ("region", region)] {
+        try object.encode(text, forKey: Key(name))
+      }
+      try object.encode(leadHours, forKey: Key("leadHours"))
+      try object.encode(forecasts, forKey: Key("forecasts"))
+      for (name, value) in values { try object.encodeIfPresent(value, forKey: Key(name)) }
+    }
   }
 
   public var report: Report {
@@ -34,14 +51,17 @@ extension Scorecard {
   /// In the order of the table.
   var scores: [Score] {
     evaluation.systems.flatMap { system in
-      evaluation.channels.flatMap { channel in
+      zip(evaluation.channels, evaluation.units).flatMap { channel, units in
         evaluation.leadHours.flatMap { lead in
           evaluation.regions.compactMap { region in
-            evaluation[system, channel.name, lead, region].map { s in
+            evaluation[system, channel.name, lead, region].map { means in
               Score(
-                system: system.rawValue, channel: channel.name, units: Lexicon.variable(channel.variable).units,
-                leadHours: lead, region: region, forecasts: s.count, rmse: s.rmse, mae: s.mae, bias: s.bias,
-                acc: s.acc.isFinite ? s.acc : nil, activity: s.activity)
+                system: system.rawValue, channel: channel.name, units: units,
+                leadHours: lead, region: region, forecasts: means.forecasts,
+                values: evaluation.metrics.map { metric in
+                  let value = metric.value(means)
+                  return (metric.name, value.isFinite ? value : nil)
+                })
             }
           }
         }

@@ -8,7 +8,7 @@ public struct Scorecard {
   /// The first region: the globe, or the domain of a limited area.
   private let region: String
 
-  /// What scores are of, as every file of them says.
+  /// The subject of scores, which every file of them names.
   public struct Source: Sendable {
     /// Forecast store, checkpoint and truth, in words.
     public let forecast, checkpoint, truth: String
@@ -26,6 +26,11 @@ public struct Scorecard {
     region = evaluation.regions[0]
   }
 
+  /// In the first region.
+  private func rmse(_ system: System, _ channel: Channel, _ lead: Int) -> Double? {
+    evaluation[system, channel.name, lead, region].map(RMSE.value)
+  }
+
   // MARK: CSV
 
   private static let sourceColumns = "forecast_store,checkpoint,truth_data,first_forecast,last_forecast"
@@ -36,16 +41,15 @@ public struct Scorecard {
       .map(csvCell).joined(separator: ",")
   }
 
-  /// One row per system, channel, lead and region.
+  /// One row per system, channel, lead and region, with a column for each metric; empty where it is not defined.
   public func csv() -> String {
-    var lines = [
-      "system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity,\(Scorecard.sourceColumns)"
-    ]
+    let names = evaluation.metrics.map { $0.name }.joined(separator: ",")
+    var lines = ["system,channel,units,lead_hours,region,forecasts,\(names),\(Scorecard.sourceColumns)"]
     let end = sourceCells
     for s in scores {
       lines.append(
         "\(s.system),\(csvCell(s.channel)),\(csvCell(s.units)),\(s.leadHours),\(csvCell(s.region)),\(s.forecasts),"
-          + "\(s.rmse),\(s.mae),\(s.bias),\(s.acc.map { String($0) } ?? ""),\(s.activity),\(end)")
+          + s.values.map { $0.value.map { String($0) } ?? "" }.joined(separator: ",") + ",\(end)")
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -75,23 +79,21 @@ public struct Scorecard {
     var lines = [
       "Area-weighted RMSE (\(markdownText(region))), \(evaluation.initialTimes.count) forecasts from \(first) to \(last).",
       "In brackets: relative to persistence; below 1 is better than no forecast. `*`: worse than climatology.",
+      climatology,
       "Forecast \(markdownText(source.forecast)), \(markdownText(source.checkpoint)); truth \(markdownText(source.truth)).",
       "",
       "| field | unit |" + leads.map { " +\($0) h |" }.joined() + " climatology |",
       "|---|---|" + leads.map { _ in "---:|" }.joined() + "---:|",
     ]
-    for channel in evaluation.channels {
-      var row = "| \(markdownText(channel.name)) | \(markdownText(Lexicon.variable(channel.variable).units)) |"
+    for (channel, units) in zip(evaluation.channels, evaluation.units) {
+      var row = "| \(markdownText(channel.name)) | \(markdownText(units)) |"
       for lead in leads {
-        guard let model = evaluation[.model, channel.name, lead, region],
-          let persistence = evaluation[.persistence, channel.name, lead, region],
-          let climatology = evaluation[.climatology, channel.name, lead, region]
+        guard let model = rmse(.model, channel, lead), let persistence = rmse(.persistence, channel, lead),
+          let climatology = rmse(.climatology, channel, lead)
         else { continue }
-        row +=
-          " \(short(model.rmse)) (\(ratio(model.rmse / persistence.rmse)))\(model.rmse > climatology.rmse ? "*" : "") |"
+        row += " \(short(model)) (\(ratio(model / persistence)))\(model > climatology ? "*" : "") |"
       }
-      let climatology = evaluation[.climatology, channel.name, leads[leads.count - 1], region]
-      lines.append(row + " \(short(climatology?.rmse ?? .nan)) |")
+      lines.append(row + " \(short(rmse(.climatology, channel, leads[leads.count - 1]) ?? .nan)) |")
     }
     var mean = "| mean ratio | |"
     for lead in leads { mean += " \(ratio(meanRatio(lead))) |" }
@@ -99,13 +101,21 @@ public struct Scorecard {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// The days of training that the climatology rests on, in words.
+  private var climatology: String {
+    let days = evaluation.climatologyDays
+    let behind = days.fewest == days.most ? "\(days.most)" : "\(days.fewest) to \(days.most)"
+    return "Climatology: \(behind) training days in the window around each date verified, of \(days.ofTraining)."
+      + (days.isPartial ? " Where they don't fill it, the mean of the training period makes up the rest." : "")
+  }
+
   /// Mean over channels of RMSE relative to persistence.
   public func meanRatio(_ lead: Int) -> Double {
     let ratios = evaluation.channels.compactMap { channel -> Double? in
-      guard let model = evaluation[.model, channel.name, lead, region],
-        let persistence = evaluation[.persistence, channel.name, lead, region]
-      else { return nil }
-      return model.rmse / persistence.rmse
+      guard let model = rmse(.model, channel, lead), let persistence = rmse(.persistence, channel, lead) else {
+        return nil
+      }
+      return model / persistence
     }
     return ratios.reduce(0, +) / Double(ratios.count)
   }
@@ -150,17 +160,16 @@ public struct Scorecard {
         "<text x=\"\(left - 8)\" y=\"\(y + 15)\" text-anchor=\"end\" fill=\"#1b2733\">"
           + "\(markupText(channel.name))</text>")
       for (column, lead) in leads.enumerated() {
-        guard let model = evaluation[.model, channel.name, lead, region],
-          let persistence = evaluation[.persistence, channel.name, lead, region],
-          let climatology = evaluation[.climatology, channel.name, lead, region]
+        guard let model = rmse(.model, channel, lead), let persistence = rmse(.persistence, channel, lead),
+          let climatology = rmse(.climatology, channel, lead)
         else { continue }
-        let value = model.rmse / persistence.rmse
+        let value = model / persistence
         let x = left + column * width
         parts.append(
           "<rect x=\"\(x)\" y=\"\(y)\" width=\"\(width - 2)\" height=\"\(height - 2)\" rx=\"2\" fill=\"\(color(value))\"/>"
             + "<text x=\"\(x + width / 2 - 1)\" y=\"\(y + 14)\" text-anchor=\"middle\" "
             + "fill=\"\(value < 0.55 || value > 1.45 ? "#ffffff" : "#1b2733")\">\(ratio(value))</text>")
-        if model.rmse > climatology.rmse {
+        if model > climatology {
           parts.append("<circle cx=\"\(x + width - 7)\" cy=\"\(y + 5)\" r=\"2\" fill=\"#1b2733\"/>")
         }
       }

@@ -4,7 +4,7 @@ import Configuration
 import Datasets
 import Tensors
 
-/// What all ranks must have been given alike: version, verb, settings, data, checkpoint. Otherwise they would compute
+/// Checks what all ranks must have been given alike: version, verb, settings, data, checkpoint. Otherwise they would compute
 /// something that nobody asked for, or wait for each other for ever.
 ///
 /// Ranks first exchange eight bytes each, whatever the verb and the version, so that none waits for a message that another
@@ -58,12 +58,9 @@ enum Agreement {
   }
 
   private static func exchange(_ own: UInt64, on world: any Communicator) throws -> [UInt64] {
-    let size = MemoryLayout<UInt64>.size
-    let all = Buffer(zeroed: world.size * size)
-    let parts = (0..<world.size).map { Region(all, offset: $0 * size, byteCount: size) }
-    parts[world.rank].pointer.storeBytes(of: own, as: UInt64.self)
-    try world.allGather(parts).wait()
-    return parts.map { $0.pointer.load(as: UInt64.self) }
+    try world.allGather(bytes: withUnsafeBytes(of: own) { Array($0) }).map { bytes in
+      bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+    }
   }
 
   /// FNV-1a.

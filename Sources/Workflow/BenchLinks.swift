@@ -7,7 +7,7 @@ enum LinkRates {
   private static let tag = 61
   private static let longMessage = 4 << 20
   private static let shortMessages = 200
-  /// Of each end: messages come from places that no cache holds, as in a training.
+  /// Memory of each end, bytes: messages come from places that no cache holds, as in a training.
   private static let workingSet = 64 << 20
 
   /// - Returns: on every rank the same; no links if there is one rank.
@@ -23,7 +23,7 @@ enum LinkRates {
       let memory = (outgoing: Buffer(zeroed: workingSet), incoming: Buffer(zeroed: workingSet))
       for buffer in [memory.outgoing, memory.incoming] {
         // Memory that was never written to is in a cache all the same.
-        buffer.pointer.initializeMemory(as: UInt8.self, repeating: 1, count: workingSet)
+        Tensor(shape: [workingSet / 4], buffer: buffer).updateOnHost { $0.update(repeating: 1) }
       }
       func oneWay(bytes: Int, count: Int) throws -> Double {
         var offset = 0

@@ -82,7 +82,7 @@ public struct BenchMachine {
     rates.memoryBytes = Machine.totalMemory
     rates.residentBytes = Machine.residentMemory
     for count in Set([1, threads]).sorted() { try measure(&rates, threads: count) }
-    // As many ranks of one thread each, all of them busy.
+    // The rates of as many ranks of one thread each, all of them busy.
     if threads > 1 {
       try measureProducts(&rates, threads: 1, copies: threads)
       rates.memory += rates.memory.filter { $0.threads == threads }.map { all in
@@ -123,11 +123,11 @@ public struct BenchMachine {
     rates.gelus = (rates.gelus ?? []) + [.init(threads: count, numbersPerSecond: Double(x.count) / gelu)]
     for columns in [64, 1_024] {
       let (scale, shift) = (compute.tensor([columns]), compute.tensor([columns]))
-      let (mean, rstd) = (compute.tensor([x.count / columns]), compute.tensor([x.count / columns]))
+      let statistics = compute.rowStatistics(x.count / columns)
       for vector in [scale, shift] { vector.fill() }
       let norm = median {
         BenchMachine.secondsEach(seconds / 5) {
-          compute.layerNorm(x, scale: scale, shift: shift, epsilon: 1e-5, into: y, mean: mean, rstd: rstd)
+          compute.layerNorm(x, scale: scale, shift: shift, epsilon: 1e-5, into: y, statistics)
         }
       }
       rates.norms =
@@ -163,7 +163,7 @@ public struct BenchMachine {
     return taken / Double(count)
   }
 
-  /// Of one of several that compute the same at once. Operands change from product to product, as in a training, so that the
+  /// The rate of one of several threads that compute the same at once. Operands change from GEMM to GEMM, as in a training, so that the
   /// larger ones come from memory.
   private func rate(of size: ProductSize, _ computes: [Compute]) -> Double {
     let (m, n, k) = (size.m, size.n, size.k)
@@ -188,7 +188,7 @@ public struct BenchMachine {
     func measure(_ seconds: Double) {
       team.run { member in
         var next = 0
-        each.pointer[member] = Float(
+        each.floats[member] = Float(
           BenchMachine.secondsEach(seconds) {
             let own = operands[member][next]
             computes[member].multiply(own.a, own.b, into: own.c)
@@ -251,9 +251,9 @@ public struct BenchMachine {
   }
 }
 
-/// What other processes make of this process's processors, from its creation on.
+/// The load of other processes on this process's processors, from its creation on.
 struct OtherLoad {
-  /// Of processors, that measurements can do with.
+  /// The load, in processors, that measurements tolerate.
   static let most = 0.2
 
   private let mask = ThreadTeam.availableCPUMask
@@ -272,7 +272,7 @@ struct OtherLoad {
 }
 
 extension MachineRates {
-  /// What a file says, if it is there and was measured on this processor with these kernels.
+  /// The rates in a file, if it exists and was measured on this processor with these kernels.
   static func stored(_ path: String) throws -> MachineRates? {
     guard Files.exists(path) else { return nil }
     let rates = try MachineRates(file: path)

@@ -13,10 +13,10 @@ enum BenchPhase {
   static let reduction = TrainingUpdate.Phase.reduction.rawValue
   static let norm = TrainingUpdate.Phase.norm.rawValue
   static let optimizer = TrainingUpdate.Phase.optimizer.rawValue
-  /// What no phase covers: forcings, static fields, whatever runs between phases.
+  /// The time that no phase covers: forcings, static fields, whatever runs between phases.
   static let other = "other"
 
-  /// Of a step whose model has these phases, in the order in which they run.
+  /// The phases of a step whose model has these, in the order in which they run.
   static func names(_ parts: [StepPhase], isForecast: Bool) -> [String] {
     let forward = parts.map(\.forward)
     if isForecast { return forward }
@@ -39,7 +39,7 @@ struct BenchRecorder {
   private let names: [String]
   private var losses: [Double] = []
   private var isMeasuring = false
-  /// Of each measured step.
+  /// The seconds of each measured step.
   private var seconds: [Double] = []
   /// By phase, of each measured step.
   private var times: [[Times]]
@@ -63,7 +63,7 @@ struct BenchRecorder {
   mutating func add(_ number: Int, loss: Double, _ spans: [Trace.Span], seconds: Double, _ rank: ModelRank) {
     losses.append(loss)
     guard isMeasuring else {
-      // What the first steps took from the system is theirs.
+      // Memory that the first steps took from the system counts as theirs.
       countersBefore = rank.compute.pool.counters
       faultsBefore = Machine.pageFaults
       return
@@ -131,7 +131,7 @@ struct BenchRecorder {
 }
 
 extension [Trace.Span] {
-  /// Of spans in the order of their starts: the last that started by `time`.
+  /// The last of spans, in the order of their starts, that started by `time`.
   fileprivate func lastIndex(startingBy time: Double) -> Int? {
     var (lower, upper) = (0, count)
     while lower < upper {
@@ -142,7 +142,7 @@ extension [Trace.Span] {
   }
 }
 
-/// What the phases of a step cost on all ranks together, counted by a dry run.
+/// The costs of the phases of a step on all ranks together, counted by a dry run.
 private struct StepCosts {
   private var costs: [String: Work] = [:]
 

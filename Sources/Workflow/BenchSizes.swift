@@ -1,9 +1,9 @@
 import Basics
 
-/// Products of linear layers: C [m, n] = A·B with sums over k.
+/// GEMMs of linear layers: C [m, n] = A·B with sums over k.
 struct ProductSize {
   let m, n, k: Int
-  /// As in `MachineRates.Product`.
+  /// The operands' order, as in `MachineRates.Product`.
   let operands: String
 
   /// Forward, gradient of the input, gradient of the weight, of token mixing (W·X) and channel mixing (X·Wᵀ), at the sizes

@@ -17,7 +17,7 @@ public struct BenchStep {
     public var updates = 10
     public var warmUps = 2
     /// Without data: the grid's rows and columns; else those of the configuration's sources.
-    public var grid: (rows: Int, columns: Int)?
+    public var grid: NamedGrid?
     /// Predicted fields; else those of the sources.
     public var variables: Int?
     /// Steps of a forecast instead of training steps.
@@ -30,7 +30,7 @@ public struct BenchStep {
   private let request: Request
   private let world: any Communicator
   private let console: Console
-  private let trace: Trace? = Trace()
+  private let trace = Trace()
 
   public init(
     _ configuration: RunConfiguration, _ request: Request, on world: any Communicator = SingleRank(),
@@ -40,87 +40,133 @@ public struct BenchStep {
     self.request = request
     self.world = world
     self.console = world.rank == 0 ? console : .silent
-    world.manner.overlaps = configuration.parallel.overlap
-    world.manner.trace = trace
   }
 
-  /// Grid, predicted fields, and static fields with read forcings, as a training would find them.
-  private func sizes(_ resources: RankResources) throws -> (grid: FieldGrid, variables: Int, statics: Int) {
+  /// The sizes that a training would find in its data.
+  private struct Problem {
+    let description: ModelDescription
+    let grid: FieldGrid
+    /// Static fields with read forcings, which the steps take for static ones.
+    let statics: Int
+    /// By grid point: whether it is read but not predicted.
+    var boundary: [Bool]?
+    /// Points and fields that are no part of the loss.
+    var unpredictedCount = 0
+  }
+
+  private func problem(_ resources: RankResources) throws -> Problem {
+    let data = configuration.data
+    func tendencies(_ variables: Int) -> [Float] { [Float](repeating: 0.1, count: variables) }
     if let grid = request.grid, let variables = request.variables {
-      let grid = SyntheticFields.grid(rows: grid.rows, columns: grid.columns)
-      return (grid, variables, configuration.data.staticFields.count + configuration.data.readForcings.count)
+      if !data.diagnostic.isEmpty || data.boundary != .none {
+        console.say(
+          "note: --grid and --variables know neither data.diagnostic nor data.boundary: all fields are read and predicted"
+        )
+      }
+      let grid = grid.fieldGrid
+      let statics = data.staticFields.count + data.readForcings.count
+      return Problem(
+        description: try Assembly.description(
+          configuration, grid: grid, variables: variables, auxiliaries: statics + data.computedForcings.count,
+          tendencyScale: tendencies(variables)), grid: grid, statics: statics)
     }
-    let dataset = try Ingredients.dataset(configuration.data, cacheBytes: 0, threads: resources.threads)
-    let forcings = try Ingredients.forcings(configuration.data, cacheBytes: 0, threads: resources.threads)
-    return (
-      dataset.grid, dataset.channels.count, dataset.staticChannels.count + (forcings?.channels.count ?? 0)
-    )
+    let dataset = try Assembly.dataset(data, cacheBytes: 0, threads: resources.threads)
+    let forcings = try Assembly.forcings(data, cacheBytes: 0, threads: resources.threads)
+    return Problem(
+      description: try Assembly.description(
+        configuration, dataset, forcings: forcings, tendencyScale: tendencies(dataset.channels.count)),
+      grid: dataset.grid, statics: dataset.staticChannels.count + (forcings?.channels.count ?? 0),
+      boundary: dataset.boundary, unpredictedCount: dataset.unpredictedCount)
   }
 
   public func run() throws -> BenchStepReport {
-    let resources = try RankResources(world, threads: configuration.threads)
-    let (grid, variables, statics) = try sizes(resources)
-    let description = try Ingredients.withGraph(
-      Ingredients.description(
-        configuration, grid: grid, variables: variables,
-        auxiliaries: statics + configuration.data.computedForcings.count,
-        tendencyScale: [Float](repeating: 0.1, count: variables)), threads: resources.threads, console: console)
-    let model = try description.makeModel()
-    let batch = configuration.training.batchSize
+    let run = try RunContext(
+      world, threads: configuration.threads, overlaps: configuration.parallel.overlap, trace: trace, console: console)
+    let problem = try problem(run.resources)
+    let made = try Assembly.withGraph(problem.description, threads: run.resources.threads, console: console)
+    let (parallel, batch) = (configuration.parallel, configuration.training.batchSize)
+    let replicas = max(1, run.world.size / (parallel.domain * parallel.tensor))
+    let fit = try MemoryFit(
+      made, configuration, Mesh(replica: replicas, domain: parallel.domain, tensor: parallel.tensor), batch: batch,
+      threads: run.resources.threads)
+    if let sentence = fit.sentence, !request.isForecast { console.say(sentence) }
+    let model = try fit.description.makeModel()
     if !request.isForecast {
-      let instance = configuration.parallel.domain * configuration.parallel.tensor
       try TrainWorkflow(configuration).checkMemory(
-        model, replicas: max(1, world.size / instance), localRanks: resources.localRanks)
+        model, replicas: replicas, localRanks: run.resources.localRanks)
     }
-    let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: batch, world, resources,
-      products: configuration.precision.products().backend, trains: !request.isForecast)
+    let rank = try Assembly.rank(
+      parallel, model, batch: batch, products: configuration.precision.products().backend,
+      trains: !request.isForecast, run)
+    let steps = try steps(rank, model, fit, problem)
+    // The link is estimated as in a training, since the estimate decides how exchanges are cut.
+    let peak = Assembly.multiplyAddPeak(rank.compute, processors: run.resources.processors, console)
+    _ = try rank.context.estimateLink(peak: peak)
+    var recorder = BenchRecorder(run.world, rank, model, batch: batch, isForecast: request.isForecast)
+    // A forecast's steps follow each other with the same weights.
+    if request.isForecast {
+      try rank.withFrozenWeights(uses: request.warmUps + request.updates) { try measure(steps, &recorder, run) }
+    } else {
+      try measure(steps, &recorder, run)
+    }
+    return try recorder.report(model, rank, configuration, fit.description, peak: peak)
+  }
+
+  /// The steps that are measured: updates, or steps of a forecast.
+  private struct Steps {
+    let stepper: Stepper
+    /// Nil for a forecast, which has no use for the memory of moments.
+    let training: TrainingUpdate?
+    let state, target: Frame
+  }
+
+  private func steps(
+    _ rank: ModelRank, _ model: any ForecastModel, _ fit: MemoryFit, _ problem: Problem
+  ) throws -> Steps {
+    let (grid, settings) = (problem.grid, configuration.training)
     let reduction = GradientReduction(rank, splitsOptimizer: configuration.parallel.splitOptimizer)
-    // A forecast has no use for the memory of moments.
     let optimizer =
       request.isForecast
       ? nil
       : Optimizer(
-        rank.parameters, rank.compute, try TrainWorkflow(configuration).optimizerOptions(), owned: reduction.owned)
-    rank.checkpointsActivations = configuration.training.checkpointActivations
+        rank.parameters, rank.compute, try TrainWorkflow(configuration).optimizerOptions(), shard: reduction.shard)
+    rank.checkpointsActivations = fit.checkpointsActivations
     BenchStep.fill(rank)
     optimizer?.startAverage()
     let stepper = Stepper(
-      model: model, fields: description.fields, rank: rank,
+      model: model, fields: fit.description.fields, rank: rank,
       auxiliary: AuxiliaryFields(
-        grid: grid, statics: SyntheticFields.statics(grid, count: statics),
+        grid: grid, statics: SyntheticFields.statics(grid, count: problem.statics),
         forcings: configuration.data.computedForcings),
-      tiling: try description.tiling(), stepHours: configuration.data.stepHours)
+      tiling: try fit.description.tiling(), stepHours: configuration.data.stepHours, boundary: problem.boundary)
     let training = optimizer.map { optimizer in
+      let variables = fit.description.fields.variables
       let weights = LossWeights(
         rows: Tensor([Float](repeating: 1, count: grid.count), shape: [grid.count]),
         columns: Tensor([Float](repeating: 1, count: variables), shape: [variables]))
-      return TrainingUpdate(StepRunner(stepper, weights: weights), optimizer, reduction)
+      return TrainingUpdate(
+        StepRunner(
+          stepper, weights: weights, kind: settings.loss.kind.pointwise(delta: settings.loss.huberDelta),
+          unpredictedCount: problem.unpredictedCount), optimizer, reduction)
     }
-    let (state, target) = try frames(stepper, grid, batch: batch)
+    let (state, target) = try frames(stepper, grid, batch: settings.batchSize)
+    return Steps(stepper: stepper, training: training, state: state, target: target)
+  }
 
-    // As a training does it, since it decides how exchanges are cut.
-    let peak = Ingredients.multiplyAddPeak(rank.compute, processors: resources.processors, console)
-    _ = try rank.context.measurePace(peak: peak)
-    var recorder = BenchRecorder(world, rank, model, batch: batch, isForecast: request.isForecast)
-    let steps = request.warmUps + request.updates
-    func measure() throws {
-      for number in 0..<steps {
-        if number == request.warmUps { recorder.beginMeasuring() }
-        try world.barrier()
-        _ = trace?.takeSpans()
-        let start = monotonicSeconds()
-        let loss =
-          try training.map { try update(number, $0, state, target) }
-          ?? forecast(number, stepper, state)
-        recorder.add(number, loss: loss, trace?.takeSpans() ?? [], seconds: monotonicSeconds() - start, rank)
-        console.update("step \(number + 1) of \(steps)")
-      }
+  private func measure(_ steps: Steps, _ recorder: inout BenchRecorder, _ run: RunContext) throws {
+    let count = request.warmUps + request.updates
+    for number in 0..<count {
+      if number == request.warmUps { recorder.beginMeasuring() }
+      try run.world.barrier()
+      _ = trace.takeSpans()
+      let start = monotonicSeconds()
+      let loss =
+        try steps.training.map { try update(number, $0, steps.state, steps.target) }
+        ?? forecast(steps.stepper, steps.state, steps.target)
+      recorder.add(
+        number, loss: loss, trace.takeSpans(), seconds: monotonicSeconds() - start, steps.stepper.rank)
+      console.update("step \(number + 1) of \(count)")
     }
-    // A forecast's steps follow each other with the same weights.
-    if request.isForecast { try rank.whileWeightsStay(uses: steps, measure) } else { try measure() }
-    return try recorder.report(
-      model, rank, configuration, description, peak: peak)
   }
 
   // MARK: Steps
@@ -134,8 +180,8 @@ public struct BenchStep {
     return sums.loss
   }
 
-  private func forecast(_ number: Int, _ stepper: Stepper, _ state: Frame) throws -> Double {
-    let start = RolloutStart(Array(repeating: state, count: stepper.historyCount))
+  private func forecast(_ stepper: Stepper, _ state: Frame, _ truth: Frame) throws -> Double {
+    let start = RolloutStart(Array(repeating: state, count: stepper.historyCount), truth: { _ in truth })
     _ = try stepper.advance(stepper.history(start), from: start, step: 0)
     return 0
   }
@@ -150,13 +196,15 @@ public struct BenchStep {
       let seed = SyntheticFields.seed(spec.name)
       let bound = 1 / Float(spec.columns).squareRoot()
       let rest: Float = if case .constant(let value) = spec.initialization, spec.shape.count == 1 { value } else { 0 }
-      rank.forEachRun(id) { run in
-        let part = UnsafeMutableBufferPointer(start: tensor.pointer + run.offset, count: run.columns.count)
-        if spec.shape.count == 1 {
-          part.update(repeating: rest)
-        } else {
-          SyntheticFields.fillUniform(
-            part, seed: seed, bound: bound, first: run.row * spec.columns + run.columns.lowerBound)
+      tensor.updateOnHost { values in
+        rank.forEachRun(id) { run in
+          let part = UnsafeMutableBufferPointer(rebasing: values[run.offset..<run.offset + run.columns.count])
+          if spec.shape.count == 1 {
+            part.update(repeating: rest)
+          } else {
+            SyntheticFields.fillUniform(
+              part, seed: seed, bound: bound, first: run.row * spec.columns + run.columns.lowerBound)
+          }
         }
       }
     }
@@ -172,9 +220,7 @@ public struct BenchStep {
     let size = rows.count * grid.columns
     var planes = [Float](repeating: 0, count: fields.count * size)
     func tile(_ sample: Int, into tensor: Tensor) {
-      tiling.tile(
-        planes, fields: fields.count, mean: [Float](repeating: 0, count: fields.count),
-        factor: [Float](repeating: 1, count: fields.count), into: tensor, sample: sample, tokens: block.tokens)
+      tiling.tile(planes, .none(fields.count), into: tensor, sample: sample, tokens: block.tokens)
     }
     /// Adds `deviation` times the numbers of a seed to the planes.
     func add(_ sample: Int, seed: UInt32, deviation: Float) {

@@ -3,15 +3,15 @@ import Execution
 import FoundationEssentials
 import Models
 
-/// What `jigsaw bench step` found: times are medians over the measured steps, those of the slowest rank in each phase.
+/// The results of `jigsaw bench step`: times are medians over the measured steps, those of the slowest rank in each phase.
 public struct BenchStepReport: Codable, Sendable {
   public struct Phase: Codable, Sendable {
     public var name: String
     public var seconds: Double
-    /// Of these: in matrix products, with the packing of their operands, and waiting for other ranks.
+    /// Seconds of these in matrix products, with the packing of their operands, and waiting for other ranks.
     public var productSeconds = 0.0
     public var waitSeconds = 0.0
-    /// Of matrix products, as the equations have them, on all ranks together.
+    /// Operations of matrix products, as the equations have them, on all ranks together.
     public var flops = 0
     /// Read and written if every operation touches each of its operands once (docs/benchmarks.md).
     public var bytes = 0
@@ -47,7 +47,7 @@ public struct BenchStepReport: Codable, Sendable {
   public var kind: String
   public var version, host, processor, kernels, products: String
   public var ranks: Int
-  /// Of each rank.
+  /// The threads of each rank.
   public var threads: Int
   /// Replica × domain × tensor.
   public var mesh: String
@@ -56,7 +56,7 @@ public struct BenchStepReport: Codable, Sendable {
   /// Measured ones.
   public var steps: Int
   public var secondsPerStep: Double
-  /// Of the first rank, each.
+  /// The seconds of each step on the first rank.
   public var ownSeconds: [Double]
   /// Fused multiply-adds of all threads of all ranks.
   public var peakFLOPsPerSecond: Double
@@ -73,7 +73,7 @@ public struct BenchStepReport: Codable, Sendable {
   public var flopsPerSecond: Double { Double(flopsPerStep) / secondsPerStep }
   public var shareOfPeak: Double { flopsPerSecond / peakFLOPsPerSecond }
 
-  /// As a JSON document, with the sums that follow from the phases.
+  /// The report as a JSON document, with the sums that follow from the phases.
   public func json() throws -> String {
     guard case .object(var members) = try JSONValue(parsing: Array(try JSONEncoder().encode(self)), place: "report")
     else { preconditionFailure("a report is an object") }
@@ -106,7 +106,7 @@ public struct BenchStepReport: Codable, Sendable {
     total.productSeconds = phases.reduce(0) { $0 + $1.productSeconds }
     total.waitSeconds = phases.reduce(0) { $0 + $1.waitSeconds }
     var columns = [
-      "phase", "ms", "%", "products ms", "waiting ms", "other ms", "GFLOP", "GFLOP/s", "% of peak", "MB",
+      "phase", "ms", "%", "GEMM ms", "waiting ms", "other ms", "GFLOP", "GFLOP/s", "% of peak", "MB",
       "GB/s",
     ]
     var rows = (phases + [total]).map(row)

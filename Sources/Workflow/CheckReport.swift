@@ -1,7 +1,7 @@
 import Basics
 import Datasets
 
-/// What `jigsaw data check` found, for programs.
+/// The findings of `jigsaw data check`, for programs.
 public struct CheckReport: JSONReport {
   /// Where a variable or static field comes from.
   public struct Origin: Encodable, Sendable {

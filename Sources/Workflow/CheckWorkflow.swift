@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -9,7 +10,7 @@ import Training
 public struct CheckWorkflow {
   public struct Findings: Sendable {
     public var lines: [String] = []
-    /// What stands in the way of training or forecasting.
+    /// The problems that prevent training or forecasting.
     public var problems: [String] = []
     /// Where fields come from.
     public var origins: [FieldOrigin] = []
@@ -37,9 +38,10 @@ public struct CheckWorkflow {
     var data = configuration.data
     var findings = Findings()
     let manifest = try path.map { try Checkpoint($0).manifest }
-    if let manifest { data = Ingredients.inputs(of: manifest, data) }
-    let resources = try RankResources(world, threads: configuration.threads)
-    guard let opened = try attempt(&findings, { try Ingredients.open(data, threads: resources.threads) }) else {
+    if let manifest { data = Assembly.inputs(of: manifest, data) }
+    let run = try RunContext(world, threads: configuration.threads, console: console)
+    let resources = run.resources
+    guard let opened = try attempt(&findings, run, { try Assembly.open(data, threads: resources.threads) }) else {
       return findings
     }
     // One by one, so that everything that is missing is named.
@@ -50,7 +52,7 @@ public struct CheckWorkflow {
       single.staticFields = isStatic ? [name] : []
       single.impute = data.impute.filter { $0.key == name }
       do {
-        let dataset = try Ingredients.dataset(
+        let dataset = try Assembly.dataset(
           single, cacheBytes: 0, threads: 1, opened: opened, requiresVariables: false)
         if isStatic { _ = try dataset.readStatics() }
       } catch let error as JigsawError {
@@ -58,16 +60,16 @@ public struct CheckWorkflow {
       }
     }
     // Values are read by all ranks together or by none.
-    guard try agree(&findings) else { return findings }
-    let found = try attempt(&findings) {
+    guard try agree(&findings, run) else { return findings }
+    let found = try attempt(&findings, run) {
       guard let manifest else {
-        let dataset = try Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads, opened: opened)
-        return try Ingredients.withForcings(data, dataset, threads: resources.threads)
+        let dataset = try Assembly.dataset(data, cacheBytes: 0, threads: resources.threads, opened: opened)
+        return try Assembly.withForcings(data, dataset, threads: resources.threads)
       }
-      _ = try Ingredients.forcings(for: manifest, data, cacheBytes: 0, threads: resources.threads)
-      let dataset = try Ingredients.dataset(
+      _ = try Assembly.forcings(for: manifest, data, cacheBytes: 0, threads: resources.threads)
+      let dataset = try Assembly.dataset(
         for: manifest, data, cacheBytes: 0, threads: resources.threads, opened: opened)
-      return try Ingredients.withForcings(data, dataset, threads: resources.threads)
+      return try Assembly.withForcings(data, dataset, threads: resources.threads)
     }
     guard let dataset = found else { return findings }
     findings.lines += [
@@ -80,21 +82,23 @@ public struct CheckWorkflow {
     findings.lines += dataset.normalizations.map { "note: \($0)" }
     try checkTimes(dataset, stepHours: manifest?.stepHours ?? data.stepHours, &findings)
     if readsValues {
-      try checkValues(dataset, needsChange: manifest == nil, windowBytes: resources.fieldBytes(data), &findings)
+      try checkValues(dataset, needsChange: manifest == nil, &findings, run)
     }
     return findings
   }
 
-  /// What `body` gives; nil if it is a problem, on this rank or on another.
-  private func attempt<Result>(_ findings: inout Findings, _ body: () throws -> Result) throws -> Result? {
+  /// The result of `body`; nil if it failed on this rank or on another.
+  private func attempt<Result>(
+    _ findings: inout Findings, _ run: RunContext, _ body: () throws -> Result
+  ) throws -> Result? {
     var result: Result?
     do { result = try body() } catch let error as JigsawError { findings.problems.append("\(error)") }
-    return try agree(&findings) ? result : nil
+    return try agree(&findings, run) ? result : nil
   }
 
   /// Whether no rank has found a problem.
-  private func agree(_ findings: inout Findings) throws -> Bool {
-    if try world.all(findings.problems.isEmpty) { return true }
+  private func agree(_ findings: inout Findings, _ run: RunContext) throws -> Bool {
+    if try run.world.all(findings.problems.isEmpty) { return true }
     if findings.problems.isEmpty { findings.problems.append("another rank can't open these data") }
     return false
   }
@@ -125,7 +129,7 @@ public struct CheckWorkflow {
       }
       if gaps.count > 10 { findings.lines.append("  and \(gaps.count - 10) more") }
     }
-    findings.lines += try Periods.warnings(configuration.data, dataset)
+    findings.lines += try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset)
     for (name, period) in periods {
       let (start, end) = try period.range("data.\(name)")
       let times = dataset.indices(from: start, through: end).count
@@ -138,7 +142,7 @@ public struct CheckWorkflow {
   // MARK: Values
 
   private func checkValues(
-    _ dataset: FieldDataset, needsChange: Bool, windowBytes: Int, _ findings: inout Findings
+    _ dataset: FieldDataset, needsChange: Bool, _ findings: inout Findings, _ run: RunContext
   ) throws {
     var indices = Set<Int>()
     for (name, period) in periods {
@@ -148,21 +152,26 @@ public struct CheckWorkflow {
     let wanted = periods.isEmpty ? Array(dataset.times.indices) : indices.sorted()
     let began = monotonicSeconds()
     let before = dataset.reads
-    let survey = try ValueSurvey(dataset, times: wanted, on: world, windowBytes: windowBytes) {
+    let survey = try ValueSurvey(
+      dataset, times: wanted, on: run.world, windowBytes: run.resources.fieldBytes(configuration.data)
+    ) {
       console.progress("check", done: $0, of: $1, since: began, detail: "times")
     }
     let reads = dataset.reads
-    let sums = try world.allReduce([Double(reads.chunks - before.chunks), Double(reads.bytes - before.bytes)])
+    let sums = try run.world.allReduce([Double(reads.chunks - before.chunks), Double(reads.bytes - before.bytes)])
     findings.chunksRead = Int(sums[0])
     findings.lines.append(
       "values: \(wanted.count) times read, \(InspectWorkflow.size(Int(sums[1]))) in \(Int(sums[0])) chunks")
-    for (place, count) in try world.merged(reads.absent).sorted(by: { $0.key < $1.key }) {
+    let absent = try run.world.merged(reads.absent)
+    for (place, count) in absent.sorted(by: { $0.key < $1.key }) {
       findings.lines.append(
         "absent: \(place): \(count) chunk\(count == 1 ? " was" : "s were") never written; the fill value is read there")
     }
-    let found = survey.findings(dataset, timeCount: wanted.count, needsChange: needsChange)
-    findings.lines += found.notes.map { "note: \($0)" }
-    findings.problems += found.problems
+    let found = survey.findings(
+      dataset, timeCount: wanted.count, needsChange: needsChange, absent: Set(absent.keys))
+    let doubts = try dataset.staticDoubts()
+    findings.lines += (found.notes + doubts.notes).map { "note: \($0)" }
+    findings.problems += found.problems + doubts.problems
   }
 }
 

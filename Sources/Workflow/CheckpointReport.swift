@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Models
 import Stores

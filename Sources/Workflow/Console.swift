@@ -35,7 +35,7 @@ public final class Console: @unchecked Sendable {
     let text = terminalText(withoutUserInformation(text))
     closeLine()
     put(text + "\n")
-    // The log is a convenience: the run goes on if its disk is full, and what matters throws elsewhere.
+    // The log is a convenience: the run continues if its disk is full, and what matters throws elsewhere.
     try? log?.write("\(Timestamp(seconds: Int64(Machine.unixSeconds))) \(text)\n")
   }
 

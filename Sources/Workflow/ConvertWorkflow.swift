@@ -31,9 +31,20 @@ public struct ConvertWorkflow {
   /// Runs on all ranks together. Says what was written.
   public func run(_ request: Request) throws -> String {
     let path = request.output
+    try Agreement.check(
+      "data convert", configuration,
+      [
+        ("output", path), ("--from", request.start?.display ?? "none"), ("--to", request.end?.display ?? "none"),
+        ("--layout", "\(request.layout)"), ("--zarr-format", "\(request.zarrFormat)"),
+        ("--overwrite", request.overwrites ? "yes" : "no"),
+      ], on: world)
     guard path.hasSuffix(".zarr") else {
       throw JigsawError(path, "can't be converted to", expected: "a name that ends in .zarr")
     }
+    if let start = request.start, let end = request.end, start > end {
+      throw JigsawError("--from", "is later than --to", expected: "at most \(end.display)", found: start.display)
+    }
+    try Replaceable.require(path, inputs: Assembly.descriptions(configuration.data).flatMap(\.paths))
     var lock: OutputLock?
     defer { withExtendedLifetime(lock) {} }
     try world.together(onlyOn: 0) {
@@ -43,50 +54,52 @@ public struct ConvertWorkflow {
     if Files.exists(path) && !request.overwrites {
       throw JigsawError(path, "already exists", remedy: "pass --overwrite or name another output")
     }
-    try checkInputs(path)
-    let (input, leftOut) = try self.input(request)
+    try ZarrStore.requireReplaceable(path)
+    let run = try RunContext(world, threads: configuration.threads, console: console)
+    let (input, leftOut) = try self.input(request, run.resources)
     var options = Conversion.Options()
     options.layout = request.layout
     options.zarrFormat = request.zarrFormat
     options.compression = request.zarrFormat == 3 ? .zstd() : .standard
     options.bands = configuration.parallel.domain
     options.levelParts = configuration.parallel.tensor
-    options.dataKey = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world).key
+    options.dataKey = try DataFingerprint.shared(Assembly.descriptions(configuration.data), on: run.world).key
     if let notice = configuration.data.notice { options.attributes["comment"] = notice }
     let conversion = try Conversion(input, to: path, options)
     let began = monotonicSeconds()
-    try conversion.run(on: world) { console.progress("convert", done: $0, of: $1, since: began, detail: "dates") }
-    return (["wrote \(path)"] + leftOut).joined(separator: "\n")
+    try conversion.run(on: run.world) { console.progress("convert", done: $0, of: $1, since: began, detail: "dates") }
+    return (["wrote \(path)"] + cut(request, input) + leftOut).joined(separator: "\n")
   }
 
-  /// - Throws: when what is read would be overwritten.
-  private func checkInputs(_ output: String) throws {
-    let paths = Ingredients.descriptions(configuration.data).flatMap(\.paths)
-    for input in try paths.flatMap({ try expand($0) }) {
-      // The input itself, or a folder that holds it.
-      var folders = [input]
-      while let last = folders.last, case let parent = Files.parent(of: last), parent != last { folders.append(parent) }
-      guard folders.contains(where: { Files.isSame($0, output) }) else { continue }
-      throw JigsawError(output, "is where the data come from (\(input))", remedy: "name another output")
-    }
+  /// The parts of the requested period, at its ends, that the data lack.
+  private func cut(_ request: Request, _ input: ConversionInput) -> [String] {
+    let (first, last) = input.period
+    return [
+      request.start.flatMap { $0 < first ? "--from \($0.display): the first date is \(first.display)" : nil },
+      request.end.flatMap { $0 > last ? "--to \($0.display): the last date is \(last.display)" : nil },
+    ].compactMap { $0 }
   }
 
-  /// What the configuration names, on its regular grid; or all of a single source on any points.
+  /// The fields that the configuration names, on its regular grid; or all of a single source on any points.
   /// - Returns: also which dates it lacks, a line for each reason.
-  private func input(_ request: Request) throws -> (ConversionInput, leftOut: [String]) {
-    // What has no values has none in the store.
+  private func input(_ request: Request, _ resources: RankResources) throws -> (ConversionInput, leftOut: [String]) {
+    // Points without values have none in the store.
     var data = configuration.data
     data.impute = [:]
-    let resources = try RankResources(world, threads: configuration.threads)
+    // A coordinate rises or falls throughout.
+    let steps = zip(data.levels, data.levels.dropFirst())
+    let isMonotonic = steps.allSatisfy { $0 < $1 } || steps.allSatisfy { $0 > $1 }
+    if request.layout == .fields, !isMonotonic { data.levels.sort() }
     if request.layout == .anemoi, data.variables.isEmpty {
       let source = try wholeSource()
       let input = try ConversionInput(
         source.openView(key: "data.sources[0]", threads: resources.threads), origin: source.display,
-        from: request.start, through: request.end, windowBytes: resources.fieldBytes(data))
+        keepsOrder: source.open != nil, from: request.start, through: request.end,
+        windowBytes: resources.fieldBytes(data))
       return (input, dates(input.missingDates, "that the source lacks are marked as missing"))
     }
     // Nothing is read twice, so that nothing need be kept.
-    let dataset = try Ingredients.dataset(data, cacheBytes: 0, threads: resources.threads)
+    let dataset = try Assembly.dataset(data, cacheBytes: 0, threads: resources.threads)
     let input = try ConversionInput(
       dataset, from: request.start, through: request.end, windowBytes: resources.fieldBytes(data))
     let partial = dataset.leftOutTimes.map { lacking, times in
@@ -112,7 +125,7 @@ public struct ConvertWorkflow {
   /// - Throws: for settings that choose among what it has.
   private func wholeSource() throws -> SourceDescription {
     let data = configuration.data
-    let sources = Ingredients.descriptions(data)
+    let sources = Assembly.descriptions(data)
     guard sources.count == 1 else {
       throw JigsawError(
         "data.variables", "is empty", expected: "the variables to convert",

@@ -4,12 +4,12 @@ import Tensors
 
 /// `jigsaw doctor`: what this machine gives and which kernels were really chosen.
 public struct DoctorReport: JSONReport {
-  /// Measured rate of a 1024³ product.
+  /// Measured rate of a 1024³ GEMM.
   public struct Product: Encodable, Sendable {
     public let precision: String
     public let threads: Int
     public let flopsPerSecond: Double
-    /// What computes it.
+    /// The library or kernels that compute it.
     public let backend: String
   }
 
@@ -80,7 +80,7 @@ public struct DoctorReport: JSONReport {
     }
   }
 
-  /// FLOP/s of a 1024³ product, the best of a few.
+  /// FLOP/s of a 1024³ GEMM, the best of a few.
   private static func productRate(_ compute: Compute) -> Double {
     let n = 1_024
     let a = Tensor(zeros: [n, n])

@@ -38,43 +38,53 @@ public struct EvaluateWorkflow {
     }
     let data = configuration.data
     let (start, end) = try data.train.range("data.train")
-    let resources = try RankResources(world, threads: configuration.threads)
-    let truth = try Ingredients.dataset(
-      data, cacheBytes: Ingredients.cacheBytes(data, configuration.parallel, resources).rank,
+    let run = try RunContext(world, threads: configuration.threads, console: console)
+    let resources = run.resources
+    let truth = try Assembly.dataset(
+      data, cacheBytes: Assembly.cacheBytes(data, configuration.parallel, resources).rank,
       threads: resources.threads)
     var options = Evaluation.Options(trainingStart: start, trainingEnd: end, stepHours: data.stepHours)
     options.leadHours = configuration.evaluation.leadHours
     options.climatologyWindowDays = configuration.evaluation.climatologyWindowDays
     options.usesSpectra = configuration.evaluation.spectra
     options.usesDampedPersistence = configuration.evaluation.dampedPersistence
+    options.threads = resources.threads
+    options.climatologyBytes = (Machine.availableMemory ?? 4 << 30) / 4 / resources.localRanks
     if options.usesSpectra && truth.grid.raster == nil {
       console.say("note: no spectra: they are of circles of latitude, and the fields are on points")
     }
     let began = monotonicSeconds()
     let reader = try ForecastReader(path)
+    for note in reader.notes(truth.channels) { console.say("note: \(path): \(note)") }
     try Agreement.check(
       [
         ("forecast", reader.lineage?.model?.summary ?? "of an unknown model"),
         ("forecast: initial times", reader.initialTimes.map(\.display).joined(separator: ", ")),
-      ], on: world)
-    _ = try Agreement.data(Ingredients.descriptions(data), looks: resources.isFirstOfMachine, on: world)
-    let target = try folder.evaluation(of: path)
-    try checkLineage(reader, isOwn: target == folder.evaluation)
-    let evaluation = try Evaluation(reader, truth: truth, options: options, on: world) {
+      ], on: run.world)
+    _ = try Agreement.data(Assembly.descriptions(data), looks: resources.isFirstOfMachine, on: run.world)
+    let target = try folder.evaluation(of: path, against: data)
+    let isOwn = try folder.evaluation(of: path) == folder.evaluation
+    try checkLineage(reader, isOwn: isOwn, againstOwn: target == folder.evaluation)
+    let evaluation = try Evaluation(reader, truth: truth, options: options, on: run.world) {
       console.progress("evaluate", done: $0, of: $1, since: began, detail: "forecasts")
     }
-    for text in evaluation.implausibleTruth { console.say("warning: \(text)") }
+    for text in evaluation.notes { console.say("note: \(text)") }
+    for text in evaluation.implausible { console.say("warning: \(text)") }
     let scorecard = Scorecard(
       evaluation,
       of: Scorecard.Source(
         forecast: Files.absolute(path), checkpoint: reader.lineage?.model?.summary ?? "unknown checkpoint",
-        truth: Ingredients.descriptions(data).map { withoutUserInformation($0.display) }.joined(separator: ", ")))
-    try world.together(onlyOn: 0) { try write(scorecard, evaluation, reader, to: target) }
+        truth: Assembly.descriptions(data).map { withoutUserInformation($0.display) }.joined(separator: ", ")))
+    try run.world.together(onlyOn: 0) { try write(scorecard, evaluation, reader, to: target) }
     return Scores(text: scorecard.markdown(), json: try scorecard.report.json())
   }
 
   /// Refuses a forecast of the run that is of another checkpoint than a forecast made now would be.
-  private func checkLineage(_ reader: ForecastReader, isOwn: Bool) throws {
+  ///
+  /// - Parameters:
+  ///   - isOwn: whether it is the run's own forecast.
+  ///   - againstOwn: whether it is scored against the run's own data.
+  private func checkLineage(_ reader: ForecastReader, isOwn: Bool, againstOwn: Bool) throws {
     guard let lineage = reader.lineage else {
       console.say(
         "note: \(reader.path) does not say what it was made from; that it is of this run's model is not known")
@@ -88,33 +98,40 @@ public struct EvaluateWorkflow {
           "forecast again with 'jigsaw forecast \(folder.path) --overwrite', or move it elsewhere and name it with "
           + "--forecast")
     }
-    let data = try DataFingerprint(Ingredients.descriptions(configuration.data))
+    guard againstOwn else { return }
+    let data = try DataFingerprint(Assembly.descriptions(configuration.data))
     if let difference = lineage.difference(from: Lineage(data: data)) {
       console.say("note: \(reader.path): \(difference.sentence)")
     }
   }
 
-  /// Writes all files of scores; what they were made from comes last, so that it tells of complete ones.
+  /// Writes all files of scores; the record of what they were made from comes last, so that it describes complete ones.
   private func write(_ scorecard: Scorecard, _ evaluation: Evaluation, _ reader: ForecastReader, to target: String)
     throws
   {
+    if Files.isLink(target) {
+      throw JigsawError(
+        target, "is a link to another folder, in which scores would replace files", expected: "a folder of the run",
+        remedy: "remove the link, or make it a folder")
+    }
     let lock = try OutputLock(target)
     defer { withExtendedLifetime(lock) {} }
     try Files.createDirectory(target)
     let (scores, spectra) = (RunFolder.scores(target), RunFolder.spectra(target))
     let lineage = "\(target)/\(RunFolder.lineageName)"
     for path in [lineage, spectra] { try Files.remove(path) }
-    for path in [lineage, scores, spectra] { try Temporary.removeAbandoned(of: path) }
+    let (table, picture) = ("\(target)/scorecard.md", "\(target)/scorecard.svg")
+    try Temporary.removeAbandoned(of: lineage, scores, spectra, table, picture)
     try Files.writeAtomically(scorecard.csv(), to: scores)
     if !evaluation.spectra.isEmpty { try Files.writeAtomically(scorecard.spectraCSV(), to: spectra) }
-    try Files.writeAtomically(scorecard.markdown(), to: "\(target)/scorecard.md")
-    try Files.writeAtomically(scorecard.svg(), to: "\(target)/scorecard.svg")
+    try Files.writeAtomically(scorecard.markdown(), to: table)
+    try Files.writeAtomically(scorecard.svg(), to: picture)
     let times = evaluation.initialTimes
     var made = Lineage(
-      data: try DataFingerprint(Ingredients.descriptions(configuration.data)), model: reader.lineage?.model,
+      data: try DataFingerprint(Assembly.descriptions(configuration.data)), model: reader.lineage?.model,
       settings: [
         "period": "\(times[0]) to \(times[times.count - 1])",
-        "truth": Ingredients.descriptions(configuration.data).map { withoutUserInformation($0.display) }
+        "truth": Assembly.descriptions(configuration.data).map { withoutUserInformation($0.display) }
           .joined(separator: ", "),
       ])
     made.forecast = Lineage.Forecast(

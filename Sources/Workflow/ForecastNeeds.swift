@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Models
 import Training
@@ -20,7 +21,7 @@ struct ForecastNeeds {
     firstStep = manifest.model.fields.inputSteps[0]
   }
 
-  /// What a forecast from a time would lack, as an error; nil where everything is there.
+  /// The data that a forecast from a time would lack, as an error; nil where nothing is missing.
   func lack(at initial: Timestamp) -> JigsawError? {
     let steps = leadHours / stepHours
     return lack(dataset, "states", from: initial, firstStep...0)

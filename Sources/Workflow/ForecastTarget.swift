@@ -4,6 +4,7 @@ import Configuration
 import Datasets
 import Distribution
 import Forecasting
+import Stores
 
 /// Where a forecast goes and in which form: a Zarr store, a NetCDF file of all forecasts or of one, a folder of such files, GRIB.
 struct ForecastTarget {
@@ -16,8 +17,7 @@ struct ForecastTarget {
   /// - Throws: when the forecasts can't have this name in the layout that is asked for.
   init(_ path: String, _ section: ForecastSection, count: Int) throws {
     self.path = path
-    let isZarr = path.hasSuffix(".zarr")
-    let isGRIB = RunFolder.isGRIB(path)
+    let (isZarr, isGRIB) = (path.hasSuffix(".zarr"), RunFolder.isGRIB(path))
     switch section.layout {
     case .together:
       form = isZarr ? .zarr(format: section.format == .zarr3 ? 3 : 2) : isGRIB ? .grib : count == 1 ? .file : .netCDF
@@ -36,18 +36,38 @@ struct ForecastTarget {
       }
       form = path.hasSuffix(".nc") ? .file : .files
     }
-    try requireReplaceable()
+    try requireReplaceable(section)
+  }
+
+  /// The output's path as it is given, without slashes at its end.
+  /// - Throws: for an address.
+  static func name(_ output: String) throws -> String {
+    if HTTPStorage.isAddress(output) {
+      throw JigsawError(
+        output, "can't be written to", expected: "a path on this machine", remedy: "write here, then copy")
+    }
+    let path = output.last == "/" ? String(output.reversed().drop { $0 == "/" }.reversed()) : output
+    if path.isEmpty { throw JigsawError("--output '\(output)'", "is no name for a forecast", remedy: "name another") }
+    return path
   }
 
   /// A folder is replaced as a whole: nothing but forecasts may be in it.
-  private func requireReplaceable() throws {
-    guard case .files = form, Files.isDirectory(path) else { return }
-    if let other = try Files.list(path).first(where: { !$0.hasSuffix(".nc") && !Temporary.isOne($0) }) {
+  private func requireReplaceable(_ section: ForecastSection) throws {
+    switch form {
+    case .zarr: try ZarrStore.requireReplaceable(path)
+    case .files: try Replaceable.requireForecasts(path)
+    case .netCDF, .file, .grib:
+      try Replaceable.requireFile(path)
+      guard !isGRIB, !ForecastTarget.netCDFEndings.contains(where: path.lowercased().hasSuffix) else { return }
       throw JigsawError(
-        path, "is a folder that holds other things than forecasts", expected: "NetCDF files alone", found: other,
+        path, "has an ending that tells no format",
+        expected: ".zarr, .nc, .grib2\(section.layout == .perForecast ? ", or a folder" : "")",
         remedy: "name another --output")
     }
   }
+
+  private static let netCDFEndings = [".nc", ".nc4", ".netcdf"]
+  private var isGRIB: Bool { if case .grib = form { true } else { false } }
 
   /// Whether one rank writes all fields of a forecast.
   var hasOneWriterPerForecast: Bool { if case .zarr = form { false } else { true } }

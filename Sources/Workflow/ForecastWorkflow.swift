@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -31,7 +32,7 @@ public struct ForecastWorkflow {
     case best
     case path(String)
 
-    /// As it is recorded.
+    /// The choice as a record of it says.
     var text: String {
       switch self {
       case .automatic: "best, else newest"
@@ -67,101 +68,148 @@ public struct ForecastWorkflow {
     if let note = checkpoint.note { console.say("note: \(note)") }
     let manifest = checkpoint.manifest
     try Agreement.check([("checkpoint", "\(checkpoint.path), \(manifest.identity.summary)")], on: world)
-    let output = request.output ?? folder.forecast(configuration.forecast)
-    var lock: OutputLock?
+    let output = try request.output.map(ForecastTarget.name) ?? folder.forecast(configuration.forecast)
+    let lock = try lock(output, overwrites: request.overwrites)
     defer { withExtendedLifetime(lock) {} }
+    let leadHours = try leadHours(request, manifest)
+    let run = try RunContext(world, threads: configuration.threads, console: console)
+    let resources = run.resources
+    let cache = Assembly.cacheBytes(configuration.data, configuration.parallel, resources)
+    let dataset = try Assembly.dataset(
+      for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
+    for note in try Assembly.staticNotes(manifest, dataset) { console.say("note: \(note)") }
+    let forcings = try Assembly.forcings(
+      for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
+    let initialTimes = try initialTimes(
+      request, ForecastNeeds(manifest, dataset, forcings: forcings?.dataset, leadHours: leadHours))
+    let stepper = try stepper(checkpoint, dataset, run)
+    let (rank, tiling) = (stepper.rank, stepper.tiling)
+    let steps = leadHours / manifest.stepHours
+    let leads = (1...steps).map { $0 * manifest.stepHours }
+    introduce(checkpoint, initialTimes, steps: steps)
+    let lineage = try lineage(manifest, run)
+    let contents = try contents(manifest, dataset, initialTimes, leads, lineage)
+    let target = try ForecastTarget(output, configuration.forecast, count: initialTimes.count)
+    let bands = try target.bands(rank.context.mesh)
+    let forecaster = Forecaster(
+      stepper: stepper,
+      reader: Assembly.reader(dataset, try manifest.normalization, tiling, rank, cacheBytes: cache.rank),
+      forcings: forcings.map {
+        Assembly.forcingReader(
+          $0.dataset, $0.normalization, tiling, rank, auxiliaries: manifest.model.fields.auxiliaries,
+          cacheBytes: cache.rank)
+      }, units: contents.units(bands: bands), toFirst: target.hasOneWriterPerForecast,
+      lowerBounds: lowerBounds(dataset.channels))
+    let writer = try target.open(contents, bands: bands, lineage: lineage, on: run.world)
+    do {
+      let start = monotonicSeconds()
+      try forecaster.run(initialTimes, keep: Array(1...steps), batchSize: configuration.forecast.batchSize) {
+        unit, values, initial, lead in
+        try writer?.write(unit, values, initial: initial, lead: lead)
+      } progress: { done, total in
+        console.progress("forecast", done: done, of: total, since: start, detail: "steps")
+      }
+      try run.world.barrier()
+      try run.world.together(onlyOn: 0) { try writer?.finish() }
+    } catch {
+      writer?.abandon()
+      throw error
+    }
+    console.say("wrote \(output)")
+    try warnOfImplausible(forecaster.initialExtremes, dataset.channels)
+    return output
+  }
+
+  private func introduce(_ checkpoint: Checkpoint, _ initialTimes: [Timestamp], steps: Int) {
+    let manifest = checkpoint.manifest
+    console.say(
+      "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
+        + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
+    )
+  }
+
+  /// Takes the output for this process, on the first rank, and clears away what one that was interrupted left.
+  /// - Throws: where something is in the way of the output.
+  private func lock(_ output: String, overwrites: Bool) throws -> OutputLock? {
+    try Replaceable.require(
+      output, inputs: Assembly.descriptions(configuration.data).flatMap(\.paths), run: folder.path)
+    var lock: OutputLock?
     try world.together(onlyOn: 0) {
       lock = try OutputLock(output)
       try Files.recover(output)
-      try Temporary.removeAbandoned(of: output)
+      try Temporary.removeAbandoned(of: output, Lineage.sidecar(output))
     }
-    if Files.exists(output) && !request.overwrites {
+    if Files.exists(output) && !overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or another --output")
     }
-    for path in Ingredients.descriptions(configuration.data).flatMap(\.paths) {
-      if let input = try expand(path).first(where: { Files.isSame($0, output) }) {
-        throw JigsawError(output, "is where the data come from (\(input))", remedy: "name another --output")
-      }
+    return lock
+  }
+
+  /// Names channels whose initial values can't be: forecasts from them are worth nothing.
+  private func warnOfImplausible(_ extremes: [(low: Double, high: Double)], _ channels: [Channel]) throws {
+    let lows = try world.allReduce(extremes.map(\.low), .minimum)
+    let highs = try world.allReduce(extremes.map(\.high), .maximum)
+    for (index, channel) in channels.enumerated() {
+      guard let text = Lexicon[channel.variable]?.implausible(from: lows[index], to: highs[index]) else { continue }
+      console.say("warning: the initial \(channel.name) goes \(text); 'jigsaw data check' says where")
     }
+  }
+
+  private func leadHours(_ request: Request, _ manifest: CheckpointManifest) throws -> Int {
     let leadHours = request.leadHours ?? configuration.forecast.leadHours
     guard leadHours % manifest.stepHours == 0 else {
       throw JigsawError(
         "forecast.leadHours", "is not a whole number of steps", expected: "a multiple of \(manifest.stepHours)",
         found: "\(leadHours)")
     }
-    let resources = try RankResources(world, threads: configuration.threads)
-    let cache = Ingredients.cacheBytes(configuration.data, configuration.parallel, resources)
-    let dataset = try Ingredients.dataset(
-      for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
-    let forcings = try Ingredients.forcings(
-      for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
-    let initialTimes = try initialTimes(
-      request, ForecastNeeds(manifest, dataset, forcings: forcings?.dataset, leadHours: leadHours))
+    return leadHours
+  }
+
+  /// The model with its weights on this rank, without memory for gradients.
+  func stepper(_ checkpoint: Checkpoint, _ dataset: FieldDataset, _ run: RunContext) throws -> Stepper {
+    let manifest = checkpoint.manifest
     let normalization = try manifest.normalization
     let description = try checkpoint.description()
     let model = try description.makeModel()
     let tiling = try description.tiling()
     let products = try configuration.precision.products()
     if let warning = products.warning { console.say("warning: \(warning)") }
-    let rank = try Ingredients.rank(
-      configuration.parallel, model, batch: configuration.forecast.batchSize, world, resources,
-      products: products.backend, trains: false)
+    let rank = try Assembly.rank(
+      configuration.parallel, model, batch: configuration.forecast.batchSize, products: products.backend,
+      trains: false, run)
     try checkpoint.load(.averaged, into: rank)
     let lowerBounds = lowerBounds(dataset.channels)
-    let stepper = Stepper(
+    return Stepper(
       model: model, fields: manifest.model.fields, rank: rank,
       auxiliary: try AuxiliaryFields(dataset, forcings: manifest.forcings, scaling: manifest.auxiliaryScaling),
       tiling: tiling, stepHours: manifest.stepHours, boundary: dataset.boundary,
       lowerBounds: lowerBounds.enumerated().map { channel, bound in
         bound.map { ($0 - normalization.mean[channel]) / normalization.deviation[channel] } ?? -.infinity
       })
-    let steps = leadHours / manifest.stepHours
-    let leads = (1...steps).map { $0 * manifest.stepHours }
-    console.say(
-      "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
-        + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
-    )
-    let lineage = Lineage(
+  }
+
+  private func lineage(_ manifest: CheckpointManifest, _ run: RunContext) throws -> Lineage {
+    Lineage(
       data: try Agreement.data(
-        Ingredients.descriptions(configuration.data), looks: resources.isFirstOfMachine, on: world),
+        Assembly.descriptions(configuration.data), looks: run.resources.isFirstOfMachine, on: run.world),
       model: manifest.identity,
       settings: [
         ForecastWorkflow.choiceKey: choice.text, "forecast.bounds": configuration.forecast.bounds.rawValue,
       ])
-    let contents = try ForecastContents(
+  }
+
+  private func contents(
+    _ manifest: CheckpointManifest, _ dataset: FieldDataset, _ initialTimes: [Timestamp], _ leads: [Int],
+    _ lineage: Lineage
+  ) throws -> ForecastContents {
+    try ForecastContents(
       grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads,
       source:
         "Jigsaw \(jigsawVersion), \(manifest.model.settings.title) with \(manifest.parameterCount) parameters, "
         + "update \(manifest.progress.update)",
-      lineage: lineage)
-    let target = try ForecastTarget(output, configuration.forecast, count: initialTimes.count)
-    let bands = try target.bands(rank.context.mesh)
-    let writer = try target.open(contents, bands: bands, lineage: lineage, on: world)
-    do {
-      let start = monotonicSeconds()
-      try Forecaster(
-        stepper: stepper,
-        reader: Ingredients.reader(dataset, normalization, tiling, rank, cacheBytes: cache.rank),
-        forcings: forcings.map {
-          Ingredients.forcingReader(
-            $0.dataset, $0.normalization, tiling, rank, auxiliaries: manifest.model.fields.auxiliaries,
-            cacheBytes: cache.rank)
-        }, units: contents.units(bands: bands), toFirst: target.hasOneWriterPerForecast,
-        lowerBounds: lowerBounds
-      ).run(initialTimes, keep: Array(1...steps), batchSize: configuration.forecast.batchSize) {
-        unit, values, initial, lead in
-        try writer?.write(unit, values, initial: initial, lead: lead)
-      } progress: { done, total in
-        console.progress("forecast", done: done, of: total, since: start, detail: "steps")
-      }
-      try world.barrier()
-      try world.together(onlyOn: 0) { try writer?.finish() }
-    } catch {
-      writer?.abandon()
-      throw error
-    }
-    console.say("wrote \(output)")
-    return output
+      units: Dictionary(
+        manifest.channels.filter { Lexicon[$0.variable] == nil }.map { ($0.variable, $0.units) },
+        uniquingKeysWith: { first, _ in first }), lineage: lineage)
   }
 
   /// By channel, in our units; empty for none.
@@ -237,15 +285,9 @@ public struct ForecastWorkflow {
       }
       return times
     }
-    // The test period: as many initial times as leave room for the whole forecast to be verified.
     let (start, end) = try configuration.data.test.range("data.test")
     try checkInterval(everyHours, dataset, from: start, through: end)
-    let last = end.adding(hours: -leadHours)
-    let there = dataset.indices(from: start, through: last).map { dataset.times[$0] }
-    func every(from anchor: Timestamp) -> [Timestamp] { there.filter { $0.hours(since: anchor) % everyHours == 0 } }
-    // Data at 12 UTC alone, or from 03 UTC, have no time at the period's first hour: their own first one counts.
-    let fromStart = every(from: start)
-    let times = fromStart.isEmpty ? there.first.map(every) ?? [] : fromStart
+    let times = ForecastWorkflow.times(dataset, from: start, through: end, every: everyHours, leadHours: leadHours)
     guard !times.isEmpty else {
       throw JigsawError(
         "data.test", "leaves no room for a forecast of \(leadHours) h", found: "\(start.display) … \(end.display)",
@@ -258,6 +300,18 @@ public struct ForecastWorkflow {
       console.say("note: \(times.count - usable.count) initial times are left out: \(lack)")
     }
     return usable
+  }
+
+  /// The initial times of a period: as many as leave room for the whole forecast to be verified.
+  static func times(
+    _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, every everyHours: Int, leadHours: Int
+  ) -> [Timestamp] {
+    let last = end.adding(hours: -leadHours)
+    let there = dataset.indices(from: start, through: last).map { dataset.times[$0] }
+    func every(from anchor: Timestamp) -> [Timestamp] { there.filter { $0.hours(since: anchor) % everyHours == 0 } }
+    // Data at 12 UTC alone, or from 03 UTC, have no time at the period's first hour: their own first one counts.
+    let fromStart = every(from: start)
+    return fromStart.isEmpty ? there.first.map(every) ?? [] : fromStart
   }
 
   /// - Throws: where initial times so far apart would fall between the times of the data.

@@ -24,7 +24,7 @@ public enum GraphWorkflow {
     }
     let document = try readYAML(configuration)
     try requireResolved(document, configuration, "")
-    // As in the configuration of a training, where the graph is one of its parts.
+    // The recipe may be the graph section of a training's configuration.
     let recipe = try GraphConfiguration.recipe(document["graph"] ?? document, place: configuration) { dataset, key in
       try ViewRequest(dataset, key: "\(configuration): \(key)").open()
     }
@@ -66,6 +66,7 @@ public enum GraphWorkflow {
     guard output.hasSuffix(".svg") else {
       throw JigsawError(output, "can't be drawn", expected: "a name that ends in .svg")
     }
+    try Replaceable.requireMarked(output, by: ["<svg", GraphPlot.mark], what: "picture of 'jigsaw graph plot'")
     let plot = try GraphPlot(try read(path), window: try area.map(window), place: path)
     try Files.writeAtomically(plot.svg(), to: output)
     return "wrote \(output)"

@@ -2,7 +2,7 @@ import Basics
 import Datasets
 import Stores
 
-/// What `jigsaw data inspect` answers.
+/// The answer of `jigsaw data inspect`.
 public struct InspectReport: JSONReport {
   public struct Grid: Encodable, Sendable {
     public let summary: String
@@ -19,7 +19,7 @@ public struct InspectReport: JSONReport {
 
   /// An array on the grid or the points.
   public struct Field: Encodable, Sendable {
-    /// As the store calls it.
+    /// The store's name of it.
     public var storedName: String
     /// Our name, with the level where the store's has it; nil where the variable isn't known.
     public var readAs: String?
@@ -32,7 +32,7 @@ public struct InspectReport: JSONReport {
     /// That hold it.
     public var files = 1
     public var times: Times?
-    /// As the store says, in the unit in which it is read.
+    /// The store's value, in the unit in which it is read.
     public var statistics: Statistics?
     public var remarks: [String] = []
     /// Why it can't be used.
@@ -146,7 +146,7 @@ extension InspectReport.Store {
       path: withoutUserInformation(store.location), format: store.format,
       arrays: store.arrays.values.sorted { $0.name < $1.name }.map { array in
         InspectReport.StoredArray(
-          name: array.name, type: array.type.rawValue,
+          name: array.name, type: array.isText ? "char" : array.type.rawValue,
           dimensions: array.dimensions.map { InspectReport.Dimension(name: $0.name, size: $0.size) },
           chunks: array.chunks, codec: array.codec, bytes: array.count * array.type.byteCount,
           attributes: array.attributes.mapValues(\.asJSON))

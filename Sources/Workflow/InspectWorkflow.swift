@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -14,7 +15,8 @@ public enum InspectWorkflow {
   public static func statistics(
     _ configuration: RunConfiguration, output: String?, on world: any Communicator = SingleRank(), console: Console
   ) throws -> String? {
-    try StopSignal.unlessStopped("before the statistics were complete", on: world, console) {
+    try Agreement.check("data stats", configuration, [("--output", output ?? "none")], on: world)
+    return try StopSignal.unlessStopped("before the statistics were complete", on: world, console) {
       try allStatistics(configuration, output: output, on: world, console)
     }
   }
@@ -23,19 +25,25 @@ public enum InspectWorkflow {
     _ configuration: RunConfiguration, output: String?, on world: any Communicator, _ console: Console
   ) throws -> String {
     // Nothing is read twice, so that nothing need be kept.
-    let threads = try RankResources(world, threads: configuration.threads).threads
-    let dataset = try Ingredients.withForcings(
-      configuration.data, Ingredients.dataset(configuration.data, cacheBytes: 0, threads: threads), threads: threads)
+    let run = try RunContext(world, threads: configuration.threads, console: console)
+    let threads = run.resources.threads
+    let dataset = try Assembly.withForcings(
+      configuration.data, Assembly.dataset(configuration.data, cacheBytes: 0, threads: threads), threads: threads)
     StopSignal.willSave()
-    if try StopSignal.cameToAny(of: world) { throw Interrupted() }
+    if try StopSignal.cameToAny(of: run.world) { throw Interrupted() }
     let (start, end) = try configuration.data.train.range("data.train")
     let path = output ?? RunFolder(configuration.run).statistics
-    // A path given by hand may be a slip: nothing but earlier statistics is replaced there.
-    if let output, Files.exists(output) { _ = try Ingredients.loadStatistics(output) }
-    let data = try DataFingerprint.shared(Ingredients.descriptions(configuration.data), on: world)
-    let statistics = try Ingredients.computeStatistics(
-      dataset, configuration.data, data, on: world, output: path, console)
-    try world.together(onlyOn: 0) { try Ingredients.save(statistics, to: path) }
+    // The path may be a slip: nothing but earlier statistics is replaced.
+    if Files.exists(path) { _ = try Assembly.loadStatistics(path) }
+    // A training in the folder goes by the statistics that are there.
+    var lock: OutputLock?
+    defer { withExtendedLifetime(lock) {} }
+    try run.world.together(onlyOn: 0) {
+      if output == nil, Files.isDirectory(configuration.run) { lock = try OutputLock(folder: configuration.run) }
+    }
+    let data = try DataFingerprint.shared(Assembly.descriptions(configuration.data), on: run.world)
+    let statistics = try Assembly.computeStatistics(dataset, configuration.data, data, output: path, run)
+    try run.world.together(onlyOn: 0) { try Assembly.save(statistics, to: path) }
     var rows = [["channel", "unit", "mean", "stdev", "minimum", "maximum", "\(configuration.data.stepHours) h change"]]
     for channel in dataset.channels {
       guard let row = statistics.channels[channel.name] else { continue }
@@ -48,10 +56,12 @@ public enum InspectWorkflow {
 
   /// Checks that a configuration fits its data, and says what the run would be.
   public static func validate(_ configuration: RunConfiguration, file: String) throws -> String {
-    let dataset = try Ingredients.dataset(configuration.data)
-    let forcings = try Ingredients.forcings(configuration.data, cacheBytes: 0, threads: 1)
+    let dataset = try Assembly.dataset(configuration.data)
+    let forcings = try Assembly.forcings(configuration.data, cacheBytes: 0, threads: 1)
     let plan = try TrainWorkflow(configuration).plan(dataset, forcings: forcings)
-    let warnings = try Periods.warnings(configuration.data, dataset)
+    _ = try Assembly.givenStatistics(configuration.data, dataset)
+    let warnings =
+      try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset)
     var lines = [
       "\(file): fine\(warnings.isEmpty ? "" : ", with \(warnings.count) warning\(warnings.count == 1 ? "" : "s")")",
       "  fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
@@ -92,7 +102,7 @@ public enum InspectWorkflow {
 }
 
 extension InspectWorkflow {
-  /// What the ranks of a mesh hold of a checkpoint.
+  /// The parts of a checkpoint that the ranks of a mesh hold.
   /// - Throws: when the mesh does not fit the model, or a part of the checkpoint is missing.
   public static func reshard(_ path: String, domain: Int, tensor: Int) throws -> String {
     let checkpoint = try Checkpoint(path)
@@ -101,7 +111,7 @@ extension InspectWorkflow {
       ranks: domain * tensor, domain: domain, tensor: tensor, tokens: model.form.tokens, fields: model.form.variables)
     let plan = try ParallelPlan.make(mesh, model.parameters) { try model.dryStep($0, isTraining: true) }
     let isResumable = try checkpoint.checkComplete(model.parameters)
-    // Weights and gradients; two moments and the average if training goes on.
+    // Weights and gradients; two moments and the average if training is resumed.
     let copies = 2 + (isResumable ? 2 + (checkpoint.manifest.optimizer.averageDecay > 0 ? 1 : 0) : 0)
     var lines = [
       "\(path): \(model.parameters.elementCount) parameters, on \(domain) × \(tensor) ranks (domain × tensor)"
@@ -116,13 +126,13 @@ extension InspectWorkflow {
     }
     lines.append(
       "nothing to convert: each rank reads its parts in place"
-        + (isResumable ? "; go on with --set parallel.domain=\(domain) --set parallel.tensor=\(tensor)" : ""))
+        + (isResumable ? "; resume with --set parallel.domain=\(domain) --set parallel.tensor=\(tensor)" : ""))
     return lines.joined(separator: "\n")
   }
 }
 
 extension InspectWorkflow {
-  /// What of a checkpoint is not as it was written, a sentence each.
+  /// The parts of a checkpoint that are not as they were written, a sentence each.
   /// - Throws: when the manifest is damaged or has no checksums.
   public static func verify(_ path: String) throws -> [JigsawError] { try Checkpoint(path).problems() }
 }

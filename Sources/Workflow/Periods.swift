@@ -2,7 +2,7 @@ import Basics
 import Configuration
 import Datasets
 
-/// What is doubtful about the periods of a configuration: scores on dates that were trained on look like skill, and a period
+/// Warns of doubtful periods of a configuration: scores on dates that were trained on look like skill, and a period
 /// beyond the data is shorter than it looks.
 enum Periods {
   static func named(_ data: DataSection) -> [(name: String, period: PeriodSection)] {

@@ -11,7 +11,7 @@ extension PlanReport {
   public var counts: String {
     let rows =
       [["of the rank that has most, one update", ""]]
-      + [["operations of products", "\(best.productFLOPs)"], ["bytes of passes over memory", "\(best.passBytes)"]]
+      + [["operations of GEMMs", "\(best.productFLOPs)"], ["bytes of passes over memory", "\(best.passBytes)"]]
       + ["replica", "domain", "tensor"].map { ["bytes sent along the \($0) axis", "\(best.bytesSent[$0] ?? 0)"] }
       + [["stored bytes read", "\(best.bytesRead)"], ["bytes held at most", "\(best.memory.total)"]]
     return "\(ranks) \(ranks == 1 ? "rank" : "ranks") as \(best.mesh) (replica × domain × tensor)\n"
@@ -50,17 +50,21 @@ extension PlanReport {
       + (layout.checkpointActivations ? ", checkpointing" : "")
   }
 
+  /// The memory of whole runs, a column for each verb.
   private var memoryTable: String {
-    let rows =
-      [["memory per rank", "GB", "%"]]
-      + (best.memory.parts.filter { $0.1 > 0 } + [("all", best.memory.total)]).map { name, bytes in
-        [
-          name, PlanReport.gigabytes(bytes),
-          fixed(100 * Double(bytes) / Double(max(1, machine.memoryBytesPerRank ?? best.memory.total)), 1),
-        ]
+    let verbs =
+      [("train", best.memory)]
+      + [("forecast", forecastMemory), ("evaluate", evaluationMemory)].compactMap { verb, memory in
+        memory.map { (verb, $0) }
       }
+    let columns = verbs.map { $0.1.parts.map(\.1) + [$0.1.total] }
+    let names = best.memory.parts.map(\.0) + ["all"]
+    let rows = names.indices.filter { row in columns.contains { $0[row] > 0 } }.map { row in
+      [names[row]] + columns.map { $0[row] == 0 ? "" : PlanReport.gigabytes($0[row]) }
+    }
     let available = machine.memoryBytesPerRank.map { " of \(PlanReport.gigabytes($0)) GB" } ?? ""
-    return InspectWorkflow.table(rows) + "\n\(best.memory.verdict)\(available)"
+    return InspectWorkflow.table([["memory per rank, GB"] + verbs.map(\.0)] + rows)
+      + "\n" + verbs.map { "\($0.0): \($0.1.verdict)\(available)" }.joined(separator: "; ")
   }
 
   private var timeTable: String {

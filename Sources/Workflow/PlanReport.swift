@@ -2,7 +2,7 @@ import Basics
 import Distribution
 import Planning
 
-/// What `jigsaw plan` answers: a layout, what it costs, and those that come next.
+/// The answer of `jigsaw plan`: a layout, what it costs, and those that come next.
 public struct PlanReport: Codable, JSONReport {
   public struct Machine: Codable, Sendable {
     public var name, summary, rank, precision: String
@@ -31,16 +31,18 @@ public struct PlanReport: Codable, JSONReport {
     public var seconds: Double
   }
 
-  /// Bytes that one rank holds when it holds most.
+  /// Bytes that one rank holds when it holds most. `libraries` and `program` are held once by ranks that are threads of one process.
   public struct Memory: Codable, Sendable {
-    public var weights, gradients, optimizer, activations, exchange, buckets, frames, fields, program, total: Int
+    public var weights, gradients, optimizer, activations, exchange, buckets, graph, frames, fields, reading: Int
+    public var libraries, climatology, scores, output, program, total: Int
     /// "fits", "tight" (above nine tenths), "does not fit", "unknown".
     public var verdict: String
 
     init(_ memory: RankMemory, available: Int?) {
       (weights, gradients, optimizer) = (memory.weights, memory.gradients, memory.optimizer)
       (activations, exchange, buckets) = (memory.activations, memory.exchange, memory.buckets)
-      (frames, fields) = (memory.frames, memory.fields)
+      (graph, frames, fields, reading) = (memory.graph, memory.frames, memory.fields, memory.reading)
+      (libraries, climatology, scores, output) = (memory.libraries, memory.climatology, memory.scores, memory.output)
       (program, total) = (memory.program, memory.total)
       verdict =
         available.map {
@@ -52,8 +54,9 @@ public struct PlanReport: Codable, JSONReport {
     var parts: [(String, Int)] {
       [
         ("weights", weights), ("gradients", gradients), ("optimiser", optimizer), ("activations", activations),
-        ("blocks on their way", exchange), ("gradient buckets", buckets), ("frames", frames),
-        ("decoded fields", fields), ("program", program),
+        ("blocks on their way", exchange), ("gradient buckets", buckets), ("graph", graph), ("frames", frames),
+        ("decoded fields", fields), ("reading", reading), ("file libraries", libraries), ("climatology", climatology),
+        ("scores", scores), ("output", output), ("program", program),
       ]
     }
   }
@@ -66,15 +69,15 @@ public struct PlanReport: Codable, JSONReport {
     public var checkpointActivations, splitOptimizer: Bool
     public var memory: Memory
     public var secondsPerUpdate, samplesPerSecond, shareOfPeak: Double
-    /// Of the rank that waits longest, in an update.
+    /// The waiting of the rank that waits longest, in an update.
     public var waitSeconds, readingWaitSeconds: Double
     public var phases: [Phase]
-    /// Of the rank that has most of each, in an update.
+    /// The work of the rank that has most of each, in an update.
     public var productFLOPs, passBytes, bytesRead: Int
     /// By axis of the mesh.
     public var bytesSent: [String: Int]
     public var secondsPerEpoch: Double?
-    /// Of all ranks and their share of the nodes under full load.
+    /// The energy of all ranks and their share of the nodes under full load.
     public var kilowattHoursPerEpoch: Double?
 
     init(_ candidate: LayoutSearch.Candidate, _ machine: PlannedMachine, samplesPerEpoch: Int?) {
@@ -107,7 +110,10 @@ public struct PlanReport: Codable, JSONReport {
   public var ranks: Int
   public var model: BenchStepReport.Model
   public var samplesPerEpoch: Int?
+  /// Its memory is that of a training.
   public var best: Layout
+  /// The memory of a forecast of the test period and of its evaluation, on as many ranks as `best`; nil where no data say which.
+  public var forecastMemory, evaluationMemory: Memory?
   public var runnersUp: [Layout]
   public var reason: String
   /// Layouts that there are, and those that were simulated.

@@ -36,7 +36,15 @@ public struct PlanSweep {
   private static let simulations = 8
 
   /// - Returns: a table for people.
+  /// - Throws: where files of these names are in the folder that no sweep wrote.
   public func run(into folder: String) throws -> String {
+    let table = "\(folder)/scaling.csv"
+    try Replaceable.requireMarked(table, by: [PlanSweep.csv([])], what: "table of 'jigsaw plan --sweep'")
+    for name in ScalingCharts.names where !Files.exists(table) && Files.exists("\(folder)/\(name).svg") {
+      throw JigsawError(
+        "\(folder)/\(name).svg", "already exists, without the scaling.csv of a sweep beside it",
+        remedy: "name another --output")
+    }
     let sizes = try workflow.sizes()
     func best(_ count: Int, _ globalBatch: Int) throws -> (PlanReport.Layout, PlannedMachine)? {
       var problem = try workflow.problem(
@@ -72,7 +80,7 @@ public struct PlanSweep {
         remedy: "ask for one number with --ranks, which says how many it takes")
     }
     try Files.createDirectory(folder)
-    try Files.writeAtomically(PlanSweep.csv(points), to: "\(folder)/scaling.csv")
+    try Files.writeAtomically(PlanSweep.csv(points), to: table)
     for (name, chart) in ScalingCharts(points, machine).all {
       try Files.writeAtomically(chart.svg(), to: "\(folder)/\(name).svg")
     }

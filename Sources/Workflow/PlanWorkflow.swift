@@ -7,7 +7,7 @@ import Planning
 import Tensors
 import Training
 
-/// `jigsaw plan`: memory, time and traffic of a training before it runs, on a machine that need not be at hand. Nothing is
+/// `jigsaw plan`: memory, time and traffic of a training before it runs, on a machine that need not be available. Nothing is
 /// trained and no field is read; the trainer's own steps are simulated.
 public struct PlanWorkflow {
   public struct Request: Sendable {
@@ -18,12 +18,12 @@ public struct PlanWorkflow {
     public var mesh: (replica: Int, domain: Int, tensor: Int)?
     /// Machines like the measured one.
     public var nodes = 1
-    /// Of each rank.
+    /// The threads of each rank.
     public var threads: Int?
-    /// Of products, in place of the configuration's: also "tf32".
+    /// The precision of GEMMs, in place of the configuration's: also "tf32".
     public var precision: String?
-    /// Without data: the grid's rows and columns, and predicted fields.
-    public var grid: (rows: Int, columns: Int)?
+    /// Without data: the grid, and predicted fields.
+    public var grid: NamedGrid?
     public var variables: Int?
     public var samplesPerEpoch: Int?
     /// Samples of an update over all replicas, to be kept.
@@ -57,12 +57,16 @@ public struct PlanWorkflow {
       makePredictor ?? { try TrainingSimulator($0, rollout: rollout.kind, storedStates: rollout.storedStates) }
   }
 
-  /// What is trained, as the configuration and its data say, on a machine.
+  /// The training, as the configuration and its data say, on a machine.
   struct Problem {
     let description: ModelDescription
+    /// Nil where none are available.
+    let data: PlannedData?
     let model: any ForecastModel
     let samplesPerEpoch: Int?
     var search: LayoutSearch
+    /// The choice that makes memory suffice, in words.
+    let choice: String?
 
     var report: BenchStepReport.Model {
       BenchStepReport.Model(model, description)
@@ -73,83 +77,94 @@ public struct PlanWorkflow {
   ///   - ranks: that the machine is to run.
   ///   - globalBatch: to be kept; nil: batch and accumulation of an instance are.
   func problem(_ sizes: Sizes, ranks: Int, globalBatch: Int?) throws -> Problem {
-    let description = sizes.description
-    let model = try description.makeModel()
     let (training, parallel) = (configuration.training, configuration.parallel)
+    let instance = parallel.domain * parallel.tensor
+    let mesh = request.mesh.map { Mesh(replica: $0.replica, domain: $0.domain, tensor: $0.tensor) }
+    let machine = try PlannedMachine.open(
+      request.machine, precision: request.precision ?? configuration.precision.rawValue,
+      threads: request.threads, configured: configuration.threads, ranks: ranks, nodes: request.nodes)
+    let fit = try MemoryFit(
+      sizes.description, configuration,
+      mesh ?? Mesh(replica: max(1, ranks / instance), domain: parallel.domain, tensor: parallel.tensor),
+      batch: training.batchSize, threads: machine.model.threads, machine: machine.model)
+    let description = fit.description
+    let model = try description.makeModel()
     var layout = Layout(mesh: Mesh())
     layout.batch = training.batchSize
     layout.accumulation = training.accumulation
     let first = training.rollout.stages.min { $0.fraction < $1.fraction }
     layout.rolloutSteps = request.rolloutSteps ?? first?.steps ?? 1
+    layout.longestRollout = request.rolloutSteps ?? training.rollout.stages.map(\.steps).max() ?? 1
+    layout.validates = configuration.data.validation.start != nil
     layout.prefetch = training.prefetch ?? layout.prefetch
     layout.averagesWeights = training.averageDecay > 0
     layout.overlaps = parallel.overlap
-    layout.checkpointsActivations = training.checkpointActivations
+    layout.checkpointsActivations = fit.checkpointsActivations
     layout.splitsOptimizer = parallel.splitOptimizer
     if request.reads {
       layout.storedBytesPerFrame =
         description.fields.gridRows * description.fields.gridColumns * description.fields.variables
         * ElementType.float32.byteCount
     }
-    let machine = try PlannedMachine.open(
-      request.machine, precision: request.precision ?? configuration.precision.rawValue,
-      threads: request.threads, configured: configuration.threads, ranks: ranks, nodes: request.nodes)
     layout.decodedBytes = sizes.states * layout.storedBytesPerFrame
-    // As a training takes it where nothing is configured: a quarter of the memory.
+    layout.surroundings = sizes.data?.surroundings(threads: machine.model.threads) ?? RunSurroundings()
+    // A training takes a quarter of the memory where nothing is configured.
     layout.decodedBytesLimit =
       configuration.data.cacheGiB.map { Int(saturating: $0 * Double(1 << 30)) } ?? (machine.memoryBytes ?? 16 << 30) / 4
     var job = LayoutSearch.Job(model: model, layout: layout)
     job.globalBatch = globalBatch
+    job.mostBytes = fit.mostBytes
     job.readsAhead = training.prefetch == nil
+    if request.reads, let data = sizes.data, let samples = sizes.samplesPerEpoch {
+      job.decodedBytes = { data.decodedBytes($0, samplesPerEpoch: samples) }
+    }
     return Problem(
-      description: description, model: model, samplesPerEpoch: sizes.samplesPerEpoch,
-      search: LayoutSearch(job, on: machine, try makePredictor(description)))
+      description: description, data: sizes.data, model: model, samplesPerEpoch: sizes.samplesPerEpoch,
+      search: LayoutSearch(job, on: machine, try makePredictor(description)), choice: fit.sentence)
   }
 
-  /// What the answer depends on beside the configuration.
+  /// The inputs of the answer beside the configuration.
   struct Sizes {
     let description: ModelDescription
     let samplesPerEpoch: Int?
-    /// Times whose fields are read in an epoch, validation included.
+    /// Times whose fields are read in an epoch, where no data say it.
     let states: Int
+    /// Nil where none are available.
+    let data: PlannedData?
   }
 
-  /// Of the data, or as asked for.
+  /// The sizes of the data, or those given on the command line.
   func sizes() throws -> Sizes {
     let data = configuration.data
     if let grid = request.grid, let variables = request.variables {
-      let description = try Ingredients.description(
-        configuration, grid: SyntheticFields.grid(rows: grid.rows, columns: grid.columns), variables: variables,
+      let description = try Assembly.description(
+        configuration, grid: grid.fieldGrid, variables: variables,
         auxiliaries: data.staticFields.count + data.forcings.count,
         tendencyScale: [Float](repeating: 1, count: variables))
       return Sizes(
-        description: try Ingredients.withGraph(description), samplesPerEpoch: request.samplesPerEpoch,
-        states: request.samplesPerEpoch ?? 0)
+        description: try Assembly.withGraph(description), samplesPerEpoch: request.samplesPerEpoch,
+        states: request.samplesPerEpoch ?? 0, data: nil)
     }
-    let dataset = try Ingredients.dataset(data, cacheBytes: 0)
-    let forcings = try Ingredients.forcings(data, cacheBytes: 0, threads: 1)
-    let description = try Ingredients.withGraph(
-      Ingredients.description(
+    let dataset = try Assembly.dataset(data, cacheBytes: 0)
+    let forcings = try Assembly.forcings(data, cacheBytes: 0, threads: 1)
+    let description = try Assembly.withGraph(
+      Assembly.description(
         configuration, dataset, forcings: forcings, tendencyScale: [Float](repeating: 1, count: dataset.channels.count))
     )
-    let (start, end) = try data.train.range("data.train")
-    var states = dataset.indices(from: start, through: end).count
-    if let start = data.validation.start, let end = data.validation.end {
-      let validation = configuration.training.validation
-      states += min(
-        dataset.indices(from: start, through: end).count, validation.samples * (validation.steps + 1))
-    }
+    let planned = try PlannedData(configuration, dataset, forcings: forcings)
     if let asked = request.samplesPerEpoch {
-      return Sizes(description: description, samplesPerEpoch: asked, states: min(states, asked))
+      return Sizes(description: description, samplesPerEpoch: asked, states: asked, data: planned)
     }
+    let (start, end) = try data.train.range("data.train")
     let steps = configuration.training.rollout.stages.map(\.steps).max() ?? 1
     let sampler = try Sampler(
       dataset, forcings: forcings, from: start, through: end, configuration.steps(last: steps),
       seed: UInt64(configuration.seed), isShuffled: true, place: "data.train")
-    return Sizes(description: description, samplesPerEpoch: sampler.count, states: states)
+    return Sizes(
+      description: description, samplesPerEpoch: sampler.count, states: sampler.count, data: planned)
   }
 
-  /// Of a sweep's first point: asked for, or those of one instance.
+  /// Samples per update of a sweep's first point: as given, or those of one instance.
   var samplesPerUpdate: Int {
     request.globalBatch ?? configuration.training.batchSize * configuration.training.accumulation
   }
@@ -214,13 +229,34 @@ public struct PlanWorkflow {
     let layouts = outcome.fitting.prefix(1 + PlanWorkflow.shown).map {
       PlanReport.Layout($0, problem.search.machine, samplesPerEpoch: problem.samplesPerEpoch)
     }
+    let others = try otherVerbs(problem, outcome.fitting[0].layout)
     return PlanReport(
       machine: PlanReport.Machine(problem.search.machine), ranks: ranks, model: problem.report,
-      samplesPerEpoch: problem.samplesPerEpoch, best: layouts[0], runnersUp: Array(layouts.dropFirst()),
-      reason: try problem.search.reason(outcome), considered: outcome.considered, simulated: outcome.simulated)
+      samplesPerEpoch: problem.samplesPerEpoch, best: layouts[0], forecastMemory: others.forecast,
+      evaluationMemory: others.evaluation, runnersUp: Array(layouts.dropFirst()),
+      reason: try ([problem.search.reason(outcome)] + [problem.choice].compactMap { $0 }).joined(separator: "\n"),
+      considered: outcome.considered, simulated: outcome.simulated)
   }
 
-  /// What can't be had, and what can.
+  /// Memory of a forecast and of an evaluation on the ranks of a layout, as they are configured; nil without data to forecast from.
+  private func otherVerbs(_ problem: Problem, _ layout: Layout) throws -> (
+    forecast: PlanReport.Memory?, evaluation: PlanReport.Memory?
+  ) {
+    guard let data = problem.data, !data.initialTimes.isEmpty else { return (nil, nil) }
+    let machine = problem.search.machine
+    let forecast = try TrainingSimulator(problem.description).memory(
+      of: data.forecast(layout.mesh, threads: machine.model.threads, cacheBytes: layout.decodedBytesLimit),
+      on: machine.model)
+    let evaluation = try data.evaluation(
+      ranks: layout.mesh.count, machine: machine.model, cacheBytes: layout.decodedBytesLimit,
+      climatologyBytes: (machine.memoryBytes ?? 16 << 30) / 4)
+    return (
+      PlanReport.Memory(forecast, available: machine.memoryBytes),
+      evaluation.map { PlanReport.Memory($0, available: machine.memoryBytes) }
+    )
+  }
+
+  /// The error for a layout that is impossible, with those that are possible.
   /// - Parameter mesh: that was asked for, in words.
   private func refusal(
     _ problem: Problem, _ candidate: LayoutSearch.Candidate?, _ ranks: Int, _ mesh: String?

@@ -2,7 +2,7 @@ import Basics
 import Stores
 import Tensors
 
-/// What ran where: version, machine, kernels chosen, libraries.
+/// A record of what ran where: version, machine, kernels chosen, libraries.
 public struct Provenance: Sendable, Encodable {
   public let entries: [(key: String, value: String)]
 

@@ -60,22 +60,19 @@ struct RankResources {
   /// Ranks on this machine, and whether this is the first of them.
   let localRanks: Int
   let isFirstOfMachine: Bool
+  /// Whether more ranks than processors compute on this machine.
+  let sharesProcessors: Bool
 
   init(_ world: any Communicator, threads: Int) throws {
     let own = RankResources.description
-    let count = own.count
-    let all = Buffer(zeroed: world.size * count)
-    let parts = (0..<world.size).map { Region(all, offset: $0 * count, byteCount: count) }
-    parts[world.rank].pointer.copyMemory(from: own, byteCount: count)
-    try world.allGather(parts).wait()
-    let ranks = parts.map { Array(UnsafeRawBufferPointer(start: $0.pointer, count: count)) }
+    let ranks = try world.allGather(bytes: own)
     let neighbours = ranks.filter { $0[..<RankResources.nameLength] == own[..<RankResources.nameLength] }
     localRanks = neighbours.count
     isFirstOfMachine =
       ranks.firstIndex { $0[..<RankResources.nameLength] == own[..<RankResources.nameLength] } == world.rank
     // Each processor counts for as many parts as ranks may use it.
     var share = 0.0
-    for index in RankResources.nameLength..<count {
+    for index in RankResources.nameLength..<own.count {
       for bit in 0..<8 where own[index] >> bit & 1 == 1 {
         share += 1 / Double(neighbours.filter { $0[index] >> bit & 1 == 1 }.count)
       }
@@ -84,7 +81,7 @@ struct RankResources {
     if let quota = Machine.processorQuota { share = min(share, quota / Double(localRanks)) }
     processors = share
     self.threads = threads > 0 ? threads : max(1, Int(share + 1e-9))
-    world.manner.sharesProcessors = share < 1 - 1e-9
+    sharesProcessors = share < 1 - 1e-9
   }
 
   /// Memory for decoded fields: what the configuration says of each rank, or a quarter of what is free, shared.
@@ -102,22 +99,23 @@ struct RankResources {
   }
 }
 
-extension Ingredients {
+extension Assembly {
   /// This rank's share of a model.
   ///
   /// - Parameter trains: whether there is memory for gradients.
   static func rank(
-    _ parallel: ParallelSection, _ model: any ForecastModel, batch: Int, _ world: any Communicator,
-    _ resources: RankResources, products: any ProductBackend, trains: Bool
+    _ parallel: ParallelSection, _ model: any ForecastModel, batch: Int, products: any ProductBackend, trains: Bool,
+    _ run: RunContext
   ) throws -> ModelRank {
     let form = model.form
     let mesh = try Mesh(
-      ranks: world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: form.tokens, fields: form.variables
+      ranks: run.world.size, domain: parallel.domain, tensor: parallel.tensor, tokens: form.tokens,
+      fields: form.variables
     )
     return try ModelRank(
-      RankContext(mesh, world),
-      Compute(threads: resources.threads, backend: products, trace: world.manner.trace), model.parameters,
-      trains: trains, dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
+      RankContext(mesh, run.world, trace: run.trace),
+      Compute(threads: run.resources.threads, backend: products, trace: run.trace), model.parameters, trains: trains,
+      dryRun: { try model.dryStep($0, batch: batch, isTraining: true) })
   }
 
   /// Reads with the ranks of the same model instance.
@@ -127,7 +125,7 @@ extension Ingredients {
     let mesh = rank.context.mesh
     guard mesh.instance > 1 else {
       // Alone, the cache of the dataset itself serves.
-      return FrameReader(dataset, normalization, tiling, rank.compute, trace: rank.context.world.manner.trace)
+      return FrameReader(dataset, normalization, tiling, rank.compute, trace: rank.context.trace)
     }
     let blocks = (0..<mesh.instance).map { index in
       FieldBlock(
@@ -137,7 +135,7 @@ extension Ingredients {
     return FrameReader(
       dataset, normalization, tiling, rank.compute,
       share: ReadingShare(rank.context.instance, blocks: blocks, cacheBytes: cacheBytes),
-      trace: rank.context.world.manner.trace)
+      trace: rank.context.trace)
   }
 
   /// Reads the forcings of a model, each rank those among its static fields and forcings.
@@ -147,7 +145,7 @@ extension Ingredients {
     _ dataset: FieldDataset, _ normalization: Normalization, _ tiling: Tiling, _ rank: ModelRank, auxiliaries: Int,
     cacheBytes: Int
   ) -> FrameReader {
-    let (mesh, trace) = (rank.context.mesh, rank.context.world.manner.trace)
+    let (mesh, trace) = (rank.context.mesh, rank.context.trace)
     guard mesh.instance > 1 else {
       return FrameReader(dataset, normalization, tiling, rank.compute, trace: trace)
     }
@@ -175,13 +173,13 @@ extension Ingredients {
 
   /// How many frames to read ahead where the configuration does not say: as many as fit into an eighth of the free memory,
   /// so that slow reads even out, the same on all ranks.
-  static func prefetch(_ rank: ModelRank, tiling: Tiling, fields: Int, batch: Int, _ resources: RankResources) throws
+  static func prefetch(_ rank: ModelRank, tiling: Tiling, fields: Int, batch: Int, _ run: RunContext) throws
     -> Int
   {
     let mesh = rank.context.mesh
     let frame = tiling.fieldSize / mesh.domain * fields / mesh.tensor * batch * ElementType.float32.byteCount
-    let eighth = (Machine.availableMemory ?? 4 << 30) / 8 / resources.localRanks
+    let eighth = (Machine.availableMemory ?? 4 << 30) / 8 / run.resources.localRanks
     let depth = min(max(eighth / max(1, frame), 2), 16)
-    return Int(try rank.context.world.allReduce([Double(depth)], .minimum)[0])
+    return Int(try run.world.allReduce([Double(depth)], .minimum)[0])
   }
 }

@@ -136,7 +136,7 @@ struct ReportMaps {
     return planes
   }
 
-  /// What forecasters look at first, as far as it is there; then the rest in its order.
+  /// The fields that forecasters look at first, as far as they exist; then the rest in its order.
   static func selection(from channels: [Channel]) -> [Channel] {
     let wanted = ["z_500", "t_850", "t2m", "msl", "u_250", "q_850", "u10", "v_500", "q_700", "tp"]
     let first = wanted.compactMap { name in channels.first { $0.name == name } }

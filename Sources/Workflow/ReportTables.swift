@@ -12,7 +12,7 @@ struct ReportTables {
     channels.first { $0.name == name } ?? Channel(variable: String(name))
   }
 
-  /// metrics.csv and, if it is there, validation.csv; nil before the first update.
+  /// metrics.csv and, if it exists, validation.csv; nil before the first update.
   func training(metrics: String, validation: String) throws -> TrainingCurves? {
     guard Files.exists(metrics) else { return nil }
     let table = try CSVTable(metrics)
@@ -53,18 +53,20 @@ struct ReportTables {
       }
       return system
     }
-    let (rmse, mae, bias) = (try table.numbers("rmse"), try table.numbers("mae"), try table.numbers("bias"))
-    let (acc, activity) = (try table.numbers("acc"), try table.numbers("activity"))
+    // Scores of an earlier version may lack metrics that came later, but not the RMSE.
+    let metrics = Metrics.all.filter { $0 == RMSE.self || table.columns.contains($0.name) }
+    let columns = try metrics.map { try table.numbers($0.name) }
     var values: [ScoreKey: ScoreTable.Scores] = [:]
     for row in table.rows.indices {
-      values[
-        ScoreKey(
-          system: systems[row], channel: String(names[row]), leadHours: leads[row], region: String(regions[row]))] =
-        ScoreTable.Scores(rmse: rmse[row], mae: mae[row], bias: bias[row], acc: acc[row], activity: activity[row])
+      let key = ScoreKey(
+        system: systems[row], channel: String(names[row]), leadHours: leads[row], region: String(regions[row]))
+      values[key] = ScoreTable.Scores(
+        Dictionary(uniqueKeysWithValues: zip(metrics, columns).map { ($0.name, $1[row]) }))
     }
     return ScoreTable(
       channels: ordered(names).map(channel), leadHours: Set(leads).sorted(), regions: ordered(regions).map(String.init),
-      systems: System.allCases.filter(systems.contains), forecastCount: counts.max() ?? 0, values: values)
+      systems: System.allCases.filter(systems.contains), metrics: metrics, forecastCount: counts.max() ?? 0,
+      values: values)
   }
 
   /// spectra.csv, whose rows come with rising wavenumbers.

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
 import Reporting
@@ -25,6 +26,7 @@ public struct ReportWorkflow {
   @discardableResult
   public func run(forecast: String? = nil, output: String? = nil) throws -> String {
     let path = output ?? folder.report
+    try Replaceable.requirePage(path)
     let lock = try OutputLock(path)
     defer { withExtendedLifetime(lock) {} }
     try Temporary.removeAbandoned(of: path)
@@ -85,7 +87,7 @@ public struct ReportWorkflow {
     let (truth, problem) = truthDataset(store)
     if let problem { contents.hints.append(.init("Maps are without truth: \(problem)")) }
     contents.maps = try ReportMaps(
-      reader, truth: truth, withGaps: Set(configuration.data.impute.keys),
+      truth.map { try reader.inUnits(of: $0) } ?? reader, truth: truth, withGaps: Set(configuration.data.impute.keys),
       hasBoundary: configuration.data.boundary != .none, console: console
     ).contents()
     if let model = reader.lineage?.model { contents.facts.append(.init("Forecast", "\(store), \(model.summary)")) }
@@ -118,6 +120,13 @@ public struct ReportWorkflow {
         return
       }
     }
+    if let made, let truth = fingerprintOfData(), let difference = made.difference(from: Lineage(data: truth)) {
+      contents.hints.append(
+        .init(
+          "\(scores) is of other data than those there now (\(difference.sentence)), so no scores. Make them anew with",
+          command: "jigsaw evaluate \(self.folder.path)"))
+      return
+    }
     if made == nil { contents.hints.append(.init("\(scores) does not say which forecast it is of.")) }
     contents.scores = try tables.scores(scores)
     if let made, let forecast = made.forecast {
@@ -132,6 +141,11 @@ public struct ReportWorkflow {
     if Files.exists(spectra) { contents.spectra = try tables.spectra(spectra) }
   }
 
+  /// The fingerprint of the run's data; nil where they can't be read, which the maps' hint says.
+  private func fingerprintOfData() -> DataFingerprint? {
+    do { return try DataFingerprint(Assembly.descriptions(configuration.data)) } catch { return nil }
+  }
+
   /// All that names in the run's files can stand for.
   private var channels: [Channel] {
     configuration.data.variables.flatMap { variable in
@@ -143,9 +157,10 @@ public struct ReportWorkflow {
   /// where the data have gone.
   private func truthDataset(_ store: String) -> (FieldDataset?, problem: String?) {
     do {
-      let truth = try Ingredients.dataset(configuration.data)
+      let truth = try Assembly.dataset(configuration.data)
       let forecasts = try ForecastReader(store)
       guard truth.grid.matches(forecasts.grid) else { return (nil, "the data are on another grid than the forecast.") }
+      _ = try forecasts.inUnits(of: truth)
       return (truth, nil)
     } catch {
       return (nil, "\(error)")

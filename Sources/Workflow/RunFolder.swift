@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
 import Training
@@ -34,6 +35,16 @@ public struct RunFolder: Sendable {
     ]
   }
 
+  /// - Throws: when something that a training writes is a link, behind which it would replace files elsewhere.
+  func requireNoLinks() throws {
+    for name in replaceable where Files.isLink("\(path)/\(name)") {
+      throw JigsawError(
+        "\(path)/\(name)", "is a link, behind which a training would replace files",
+        expected: "a file or folder of the run",
+        remedy: "put what it leads to in its place, or link the folder of the run as a whole")
+    }
+  }
+
   /// Puts what an earlier run wrote aside.
   func setAside() throws {
     try Files.createDirectory(aside)
@@ -42,12 +53,27 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Under another name first, so that a stop in between leaves no part of a run to bring back.
+  /// Removes what a killed training was writing; for whoever holds the lock of the run.
+  func removeAbandoned() throws {
+    try Temporary.removeAbandoned(of: configuration, provenance, metrics, validation, statistics)
+  }
+
+  /// Removes an earlier run that has been replaced. What no training wrote into its folders (a copy of a checkpoint under a name of
+  /// its own, notes) goes to those of the new run.
   func removeAside() throws {
     guard Files.isFolderItself(aside) else { return }
-    let going = Temporary.name(for: aside)
-    try Files.rename(aside, to: going)
-    try Files.remove(going)
+    for folder in ["checkpoints", "tensorboard"] where Files.isFolderItself("\(aside)/\(folder)") {
+      for name in try Files.list("\(aside)/\(folder)") {
+        let isOwn =
+          folder == "checkpoints" ? CheckpointFolder.isOwn(name) : TensorBoardFile.isOwn(name)
+        if isOwn { continue }
+        try Files.createDirectory("\(path)/\(folder)")
+        var target = "\(path)/\(folder)/\(name)"
+        while Files.exists(target) { target += "-earlier" }
+        try Files.rename("\(aside)/\(folder)/\(name)", to: target)
+      }
+    }
+    try Files.removeAtOnce(aside)
   }
 
   /// Brings an earlier run back if what was to replace it has come to no checkpoint.
@@ -93,7 +119,7 @@ public struct RunFolder: Sendable {
 
   /// Whether a forecast of this name is written as GRIB.
   static func isGRIB(_ output: String) -> Bool {
-    [".grib2", ".grib", ".grb2", ".grb"].contains { output.hasSuffix($0) }
+    [".grib2", ".grib", ".grb2", ".grb"].contains { output.lowercased().hasSuffix($0) }
   }
 
   /// The run's own forecasts that are there, the latest first.
@@ -101,6 +127,16 @@ public struct RunFolder: Sendable {
     let paths = ["forecast.zarr", "forecast.nc", "forecast.grib2", "forecast"].map { "\(path)/\($0)" }
       .filter(Files.exists)
     return paths.map { (path: $0, time: Files.modificationSeconds($0) ?? 0) }.sorted { $0.time > $1.time }.map(\.path)
+  }
+
+  /// The folder for scores of a forecast against the run's own data, or one beside, called after these, for other data.
+  func evaluation(of forecast: String, against data: DataSection) throws -> String {
+    let own = try evaluation(of: forecast)
+    let sources = Assembly.descriptions(data)
+    if try sources == Assembly.descriptions(RunConfiguration.load(configuration).data) { return own }
+    var digest = Digest()
+    digest.add(sources.map(\.display).joined(separator: ", "))
+    return "\(own)-against-\(digest.text.prefix(8))"
   }
 
   /// The folder for scores of a forecast: `evaluation` for the run's own, one beside, called after the store, for another's.

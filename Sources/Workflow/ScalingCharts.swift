@@ -13,9 +13,9 @@ struct ScalingCharts {
   }
 
   /// By the names of their files.
-  var all: [(name: String, chart: LineChart)] {
-    [("throughput", throughput), ("efficiency", efficiency), ("roofline", roofline)]
-  }
+  var all: [(name: String, chart: LineChart)] { Array(zip(ScalingCharts.names, [throughput, efficiency, roofline])) }
+
+  static let names = ["throughput", "efficiency", "roofline"]
 
   private static let scalings = [
     ("strong", "samples of an update kept"), ("weak", "samples of an update per rank kept"),
@@ -61,7 +61,7 @@ struct ScalingCharts {
       })
   }
 
-  /// What a rank reaches over operations per byte: of its passes over memory, and of what it sends.
+  /// The rate of a rank over operations per byte: of its passes over memory, and of what it sends.
   private var roofline: LineChart {
     let peak = machine.model.peakFLOPsPerSecond * 1e-12
     let memory = machine.memoryBytesPerSecond * 1e-12
@@ -91,7 +91,7 @@ struct ScalingCharts {
     }
     let colors = LineChart.colors
     return LineChart(
-      title: "Roofline of a rank: \(title)", x: .init("operations of products per byte", .logarithmic),
+      title: "Roofline of a rank: \(title)", x: .init("operations of GEMMs per byte", .logarithmic),
       y: .init("TFLOP/s", .logarithmic),
       series: [
         roof("memory", memory, colors[0], isDashed: false),

@@ -9,14 +9,16 @@ import Synchronization
 private let received = Atomic<Int32>(0)
 /// Whether a signal ends the process at once, since there is nothing yet to be saved.
 private let endsAtOnce = Atomic<Bool>(false)
-private let farewell: StaticString = "stopped by a signal before there was anything to save; the same command goes on\n"
+private let farewell: StaticString = "stopped by a signal before there was anything to save; the same command resumes\n"
 
 /// SIGINT, SIGTERM and SIGUSR1 ask a training, or a pass for statistics, to save and end with status 0; a second SIGINT ends at once.
+/// SIGHUP, which a lost connection sends, is ignored.
 public enum StopSignal {
   /// - Parameter isAlone: whether this process may end without telling others. Until `willSave` a signal then ends it at
   ///   once: opening data can take long and leaves nothing to save.
   public static func install(isAlone: Bool) {
     endsAtOnce.store(isAlone, ordering: .relaxed)
+    Glibc.signal(SIGHUP, SIG_IGN)
     for signal in [SIGINT, SIGTERM, SIGUSR1] {
       Glibc.signal(signal) { number in
         if endsAtOnce.load(ordering: .relaxed) {
@@ -47,7 +49,7 @@ public enum StopSignal {
   {
     do { return try body() } catch  where error is Interrupted || error is FailedElsewhere {
       guard try cameToAny(of: world) else { throw error }
-      console.say("stopped by a signal \(what); the same command goes on")
+      console.say("stopped by a signal \(what); the same command resumes it")
       return nil
     }
   }

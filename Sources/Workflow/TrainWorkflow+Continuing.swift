@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
 import Training
@@ -12,7 +13,7 @@ struct Batches: Equatable {
   var samplesPerUpdate: Int { batchSize * accumulation * replicas }
 }
 
-/// What a training that goes on keeps of the one before, and what it says has changed.
+/// A resumed training keeps settings of the one before, and reports changes.
 extension TrainWorkflow {
   /// The configuration that the run folder holds, if any: what was trained with until now.
   func storedConfiguration() throws -> RunConfiguration? {
@@ -75,7 +76,7 @@ extension TrainWorkflow {
   /// Settings that say where and how often to start, not what is trained.
   private static let unspoken: Set<String> = ["run", "resume"]
 
-  /// Says what goes on otherwise than before: settings, and the learning rate that follows from them.
+  /// Reports what differs from before: settings, and the learning rate that follows from them.
   func sayChanges(since stored: RunConfiguration?, _ plan: Plan, _ batches: Batches, at update: Int) throws {
     guard let stored else { return }
     let before = Dictionary(stored.settings.map { ($0.key, $0.value) }) { first, _ in first }
@@ -96,7 +97,7 @@ extension TrainWorkflow {
         + "\(significant(plan.schedule.rate(plan.totalUpdates - 1))) at the end (update \(plan.totalUpdates))")
   }
 
-  /// What a validation loss is measured by; losses of other measures can't be compared.
+  /// The measure of a validation loss; losses of other measures can't be compared.
   static func measure(_ configuration: RunConfiguration) -> String {
     configuration.settings.filter { key, _ in
       key.hasPrefix("training.loss.") || key.hasPrefix("data.validation.")
@@ -104,7 +105,7 @@ extension TrainWorkflow {
     }.map { "\($0.key) \($0.value)" }.joined(separator: ";")
   }
 
-  /// Progress to go on from: with the best so far, where that still can be compared.
+  /// Progress to resume from: with the best so far, where that still can be compared.
   func progress(_ found: CheckpointManifest.Progress, _ stored: RunConfiguration?) throws
     -> CheckpointManifest.Progress
   {
@@ -127,7 +128,7 @@ extension TrainWorkflow {
     return progress
   }
 
-  /// What all ranks must have found alike in the data.
+  /// The properties of the data that all ranks must have found alike.
   func facts(_ dataset: FieldDataset) -> [Agreement.Fact] {
     let times = dataset.times.reduce(UInt64(dataset.times.count)) {
       ($0 ^ UInt64(bitPattern: $1.seconds)) &* 0x100_0000_01B3

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
 import Distribution
@@ -8,17 +9,19 @@ import Training
 /// Beginning with another run's weights.
 extension TrainWorkflow {
   /// Fills what fits of the weights that the configuration names; nil where it names none.
-  func takeInitialWeights(into rank: ModelRank, _ manifest: CheckpointManifest) throws -> InitialWeights? {
+  func takeInitialWeights(
+    into rank: ModelRank, _ manifest: CheckpointManifest, _ run: RunContext
+  ) throws -> InitialWeights? {
     guard let path = configuration.training.initialWeights else { return nil }
     let checkpoint = try TrainWorkflow.checkpoint(at: path)
     try Agreement.check(
-      [("training.initialWeights", "\(checkpoint.path), \(checkpoint.manifest.identity.summary)")], on: world)
+      [("training.initialWeights", "\(checkpoint.path), \(checkpoint.manifest.identity.summary)")], on: run.world)
     let weights = try InitialWeights(checkpoint, for: rank.parameters.table, manifest)
     try weights.load(into: rank)
     return weights
   }
 
-  /// How static fields and computed forcings are normalised: as by the run that is gone on from, or whose weights a new one of the
+  /// How static fields and computed forcings are normalised: as by the run that is resumed, or whose weights a new one of the
   /// same fields begins with; nil: as the data say.
   func auxiliaryScaling(after checkpoint: Checkpoint?) throws -> [AffineScaling]? {
     if let checkpoint { return checkpoint.manifest.auxiliaryScaling }
@@ -49,12 +52,12 @@ extension TrainWorkflow {
       remedy: "name a run folder, or a folder such as RUN/checkpoints/update-0001000")
   }
 
-  /// A run that goes on has weights of its own.
+  /// A resumed run has weights of its own.
   func checkInitialWeights(since stored: RunConfiguration?) throws {
     let (before, now) = (stored?.training.initialWeights, configuration.training.initialWeights)
     guard stored != nil, now != nil, before != now else { return }
     throw JigsawError(
-      "training.initialWeights", "is for a new run, and this one goes on with its own weights",
+      "training.initialWeights", "is for a new run, and this one resumes with its own weights",
       expected: before ?? "null", found: now ?? "null",
       remedy: "start a new run with it in another folder (--set run=…)")
   }

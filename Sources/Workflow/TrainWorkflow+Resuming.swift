@@ -1,12 +1,13 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
 import Models
 import Training
 
-/// What must be the same for a run to go on from a checkpoint.
+/// Checks what must be the same for a run to resume from a checkpoint.
 extension TrainWorkflow {
-  /// A checkpoint can only be gone on from with the same model on the same kind of data.
+  /// Training resumes from a checkpoint only with the same model on the same kind of data.
   func checkInputs(_ checkpoint: Checkpoint, _ dataset: FieldDataset, forcings: FieldDataset?, samples: Int) throws {
     let found = checkpoint.manifest
     func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
@@ -21,14 +22,14 @@ extension TrainWorkflow {
       (signatures ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     }
     try checkpoint.requireSame(
-      "data.impute", list(lines(Ingredients.imputationSignatures(dataset, forcings))), list(lines(found.imputed)),
+      "data.impute", list(lines(Assembly.imputationSignatures(dataset, forcings))), list(lines(found.imputed)),
       article: "another")
     try checkpoint.requireSame("boundary", dataset.boundarySignature ?? "none", found.boundary ?? "none")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
     if !found.grid.matches(dataset.grid) {
       try checkpoint.requireSame("grid", CheckpointGrid(dataset.grid).summary, found.grid.summary, article: "another")
     }
-    let model = try Ingredients.description(
+    let model = try Assembly.description(
       configuration, dataset, forcings: forcings, tendencyScale: found.model.fields.tendencyScale)
     func steps(_ model: ModelDescription) -> String { list(model.fields.inputSteps.map { "\($0)" }) }
     try checkpoint.requireSame("input steps", steps(model), steps(found.model))
@@ -37,7 +38,10 @@ extension TrainWorkflow {
     }
     try checkpoint.requireSame("diagnostic fields", diagnostics(model), diagnostics(found.model))
     try checkpoint.requireSame("model family", model.settings.family, found.model.settings.family, article: "another")
-    let (own, kept) = (model.settings.entries, found.model.settings.entries)
+    func entries(_ settings: any ModelSettings) -> [(key: String, value: String)] {
+      settings.entries.filter { !type(of: settings).computationSettings.contains($0.key) }
+    }
+    let (own, kept) = (entries(model.settings), entries(found.model.settings))
     func words(_ entries: [(key: String, value: String)], without others: [(key: String, value: String)]) -> String {
       list(entries.filter { entry in !others.contains { $0 == entry } }.map { "\($0.key) \($0.value)" })
     }
@@ -57,7 +61,7 @@ extension TrainWorkflow {
     try checkpoint.requireSame("seed", "\(configuration.seed)", "\(found.progress.seed)", article: "another")
   }
 
-  /// What fields were normalised with must be the same. Data that have changed without that are told of.
+  /// Fields must be normalised with the same numbers. Data that have changed otherwise are reported in a note.
   func checkStatistics(_ checkpoint: Checkpoint, _ expected: CheckpointManifest) throws {
     for (own, found) in zip(
       expected.channels + (expected.readForcings ?? []),
@@ -70,7 +74,7 @@ extension TrainWorkflow {
         "statistics of \(own.channel.name)", text(own.statistics), text(found.statistics))
     }
     if let difference = Lineage(data: checkpoint.manifest.data).difference(from: Lineage(data: expected.data)) {
-      console.say("note: \(checkpoint.path): \(difference.sentence); training goes on with the data as they are now")
+      console.say("note: \(checkpoint.path): \(difference.sentence); training resumes with the data as they are now")
     }
   }
 }

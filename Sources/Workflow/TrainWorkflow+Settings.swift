@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -9,7 +10,7 @@ import Models
 import Tensors
 import Training
 
-/// What follows from configuration and data without reading fields.
+/// The plan of a training, which follows from configuration and data without reading fields.
 extension TrainWorkflow {
   struct Plan {
     let sampler: Sampler
@@ -17,10 +18,10 @@ extension TrainWorkflow {
     let totalUpdates: Int
     let rollout: RolloutPlan
     let schedule: LearningRateSchedule
-    let optimizer: Optimizer.Options
+    let optimizer: OptimizerOptions
     /// That the model computes on, if it does on one.
     let graph: HeteroGraph?
-    /// Of the right sizes; what depends on statistics is left at 1.
+    /// The model in its sizes; values that depend on statistics are left at 1.
     let model: any ForecastModel
   }
 
@@ -28,7 +29,7 @@ extension TrainWorkflow {
   ///   - replicas: model instances that share each update's samples.
   ///   - samplesPerUpdate: nil: as the configuration says.
   ///   - localRanks: ranks that share this machine's memory.
-  ///   - checkpoint: that the training goes on from.
+  ///   - checkpoint: that the training resumes from.
   func plan(
     _ dataset: FieldDataset, forcings: FieldDataset?, replicas: Int = 1, localRanks: Int = 1,
     samplesPerUpdate: Int? = nil, checkpoint: Checkpoint? = nil
@@ -48,14 +49,14 @@ extension TrainWorkflow {
     }
     if configuration.training.rollLongitudes && dataset.boundary != nil {
       throw JigsawError(
-        "training.rollLongitudes", "would turn the boundary, too", found: "data.boundary: cutout",
+        "training.rollLongitudes", "would roll the boundary, too", found: "data.boundary: cutout",
         remedy: "set one of them to false or none")
     }
-    _ = try Ingredients.firstGrid(configuration.training.loss, dataset)
-    _ = try Ingredients.levelWeights(configuration.training.loss, dataset)
+    _ = try Assembly.firstGrid(configuration.training.loss, dataset)
+    _ = try Assembly.levelWeights(configuration.training.loss, dataset)
     let ones = [Float](repeating: 1, count: dataset.channels.count)
-    let description = try Ingredients.withGraph(
-      Ingredients.description(configuration, dataset, forcings: forcings, tendencyScale: ones), from: checkpoint,
+    let description = try Assembly.withGraph(
+      Assembly.description(configuration, dataset, forcings: forcings, tendencyScale: ones), from: checkpoint,
       threads: max(1, (configuration.threads > 0 ? configuration.threads : ThreadTeam.availableCPUs) / localRanks),
       console: console)
     let model = try description.makeModel()
@@ -139,9 +140,9 @@ extension TrainWorkflow {
       totalUpdates: totalUpdates)
   }
 
-  func optimizerOptions() throws -> Optimizer.Options {
+  func optimizerOptions() throws -> OptimizerOptions {
     let settings = configuration.training
-    var options = Optimizer.Options()
+    var options = OptimizerOptions()
     options.beta1 = settings.beta1
     options.beta2 = settings.beta2
     options.weightDecay = settings.weightDecay

@@ -12,20 +12,34 @@ final class TrainingDisplay {
   private let peakFLOPPerSecond: Double
   private let start = monotonicSeconds()
   private let rollout: RolloutPlan
+  /// Channels whose true values at the validation dates can't be, as has been said.
+  private var doubtful: Set<Int> = []
   private var workDone = 0.0
   private var workLeft: Double
 
+  /// The updates of a training, some of which may be done.
+  struct Updates {
+    let first, total: Int
+    let rollout: RolloutPlan
+    let seed: UInt64
+
+    fileprivate var work: Double {
+      (first..<max(first, total)).reduce(0.0) {
+        $0 + rollout.work(steps: rollout.steps(update: $1, of: total, seed: seed))
+      }
+    }
+  }
+
   init(
-    _ folder: RunFolder, _ console: Console, channels: [Channel], firstUpdate: Int, totalUpdates: Int,
-    rollout: RolloutPlan, seed: UInt64, peakFLOPPerSecond: Double, unixSeconds: Double
+    _ folder: RunFolder, _ console: Console, channels: [Channel], _ updates: Updates, peakFLOPPerSecond: Double,
+    unixSeconds: Double
   ) throws {
+    let firstUpdate = updates.first
     self.console = console
     self.channels = channels
     self.peakFLOPPerSecond = peakFLOPPerSecond
-    self.rollout = rollout
-    workLeft = (firstUpdate..<max(firstUpdate, totalUpdates)).reduce(0.0) {
-      $0 + rollout.work(steps: rollout.steps(update: $1, of: totalUpdates, seed: seed))
-    }
+    rollout = updates.rollout
+    workLeft = updates.work
     let resumed = firstUpdate > 0 ? firstUpdate : nil
     metrics = try MetricsFile(
       folder.metrics,
@@ -76,5 +90,13 @@ final class TrainingDisplay {
     console.say(
       "validation at \(r.update): loss \(significant(r.loss))\(r.isBest ? " (best)" : "")  "
         + (shown.isEmpty ? "" : "one-step RMSE " + shown.joined(separator: ", ")))
+    for (index, channel) in channels.enumerated() where !doubtful.contains(index) {
+      guard let (low, high) = r.truthExtremes[index],
+        let text = Lexicon[channel.variable]?.implausible(from: low, to: high)
+      else { continue }
+      doubtful.insert(index)
+      console.say(
+        "warning: the true \(channel.name) at the validation dates goes \(text); 'jigsaw data check' says where")
+    }
   }
 }

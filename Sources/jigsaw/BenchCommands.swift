@@ -29,7 +29,7 @@ struct Bench: ParsableCommand {
     func run() throws {
       try ranks.run { [output, quick, threads] world in
         let text = try BenchMachine(output: output, isQuick: quick, threads: threads, on: world).run()
-        if world.rank == 0 { show(text) }
+        if world.rank == 0 { try show(text) }
       }
     }
   }
@@ -48,8 +48,8 @@ struct Bench: ParsableCommand {
     @Option(help: ArgumentHelp("Steps that are measured, after two that are not.", valueName: "count")) var updates = 10
     @Option(help: ArgumentHelp("Threads of each rank, instead of the configuration's.", valueName: "count"))
     var threads: Int?
-    @Option(help: ArgumentHelp("The size of the grid, for example 128x256; needs --variables.", valueName: "size"))
-    var grid: GridSize?
+    @Option(help: ArgumentHelp("The grid, for example 128x256 or o96; needs --variables.", valueName: "grid"))
+    var grid: NamedGrid?
     @Option(help: ArgumentHelp("How many fields are predicted; needs --grid.", valueName: "count")) var variables: Int?
     @Flag(help: "Measure steps of a forecast instead.") var forecast = false
     @OptionGroup var json: JSONOutput
@@ -71,7 +71,7 @@ struct Bench: ParsableCommand {
       if let threads { configuration.threads = threads }
       var request = BenchStep.Request()
       request.updates = updates
-      request.grid = grid.map { ($0.rows, $0.columns) }
+      request.grid = grid
       request.variables = variables
       request.isForecast = forecast
       try ranks.run { [configuration, request, json] world in
@@ -83,18 +83,8 @@ struct Bench: ParsableCommand {
   }
 }
 
-struct GridSize: ExpressibleByArgument {
-  let rows, columns: Int
-
-  /// "128x256".
-  init?(argument: String) {
-    let parts = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-    guard parts.count == 2, let rows = parts[0], let columns = parts[1], (1...100_000).contains(rows),
-      (1...100_000).contains(columns)
-    else { return nil }
-    self.rows = rows
-    self.columns = columns
-  }
+extension NamedGrid: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
 }
 
 func checkThreads(_ threads: Int) throws {

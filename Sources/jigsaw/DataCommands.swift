@@ -34,7 +34,7 @@ struct Data: ParsableCommand {
       abstract: "Compute mean, deviation, extremes and typical change of every field over the training period.",
       discussion: """
         One pass through the data. Ranks share the dates, and the result is the same on any number of them. After an
-        interruption the same command goes on where it was; a signal (SIGINT, SIGTERM, SIGUSR1) ends it with status 0.
+        interruption the same command resumes it; a signal (SIGINT, SIGTERM, SIGUSR1) ends it with status 0.
         """)
 
     @Argument(help: "The configuration (YAML).") var config: String
@@ -49,7 +49,7 @@ struct Data: ParsableCommand {
       try ranks.run { [output] world in
         let table = try InspectWorkflow.statistics(
           configuration, output: output, on: world, console: world.rank == 0 ? Console() : .silent)
-        if world.rank == 0, let table { show(table) }
+        if world.rank == 0, let table { try show(table) }
       }
     }
   }
@@ -66,7 +66,7 @@ extension Data {
         80 % of the dates; without data.variables it takes all of a single source, on whatever points.
 
         Ranks share the dates. What is written has its final name only when it is complete; after an interruption the same
-        command goes on where it was.
+        command resumes it.
         """)
 
     @Argument(help: "The configuration (YAML).") var config: String
@@ -93,7 +93,7 @@ extension Data {
       let configuration = try settings.load(config)
       try ranks.run { [request] world in
         let line = try ConvertWorkflow(configuration, on: world).run(request)
-        if world.rank == 0 { show(line) }
+        if world.rank == 0 { try show(line) }
       }
     }
   }
@@ -142,7 +142,7 @@ extension Data {
         abstract: "Copy years and variables of WeatherBench 2's ERA5 into a Zarr folder.",
         discussion: """
           ERA5 as WeatherBench 2 offers it over HTTPS, without an account. What is copied is chunked for training: one time per
-          chunk. After an interruption the same command goes on where it was.
+          chunk. After an interruption the same command resumes it.
 
             jigsaw data fetch weatherbench2 data/era5.zarr --resolution 64x32 --years 2018-2020 \\
               --variables z,t,u,v,q,msl,t2m --levels 850,500,250 --static lsm,zs
@@ -192,7 +192,7 @@ extension Data {
         request.overwrites = overwrite
         try ranks.run { [configuration, request] world in
           let line = try ConvertWorkflow(configuration, on: world).run(request)
-          if world.rank == 0 { show(line) }
+          if world.rank == 0 { try show(line) }
         }
       }
     }

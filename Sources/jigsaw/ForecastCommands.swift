@@ -59,7 +59,7 @@ struct Forecast: ParsableCommand {
       case "newest": .newest
       case let path?: .path(path)
       }
-    let configuration = try settings.load(run: runFolder)
+    let configuration = try settings.load(run: runFolder, forForecasts: true)
     try ranks.run { [request] in
       try ForecastWorkflow(configuration, checkpoint: choice, on: $0).run(request)
     }

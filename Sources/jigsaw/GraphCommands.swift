@@ -26,7 +26,7 @@ struct GraphCommand: ParsableCommand {
       }
     }
 
-    func run() throws { show(try GraphWorkflow.build(config, to: output, overwrites: overwrite, threads: threads)) }
+    func run() throws { try show(GraphWorkflow.build(config, to: output, overwrites: overwrite, threads: threads)) }
   }
 
   struct Inspect: ParsableCommand {
@@ -35,7 +35,7 @@ struct GraphCommand: ParsableCommand {
 
     @Argument(help: "A graph file, or an inference checkpoint of Anemoi (.ckpt).") var path: String
 
-    func run() throws { show(try GraphWorkflow.inspect(path)) }
+    func run() throws { try show(GraphWorkflow.inspect(path)) }
   }
 
   struct Plot: ParsableCommand {
@@ -47,7 +47,7 @@ struct GraphCommand: ParsableCommand {
       help: ArgumentHelp("The area to draw, degrees: north,west,south,east; the globe by default.", valueName: "area"))
     var area: String?
 
-    func run() throws { show(try GraphWorkflow.plot(path, to: output, area: area)) }
+    func run() throws { try show(GraphWorkflow.plot(path, to: output, area: area)) }
   }
 }
 
@@ -70,7 +70,7 @@ struct Import: ParsableCommand {
     var data: String?
     @Flag(help: "Replace the folder if it exists.") var overwrite = false
 
-    func run() throws { show(try AnemoiImport.run(checkpoint, to: output, data: data, overwrites: overwrite)) }
+    func run() throws { try show(AnemoiImport.run(checkpoint, to: output, data: data, overwrites: overwrite)) }
   }
 }
 
@@ -90,6 +90,6 @@ struct Export: ParsableCommand {
     @Argument(help: "The folder to write.") var output: String
     @Flag(help: "Replace the folder if it exists.") var overwrite = false
 
-    func run() throws { show(try AnemoiExport.run(runFolder, to: output, overwrites: overwrite)) }
+    func run() throws { try show(AnemoiExport.run(runFolder, to: output, overwrites: overwrite)) }
   }
 }

@@ -35,9 +35,9 @@ extension CheckpointCommand {
 
     func run() throws {
       let problems = try InspectWorkflow.verify(path)
-      for problem in problems { print("problem: \(problem)") }
+      for problem in problems { try show("problem: \(problem)") }
       if !problems.isEmpty { throw ExitCode.failure }
-      print("\(path): manifest, files and tensors are as they were written")
+      try show("\(path): manifest, files and tensors are as they were written")
     }
   }
 }
@@ -62,7 +62,7 @@ extension CheckpointCommand {
       }
     }
 
-    func run() throws { show(try InspectWorkflow.reshard(path, domain: domain, tensor: tensor)) }
+    func run() throws { try show(InspectWorkflow.reshard(path, domain: domain, tensor: tensor)) }
   }
 }
 
@@ -78,7 +78,7 @@ struct Config: ParsableCommand {
     @Flag(help: "Explain every setting.") var comments = false
     @OptionGroup var settings: Settings
 
-    func run() throws { show(try settings.load(config).yaml(comments: comments), terminator: "") }
+    func run() throws { try show(settings.load(config).yaml(comments: comments), terminator: "") }
   }
 
   struct Validate: ParsableCommand {
@@ -88,14 +88,14 @@ struct Config: ParsableCommand {
     @Argument(help: "The configuration (YAML).") var config: String
     @OptionGroup var settings: Settings
 
-    func run() throws { show(try InspectWorkflow.validate(settings.load(config), file: config)) }
+    func run() throws { try show(InspectWorkflow.validate(settings.load(config), file: config)) }
   }
 
   struct Schema: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Print the JSON Schema of configurations, for editors.")
 
-    func run() throws { show(try RunConfiguration.schema(), terminator: "") }
+    func run() throws { try show(RunConfiguration.schema(), terminator: "") }
   }
 }
 
@@ -108,7 +108,7 @@ struct Init: ParsableCommand {
   func run() throws {
     if Files.exists(path) { throw JigsawError(path, "already exists", remedy: "name another file") }
     try Files.writeAtomically(RunConfiguration.example.yaml(comments: true), to: path)
-    show("wrote \(path); name your data under data.sources, then 'jigsaw config validate \(path)'")
+    try show("wrote \(path); name your data under data.sources, then 'jigsaw config validate \(path)'")
   }
 }
 
@@ -127,5 +127,5 @@ struct DoctorCommand: ParsableCommand {
 struct Version: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Print the version.")
 
-  func run() throws { show("jigsaw \(jigsawVersion)") }
+  func run() throws { try show("jigsaw \(jigsawVersion)") }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Communication
 import Configuration
+import Stores
 import Workflow
 
 #if canImport(Glibc)
@@ -33,10 +34,12 @@ struct Jigsaw: ParsableCommand {
 
   /// Errors meant for people go out as one sentence; exit status 1, or 64 for wrong usage.
   static func main() {
+    StandardStreams.openMissing()
     // A limit on file sizes then shows as an error of the write, with the path, like a full disk.
     signal(SIGXFSZ, SIG_IGN)
     // Nobody reading what is printed any more (a closed pager, a lost connection) doesn't end the work.
     signal(SIGPIPE, SIG_IGN)
+    endInSentencesWhereLibrariesCrash()
     do {
       var command = try parseAsRoot()
       try command.run()
@@ -76,7 +79,8 @@ struct Settings: ParsableArguments {
   func load(_ path: String) throws -> RunConfiguration { try RunConfiguration.load(path, settings: settings) }
 
   /// The configuration that a run was made with; its folder is where it lies now.
-  func load(run: String) throws -> RunConfiguration {
+  /// - Parameter forForecasts: settings that a checkpoint decides can't be changed.
+  func load(run: String, forForecasts: Bool = false) throws -> RunConfiguration {
     let folder = RunFolder(run)
     try folder.recover()
     guard Files.exists(folder.configuration) else {
@@ -85,8 +89,10 @@ struct Settings: ParsableArguments {
         remedy: "start one with 'jigsaw train'")
     }
     var configuration = try RunConfiguration.load(folder.configuration)
-    configuration.run = folder.path
+    try configuration.move(to: folder.path)
+    let stored = configuration
     for setting in settings { try configuration.apply(setting) }
+    if forForecasts { try configuration.requireSame(as: stored, below: RunConfiguration.decidedByCheckpoints) }
     return configuration
   }
 }

@@ -1,9 +1,10 @@
 import ArgumentParser
 import Basics
+import Workflow
 
 /// To standard output: control characters of names and attributes are shown, and user information of addresses is left out.
-func show(_ text: String, terminator: String = "\n") {
-  print(terminalText(withoutUserInformation(text)), terminator: terminator)
+func show(_ text: String, terminator: String = "\n") throws {
+  try StandardStreams.print(terminalText(withoutUserInformation(text)) + terminator)
 }
 
 /// For verbs whose answer is a document, too (docs/json.md).
@@ -15,7 +16,10 @@ struct JSONOutput: ParsableArguments {
   var path: String?
 
   func write(_ document: String, text: String, terminator: String = "\n") throws {
-    if path == "-" { show(document, terminator: "") } else { show(text, terminator: terminator) }
-    if let path, path != "-" { try Files.writeAtomically(withoutUserInformation(document), to: path) }
+    if path == "-" { try show(document, terminator: "") } else { try show(text, terminator: terminator) }
+    if let path, path != "-" {
+      try Replaceable.requireAnswer(path, like: document)
+      try Files.writeAtomically(withoutUserInformation(document), to: path)
+    }
   }
 }

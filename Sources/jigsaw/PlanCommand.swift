@@ -6,7 +6,7 @@ struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Predict memory, time and traffic of a training before it runs.",
     discussion: """
-      Simulates the trainer's own steps on a machine that need not be at hand: one of the catalogue ('jigsaw machines'), one
+      Simulates the trainer's own steps on a machine that need not be available: one of the catalogue ('jigsaw machines'), one
       described in a file, or this one as 'jigsaw bench machine' measured it, else as some seconds of measuring find it. Of all layouts of --ranks ranks that fit into
       memory the fastest is shown with its runners-up. Nothing is read but the grid, the variables and the times of the
       configuration's sources, and not even these with --grid and --variables. docs/plan.md explains the answer.
@@ -37,8 +37,11 @@ struct Plan: ParsableCommand {
       "Of products, instead of the configuration's: fp32, tf32, bf16 or bf16x3, as far as the machine has them.",
       valueName: "precision"))
   var precision: String?
-  @Option(help: ArgumentHelp("The size of the grid, for example 720x1440; needs --variables.", valueName: "size"))
-  var grid: GridSize?
+  @Option(
+    help: ArgumentHelp(
+      "The grid: rows and columns, for example 720x1440, or an octahedral reduced Gaussian grid, for example o1280; needs "
+        + "--variables.", valueName: "grid"))
+  var grid: NamedGrid?
   @Option(help: ArgumentHelp("How many fields are predicted; needs --grid.", valueName: "count")) var variables: Int?
   @Option(help: ArgumentHelp("Instead of those that the data have.", valueName: "count")) var samplesPerEpoch: Int?
   @Option(
@@ -88,7 +91,7 @@ struct Plan: ParsableCommand {
     request.mesh = mesh.map { ($0.replica, $0.domain, $0.tensor) }
     request.threads = threads
     request.precision = precision
-    request.grid = grid.map { ($0.rows, $0.columns) }
+    request.grid = grid
     request.variables = variables
     request.samplesPerEpoch = samplesPerEpoch
     request.globalBatch = globalBatch
@@ -96,7 +99,7 @@ struct Plan: ParsableCommand {
     request.reads = reading
     let workflow = PlanWorkflow(try settings.load(config), request)
     if let sweep, let output {
-      show(try PlanSweep(workflow, ranks: PlanSweep.powers(sweep.range)).run(into: output))
+      try show(PlanSweep(workflow, ranks: PlanSweep.powers(sweep.range)).run(into: output))
       return
     }
     let report = try workflow.run()
@@ -114,7 +117,7 @@ struct Machines: ParsableCommand {
 
   @Argument(help: "A machine of the list.") var name: String?
 
-  func run() throws { show(try PlanWorkflow.machines(named: name), terminator: "") }
+  func run() throws { try show(PlanWorkflow.machines(named: name), terminator: "") }
 }
 
 /// "2x4x1".

@@ -10,7 +10,7 @@ struct Train: ParsableCommand {
     discussion: """
       Writes to the configuration's run folder: resolved configuration, provenance, statistics, metrics.csv, TensorBoard
       events, log, checkpoints. SIGINT, SIGTERM or SIGUSR1 saves a checkpoint, if there is an update to save, and ends with
-      status 0; 'jigsaw resume' or the same command with --set resume=auto goes on.
+      status 0; 'jigsaw resume' or the same command with --set resume=auto continues.
 
       Under mpirun or srun all ranks train one model together, as 'parallel' in the configuration says (docs/parallel.md):
 

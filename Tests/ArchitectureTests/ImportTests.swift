@@ -10,7 +10,8 @@ import Testing
     "Communication",
     "Execution",
     "Distribution", "Models", "Stores",
-    "Datasets", "Stepping", "Training", "Forecasting", "Verification", "Planning", "Reporting", "Configuration",
+    "Datasets", "Checkpoints", "Stepping", "Training", "Forecasting", "Verification", "Planning", "Reporting",
+    "Configuration",
     "Workflow",
     "jigsaw",
   ]

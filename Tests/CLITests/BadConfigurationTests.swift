@@ -14,6 +14,7 @@ import Testing
   static let cases: [BadInput] = [
     BadInput(
       "no configuration", ["train", "none.yaml"], expected: ["none.yaml: no such file", "jigsaw init none.yaml"]),
+    set("data.impute={msl: -1e30}", ["data.impute.msl: is a number that marks missing values", "found -1e+30"]),
     BadInput(
       "grid without variables", ["bench", "step", "config.yaml", "--grid", "8x16"],
       expected: ["--grid and --variables go together"], status: 64),
@@ -161,7 +162,7 @@ import Testing
       expected: ["model.patch: doesn't divide the grid"]),
     BadInput(
       "existing run", train,
-      expected: ["run: already holds a trained run; go on with 'jigsaw resume run'", "--overwrite"], needsRun: true),
+      expected: ["run: already holds a trained run; resume it with 'jigsaw resume run'", "--overwrite"], needsRun: true),
     BadInput(
       "overwriting with what doesn't fit", train + ["--overwrite", "--set", "model.patch=[5, 5]"],
       expected: ["model.patch: doesn't divide the grid"], needsRun: true,

@@ -16,7 +16,7 @@ import Testing
   }
 
   static let resuming: [BadInput] = [
-    resume("no checkpoint", ["run: holds no checkpoint to go on from; start with 'jigsaw train'"]) {
+    resume("no checkpoint", ["run: holds no checkpoint to resume from; start with 'jigsaw train'"]) {
       try Files.remove("\($0.path)/run/checkpoints")
     },
     BadInput(
@@ -90,6 +90,19 @@ import Testing
       try withoutChecksums($0)
       try $0.edit("\(checkpoint)/manifest.json", "\"gridRows\" : 8", "\"gridRows\" : 0")
     },
+    resume("manifest of a latitude that can't be", ["\(checkpoint)/manifest.json: contradicts itself (grid)"]) {
+      try withoutChecksums($0)
+      try $0.edit(
+        "\(checkpoint)/manifest.json", "\"latitudes\" : [\n      78.75", "\"latitudes\" : [\n      178.75")
+    },
+    resume("manifest of a name that leads out", ["\(checkpoint)/manifest.json: contradicts itself (names)"]) {
+      try withoutChecksums($0)
+      try $0.edit("\(checkpoint)/manifest.json", "\"variable\" : \"msl\"", "\"variable\" : \"../msl\"")
+    },
+    resume("manifest of more samples than can be", ["\(checkpoint)/manifest.json: contradicts itself (progress)"]) {
+      try withoutChecksums($0)
+      try $0.edit("\(checkpoint)/manifest.json", "\"samples\" : 8", "\"samples\" : 9223372036854775807")
+    },
     resume("changed manifest", ["\(checkpoint)/manifest.json: was changed since it was written"]) {
       try $0.edit("\(checkpoint)/manifest.json", "\"blocks\" : 1", "\"blocks\" : 2")
     },
@@ -104,7 +117,7 @@ import Testing
       "another training period",
       set: ["data.train.start=2001-01-02"],
       ["\(checkpoint): was made with another training period; expected 2001-01-02", "found 2001-01-01"]),
-    resume("missing manifests", ["run: holds no checkpoint to go on from"]) {
+    resume("missing manifests", ["run: holds no checkpoint to resume from"]) {
       try Files.remove("\($0.path)/run/checkpoints/update-0000002")
       try Files.remove("\($0.path)/\(checkpoint)/manifest.json")
     },
@@ -163,6 +176,12 @@ import Testing
     forecast(
       "lead beyond all", ["--lead", "9223372036854775807"], ["--lead must be between 1 and 87600 hours"], status: 64),
     forecast(
+      "interval between the times of the data", ["--every", "5", "--overwrite"],
+      [
+        "forecast.everyHours (--every): is not a multiple of the data's interval; expected a multiple of 6",
+        "found 5 h",
+      ]),
+    forecast(
       "interval beyond all", ["--from", "2001-01-13", "--every", "9223372036854775807"],
       ["--every must be between 1 and 87600 hours"], status: 64),
     forecast(
@@ -174,7 +193,7 @@ import Testing
     forecast("existing output", [], ["run/forecast.zarr: already exists; pass --overwrite or another --output"]),
     forecast(
       "the data as output", ["--output", "./data.nc", "--overwrite"],
-      ["./data.nc: is where the data come from (data.nc); name another --output"]),
+      ["./data.nc: is where the data come from (data.nc); name another output"]),
     forecast(
       "unwritable output", ["--output", "data.nc/f.nc"], ["data.nc: is a file where a folder is needed"]),
     forecast(
@@ -264,6 +283,9 @@ import Testing
       other.times = 41
       try other.write("\($0.path)/other.nc")
     },
+    evaluate(
+      "a lead that is not there beside one that is", ["--set", "evaluation.leadHours=[24, 120]"],
+      ["evaluation.leadHours: names leads that the forecast doesn't have; expected 6, 12, 18, 24, found 120"]),
     evaluate(
       "leads that are not there", ["--set", "evaluation.leadHours=[120]"],
       ["evaluation.leadHours: names no lead of the forecast; expected 6, 12, 18, 24, found 120"]),

@@ -5,18 +5,6 @@ import Testing
 
 /// `jigsaw data inspect`: the verdict comes first, and the status says it, too.
 @Suite struct InspectTests {
-  /// Some times of a store alone.
-  private func keep(_ times: Range<Int>, _ store: inout EditedStore) {
-    guard let place = store.sizes.firstIndex(where: { $0.name == "time" }) else { return }
-    let all = store.sizes[place].size
-    store.sizes[place].size = times.count
-    for (name, entry) in store.arrays where entry.dimensions.first == "time" {
-      let width = entry.values.count / all
-      store.arrays[name]?.values = Array(entry.values[times.lowerBound * width..<times.upperBound * width])
-      store.arrays[name]?.chunks = nil
-    }
-  }
-
   private func verdict(_ output: Program.Output) -> Substring { output.out.prefix { $0 != "\n" } }
 
   @Test func variablesAreRecognisedOrMapped() throws {
@@ -54,8 +42,8 @@ import Testing
 
   @Test func aPatternIsOneView() throws {
     let workspace = try Workspace()
-    try workspace.change("data.nc", to: "part-1.nc") { keep(0..<20, &$0) }
-    try workspace.change("data.nc", to: "part-2.nc") { keep(20..<60, &$0) }
+    try workspace.change("data.nc", to: "part-1.nc") { $0.keep(0..<20) }
+    try workspace.change("data.nc", to: "part-2.nc") { $0.keep(20..<60) }
     let output = try workspace.run(["data", "inspect", "part-*.nc"])
     #expect(output.status == 0, "\(output.out)")
     #expect(verdict(output) == "part-*.nc: usable: 4 of 4 variables recognised, 2 files as one")
@@ -111,7 +99,7 @@ import Testing
   @Test func conversionsSayWhichDatesAreLeftOut() throws {
     let workspace = try Workspace()
     try workspace.change("data.nc", to: "msl.nc") {
-      keep(3..<58, &$0)
+      $0.keep(3..<58)
       for name in ["z", "t", "orog"] { $0.arrays[name] = nil }
     }
     try workspace.change("data.nc") { $0.arrays["msl"] = nil }

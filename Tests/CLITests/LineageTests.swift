@@ -1,4 +1,5 @@
 import Basics
+import Stores
 import TestSupport
 import Testing
 
@@ -21,6 +22,10 @@ import Testing
     #expect(
       output.lastLine.contains("run/forecast.zarr: is not of the run's checkpoint; expected update "), "\(output.err)")
     #expect(output.lastLine.contains("found update "))
+    // Whatever the truth is.
+    try Files.copy("\(w.path)/data.nc", to: "\(w.path)/other.nc")
+    let against = try w.run(["evaluate", "run", "--set", "data.sources=[{path: other.nc}]"])
+    #expect(against.status == 1 && against.lastLine.contains("is not of the run's checkpoint"), "\(against.err)")
     let report = try succeed(w, ["report", "run"])
     #expect(report.err.contains("is not of the run's checkpoint"))
     _ = try succeed(w, ["forecast", "run", "--overwrite"])
@@ -48,6 +53,52 @@ import Testing
           #expect(text.contains(part), "\(folder)/\(name) does not name \(part)")
         }
       }
+    }
+  }
+
+  @Test func scoresAgainstOtherDataAreNotTheRuns() throws {
+    let w = try workspace()
+    _ = try succeed(w, ["evaluate", "run"])
+    let own = try Files.readText("\(w.path)/run/evaluation/scores.csv")
+    try w.change("data.nc", to: "other.nc") { store in
+      for index in store.arrays["msl"]?.values.indices ?? 0..<0 { store.arrays["msl"]?.values[index] += 300 }
+    }
+    _ = try succeed(w, ["evaluate", "run", "--set", "data.sources=[{path: other.nc}]"])
+    #expect(try Files.readText("\(w.path)/run/evaluation/scores.csv") == own)
+    #expect(try Files.list("\(w.path)/run").contains { $0.hasPrefix("evaluation-against-") })
+    // Data corrected in place.
+    #expect(try !succeed(w, ["report", "run"]).err.contains("of other data"))
+    try Files.copy("\(w.path)/other.nc", to: "\(w.path)/data.nc")
+    let report = try succeed(w, ["report", "run"])
+    #expect(report.err.contains("run/evaluation/scores.csv is of other data than those there now"), "\(report.err)")
+    _ = try succeed(w, ["evaluate", "run"])
+    #expect(try !succeed(w, ["report", "run"]).err.contains("of other data"))
+  }
+
+  @Test func unitsOfOthersForecastsAreTold() throws {
+    let w = try workspace()
+    _ = try succeed(w, ["forecast", "run", "--lead", "12", "--output", "theirs.nc"])
+    let known = try succeed(w, ["evaluate", "run", "--forecast", "theirs.nc"])
+    #expect(!known.err.contains("assumed") && !known.err.contains("the forecast of msl goes"))
+    try w.change("theirs.nc", to: "hectopascals.nc") { store in
+      store.arrays["msl"]?.attributes["units"] = nil
+      for index in store.arrays["msl"]?.values.indices ?? 0..<0 { store.arrays["msl"]?.values[index] /= 100 }
+    }
+    let output = try succeed(w, ["evaluate", "run", "--forecast", "hectopascals.nc"])
+    #expect(output.err.contains("note: hectopascals.nc: msl is assumed to be in Pa"), "\(output.err)")
+    #expect(output.err.contains("warning: the forecast of msl goes from"), "\(output.err)")
+  }
+
+  /// As data, the same arrays are refused.
+  @Test func forecastsThatContradictTheirNameAreNotScored() throws {
+    let w = try workspace()
+    _ = try succeed(w, ["forecast", "run", "--lead", "12", "--output", "theirs.nc"])
+    for (key, value) in [("cell_methods", "time: maximum"), ("standard_name", "surface_air_pressure")] {
+      try w.change("theirs.nc", to: "others.nc") { $0.arrays["msl"]?.attributes[key] = .text(value) }
+      let output = try w.run(["evaluate", "run", "--forecast", "others.nc"])
+      #expect(
+        output.err.contains("others.nc: msl: is called msl") && output.err.contains("says that it is another quantity"),
+        "\(key): \(output.err)")
     }
   }
 
@@ -80,6 +131,33 @@ import Testing
     let output = try w.run(["resume", "run", "--set", "training.updates=6"])
     #expect(output.status == 1 && output.lastLine.contains("was made with other statistics of msl; expected mean"))
     #expect(try files.map { try Files.readText("\(w.path)/run/\($0)") } == before)
+  }
+
+  /// Data that have changed where no statistics are made of them.
+  @Test func otherChangesOfTheDataAreNoted() throws {
+    let w = try workspace()
+    try w.change("data.nc") { store in
+      for index in store.arrays["msl"]?.values.indices.suffix(128) ?? 0..<0 { store.arrays["msl"]?.values[index] += 1 }
+    }
+    let scored = try succeed(w, ["evaluate", "run"])
+    #expect(scored.err.contains("note: run/forecast.zarr: data: made from "), "\(scored.err)")
+    let resumed = try succeed(w, ["resume", "run", "--set", "training.updates=5"])
+    #expect(resumed.err.contains("training resumes with the data as they are now"), "\(resumed.err)")
+  }
+
+  /// Version 0.1 kept no checksums.
+  @Test func checkpointsWithoutChecksumsAreReadWithANote() throws {
+    let w = try workspace()
+    for name in try Files.list("\(w.path)/run/checkpoints") {
+      let manifest = "run/checkpoints/\(name)/manifest.json"
+      try w.edit(manifest, "jigsaw-checkpoint-2", "jigsaw-checkpoint-1")
+      try w.edit(manifest, "\"files\" : {", "\"unknown\" : {")
+    }
+    for arguments in [["forecast", "run", "--overwrite"], ["resume", "run", "--set", "training.updates=5"]] {
+      #expect(try succeed(w, arguments).err.contains("without checksums: damage to its numbers would go unnoticed"))
+    }
+    let verified = try w.run(["checkpoint", "verify", "run/checkpoints/update-0000004"])
+    #expect(verified.status == 1 && verified.err.contains("has no checksums to verify"), "\(verified.err)")
   }
 
   @Test func aRunIsReplacedOnlyByOneWithACheckpoint() throws {
@@ -137,8 +215,70 @@ import Testing
     var bytes = try Files.read(file)
     bytes[bytes.count - 1] ^= 1
     try Files.writeAtomically(bytes, to: file)
+    try Files.writeAtomically("", to: "\(w.path)/\(path)/notes.txt")
     let output = try w.run(["checkpoint", "verify", path])
     #expect(output.status == 1)
     #expect(output.out.contains("problem: \(path)/optimizer.safetensors: moment2."), "\(output.out)")
+    #expect(output.out.contains("problem: \(path)/notes.txt: is not a file of this checkpoint"), "\(output.out)")
+  }
+
+  @Test func aCheckpointUnderAnothersNameIsNotResumed() throws {
+    let w = try workspace()
+    let checkpoints = "\(w.path)/run/checkpoints"
+    try Files.copy("\(checkpoints)/update-0000002", to: "\(checkpoints)/update-0000009")
+    for arguments in [["resume", "run"], ["checkpoint", "verify", "run/checkpoints/update-0000009"]] {
+      let output = try w.run(arguments)
+      #expect(output.status == 1)
+      #expect(
+        (output.out + output.err).contains(
+          "update-0000009: holds another update than its name says; expected update 9, found update 2"),
+        "\(output.err)")
+    }
+    try Files.remove("\(checkpoints)/update-0000009")
+    _ = try succeed(w, ["resume", "run", "--set", "training.updates=6"])
+  }
+
+  @Test func aForecastTakesNothingThatItsCheckpointDecides() throws {
+    let w = try workspace()
+    for setting in ["data.stepHours=12", "data.variables=[z]", "data.inputSteps=[-6, 0]", "model.blocks=2"] {
+      let output = try w.run(["forecast", "run", "--output", "f.zarr", "--set", setting])
+      #expect(output.status == 1 && output.lastLine.contains("is decided by the checkpoint"), "\(output.err)")
+    }
+    _ = try succeed(w, ["forecast", "run", "--output", "f.zarr", "--set", "data.stepHours=6", "--set", "threads=2"])
+  }
+
+  @Test func initialValuesThatCannotBeAreNamed() throws {
+    let w = try workspace()
+    #expect(try !succeed(w, ["forecast", "run", "--output", "f.zarr"]).err.contains("the initial"))
+    try w.change("data.nc", to: "hectopascals.nc") { store in
+      for index in store.arrays["msl"]?.values.indices ?? 0..<0 { store.arrays["msl"]?.values[index] /= 100 }
+    }
+    let output = try succeed(
+      w, ["forecast", "run", "--output", "g.zarr", "--set", "data.sources=[{path: hectopascals.nc}]"])
+    #expect(output.err.contains("warning: the initial msl goes from"), "\(output.err)")
+  }
+
+  @Test func statisticsOfARunInUseStay() throws {
+    let w = try workspace()
+    let before = try Files.readText("\(w.path)/run/statistics.json")
+    let lock = try OutputLock(folder: "\(w.path)/run")
+    let output = try w.run(["data", "stats", "config.yaml"])
+    withExtendedLifetime(lock) {}
+    #expect(output.status == 1 && output.err.contains("run: is in use by another training"), "\(output.err)")
+    #expect(try Files.readText("\(w.path)/run/statistics.json") == before)
+  }
+
+  /// Nothing but a store is replaced by one.
+  @Test func foldersOfOtherThingsAreNotReplaced() throws {
+    let w = try workspace()
+    try Files.createDirectory("\(w.path)/mine.zarr/work")
+    for command in [["data", "convert", "config.yaml", "mine.zarr"], ["forecast", "run", "--output", "mine.zarr"]] {
+      let output = try w.run(command + ["--overwrite"])
+      #expect(
+        output.status == 1 && output.err.contains("mine.zarr: is a folder that holds other things"), "\(output.err)")
+    }
+    #expect(Files.exists("\(w.path)/mine.zarr/work"))
+    _ = try succeed(w, ["data", "convert", "config.yaml", "ours.zarr"])
+    _ = try succeed(w, ["data", "convert", "config.yaml", "ours.zarr", "--overwrite"])
   }
 }

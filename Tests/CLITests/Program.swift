@@ -15,27 +15,32 @@ enum Program {
     let status: Int32?
     let out, err: String
 
-    /// What a user is told in the end.
+    /// The last message to the user.
     var lastLine: String { err.split(separator: "\n").last.map(String.init) ?? "" }
   }
 
   /// - Parameters:
   ///   - folder: the working folder.
   ///   - fileSizeLimit: KiB to which any file can grow, as on a disk that is nearly full.
-  static func run(_ arguments: [String], in folder: String, fileSizeLimit: Int? = nil) throws -> Output {
+  ///   - streams: redirections of a shell, in place of files for standard output and error.
+  static func run(
+    _ arguments: [String], in folder: String, fileSizeLimit: Int? = nil, streams: String? = nil
+  ) throws -> Output {
     let outputs = try TemporaryFolder()
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
     let limit = fileSizeLimit.map { "ulimit -f \($0 * 2); " } ?? ""
     process.arguments =
       [
-        "-c", "\(limit)exec env --default-signal=XFSZ \"$0\" \"$@\" >\(outputs.path)/out 2>\(outputs.path)/err", path,
+        "-c",
+        "\(limit)exec env --default-signal=XFSZ \"$0\" \"$@\" >\(outputs.path)/out 2>\(outputs.path)/err \(streams ?? "")",
+        path,
       ] + arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     process.environment = ["PATH": "/usr/bin:/bin", "COLUMNS": "80", "LC_ALL": "C.UTF-8"]
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    let deadline = monotonicSeconds() + 60
+    let deadline = monotonicSeconds() + 300
     while process.isRunning && monotonicSeconds() < deadline { usleep(5_000) }
     let hangs = process.isRunning
     if hangs { process.terminate() }
@@ -101,8 +106,8 @@ final class Workspace: Sendable {
     return workspace
   }
 
-  func run(_ arguments: [String], fileSizeLimit: Int? = nil) throws -> Program.Output {
-    try Program.run(arguments, in: path, fileSizeLimit: fileSizeLimit)
+  func run(_ arguments: [String], fileSizeLimit: Int? = nil, streams: String? = nil) throws -> Program.Output {
+    try Program.run(arguments, in: path, fileSizeLimit: fileSizeLimit, streams: streams)
   }
 
   /// Replaces text in a file; what is to be replaced must be there.

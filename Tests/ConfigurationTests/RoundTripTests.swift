@@ -29,14 +29,20 @@ import Yams
     "training.clipNorm": "0.5", "training.clipValue": "32", "training.loss.kind": "huber",
     "training.loss.huberDelta": "0.5", "training.averageDecay": "0.9999", "training.loss.latitudeWeights": "published",
     "training.loss.perTendency": "true", "training.loss.variableWeights": "{z: 2, \"t 2\": 0.1}",
-    "training.loss.levelWeights": "{\"500\": 2.5}", "training.rollout.kind": "latent",
+    "training.loss.levelWeights": "{\"500\": 2.5}",
+    "training.loss.scalers.general_variable": "{default: 0.5, 10u: 0.1}",
+    "training.loss.scalers.pressure_level.scaling": "relu", "training.loss.scalers.pressure_level.slope": "0.002",
+    "training.loss.scalers.pressure_level.y_intercept": "0.3", "training.loss.scalers.stdev_tendency": "true",
+    "training.loss.scalers.var_tendency": "true",
+    "training.rollout.kind": "latent",
     "training.rollout.randomized": "true",
     "training.rollout.stages": "[{fraction: 0, steps: 1}, {fraction: 0.75, steps: 4}]",
     "training.rollout.storedStates": "7", "training.validation.every": "8", "training.validation.samples": "9",
     "training.validation.steps": "3",
     "training.checkpoint.every": "10", "training.checkpoint.keep": "11", "training.rollLongitudes": "true",
     "training.checkpointActivations": "true", "training.initialWeights": "runs/other",
-    "training.prefetch": "12", "forecast.leadHours": "48", "forecast.everyHours": "18", "forecast.batchSize": "2",
+    "training.prefetch": "12", "training.stallMinutes": "2.5", "forecast.leadHours": "48", "forecast.everyHours": "18",
+    "forecast.batchSize": "2",
     "forecast.format": "netcdf", "forecast.layout": "perForecast", "forecast.bounds": "physical",
     "evaluation.leadHours": "[6, 24]", "evaluation.climatologyWindowDays": "31",
     "evaluation.spectra": "false", "evaluation.dampedPersistence": "true",
@@ -55,6 +61,7 @@ import Yams
       "graph.encoderNeighbours": ("gnn", "12"),
       "graph.levels": ("gnn", "[2, 3]"), "graph.hops": ("gnn", "2"), "graph.processorNeighbours": ("gnn", "9"),
       "graph.decoderNeighbours": ("gnn", "4"), "graph.lengthNorm": ("gnn", "unit-max"),
+      "mapperChunks": ("transformer", "16"), "processorChunks": ("gnn", "4"), "memoryGiB": ("graph-transformer", "7.5"),
       "processor.layers": ("transformer", "5"), "processor.window": ("transformer", "null"),
     ]
     for part in ["encoder", "processor", "decoder"] {
@@ -238,5 +245,21 @@ import Yams
     case "object": value is [String: Any]
     default: false
     }
+  }
+
+  /// Settings that name files of the run's own folder follow it.
+  @Test func aRunMovesWithItsFiles() throws {
+    let text = """
+      run: old/my run
+      data: {statistics: old/my run/statistics.json, sources: [{path: old/my run/data.nc}]}
+      model: {family: gnn, graph: {file: "old/my run/graph.safetensors"}}
+
+      """
+    var configuration = try RunConfiguration.parse(text, file: "test", settings: [])
+    try configuration.move(to: "new: place")
+    let settings = Dictionary(uniqueKeysWithValues: configuration.settings)
+    #expect(configuration.run == "new: place" && configuration.data.statistics == "new: place/statistics.json")
+    #expect(settings["model.graph.file"] == "\"new: place/graph.safetensors\"")
+    #expect(configuration.data.sources[0].path == "old/my run/data.nc")
   }
 }

@@ -26,17 +26,33 @@ import Testing
     return view
   }
 
-  private func convert(_ view: any FieldView, _ path: String, origin: String = "test") throws {
+  private func convert(_ view: any FieldView, _ path: String, origin: String = "test", keepsOrder: Bool = false) throws
+  {
     var options = Conversion.Options()
     options.layout = .anemoi
     options.bands = 3
-    try Conversion(ConversionInput(view, origin: origin, from: nil, through: nil), to: path, options)
-      .run(on: SingleRank()) { _, _ in }
+    let input = try ConversionInput(view, origin: origin, keepsOrder: keepsOrder, from: nil, through: nil)
+    try Conversion(input, to: path, options).run(on: SingleRank()) { _, _ in }
   }
 
   private func values(_ path: String) throws -> [[Float]] {
     let dataset = try AnemoiDataset(openStore(path))
     return try dataset.dates.indices.map { try dataset.read(date: $0) }
+  }
+
+  /// Variables are sorted as anemoi-datasets sorts them, or as a view has them.
+  @Test func anOrderThatWasAskedForIsKept() throws {
+    let folder = try TemporaryFolder()
+    var view = view(dates: 4)
+    view.variables.swapAt(0, 1)
+    for keepsOrder in [false, true] {
+      let path = "\(folder.path)/\(keepsOrder).zarr"
+      try convert(view, path, keepsOrder: keepsOrder)
+      let dataset = try AnemoiDataset(openStore(path))
+      let names = view.variables.map(\.name)
+      #expect(dataset.variables.map(\.name) == (keepsOrder ? names : names.sorted()))
+      #expect(try dataset.read(date: 2).count == dataset.variables.count * dataset.points.count)
+    }
   }
 
   @Test func anInterruptedConversionGoesOn() throws {

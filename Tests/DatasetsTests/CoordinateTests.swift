@@ -4,7 +4,7 @@ import Testing
 
 @testable import Datasets
 
-/// Coordinates are told by what their attributes mean.
+/// Coordinates are recognised by the meaning of their attributes.
 @Suite struct CoordinateTests {
   private let latitude = ["units": "degrees_north"]
   private let longitude = ["units": "degrees_east"]
@@ -113,6 +113,88 @@ import Testing
     #expect(problem(store).contains("XLAT: changes in time"))
   }
 
+  /// WRF's wrfout of some versions, and MPAS, have times as text alone.
+  @Test func timesMayBeText() throws {
+    var store = MemoryStore(["Time": 2, "DateStrLen": 19, "south_north": 2, "west_east": 3])
+    store.add("Times", ["Time", "DateStrLen"], texts: ["2000-01-24_12:00:00", "2000-01-24_18:00:00"])
+    store.add("XLAT", ["Time", "south_north", "west_east"], [1, 2, 3, 4, 5, 6], ["units": "degree_north"])
+    store.add("XLONG", ["Time", "south_north", "west_east"], [11, 22, 33, 14, 25, 36], ["units": "degree_east"])
+    store.add("T2", ["Time", "south_north", "west_east"], Array(1...12).map(Double.init), ["units": "K"])
+    let points = try #require(try PointFields(store))
+    #expect(points.dates == [Timestamp("2000-01-24T12"), Timestamp("2000-01-24T18")])
+    #expect(try points.read(date: 1) == [7, 8, 9, 10, 11, 12])
+    // Numbers with units come first.
+    store.add("XTIME", ["Time"], [0, 360], ["units": "minutes since 2000-01-25 12:00:00"])
+    #expect(try PointFields(store)?.dates.first == Timestamp("2000-01-25T12"))
+    store.remove("XTIME")
+    for (texts, found) in [
+      (["2000-01-24_12:00:00", "yesterday at noon.."], "can't be read"),
+      (["2000-01-24_12:00:00", "2000-01-24_06:00:00"], "is not ascending"),
+    ] {
+      store.add("Times", ["Time", "DateStrLen"], texts: texts)
+      #expect(problem(store).contains("Times: ") && problem(store).contains(found))
+    }
+  }
+
+  // MARK: Angles
+
+  /// Points all over the globe and a grid, in radians and without a unit.
+  @Test func radiansAreReadOrAskedFor() throws {
+    let (rows, columns) = ([Double.pi / 4, 0, -Double.pi / 4], [0, Double.pi / 2, Double.pi, 3 * Double.pi / 2])
+    func grid(_ units: [String: String]) throws -> GriddedStore {
+      var store = MemoryStore(["latitude": 3, "longitude": 4])
+      store.add("latitude", ["latitude"], rows, units)
+      store.add("longitude", ["longitude"], columns, units)
+      store.add("orog", ["latitude", "longitude"], [1], ["units": "m"])
+      return try GriddedStore(store)
+    }
+    func points(_ units: [String: String], _ names: [String] = ["lat", "lon"]) throws -> PointGrid? {
+      var store = MemoryStore(["cell": 4])
+      store.add(names[0], ["cell"], [-Double.pi / 4, 0, Double.pi / 4, 0], units)
+      store.add(names[1], ["cell"], columns, units)
+      store.add("orog", ["cell"], [1], ["units": "m"])
+      return try PointFields(store)?.points
+    }
+    for units in ["radian", "radians", "rad"] {
+      let degrees = try grid(["units": units]).grid
+      #expect(degrees.matches(LatLonGrid(latitudes: [45, 0, -45], longitudes: [0, 90, 180, 270])), "\(units)")
+      for names in [["lat", "lon"], ["latCell", "lonCell"]] {
+        let found = try #require(try points(["units": units], names))
+        #expect(abs(found.latitudes[2] - 45) < 1e-9 && abs(found.longitudes[3] - 270) < 1e-9)
+      }
+    }
+    for units in [[:], ["units": ""]] {
+      let error = #expect(throws: JigsawError.self) { try points(units) }
+      #expect(error?.description.contains("lat: has no units, and its values may be radians") == true)
+    }
+    let error = #expect(throws: JigsawError.self) { try grid([:]) }
+    #expect(error?.description.contains("latitude: has no units, and its values may be radians") == true)
+    let metres = #expect(throws: JigsawError.self) {
+      var store = MemoryStore(["cell": 4])
+      store.add("y", ["cell"], [1, 2, 3, 4], ["units": "m", "standard_name": "latitude"])
+      store.add("x", ["cell"], [1, 2, 3, 4], ["units": "degrees east"])
+      store.add("orog", ["cell"], [1], ["units": "m"])
+      _ = try PointFields(store)
+    }
+    #expect(metres?.description.contains("units that are no angle's") == true)
+  }
+
+  @Test func arraysOfAnotherLengthThanTheirCoordinatesAreRefused() throws {
+    var store = MemoryStore(["time": 2, "level": 2, "cell": 4])
+    store.add("time", ["time"], [0, 6], hours)
+    store.add("level", ["level"], [850, 500], ["units": "hPa"])
+    store.add("lat", ["cell"], [40, 10, -10, -40], latitude)
+    store.add("lon", ["cell"], [0, 90, 180, 270], longitude)
+    for (dimension, size) in [("time", 3), ("level", 1), ("cell", 5)] {
+      var longer = store
+      longer.resize(dimension, size)
+      longer.add("t", ["time", "level", "cell"], [250], ["units": "K"])
+      #expect(problem(longer).contains("t: has another length along '\(dimension)' than its coordinate"))
+    }
+    store.add("t", ["time", "level", "cell"], [250], ["units": "K"])
+    #expect(problem(store) == "points")
+  }
+
   @Test func fieldsOnFacesOfAMeshAreMeant() throws {
     var store = MemoryStore(["time": 2, "face": 3, "edge": 5, "node": 4, "three": 3])
     store.add(
@@ -138,6 +220,13 @@ import Testing
     store.add("lat_bnds", ["latitude", "nv"], [90, 0], latitude)
     store.add("latitude", ["latitude"], [45, -45], ["units": "degrees_north", "bounds": "lat_bnds"])
     #expect(problem(store) == "grid")
+    // Along the dimension of points nothing else tells edges from places.
+    var points = MemoryStore(["cell": 4])
+    points.add("xc", ["cell"], [0, 90, 180, 270], longitude)
+    points.add("ya", ["cell"], [60, 20, -20, -60], latitude)
+    points.add("yc", ["cell"], [50, 10, -10, -50], latitude.merging(["bounds": "ya"]) { $1 })
+    points.add("t2m", ["cell"], [280], ["units": "K"])
+    #expect(try PointFields(points)?.points.latitudes == [50, 10, -10, -50])
   }
 
   // MARK: Times
@@ -238,5 +327,23 @@ import Testing
       store.add("t", [name, "latitude", "longitude"], [250], ["units": "K"])
       #expect(try GriddedStore(store).bind("t")?.hasLevels == true)
     }
+  }
+
+  /// Times of validity beside start and lead are not passed over.
+  @Test func validityThatContradictsStartAndLeadIsRefused() throws {
+    var store = MemoryStore(["time": 2, "step": 3, "latitude": 2, "longitude": 4])
+    store.add("time", ["time"], [0, 24], hours.merging(["standard_name": "forecast_reference_time"]) { $1 })
+    store.add("step", ["step"], [6, 12, 18], ["standard_name": "forecast_period", "units": "hours"])
+    store.add("latitude", ["latitude"], [45, -45], latitude)
+    store.add("longitude", ["longitude"], [0, 90, 180, 270], longitude)
+    store.add("t2m", ["time", "step", "latitude", "longitude"], [280], ["units": "K"])
+    store.add("valid_time", ["time", "step"], [6, 12, 18, 30, 36, 42], hours)
+    #expect(try ForecastAxes(store).leadHours == [6, 12, 18])
+    store.add("valid_time", ["time", "step"], [6, 12, 18, 30, 36, 48], hours)
+    let error = #expect(throws: JigsawError.self) { try ForecastAxes(store) }
+    #expect(error?.description.contains("memory: valid_time: contradicts the start and the lead") == true)
+    #expect(error?.description.contains("+18 h") == true && error?.description.contains("2020-01-03 00:00") == true)
+    store.add("valid_time", ["step"], [6, 12, 18], hours)
+    #expect(throws: JigsawError.self) { try ForecastAxes(store) }
   }
 }

@@ -99,7 +99,7 @@ import Testing
 
   private struct Stop: Error {}
 
-  /// The others don't go on to their ends, and what is thrown is the cause.
+  /// The others stop before their ends, and what is thrown is the cause.
   @Test(arguments: [0, 99]) func oneFailingRankStopsAllSoon(failing: Int) throws {
     let dates = Mutex(0)
     #expect(throws: Stop.self) {

@@ -55,6 +55,13 @@ import Testing
     #expect(try !first.isSame(as: DataFingerprint(paths: [copy])), "another content elsewhere")
   }
 
+  @Test(.timeLimit(.minutes(1))) func linksThatLeadAroundAreRefused() throws {
+    let folder = try TemporaryFolder()
+    try #require(symlink(".", "\(folder.path)/again") == 0)
+    let error = #expect(throws: JigsawError.self) { try DataFingerprint(paths: [folder.path]) }
+    #expect(error?.problem == "lies in more than 32 folders of the data")
+  }
+
   @Test func foldersAreKnownByNamesSizesAndMetadata() throws {
     let folder = try TemporaryFolder()
     let store = "\(folder.path)/a.zarr"

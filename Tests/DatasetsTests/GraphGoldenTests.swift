@@ -50,6 +50,31 @@ import Testing
     return (try GraphBuilder.build(recipe, team: ThreadTeam(count: threads)), golden)
   }
 
+  @Test(arguments: [
+    ("{}", "name no set of nodes"), (#"{"a/b": POINT}"#, "have a name that is none"),
+    (
+      #"{"data": {"node_builder": {"_target_": "x.LatLonNodes", "latitudes": [91], "longitudes": [0]}}}"#,
+      "nowhere on the globe"
+    ),
+    (
+      #"{"data": {"node_builder": {"_target_": "x.LatLonNodes", "latitudes": [9], "longitudes": [9e9]}}}"#,
+      "nowhere on the globe"
+    ),
+    (#"{"data": POINT}"#, "no such scale_resolutions; expected 1 … 9, found 1000000000000"),
+  ])
+  func configurationsOfNoGraphAreRefused(nodes: String, problem: String) throws {
+    let point = #"{"node_builder": {"_target_": "x.LatLonNodes", "latitudes": [9], "longitudes": [0]}}"#
+    let edges =
+      #"[{"source_name": "data", "target_name": "data", "edge_builders": "#
+      + #"[{"_target_": "x.MultiScaleEdges", "x_hops": 1, "scale_resolutions": 1000000000000}]}]"#
+    let text = #"{"nodes": \#(nodes.replacing("POINT", with: point)), "edges": \#(edges)}"#
+    let value = try JSONValue(parsing: Array(text.utf8), place: "g")
+    let error = #expect(throws: JigsawError.self) {
+      try GraphConfiguration.recipe(value, place: "g") { _, _ in throw JigsawError("g", "opens nothing") }
+    }
+    #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+  }
+
   @Test(arguments: ["global", "stretched"]) func pointsAreThoseOfAnemoiToTheLastBit(name: String) throws {
     let (made, golden) = try made(name)
     let (own, theirs) = (try #require(made.spaces["hidden"]), try #require(golden.spaces["hidden"]))

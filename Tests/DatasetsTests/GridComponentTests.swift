@@ -47,14 +47,15 @@ import Testing
     ("surface_downward_x_stress", "surface_downward_y_stress"),
   ]) func componentsAlongTheGridAreTurned(x: String, y: String) throws {
     // On the central meridian of a conic nothing turns; elsewhere as meridians lean.
-    let values = try winds(store(lambert, ["standard_name": x], ["standard_name": y]))
+    let names = x.hasSuffix("stress") ? ("taux", "tauy") : ("u10", "v10")
+    let values = try winds(store(lambert, ["standard_name": x], ["standard_name": y], names: names))
     let angle = sin(63.3 * Double.pi / 180) * (1 - 15) * Double.pi / 180
     #expect(abs(values[1] - 3) < 1e-5 && abs(values[5] - 4) < 1e-5)
     #expect(abs(Double(values[0]) - (3 * cos(angle) + 4 * sin(angle))) < 1e-5)
     #expect(abs(Double(values[4]) - (4 * cos(angle) - 3 * sin(angle))) < 1e-5)
-    let turned = try winds(store(rotatedPole, ["standard_name": x], ["standard_name": y]))
-    for point in 0..<4 { #expect(abs(hypot(turned[point], turned[point + 4]) - 5) < 1e-5) }
-    #expect(abs(turned[0] - 3) > 0.1)
+    let rotated = try winds(store(rotatedPole, ["standard_name": x], ["standard_name": y], names: names))
+    for point in 0..<4 { #expect(abs(hypot(rotated[point], rotated[point + 4]) - 5) < 1e-5) }
+    #expect(abs(rotated[0] - 3) > 0.1)
   }
 
   /// One component alone reads both.
@@ -84,6 +85,8 @@ import Testing
     #expect(problem(store(nil, x, y)).contains("whose directions are not known"))
     #expect(problem(store(["grid_mapping_name": .text("geostationary")], x, y)).contains("directions are not known"))
     #expect(problem(store(rotatedPole, x, nil)).contains("without the other one"))
+    let unlike = problem(store(rotatedPole, x, ["standard_name": "y_wind", "units": "knots"]))
+    #expect(unlike.contains("stored otherwise than the other one") && unlike.contains("v10(time, y, x) in knots"))
   }
 
   /// WRF stores the angle's cosine and sine.
@@ -119,5 +122,30 @@ import Testing
     #expect(try winds(grib) == cf)
     flagged([0, 1])
     #expect(problem(grib).contains("may be a component"))
+  }
+
+  /// Speeds along u and v of rows and columns that are no latitudes and longitudes, whatever they are called.
+  @Test(arguments: [("U10", "V10"), ("UGRD", "VGRD"), ("uwind", "vwind"), ("wind_u", "wind_v")])
+  func componentsThatNothingDescribesAreRefused(x: String, y: String) {
+    #expect(problem(store(nil, [:], [:], names: (x, y))).contains("\(x): may be a component"))
+    #expect(problem(store(lambert, [:], [:], names: (x, y))).contains("\(x): may be a component"))
+    #expect(problem(store(nil, ["description": "U at 10 M"], [:], names: (x, y))).contains("may be a component"))
+  }
+
+  @Test func whatTheUserCallsAWindIsOne() throws {
+    let unnamed = store(nil, [:], [:], names: ("first", "second"))
+    #expect(try winds(unnamed)[0] == 3)
+    let points = try #require(try PointFields(unnamed, meanings: ["first": "u10", "second": "v10"]))
+    #expect(throws: JigsawError.self) { try points.read(date: 0) }
+  }
+
+  @Test func otherSpeedsAreReadAsTheyAre() throws {
+    for (name, words) in [
+      ("wspd", [:]), ("ustar", [:]), ("UST", ["description": "U* IN SIMILARITY THEORY"]),
+      ("vvel", ["long_name": "vertical velocity"]),
+      ("u_max", ["long_name": "wind speed"]),
+    ] as [(String, [String: String])] {
+      #expect(try winds(store(nil, words, nil, names: (name, "none")))[0] == 3, "\(name)")
+    }
   }
 }

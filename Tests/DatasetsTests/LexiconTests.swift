@@ -13,9 +13,9 @@ import Testing
   static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
   /// Where ecCodes' CF name is that of something else: of a flux or a rate, not what it adds up to; of a depth, not a mass; of the
-  /// geopotential on any level; of temperature in all soils and at the surface.
+  /// geopotential on any level; of temperature in all soils and at the surface; of evaporation with the other sign.
   static let otherStandardNames: Set<String> = [
-    "ssrd", "ssr", "str", "tsr", "ttr", "sshf", "slhf", "ewss", "nsss", "tcwv", "orog", "zs", "stl1",
+    "ssrd", "ssr", "str", "tsr", "ttr", "sshf", "slhf", "ewss", "nsss", "tcwv", "orog", "zs", "stl1", "e",
   ]
 
   @Test func numbersAndUnitsAreThoseOfTheTables() throws {

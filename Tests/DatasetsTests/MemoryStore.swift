@@ -18,15 +18,24 @@ struct MemoryStore: ArrayStore {
     add(name, dimensions, given, attributes: texts.mapValues { .text($0) })
   }
 
+  /// Rows of characters.
+  mutating func add(_ name: String, _ dimensions: [String], texts: [String]) {
+    add(name, dimensions, texts.joined().utf8.map(Double.init), attributes: [:], isText: true)
+  }
+
   mutating func add(
-    _ name: String, _ dimensions: [String], _ given: [Double], attributes: [String: AttributeValue]
+    _ name: String, _ dimensions: [String], _ given: [Double], attributes: [String: AttributeValue],
+    isText: Bool = false
   ) {
     let shape = dimensions.map { sizes[$0] ?? 1 }
     arrays[name] = ArrayInfo(
       name: name, type: .float64, dimensions: zip(dimensions, shape).map { .init(name: $0, size: $1) }, chunks: nil,
-      codec: "none", attributes: attributes)
+      codec: "none", attributes: attributes, isText: isText)
     values[name] = (0..<shape.reduce(1, *)).map { given[$0 % given.count] }
   }
+
+  /// Of arrays that are added from now on.
+  mutating func resize(_ dimension: String, _ size: Int) { sizes[dimension] = size }
 
   mutating func remove(_ name: String) { arrays[name] = nil }
 

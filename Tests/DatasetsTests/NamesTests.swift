@@ -21,6 +21,12 @@ import Testing
     #expect(convert(980.665, "m2 s-2", "gpm") == 100 && abs((convert(980.665, "m**2 s**-2", "m") ?? 0) - 100) < 1e-12)
     #expect(convert(1, "dam", "m") == 10 && abs((convert(1, "gpdm", "gpm") ?? 0) - 10) < 1e-12)
     #expect(convert(101_325, "Pa", "hPa") == 1_013.25 && convert(1, "kPa", "hPa") == 10)
+    // A multiple of a degree keeps its zero, a quotient has none.
+    for unit in ["0.1 degC", "1e-1 degC", "0.1*degC", "degC*0.1", "degC 0.1"] {
+      #expect(abs((convert(150, unit, "K") ?? 0) - 288.15) < 1e-9, "\(unit)")
+    }
+    #expect(abs((convert(5_000, "0.01 degF", "K") ?? 0) - 283.15) < 1e-9)
+    #expect(abs((convert(3, "0.1 degC m-1", "K m-1") ?? 0) - 0.3) < 1e-9)
     #expect(abs((convert(212, "degF", "K") ?? 0) - 373.15) < 1e-9 && abs((convert(32, "°F", "degC") ?? 9)) < 1e-9)
     #expect(
       abs((convert(36, "km/h", "m s-1") ?? 0) - 10) < 1e-12
@@ -41,6 +47,37 @@ import Testing
     }
     for (from, to) in [("Pa", "K"), ("K", "Pa"), ("kg", "m"), ("m s-1", "m2 s-2"), ("furlong", "m")] {
       #expect(convert(1, from, to) == nil)
+    }
+  }
+
+  /// Spellings of WRF, CMIP, MERRA-2, GFS, MARS and of people.
+  @Test func spellingsOfOneUnitAreEqual() {
+    let spellings: [(String, [String])] = [
+      (
+        "m s-1",
+        [
+          "meters per second", "metres per second", "m per s", "meter per sec", "m/sec", "metre second-1", "m.s-1",
+          "m·s⁻¹", "[m/s]", "meters/second", "m s^-1",
+        ]
+      ),
+      ("degC", ["degreesC", "degrees C", "Degrees_Celsius", "deg_C", "degree C", "degC", "℃", "Celsius"]),
+      ("K", ["deg_K", "degreesK", "degrees Kelvin", "Kelvin", "kelvins", "°K", "degK", "degree_K"]),
+      ("1", ["0-1", "(0-1)", "0 - 1", "(0 - 1)", "[0-1]", "0 to 1", "fraction", "non-dim", "kg/kg", "mm per mm"]),
+      ("hPa", ["hpa", "mb", "mbars", "millibars", "hectoPascal"]),
+      ("m2 s-2", ["m+2 s-2", "m**2 s**-2", "J/kg"]),
+      ("gpm", ["geopotential meters", "geopotential_meter", "gpm"]),
+      ("kg m-2 s-1", ["kg/m^2/s", "kg per m2 per s", "kilograms m**-2 sec-1", "mm/s"]),
+      ("mm", ["millimeters", "millimetre", "1e-3 m"]),
+    ]
+    for (unit, same) in spellings {
+      for text in same {
+        let found = UnitConversion(from: text, to: unit)
+        #expect(found.map { abs($0.factor - 1) < 1e-12 && abs($0.offset) < 1e-9 } == true, "\(text)")
+      }
+    }
+    // What could mean something else stays unknown.
+    for text in ["ms-1", "M/S", "per", "per s per", "m square", "degrees", "C m", "0-10", "Wm-2"] {
+      #expect(UnitConversion(from: text, to: "m s-1") == nil && UnitConversion(from: text, to: "1") == nil, "\(text)")
     }
   }
 

@@ -85,6 +85,126 @@ import Testing
     #expect(try values(view, time: 3) == values(plain, time: 3))
   }
 
+  /// One file with the levels as arrays of their own, `ta850` and `ta500`.
+  /// - Parameter says: whether attributes tell what they are.
+  private func writeLevelArrays(_ name: String, says: Bool = true, levels: [Double] = [850, 500]) throws {
+    for level in [850.0, 500] { try write("one\(Int(level))", of: ["t"], level) }
+    var store = try EditedStore(path("one850"))
+    store.arrays["level"] = nil
+    for (number, level) in [850, 500].enumerated() {
+      var array = try #require(try EditedStore(path("one\(level)")).arrays["t"])
+      array.attributes["coordinates"] = says ? .text("p\(level)") : nil
+      array.attributes["standard_name"] = says ? .text("air_temperature") : nil
+      store.arrays["ta\(level)"] = array
+      if says {
+        store.arrays["p\(level)"] = .init(
+          type: .float64, dimensions: [], chunks: nil,
+          attributes: ["units": .text("hPa"), "standard_name": .text("air_pressure")], values: [levels[number]])
+      }
+    }
+    store.arrays["t"] = nil
+    try store.write(path(name))
+  }
+
+  private func alone(_ level: Int, time: Int) throws -> [Float] {
+    try values(dataset([path("one\(level)")], levels: [Double(level)]), time: time)
+  }
+
+  @Test func levelsInArraysOfTheirOwnAreJoined() throws {
+    try writeLevelArrays("ta")
+    let joined = try dataset([path("ta")], levels: [500, 850])
+    #expect(joined.channels.map(\.name) == ["t_500", "t_850"])
+    for time in [0, 7] {
+      #expect(try values(joined, time: time) == alone(500, time: time) + alone(850, time: time))
+    }
+    #expect(try values(dataset([path("ta")], levels: [850]), time: 2) == alone(850, time: 2))
+    #expect(joined.place(of: 1, time: 0).hasSuffix("ta.nc: ta850"))
+    #expect(joined.origins.map(\.storedName) == ["ta500, ta850"])
+    #expect(problem([path("ta")], levels: [300]).contains("has no level 300 hPa"))
+    let opened = try OpenedSources([SourceDescription(path: path("ta"))])
+    let field = try #require(SourceContents(opened).fields.first { $0.name == "t" })
+    #expect(field.levelsHPa == [850, 500] && field.problem == nil && field.storedNames == ["ta500", "ta850"])
+    #expect(!SourceContents(opened).fields.contains { $0.name.hasPrefix("ta") })
+    // As a view.
+    let open = SourceDescription(path: "", open: .object(["dataset": .string(path("ta"))]))
+    let view = try FieldDataset(sources: [open], variables: ["t"], levelsHPa: [850, 500])
+    #expect(try values(view, time: 3) == alone(850, time: 3) + alone(500, time: 3))
+    // Two of one level.
+    try writeLevelArrays("twice", levels: [850, 850])
+    #expect(problem([path("twice")], levels: [850]).contains("t: is present under several names"))
+  }
+
+  @Test func levelsInArraysOfTheirOwnAreNamed() throws {
+    func read(_ name: String, _ names: [String: String], levels: [Double]) throws -> FieldDataset {
+      try FieldDataset(
+        sources: [SourceDescription(path: path(name), names: names)], variables: ["t"], levelsHPa: levels)
+    }
+    try writeLevelArrays("plain", says: false)
+    #expect(problem([path("plain")], levels: [850]).contains("no variable 't' in this data"))
+    let named = ["t_850": "ta850", "t_500": "ta500"]
+    #expect(
+      try values(read("plain", named, levels: [500, 850]), time: 1) == alone(500, time: 1) + alone(850, time: 1))
+    // What they say of themselves must be the same.
+    try writeLevelArrays("ta")
+    #expect(try values(read("ta", named, levels: [850]), time: 1) == alone(850, time: 1))
+    let error = #expect(throws: JigsawError.self) { try read("ta", ["t_850": "ta500"], levels: [850]) }
+    #expect(error?.description.contains("ta500: is not what data.sources.names says it is") == true)
+    #expect(error?.expected == "t at 850 hPa" && error?.found == "500 hPa")
+    let both = #expect(throws: JigsawError.self) { try read("ta", named.merging(["t": "ta850"]) { $1 }, levels: [850]) }
+    #expect(both?.description.contains("gives t and levels of it") == true)
+    #expect(throws: JigsawError.self) { try read("plain", ["t_850": "absent"], levels: [850]) }
+  }
+
+  /// z at 500 hPa and an array called z_500 would share statistics.
+  @Test func twoFieldsOfOneNameAreRefused() throws {
+    var data = SyntheticData()
+    data.times = 8
+    try data.write(path("whole"))
+    var store = try EditedStore(path("whole"))
+    store.arrays["t_500"] = store.arrays["msl"]
+    store.arrays["t_500"]?.attributes = ["units": .text("K")]
+    try store.write(path("both"))
+    let found = problem([path("both")], ["t", "t_500"], levels: [500])
+    #expect(found.contains("gives two fields the name t_500"), "\(found)")
+  }
+
+  /// Files of a pattern that hold one level each, which `names` alone tells, in two pieces of time each.
+  @Test func namedLevelsOfSeveralFilesAreJoined() throws {
+    try writeLevelArrays("plain", says: false)
+    let whole = try EditedStore(path("plain"))
+    for level in ["ta850", "ta500"] {
+      for (piece, times) in [0..<3, 3..<8].enumerated() {
+        var store = whole
+        for other in ["ta850", "ta500"] where other != level { store.arrays[other] = nil }
+        store.keep(times)
+        try store.write(path("piece-\(level)-\(piece)"))
+      }
+    }
+    let names = ["t_850": "ta850", "t_500": "ta500"]
+    let source = SourceDescription(path: "\(folder.path)/piece-*.nc", names: names)
+    let joined = try FieldDataset(sources: [source], variables: ["t"], levelsHPa: [500, 850])
+    #expect(joined.times.count == 8)
+    for time in [0, 2, 3, 7] {
+      #expect(try values(joined, time: time) == alone(500, time: time) + alone(850, time: time))
+    }
+  }
+
+  /// No advice that would be refused: on levels of a model an array is no variable of pressure levels.
+  @Test func namesAreSuggestedWhereTheyWork() throws {
+    try write("model", of: ["temp"], coordinate: "hybrid", 137, ["standard_name": "atmosphere_hybrid_sigma_pressure"])
+    try write("plain", of: ["temp"], nil)
+    func suggestion(_ name: String) throws -> String? {
+      var store = try EditedStore(path(name))
+      store.arrays["temp"]?.attributes["long_name"] = .text("temperature")
+      store.arrays["temp"]?.attributes["units"] = .text("K")
+      try Files.remove(path(name))
+      try store.write(path(name))
+      let contents = SourceContents(try OpenedSources([SourceDescription(path: path(name))]))
+      return try #require(contents.fields.first { $0.storedName == "temp" }).suggestion?.name
+    }
+    #expect(try suggestion("plain") == "t" && suggestion("model") == nil)
+  }
+
   @Test func oneLevelOfTwoSourcesIsRefused() throws {
     try write("a", of: ["t"], 850)
     try write("b", of: ["t"], 850)

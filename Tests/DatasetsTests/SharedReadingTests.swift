@@ -86,7 +86,7 @@ import Testing
     let blocks = (0..<4).map {
       FieldBlock(fields: chunk(5, into: 2, $0 % 2), tokens: chunk(16, into: 2, $0 / 2))
     }
-    let plan = ReadingPlan(dataset.storedChunks(part: 0, bands: 2), tiling, blocks)
+    let plan = ReadingPlan(dataset.storedChunks(part: 0, bands: 2, channels: dataset.channels.indices), tiling, blocks)
     #expect(plan.recordCounts.reduce(0, +) == 5 * 8 * 16)
     for count in plan.recordCounts { #expect(abs(count - 5 * 32) <= 30) }
   }

@@ -42,6 +42,18 @@ import Testing
     #expect(found.name == theirs && abs(found.value - value) <= 1e-12 * abs(value), "\(found)")
   }
 
+  /// A dimension's coordinate says what is stored along it: of more or fewer entries nothing is known.
+  @Test(arguments: ["time", "lat", "lon"]) func lengthsMustBeThoseOfCoordinates(dimension: String) throws {
+    var store = store { $0.add("t2m", Self.surface, [280], ["units": "K"]) }
+    #expect(try GriddedStore(store).bind("t2m") != nil)
+    for length in [1, 100] {
+      store.resize(dimension, length)
+      store.add("t2m", Self.surface, [280], ["units": "K"])
+      let error = #expect(throws: JigsawError.self) { try GriddedStore(store).bind("t2m") }
+      #expect(error?.problem == "has another length along '\(dimension)' than its coordinate")
+    }
+  }
+
   /// A flux is no amount; heights are none of temperatures.
   @Test func unitsThatDoNotFitAreRefused() throws {
     for (ours, theirs, units) in [
@@ -53,6 +65,85 @@ import Testing
       #expect(error?.description.contains("memory: \(theirs): has units that don't fit \(ours)") == true, "\(theirs)")
     }
     #expect(try found("tp", store { $0.add("pr", Self.surface, [1], ["units": "kg m-2 s-1"]) }) == nil)
+  }
+
+  /// Rates over 6 h, as CMIP has them.
+  private func rates(
+    cells: String? = "area: time: mean", ends: [Double] = [0, 6], starts: [Double] = [-6, 0],
+    units: String = "kg m-2 s-1"
+  ) -> MemoryStore {
+    var store = MemoryStore(["time": 2, "bnds": 2, "lat": 4, "lon": 8])
+    store.add(
+      "time", ["time"], [0, 6],
+      [
+        "units": "hours since 2000-01-01", "standard_name": "time", "bounds": "time_bnds",
+        "calendar": "proleptic_gregorian",
+      ])
+    store.add("time_bnds", ["time", "bnds"], zip(starts, ends).flatMap { [$0, $1] })
+    store.add("lat", ["lat"], [67.5, 22.5, -22.5, -67.5], ["units": "degrees_north"])
+    store.add("lon", ["lon"], (0..<8).map { Double($0) * 45 }, ["units": "degrees_east"])
+    let said = cells.map { ["cell_methods": $0] } ?? [:]
+    store.add("pr", Self.surface, [1e-3], ["units": units, "standard_name": "precipitation_flux"].merging(said) { $1 })
+    return store
+  }
+
+  /// 10⁻³ kg m⁻² s⁻¹ over 6 h are 21.6 mm.
+  @Test func ratesAddUpWherePeriodsAreCertain() throws {
+    for name in ["tp", "tp6h"] {
+      let found = try #require(try found(name, rates()))
+      #expect(found.name == "pr" && abs(found.value - 0.0216) < 1e-15)
+    }
+    #expect(try abs((found("tp", rates(units: "mm/day"))?.value ?? 0) - 1e-3 / 4 / 1_000) < 1e-15)
+    #expect(try found("avg_tprate", rates())?.value == 1e-3)
+    #expect(try found("tp", rates(cells: "time: mean (interval: 1 hour)"))?.name == "pr")
+    // Means over another period than the sum's; precipitation is no snowfall.
+    #expect(try found("tp24h", rates()) == nil && found("sf", rates()) == nil)
+    let gridded = try GriddedStore(rates())
+    let field = try #require(try gridded.find("tp", rename: [:], asStatic: false))
+    #expect(field.isSum && field.remarks == ["means over 6 h of pr are added up over these"])
+  }
+
+  /// Amounts whose bounds begin at their times would be read before they have fallen.
+  @Test func amountsOfOtherPeriodsAreRefused() throws {
+    func store(_ name: String, starts: [Double], ends: [Double]) -> MemoryStore {
+      var store = rates(cells: nil, ends: ends, starts: starts)
+      store.remove("pr")
+      store.add(name, Self.surface, [1e-3], ["units": "m", "cell_methods": "time: sum"])
+      return store
+    }
+    #expect(try found("tp", store("tp", starts: [-6, 0], ends: [0, 6]))?.name == "tp")
+    #expect(try found("tp6h", store("tp6h", starts: [-6, 0], ends: [0, 6]))?.name == "tp6h")
+    for (name, starts, ends) in [
+      ("tp", [0.0, 6], [6.0, 12]), ("tp", [-3, 3], [3, 9]), ("tp6h", [-24, -18], [0, 6]),
+    ] {
+      let error = #expect(throws: JigsawError.self) { try found(name, store(name, starts: starts, ends: ends)) }
+      #expect(error?.problem.hasPrefix("are amounts over other periods than \(name)") == true)
+    }
+  }
+
+  struct Doubtful: Sendable {
+    let doubt: String
+    var cells: String? = "time: mean"
+    var ends: [Double] = [0, 6]
+    var starts: [Double] = [-6, 0]
+  }
+
+  private static let doubtful = [
+    Doubtful(doubt: "no cell_methods", cells: nil),
+    Doubtful(doubt: "cell_methods 'time: point'", cells: "time: point"),
+    Doubtful(doubt: "cell_methods 'time: mean where land'", cells: "time: mean where land"),
+    Doubtful(doubt: "cell_methods 'area: mean'", cells: "area: mean"),
+    Doubtful(doubt: "bounds of 'time' of several lengths", starts: [-3, 0]),
+    Doubtful(doubt: "bounds of 'time' of several lengths", starts: [0, 6]),
+    Doubtful(doubt: "times that are not the ends of their bounds", ends: [3, 9], starts: [-3, 3]),
+  ]
+
+  @Test(arguments: doubtful) func otherRatesDoNotAddUp(_ one: Doubtful) throws {
+    let store = rates(cells: one.cells, ends: one.ends, starts: one.starts)
+    #expect(try found("tp", store) == nil)
+    let error = #expect(throws: JigsawError.self) { try GriddedStore(store).bind("tp", rename: ["tp": "pr"]) }
+    #expect(error?.problem.contains("has units that don't fit tp") == true)
+    #expect(error?.found == "'kg m-2 s-1' with \(one.doubt)")
   }
 
   @Test func unknownNamesAreFoundByStandardName() throws {
@@ -85,7 +176,7 @@ import Testing
       for name in ["x", "y"] { store.add(name, Self.surface, [1], ["standard_name": "surface_air_pressure"]) }
     }
     let error = #expect(throws: JigsawError.self) { try GriddedStore(two).bind("sp") }
-    #expect(error?.description.contains("sp: is there under several names") == true)
+    #expect(error?.description.contains("sp: is present under several names") == true)
     #expect(error?.description.contains("x and y") == true)
   }
 
@@ -103,7 +194,7 @@ import Testing
     let error = #expect(throws: JigsawError.self) {
       try GriddedView(view).find("t2m", rename: [:], asStatic: false)
     }
-    #expect(error?.description.contains("t2m: is there under several names") == true)
+    #expect(error?.description.contains("t2m: is present under several names") == true)
   }
 
   /// What is stored anew keeps them.
@@ -121,6 +212,42 @@ import Testing
     #expect(dataset.units(of: Channel(variable: "dust")) == "ug m-3")
     let input = try ConversionInput(dataset, from: nil, through: nil)
     #expect(input.fields.map(\.units) == ["ug m-3"])
+  }
+
+  /// Files of one pattern make a series of one quantity.
+  @Test(arguments: [
+    ("dust", "standard_name", "sea_surface_wave_significant_height", "sea_surface_swell_wave_significant_height"),
+    ("dust", "cell_methods", "time: mean", "time: sum"), ("t", "GRIB_level", "80", "100"),
+  ])
+  func filesOfOneSeriesMeanTheSame(name: String, key: String, first: String, second: String) throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.upper, data.levels, data.statics, data.surface, data.times) = ([], [], [], [name], 8)
+    for (file, value) in [("a", first), ("b", second), ("c", "none")] {
+      try data.write("\(folder.path)/\(file).nc")
+      var store = try EditedStore("\(folder.path)/\(file).nc")
+      store.arrays[name]?.attributes["standard_name"] = nil
+      if let level = Double(value) {
+        store.arrays[name]?.attributes["GRIB_typeOfLevel"] = .text("heightAboveGround")
+        store.arrays[name]?.attributes[key] = .numbers([level])
+      } else if value != "none" {
+        store.arrays[name]?.attributes[key] = .text(value)
+      }
+      try Files.remove("\(folder.path)/\(file).nc")
+      try store.write("\(folder.path)/\(file).nc")
+      data.start = data.start.adding(hours: 48)
+    }
+    func open(_ pattern: String) throws {
+      _ = try FieldDataset(
+        sources: [SourceDescription(path: "\(folder.path)/\(pattern).nc")], variables: [name], levelsHPa: [])
+    }
+    let error = #expect(throws: JigsawError.self) { try open("*") }
+    #expect(
+      error?.description.contains("b.nc: \(name): is another quantity than in \(folder.path)/a.nc, by its \(key)")
+        == true,
+      "\(String(describing: error))")
+    // A file that doesn't say it contradicts nothing.
+    try open("[bc]")
   }
 
   /// Nothing is known to convert them to.
@@ -141,5 +268,87 @@ import Testing
         sources: [SourceDescription(path: "\(folder.path)/*.nc")], variables: ["dust"], levelsHPa: [])
     }
     #expect(error?.description.contains("b.nc: dust: has other units than in \(folder.path)/a.nc") == true)
+  }
+
+  /// A name that is known does not make one quantity of another.
+  @Test(arguments: [
+    ("u10", "uas", "m s-1", ["standard_name": "northward_wind"]),
+    ("t2m", "tas", "K", ["standard_name": "dew_point_temperature"]),
+    ("t2m", "tas", "K", ["standard_name": "sea_water_temperature"]),
+    ("t2m", "t2m", "K", ["standard_name": "air_potential_temperature"]),
+    ("tp", "tp", "m", ["standard_name": "lwe_thickness_of_snowfall_amount"]),
+    ("t2m", "tas", "K", ["standard_name": "air_temperature", "cell_methods": "area: mean time: maximum"]),
+    ("t2m", "tas", "K", ["cell_methods": "realization: standard_deviation"]),
+    ("t2m", "tas", "K", ["cell_methods": "time_counter: maximum"]),
+    ("t2m", "tas", "K", ["cell_methods": "area: maximum"]),
+    ("t2m", "tas", "K", ["cell_methods": "time : Max (interval: 1 hr)"]),
+    ("t2m", "tas", "K", ["cell_methods": "time: median"]),
+    ("t2m", "tas", "K", ["cell_methods": "time: mean within days time: mean over years"]),
+    ("t2m", "tas", "degC", ["units_metadata": "temperature: difference"]),
+    ("t2m", "tas", "K", ["coordinates": "height"]), ("u10", "uas", "m s-1", ["coordinates": "height"]),
+  ]) func attributesThatContradictTheNameAreRefused(
+    _ ours: String, _ theirs: String, _ units: String, _ attributes: [String: String]
+  ) throws {
+    let store = store {
+      $0.add("height", [], [100], ["units": "m", "standard_name": "height"])
+      $0.add(theirs, Self.surface, [1], attributes.merging(["units": units]) { $1 })
+    }
+    let error = #expect(throws: JigsawError.self) { try GriddedStore(store).bind(ours) }
+    #expect(error?.description.contains("but says that it is another quantity") == true, "\(String(describing: error))")
+    // Whoever names it means it.
+    #expect(try GriddedStore(store).bind(ours, rename: [ours: theirs]) != nil)
+  }
+
+  /// A mask whose flags say that 1 is the sea is no land-sea mask.
+  @Test func flagsOfMasksAreUnderstood() throws {
+    for (meanings, isTaken) in [("land sea", false), ("sea land", true), ("water land lake", true)] {
+      let store = store {
+        $0.add(
+          "lsm", ["lat", "lon"], [0, 1],
+          attributes: [
+            "units": .text("1"), "flag_meanings": .text(meanings),
+            "flag_values": .numbers(meanings.contains("lake") ? [0, 1, 2] : [0, 1]),
+          ])
+      }
+      let found = Result { try GriddedStore(store).bind("lsm") }
+      #expect((try? found.get()) != nil ? isTaken : !isTaken, "\(meanings): \(found)")
+    }
+  }
+
+  /// A height may be a dimension of one entry.
+  @Test func heightsOfADimensionCount() throws {
+    for (height, isTaken) in [(10.0, true), (100, false)] {
+      let store = store {
+        $0.add("height", ["height"], [height], ["units": "m", "standard_name": "height"])
+        $0.add("u10", ["time", "height", "lat", "lon"], [1], ["units": "m s-1"])
+      }
+      let name = try? GriddedStore(store).bind("u10")?.array.name
+      #expect((name == "u10") == isTaken, "\(height)")
+    }
+  }
+
+  @Test func attributesThatFitTheNameAreTaken() throws {
+    for (ours, theirs, units, attributes) in [
+      ("t2m", "tas", "K", ["standard_name": "air_temperature", "coordinates": "height"]),
+      ("t2m", "t2m", "K", ["standard_name": "unknown"]), ("zs", "zs", "m2 s-2", ["standard_name": "geopotential"]),
+      ("t2m", "t2m", "K", ["cell_methods": "time: mean"]),
+      (
+        "t2m", "t2m", "K",
+        ["cell_methods": "area: time: mean (interval: 1 hour comment: maximum of none) height: point"]
+      ),
+      (
+        "t2m", "t2m", "K",
+        ["cell_methods": "area: mean where land over sea", "units_metadata": "temperature: on_scale"]
+      ),
+      ("t2m", "t2m", "K", ["standard_name": "temperature"]),
+      ("i10fg", "i10fg", "m s-1", ["standard_name": "wind_speed_of_gust", "cell_methods": "time: maximum"]),
+      ("msl", "msl", "Pa", ["standard_name": "air_pressure_at_sea_level"]),
+    ] as [(String, String, String, [String: String])] {
+      let store = store {
+        $0.add("height", [], [2], ["units": "m", "standard_name": "height"])
+        $0.add(theirs, Self.surface, [1], attributes.merging(["units": units]) { $1 })
+      }
+      #expect(try GriddedStore(store).bind(ours)?.array.name == theirs, "\(ours): \(attributes)")
+    }
   }
 }

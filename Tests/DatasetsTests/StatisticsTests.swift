@@ -37,6 +37,31 @@ import Testing
     #expect(normalization.tendencyScale[0] == Float(first.tendencyDeviation / first.deviation))
   }
 
+  private struct Stop: Error {}
+
+  /// What a stopped pass has kept counts for its data alone.
+  @Test func partsOfDataThatHaveChangedAreNotTaken() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.zarr"
+    var data = SyntheticData()
+    (data.upper, data.levels, data.statics) = ([], [], [])
+    try data.write(path)
+    func compute(parts: String?, stops: Bool = false) throws -> DatasetStatistics {
+      let dataset = try FieldDataset(
+        sources: [SourceDescription(path: path)], variables: ["msl"], levelsHPa: [])
+      return try DatasetStatistics.compute(
+        dataset, from: dataset.times[0], through: dataset.times[59], stepHours: 6,
+        data: DataFingerprint(paths: [path]), parts: parts.map { "\(folder.path)/\($0)" }
+      ) { done, _ in if stops && done > 30 { throw Stop() } }
+    }
+    #expect(throws: Stop.self) { try compute(parts: "parts", stops: true) }
+    var changed = try EditedStore(path)
+    for index in changed.arrays["msl"]?.values.indices ?? 0..<0 { changed.arrays["msl"]?.values[index] += 1_000 }
+    try Files.remove(path)
+    try changed.write(path)
+    #expect(try compute(parts: "parts").channels == compute(parts: nil).channels)
+  }
+
   @Test func periodsWithoutEnoughTimesAreRefused() throws {
     let dataset = try dataset()
     func problem(_ from: Int, _ through: Int, step: Int) -> String {

@@ -129,6 +129,12 @@ import Testing
     for (unit, text) in [("mins", "2020-01-01 00:01"), ("d", "2020-01-02 00:00"), ("days", "2020-01-02 00:00")] {
       #expect(first("\(unit) since 2020-01-01") == text)
     }
+    for date in ["20200101", "20200101 00:00", "20200101T00", "2020-01", "2020/01/01", "2020/1/1 0:0:0"] {
+      #expect(first("hours since \(date)") == "2020-01-01 01:00", "\(date)")
+    }
+    for bad in ["2020", "202001", "20201301", "2020010100", "1/1/2020", "2020/01-01", "20-01", "2020-01-01-01"] {
+      #expect(first("hours since \(bad)") == nil, "\(bad)")
+    }
     for bad in ["25:00", "00:00 +15:00", "00:00 +01:60", "00:00 CET", "00:00:00.5", "0:0:0:0", "00:00 +1:0:0"] {
       #expect(first("hours since 2020-01-01 \(bad)") == nil, "\(bad)")
     }
@@ -165,7 +171,7 @@ import Testing
     #expect(try date("all_leap", "days since 2000-01-01", 60) == "2000-03-01 00:00")
     #expect(try date("366_day", "days since 2000-01-01", 366 + 60) == "2001-03-01 00:00")
     #expect(throws: JigsawError.self) { try date("all_leap", "days since 2001-01-01", 59) }
-    #expect(try date("julian", "days since 2000-01-01", 0) == "2000-01-14 00:00")
+    #expect(try date("julian", "days since 2000-01-01", 0) == "2000-01-01 00:00")
     #expect(try date("gregorian", "days since 1582-10-04", 1) == "1582-10-15 00:00")
   }
 

@@ -24,12 +24,14 @@ import Testing
     try store.write("\(folder.path)/\(name)")
   }
 
-  private func findings(_ name: String = "data.nc", ranks: Int = 1) throws -> ValueSurvey.Findings {
+  private func findings(_ name: String = "data.nc", ranks: Int = 1, absent: Set<String> = []) throws
+    -> ValueSurvey.Findings
+  {
     let found = try ThreadRanks.run(ranks) { world in
       let dataset = try FieldDataset(
         sources: [SourceDescription(path: "\(folder.path)/\(name)")], variables: ["dust", "t2m"], levelsHPa: [])
       let survey = try ValueSurvey(dataset, times: Array(dataset.times.indices), on: world)
-      return (survey, survey.findings(dataset, timeCount: 12, needsChange: true))
+      return (survey, survey.findings(dataset, timeCount: 12, needsChange: true, absent: absent))
     }
     #expect(found.allSatisfy { $0.0 == found[0].0 })
     return found[0].1
@@ -87,6 +89,9 @@ import Testing
     #expect(
       flat.notes.first?.contains("t2m is 280.0 K everywhere at 1 of 12 times, first at 2001-01-01 18:00") == true,
       "\(flat)")
+    let absent = try findings(ranks: ranks, absent: ["\(folder.path)/data.nc: t2m"])
+    #expect(absent.notes.isEmpty && absent.problems.count == 1)
+    #expect(absent.problems.first?.hasSuffix("; chunks of it were never written") == true, "\(absent)")
   }
 
   /// A chunk that was never written reads as the store's fill value, and is counted.

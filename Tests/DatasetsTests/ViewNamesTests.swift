@@ -148,7 +148,7 @@ import Testing
     var soil = ViewVariable(name: "t_10")
     soil.parameter = "t"
     #expect(LevelNames.applied(to: [soil])[0].stemAndLevel == ("t_10", nil))
-    // Renamed: a level that only the name told goes with it, and comes with another.
+    // Renamed: a level that only the name gave goes with it, and comes with another.
     var view = NumberedView()
     view.variables = LevelNames.applied(to: ["t_850", "phi"].map { ViewVariable(name: $0) })
     let renamed = VariableSubset(view, [0, 1], names: ["t_850": "warmth", "phi": "z_500"])
@@ -156,5 +156,54 @@ import Testing
       renamed.variables.map { Channel(variable: $0.stemAndLevel.stem, levelHPa: $0.stemAndLevel.level).name }
         == ["warmth", "z_500"])
     #expect(renamed.variables.map(\.levelHPa) == [nil, 500])
+  }
+
+  /// Levels that are arrays of their own, of points as of rasters; names are also those of the store's arrays.
+  @Test func levelsOfPointsAreNamed() throws {
+    var store = MemoryStore(["time": 1, "cell": 4])
+    store.add("time", ["time"], [0], ["units": "hours since 2020-01-01"])
+    store.add("lat", ["cell"], [1, 5, 3, 2], ["units": "degrees_north"])
+    store.add("lon", ["cell"], [1, 2, 3, 7], ["units": "degrees_east"])
+    for (name, value) in [("warm", 280.0), ("cold", 250)] {
+      store.add(name, ["time", "cell"], [value], ["units": "K"])
+    }
+    store.add("tas", ["time", "cell"], [270], ["units": "K"])
+    let view = try GriddedView(try #require(try PointFields(store)))
+    let names = ["t_850": "warm", "t_500": "cold"]
+    let found = try #require(try view.find("t", rename: names, asStatic: false))
+    #expect(found.levelsHPa == [500, 850])
+    let fields = try [850.0, 500].map { level -> Float in
+      let slot = try view.slot(level, of: found)
+      var values = [Float](repeating: 0, count: 4)
+      try values.withUnsafeMutableBufferPointer { out in
+        try view.view.read(date: 0, variables: [slot], member: 0, points: 0..<4, into: out.baseAddress!)
+      }
+      return values[0]
+    }
+    #expect(fields == [280, 250])
+    #expect(throws: JigsawError.self) {
+      try view.find("t", rename: names.merging(["t": "warm"]) { $1 }, asStatic: false)
+    }
+    #expect(try view.find("t2m", rename: ["t2m": "tas"], asStatic: false)?.variable.name == "t2m")
+  }
+
+  @Test func namesOfUnrequestedVariablesAreRefused() throws {
+    func problem(_ names: [String: String]) -> String {
+      #expect(throws: JigsawError.self) {
+        try SourceDescription(path: "a.nc", names: names).requireNames(among: ["t2m", "t"], key: "data.sources[0]")
+      }?.description ?? ""
+    }
+    #expect(
+      problem(["2t": "d2m"]).contains(
+        "data.sources[0].names.2t: renames a variable that the configuration does not request"))
+    #expect(problem(["2t": "d2m"]).contains("2t is called t2m here"))
+    #expect(problem(["t2n": "T2"]).contains("did you mean 't2m'?"))
+    #expect(problem(["t2m_850": "T2"]).contains("does not request"))
+    try SourceDescription(path: "a.nc", names: ["t2m": "T2", "t_850": "ta850"]).requireNames(
+      among: ["t2m", "t"], key: "data.sources[0]")
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/a.nc")
+    let error = #expect(throws: JigsawError.self) { try dataset("\(folder.path)/a.nc", ["2t"]) }
+    #expect(error?.remedy == "'2t' is called t2m here")
   }
 }

@@ -12,6 +12,7 @@ struct NumberedView: FieldView {
   var dates = (0..<8).map { Timestamp(seconds: Int64($0) * 21_600) }
   var variables = LevelNames.applied(to: ["a", "b_850", "b_500"].map { ViewVariable(name: $0) })
   var memberCount = 1
+  var memberNumbers: [Int]?
   var points: PointGrid
   var missing: Set<Int> = []
   var storedRuns: [Range<Int>]
@@ -172,6 +173,15 @@ struct NumberedView: FieldView {
     #expect(problem { try EnsembleView([NumberedView(), coarse]) }.contains("has other points"))
     let fewer = try options(["drop": .string("a")])
     #expect(problem { try GridUnion([NumberedView(), fewer], key: "grids") }.contains("has other variables"))
+    // Spellings of one unit are the same.
+    func measured(_ units: String) -> NumberedView {
+      var view = NumberedView()
+      for index in view.variables.indices { view.variables[index].units = units }
+      return view
+    }
+    let other = problem { try EnsembleView([measured("m"), measured("cm")]) }
+    #expect(other.contains("has other units of a than numbered; expected m, found cm"), "\(other)")
+    #expect(try EnsembleView([measured("m s-1"), measured("m/s")]).memberCount == 2)
   }
 
   @Test func aGriddedViewIsADatasetInOrder() throws {
@@ -248,5 +258,51 @@ struct NumberedView: FieldView {
       _ = try GriddedView(NumberedView(GaussianGrid.octahedral(4)), rows: 3)
     }
     #expect(problem?.description.contains("counts rows of a regular grid") ?? false)
+  }
+
+  /// Files may lack dates, which a dataset of Anemoi's would have as missing ones.
+  @Test func datesThatAStoreLacksAreMissingOnes() throws {
+    var stored = NumberedView()
+    stored.dates = [0, 1, 2, 4, 5, 7, 8, 9].map { Timestamp(seconds: $0 * 21_600) }
+    let view = GapDates.filling(stored)
+    #expect(view.dates == (0..<10).map { Timestamp(seconds: $0 * 21_600) } && view.missing == [3, 6])
+    #expect(try view.read(date: 4) == stored.read(date: 3))
+    // Filled, thinned and set missing as those are.
+    let filled = try options(["fill_missing_dates": .string("interpolate")], view)
+    #expect(filled.missing.isEmpty && filled.dates.count == 10)
+    #expect(try filled.read(date: 3)[5] == (NumberedView.value(2, 0, 5) + NumberedView.value(3, 0, 5)) / 2)
+    let thinned = try options(["frequency": .string("12h")], view)
+    #expect(thinned.dates.count == 5 && thinned.missing == [3])
+    // Months have no common interval.
+    var months = NumberedView()
+    months.dates = (1...8).map { Timestamp(year: 2001, month: $0, day: 1) }
+    #expect(GapDates.filling(months).missing.isEmpty)
+    // Of datasets side by side the dates count that all have.
+    let joined = try JoinedView(
+      [view, GapDates.filling(NumberedView())].map { view in
+        try options(["end": .string("1970-01-02T18:00")], view)
+      })
+    #expect(joined.dates.count == 8 && joined.missing == [3, 6])
+  }
+
+  @Test func runsOfDatesAmongOthersBeginWhereTheyDid() {
+    let runs = DateRuns(count: 6, together: 3).among([0, 1, 2, 5, 6, 7], count: 8)
+    #expect(runs.run(of: 4) == 0..<5 && runs.run(of: 5) == 5..<8)
+  }
+
+  @Test func membersAreNamedByTheirNumbers() throws {
+    var view = NumberedView()
+    view.memberCount = 3
+    #expect(try options(["number": .integer(3)], view).memberCount == 1)
+    view.memberNumbers = [0, 10, 20]
+    let chosen = try options(["number": .array([.integer(10), .integer(20)])], view)
+    #expect(chosen.memberNumbers == [10, 20])
+    #expect(try chosen.read(date: 0)[7] == NumberedView.value(0, 0, 7, 1))
+    #expect(try options(["member": .integer(0)], view).memberNumbers == [0])
+    let error = #expect(throws: JigsawError.self) { try options(["number": .integer(1)], view) }
+    #expect(error?.expected == "some of the members' numbers 0, 10, 20")
+    var other = view
+    other.memberNumbers = [0, 1, 2]
+    #expect(throws: JigsawError.self) { try JoinedView([view, other]) }
   }
 }

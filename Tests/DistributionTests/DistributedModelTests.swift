@@ -22,7 +22,7 @@ import Testing
     let mesh = Mesh(domain: size.0, tensor: size.1)
     let failures = try ThreadRanks.run(mesh.count) {
       let context = try RankContext(mesh, $0)
-      context.pace = ModelChecks.slowPace
+      context.linkEstimate = ModelChecks.slowLink
       return try ModelChecks.failures(setting, context)
     }
     #expect(failures.flatMap { $0 } == [], "\(mesh)")

@@ -50,7 +50,7 @@ import Testing
   /// The largest error of this rank's block, and what it took.
   static func run(_ test: Case, _ context: RankContext) throws -> (error: Float, flops: Int, bytes: Int) {
     let mesh = context.mesh
-    if test.isSlow { context.pace = ModelChecks.slowPace }
+    if test.isSlow { context.linkEstimate = ModelChecks.slowLink }
     let (m, n, k) = (Cuts(test.m, mesh: mesh), Cuts(test.n, mesh: mesh), Cuts(test.k, mesh: mesh))
     let a = distributed(m, k, test.a, transposed: test.transposesA, context, seed: 1)
     let b = distributed(k, n, test.b, transposed: test.transposesB, context, seed: 2)

@@ -22,7 +22,7 @@ import Testing
 
   @Test(arguments: [
     ("metadata", 400), ("attributes", 2_000), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200),
-    ("checkpoint", 40),
+    ("checkpoint", 12),
   ])
   func damagedStoresAreReadOrRefused(name: String, count: Int) throws {
     let folder = try TemporaryFolder()

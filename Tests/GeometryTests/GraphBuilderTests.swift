@@ -132,8 +132,21 @@ import Testing
     } throws: { "\($0)".contains("points 0 and 1") && "\($0)".contains("CosineLat") }
   }
 
+  /// However few points there are.
+  @Test(arguments: [4, 9, 15, 16, 17, 40]) func copiesOfAPointHaveNoAreas(count: Int) throws {
+    let points = Self.scattered(count)
+    #expect(throws: Never.self) { try AreaWeights.spherical.values(points, .none, team: team, place: "nodes.data") }
+    let twice = PointSpace(
+      latitudes: points.latitudes + [points.latitudes[count / 2]],
+      longitudes: points.longitudes + [points.longitudes[count / 2]])
+    #expect {
+      try AreaWeights.spherical.values(twice, .none, team: team, place: "nodes.data")
+    } throws: { "\($0)".contains("points that coincide have no areas of their own") }
+  }
+
   @Test(arguments: [
-    (GraphRecipe.EdgeBuilder(.nearest(0)), "neighbours"), (.init(.nearest(21)), "1 … 20"),
+    (GraphRecipe.EdgeBuilder(.nearest(0)), "neighbours"), (.init(.cutOff(.km(100), most: 0)), "max_num_neighbours"),
+    (.init(.nearest(21)), "1 … 20"),
     (.init(.cutOff(.km(-1), most: 64)), "radius"), (.init(.nearest(1), sourceMask: "none"), "no mask 'none'"),
     (.init(.nearest(1), sourceMask: "empty"), "leaves no points"),
     (.init(.multiScale(levels: [1], hops: 1)), "refined icosahedron"),

@@ -181,6 +181,42 @@ def periods():
         for start, unit, length in [(230, 0, 30), (200, 1, 1), (0, 10, 1)]))  # fmt: skip
 
 
+def accumulations():
+    """Sums that differ in their dates alone: over 6 hours around ends of months, and over a month without a date of its end."""
+    sums = {**regular(2, 3, 6, 60, -60), "shortName": "tp"}
+
+    def one(start, end, **more):
+        date = {"dataDate": int(start[:10].replace("-", "")), "dataTime": int(start[11:13]) * 100}
+        parts = {"year": end[:4], "month": end[5:7], "day": end[8:10], "hour": end[11:13], "minute": 0, "second": 0}
+        ends = {f"{part}OfEndOfOverallTimeInterval": int(value) for part, value in parts.items()}
+        return message("regular_ll_sfc_grib2", {**more, **sums, **date, **ends}, field(3, 6).ravel())
+
+    for template in (8, 11):
+        # The template first: it sets all others anew.
+        first = {"productDefinitionTemplateNumber": template, "indicatorOfUnitOfTimeRange": 1}
+        hours = {**first, "indicatorOfUnitForTimeRange": 1, "lengthOfTimeRange": 6}
+        months = {**first, "indicatorOfUnitForTimeRange": 3, "lengthOfTimeRange": 1}
+        messages = [
+            one(start, end, **hours) for start, end in [
+                ("2000-02-28 18", "2000-02-29 00"), ("2000-02-29 18", "2000-03-01 00"), ("2000-12-31 18", "2001-01-01 00"),
+                # The last ends later than its length says.
+                ("2001-02-28 18", "2001-03-01 00"), ("2001-03-02 18", "2001-03-03 06")]]  # fmt: skip
+        messages += [one(start, start, **months) for start in ["2001-05-01 00", "2001-06-01 00"]]
+        (HERE / f"accumulations{template}.grib").write_bytes(b"".join(messages))
+
+
+def numbers():
+    """Parameters that change their numbers and units with the edition: cloud cover and snow."""
+    values, messages = np.arange(18) / 32, []
+    for n in range(4):
+        for old, new, factor in [(164, 228164, 100), (141, 228141, 1000)]:
+            edition = 1 if n < 2 else 2
+            messages.append(message(f"regular_ll_sfc_grib{edition}", {
+                **regular(edition, 3, 6, 60, -60), "dataDate": 20010101 + n, "bitsPerValue": 24,
+                "paramId": old if n < 2 else new}, (values + n / 8) * (1 if n < 2 else factor)))  # fmt: skip
+    (HERE / "numbers.grib").write_bytes(b"".join(messages))
+
+
 def kinds():
     """One field on a grid among messages that are none: spherical harmonics, a cross section, templates that there aren't, a unit of
     time that there isn't."""
@@ -201,6 +237,38 @@ def kinds():
         + changed(4, 7, (3000).to_bytes(2, "big")) + changed(5, 9, (300).to_bytes(2, "big")) + changed(4, 17, b"\x09\0\0\0\x06"))
 
 
+def statistics():
+    """2 m temperature and its ensemble mean's neighbours that are no temperatures: spread, probability, percentile, difference and
+    deviation over a period, error of the analysis."""
+    base = {**regular(2, 3, 4), "dataDate": 20200101}
+    two_metres = {"discipline": 0, "parameterCategory": 0, "parameterNumber": 0, "typeOfFirstFixedSurface": 103,
+                  "scaleFactorOfFirstFixedSurface": 0, "scaledValueOfFirstFixedSurface": 2}  # fmt: skip
+    kinds = [
+        {}, {"productDefinitionTemplateNumber": 2, "derivedForecast": 2}, {"productDefinitionTemplateNumber": 2, "derivedForecast": 4},
+        {"productDefinitionTemplateNumber": 5, "probabilityType": 1}, {"productDefinitionTemplateNumber": 6, "percentileValue": 90},
+        {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 4, "lengthOfTimeRange": 6},
+        {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 6, "lengthOfTimeRange": 6},
+        {"typeOfGeneratingProcess": 7},
+    ]
+    (HERE / "statistics.grib").write_bytes(b"".join(
+        message(SAMPLES[2], {**base, **kind, **two_metres}, field(3, 4, n).ravel()) for n, kind in enumerate(kinds)))
+    # Edition 1 tells an ensemble's spread in ECMWF's local section alone.
+    old = {**regular(1, 3, 7, 60, -60), "setLocalDefinition": 1, "localDefinitionNumber": 1, "shortName": "2t"}
+    (HERE / "statistics1.grib").write_bytes(b"".join(
+        message("regular_ll_sfc_grib1", {**old, "type": kind}, field(3, 7, n).ravel()) for n, kind in enumerate(["an", "es"])))
+    (HERE / "mean.grib").write_bytes(message(
+        SAMPLES[2], {**base, "productDefinitionTemplateNumber": 2, "derivedForecast": 0, **two_metres}, field(3, 4).ravel()))
+
+
+def levels():
+    """Pressure levels that are no whole hPa, in Pa and in tenths of Pa."""
+    (HERE / "levels.grib").write_bytes(b"".join(
+        message(SAMPLES[2], {**regular(2, 3, 4), "shortName": "t", "typeOfFirstFixedSurface": 100,
+                             "scaleFactorOfFirstFixedSurface": scale, "scaledValueOfFirstFixedSurface": value},
+                field(3, 4, n).ravel())
+        for n, (scale, value) in enumerate([(0, 50), (0, 750), (0, 7000), (0, 7050), (1, 850250), (-2, 1000)])))  # fmt: skip
+
+
 def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir()
@@ -214,6 +282,10 @@ def main():
     projected()
     periods()
     kinds()
+    numbers()
+    accumulations()
+    statistics()
+    levels()
     (HERE / "expected.json").write_text(json.dumps(expected, sort_keys=True, separators=(",", ":")) + "\n")
 
 

@@ -73,6 +73,15 @@ def make(name, seed, batch, sizes, residual):
     out["rollout.loss"] = loss[None]
     out |= {f"rollout.{k}": g for k, g in gradients(model, state, loss).items()}
 
+    # The same with the root of each sample's loss.
+    x, loss = state, 0
+    for target in targets:
+        x = model(x, auxiliary)
+        samples = [weighted_loss(x[i], target[i], rows, columns) for i in range(batch)]
+        loss = loss + torch.stack(samples).sqrt().mean() / len(targets)
+    out["root.loss"] = loss[None]
+    out |= {f"root.{k}": g for k, g in gradients(model, state, loss).items()}
+
     # Training: one fixed sample, coupled decay on matrices, clipping at 0.5, warm-up of 5 updates and cosine.
     groups = [
         {"params": [p for p in model.parameters() if p.dim() == 2], "weight_decay": 1e-2},

@@ -8,6 +8,7 @@ struct CaseFiles {
   let folder: String
   let config: JSONValue
   let graph, weights, values: Safetensors.File
+  let names: CaseNames
 
   init(_ folder: String) throws {
     self.folder = folder
@@ -16,6 +17,7 @@ struct CaseFiles {
     graph = try Safetensors.File(path("graph.safetensors"))
     weights = try Safetensors.File(path("weights.safetensors"))
     values = try Safetensors.File(path("case.safetensors"))
+    names = try CaseNames(weights: weights, graph: graph)
   }
 
   func losses() throws -> JSONValue {
@@ -73,18 +75,34 @@ extension Safetensors.File {
   }
 }
 
-/// Sections of a configuration that anemoi-models has for each dataset, or once for all.
-enum AnemoiSections {
-  static func ofDataset(_ section: JSONValue?) -> JSONValue? {
+extension CaseFiles {
+  /// A section of a configuration that anemoi-models has for each dataset, or once for all.
+  func ofDataset(_ section: JSONValue?) throws -> JSONValue? {
     guard let section, section != .null else { return nil }
     guard let datasets = section["datasets"] else { return section }
-    return datasets["data"]
+    if let own = datasets[names.dataset] { return own }
+    throw JigsawError(
+      "\(folder)/config.json", "has settings of other datasets", expected: names.dataset,
+      found: datasets.object?.keys.sorted().joined(separator: ", ") ?? "none")
   }
 }
 
 extension CaseFiles {
+  /// - Throws: where the case's data were processed by more than a normaliser, whose numbers the case holds.
+  func checkProcessors() throws {
+    guard let data = try ofDataset(config["anemoi_config"]?["data"]) else { return }
+    for (name, processor) in (data["processors"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+      let kind = processor["_target_"]?.string?.split(separator: ".").last.map(String.init) ?? "?"
+      if kind == "InputNormalizer" { continue }
+      throw JigsawError(
+        "\(folder)/config.json: data.processors.\(name)", "is a processor that is not computed here",
+        expected: "InputNormalizer", found: kind)
+    }
+  }
+
   /// The graph in the order in which the model reads it.
   func modelGraph() throws -> ModelGraph {
+    let nodes = names.dataNodes
     func edges(_ name: String, _ sources: Int, _ destinations: Int) throws -> ModelGraph.Edges {
       let indices = try graph.integers("edges/\(name)/sorted_edge_index")
       let count = indices.count / 2
@@ -106,13 +124,13 @@ extension CaseFiles {
         EdgeLists(destinationStarts: starts, sources: Array(indices[..<count]), sourceCount: sources),
         attributes: try graph.floats(attributes), attributeCount: try graph.shape(attributes)[1])
     }
-    let (data, hidden) = (try graph.floats("nodes/data/latlon_rad"), try graph.floats("nodes/hidden/latlon_rad"))
+    let (data, hidden) = (try graph.floats("nodes/\(nodes)/latlon_rad"), try graph.floats("nodes/hidden/latlon_rad"))
     let (n, m) = (data.count / 2, hidden.count / 2)
     let hasProcessorEdges = graph.entries["edges/hidden_to_hidden/sorted_edge_index"] != nil
     return ModelGraph(
-      dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: try edges("data_to_hidden", n, m),
+      dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: try edges("\(nodes)_to_hidden", n, m),
       hiddenToHidden: hasProcessorEdges ? try edges("hidden_to_hidden", m, m) : nil,
-      hiddenToData: try edges("hidden_to_data", m, n))
+      hiddenToData: try edges("hidden_to_\(nodes)", m, n))
   }
 
   func modelDescription() throws -> GraphModelDescription {
@@ -123,7 +141,7 @@ extension CaseFiles {
       prognosticOutputs: try indices("model", "output", "prognostic"),
       forcingInputs: try indices("model", "input", "forcing"))
     let boundings = try GraphModelDescription.Bounding.list(
-      anemoi: AnemoiSections.ofDataset(model["bounding"]) ?? .array([]),
+      anemoi: try ofDataset(model["bounding"]) ?? .array([]),
       outputs: try setting("indices", "model", "output", "name_to_index"),
       variables: try setting("variables").strings ?? [], statistics: try setting("statistics_used_by_model"),
       place: "\(folder)/config.json")

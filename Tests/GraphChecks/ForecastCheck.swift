@@ -17,6 +17,7 @@ public struct ForecastCheck {
     report.add("import_seconds", .number(monotonicSeconds() - started))
     let file = try Safetensors.File(forecast)
     let compute = Compute(threads: threads)
+    try ForecastCheck.checkShapes(file, anemoi)
     var state = try file.floats("input_0")
     for step in 0... {
       guard file.entries["input_\(step)"] != nil else { break }
@@ -27,6 +28,26 @@ public struct ForecastCheck {
       compare("forecast_\(step)", own, expected, anemoi)
       if file.entries["input_\(step + 1)"] != nil {
         state = ForecastCheck.next(state, own, try file.floats("input_\(step + 1)"), anemoi)
+      }
+    }
+  }
+
+  /// Inputs and outputs must be those of the model.
+  private static func checkShapes(_ file: Safetensors.File, _ anemoi: AnemoiModel) throws {
+    let (d, points) = (anemoi.model.description, anemoi.model.graph.dataNodes)
+    guard file.entries["input_0"] != nil else { throw JigsawError(file.path, "has no tensor 'input_0'") }
+    for step in 0... {
+      guard file.entries["input_\(step)"] != nil else { break }
+      for (name, shape) in [
+        ("input_\(step)", [1, d.inputSteps, points, d.variables.inputs]),
+        ("output_\(step)", [1, d.outputSteps, 1, points, d.variables.outputs]),
+      ] {
+        let found = file.entries[name]?.shape
+        guard found == shape else {
+          throw JigsawError(
+            "\(file.path): \(name)", "is not of this checkpoint's model", expected: "\(shape)",
+            found: found.map { "\($0)" } ?? "nothing")
+        }
       }
     }
   }

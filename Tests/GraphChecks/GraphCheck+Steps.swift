@@ -14,7 +14,7 @@ extension GraphCheck {
 
   func loss() throws -> PointwiseLoss {
     guard
-      var section = try files.setting("anemoi_config", "training", "training_loss")["datasets"]?["data"]
+      var section = try files.ofDataset(files.setting("anemoi_config", "training", "training_loss"))
     else { throw JigsawError(files.folder, "has no training_loss of the data") }
     if let wrapped = section["per_scale_loss"] {
       guard section["multiscale_config"] == .null else {
@@ -104,9 +104,6 @@ extension GraphCheck {
     loss: Double, predictions: [Value]
   ) {
     let loss = try loss()
-    if case .rootOfSquared = loss.kind, rank.context.mesh.instance > 1 {
-      throw JigsawError(files.folder, "has a root of squares as its loss, which is computed on one rank only")
-    }
     let weights = blocks.block(try lossWeights(), groups: steps.output)
     let share = 1 / Double(count * rank.context.mesh.replica)
     operations.tape = gradients ? Tape() : nil
@@ -119,9 +116,9 @@ extension GraphCheck {
       predictions.append(y)
       let gradient = gradients ? compute.tensor(y.tensor.shape) : nil
       total +=
-        loss(
-          y.tensor, target: try target(rolloutStep: step), weights: weights, gradient: gradient,
-          scale: share, compute) / Double(count)
+        try loss(
+          y.tensor, target: try target(rolloutStep: step), weights: weights, gradient: gradient, scale: share, compute,
+          sumOverRanks: { try rank.context.instance.allReduce([$0])[0] }) / Double(count)
       if step < count - 1 { x = try next(x, y, step) }
       // The next window adds to it what comes back through the rollout.
       y.gradient = gradient
@@ -147,13 +144,13 @@ extension GraphCheck {
   /// Points that are predicted; nil: all.
   private func outputMask() throws -> [Bool]? {
     let setting = try files.setting("anemoi_config", "model")["output_mask"]
-    guard let mask = AnemoiSections.ofDataset(setting),
+    guard let mask = try files.ofDataset(setting),
       let name = mask["_target_"]?.string?.split(separator: ".").last, name != "NoOutputMask"
     else { return nil }
     guard name == "Boolean1DMask", let attribute = mask["attribute_name"]?.string else {
       throw JigsawError(files.folder, "has an output mask of an unknown kind", found: String(name))
     }
-    return try files.graph.flags("nodes/data/\(attribute)")
+    return try files.graph.flags("nodes/\(files.names.dataNodes)/\(attribute)")
   }
 
   // MARK: Checks
@@ -192,8 +189,8 @@ extension GraphCheck {
   }
 
   private func physical(_ prediction: [Float]) throws -> [Float] {
-    let factor = try files.weights.floats("post_processors.data.processors.normalizer._norm_mul")
-    let addend = try files.weights.floats("post_processors.data.processors.normalizer._norm_add")
+    let factor = try files.weights.floats(files.names.stored("post_processors.data.processors.normalizer._norm_mul"))
+    let addend = try files.weights.floats(files.names.stored("post_processors.data.processors.normalizer._norm_add"))
     let columns = try files.indices("data", "output", "full")
     return prediction.enumerated().map { index, value in
       let column = columns[index % columns.count]
@@ -204,12 +201,12 @@ extension GraphCheck {
   private func compareGradients(_ prefix: String) throws {
     var pairs: [(name: String, mine: [Float], theirs: [Float])] = []
     for (spec, gradient) in try wholeGradients() {
-      let name = "\(prefix)/\(spec.name)"
+      let name = "\(prefix)/\(files.names.stored(spec.name))"
       // Parameters that nothing depends on have no gradient in the original.
       let theirs =
         files.values.entries[name] == nil
         ? [Float](repeating: 0, count: spec.count) : try files.values.floats(name)
-      pairs.append((spec.name, gradient.values, theirs))
+      pairs.append((files.names.stored(spec.name), gradient.values, theirs))
     }
     report.compareGradients(prefix, pairs, zero: try zeroGradients())
   }
@@ -238,9 +235,9 @@ extension GraphCheck {
     // Parameters without influence follow rounding errors.
     let zero = Set(try files.setting("parameters_with_analytically_zero_gradient").strings ?? [])
     var worst = 0.0
-    for (index, spec) in model.parameters.specs.enumerated() where !zero.contains(spec.name) {
+    for (index, spec) in model.parameters.specs.enumerated() where !zero.contains(files.names.stored(spec.name)) {
       let values = try blocks.whole(ParameterID(index: index), in: store.values).values
-      guard let norm = golden["param_l2_after"]?[spec.name]?.double, norm > 0 else { continue }
+      guard let norm = golden["param_l2_after"]?[files.names.stored(spec.name)]?.double, norm > 0 else { continue }
       let error = abs(CheckReport.norm(values) - norm) / norm
       if !(error <= worst) { worst = error }
     }

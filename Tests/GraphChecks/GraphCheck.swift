@@ -27,10 +27,11 @@ public final class GraphCheck {
 
   public init(
     _ folder: String, threads: Int = ThreadTeam.availableCPUs, checkpointsActivations: Bool = false,
-    _ context: RankContext? = nil
+    parts: ComputationParts = ComputationParts(), _ context: RankContext? = nil
   ) throws {
     files = try CaseFiles(folder)
-    let model = GraphModel(try files.modelDescription(), try files.modelGraph())
+    try files.checkProcessors()
+    let model = GraphModel(try files.modelDescription(), try files.modelGraph(), parts)
     let (batch, members) = (try files.integer("sample", "batch"), try files.integer("sample", "members"))
     self.model = model
     self.batch = batch
@@ -83,10 +84,10 @@ public final class GraphCheck {
   func loadWeights() throws {
     for (index, spec) in model.parameters.specs.enumerated() {
       let whole = Tensor(zeros: spec.shape)
-      try files.weights.read(spec.name, shape: spec.shape, into: whole.floats)
+      try files.weights.read(files.names.stored(spec.name), shape: spec.shape, into: whole.floats)
       blocks.set(ParameterID(index: index), from: whole)
     }
-    let known = Set(model.parameters.specs.map(\.name))
+    let known = Set(model.parameters.specs.map { files.names.stored($0.name) })
     let others = files.weights.entries.keys.filter { name in
       name.hasPrefix("model.") && !known.contains(name) && !name.contains(".layer_norm_attention_dest.")
         && !name.contains(".latlons_") && !name.hasSuffix(".trainable_layout_version")
@@ -185,7 +186,7 @@ public final class GraphCheck {
   }
 
   private func normalizer(_ part: String) throws -> [Float] {
-    try files.weights.floats("pre_processors.data.processors.normalizer._norm_\(part)")
+    try files.weights.floats(files.names.stored("pre_processors.data.processors.normalizer._norm_\(part)"))
   }
 
   func input() throws -> Value {
@@ -224,7 +225,7 @@ public final class GraphCheck {
     report.compare("x", unpack(try blocks.whole(try input()), steps: steps.input), try array("x").values)
     report.compare(
       "latlons_data", model.graph.dataCoordinates.values,
-      try files.weights.floats("model.node_attributes.latlons_data"))
+      try files.weights.floats(files.names.stored("model.node_attributes.latlons_data")))
     report.compare(
       "latlons_hidden", model.graph.hiddenCoordinates.values,
       try files.weights.floats("model.node_attributes.latlons_hidden"))

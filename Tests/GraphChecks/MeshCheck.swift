@@ -2,17 +2,20 @@ import Basics
 import Communication
 import Distribution
 import Execution
+import Models
 import Tensors
 
-/// A golden case on a mesh of ranks, against the original and against one rank. All ranks call it together.
+/// A golden case on a mesh of ranks, in parts if asked for, against the original and against one rank that computes it whole. All ranks call it together.
 public struct MeshCheck {
   private let whole, part: GraphCheck
 
   public init(
-    _ folder: String, threads: Int = 1, checkpointsActivations: Bool = false, _ context: RankContext
+    _ folder: String, threads: Int = 1, checkpointsActivations: Bool = false,
+    parts: ComputationParts = ComputationParts(), _ context: RankContext
   ) throws {
     whole = try GraphCheck(folder, threads: threads, checkpointsActivations: checkpointsActivations)
-    part = try GraphCheck(folder, threads: threads, checkpointsActivations: checkpointsActivations, context)
+    part = try GraphCheck(
+      folder, threads: threads, checkpointsActivations: checkpointsActivations, parts: parts, context)
   }
 
   /// The report against the original; its member `one_rank` is against one rank.

@@ -2,6 +2,7 @@ import Basics
 import Communication
 import Distribution
 import GraphChecks
+import Models
 import Workflow
 
 #if canImport(Glibc)
@@ -10,7 +11,8 @@ import Workflow
 
 /// Runs golden cases of anemoi-models, folders with config.json, graph.safetensors, weights.safetensors, case.safetensors and
 /// losses.json, and prints the largest errors of everything in them as JSON, one line per folder:
-///   graph-checks [--threads N] [--checkpoint] FOLDER …
+///   graph-checks [--threads N] [--checkpoint] [--chunks N] [--groups N] FOLDER …
+/// Encoder and decoder in chunks, layers in groups whose inputs are kept where blocks are checkpointed.
 /// On several ranks, against the original and against one rank; what is more than domain × tensor is replicas. Ranks are threads,
 /// or processes if started by mpirun, without --ranks:
 ///   graph-checks --ranks N --domain P --tensor Q FOLDER …
@@ -31,6 +33,7 @@ struct GraphChecksMain {
     var folders: [String] = []
     var threads = 1
     var checkpoints = false
+    var parts = ComputationParts()
     var checkpoint, forecast: String?
     var ranks: Int?
     var (domain, tensor) = (1, 1)
@@ -46,6 +49,8 @@ struct GraphChecksMain {
       while let argument = arguments.popFirst() {
         switch argument {
         case "--threads": threads = try count(argument)
+        case "--chunks": parts.mapper = try count(argument)
+        case "--groups": parts.processor = try count(argument)
         case "--ranks": ranks = try count(argument)
         case "--domain": domain = try count(argument)
         case "--tensor": tensor = try count(argument)
@@ -75,12 +80,14 @@ struct GraphChecksMain {
     guard !options.folders.isEmpty else {
       throw JigsawError(
         "graph-checks",
-        "is used as: graph-checks [--threads N] [--checkpoint] [--ranks N --domain P --tensor Q] FOLDER … | "
+        "is used as: graph-checks [--threads N] [--checkpoint] [--chunks N] [--groups N] [--ranks N --domain P --tensor Q] FOLDER … | "
           + "--import FILE.ckpt --forecast FILE.safetensors")
     }
     if options.domain * options.tensor == 1 && options.ranks ?? 1 == 1 {
       return try forEachFolder(options) {
-        try GraphCheck($0, threads: options.threads, checkpointsActivations: options.checkpoints).run()
+        try GraphCheck(
+          $0, threads: options.threads, checkpointsActivations: options.checkpoints, parts: options.parts
+        ).run()
       }
     }
     try Ranks.run(asThreads: options.ranks ?? (Ranks.isUnderLauncher ? 1 : options.domain * options.tensor)) {
@@ -91,7 +98,9 @@ struct GraphChecksMain {
   private static func check(_ options: Options, _ world: any Communicator) throws {
     let context = try RankContext(try options.mesh(world.size), world)
     try forEachFolder(options, isSpeaking: world.rank == 0) {
-      try MeshCheck($0, threads: options.threads, checkpointsActivations: options.checkpoints, context).run()
+      try MeshCheck(
+        $0, threads: options.threads, checkpointsActivations: options.checkpoints, parts: options.parts, context
+      ).run()
     }
   }
 

@@ -164,7 +164,7 @@ def test_others_are_scored_alike(form, run, forecasts, expected, tmp_path):
     for a, b in zip(found, expected):
         for key in a:
             try:
-                # Longitudes are turned by FP64 sums, levels by unit factors: nothing but rounding may differ.
+                # Longitudes are shifted by FP64 sums, levels by unit factors: nothing but rounding may differ.
                 assert np.isclose(float(a[key]), float(b[key]), rtol=1e-6, atol=1e-12, equal_nan=True), (key, a, b)
             except ValueError:
                 assert a[key] == b[key], key

@@ -110,7 +110,7 @@ def test_a_run_is_there_after_kills_while_it_is_replaced(own_run):
 
 
 def test_a_signal_during_statistics_ends_well(tmp_path):
-    """'data stats' that is asked to end has status 0, and the same command goes on to what it would have found in one go."""
+    """'data stats' that is asked to end has status 0, and the same command resumes to the result of one run."""
     def command(name):
         return [JIGSAW, "data", "stats", "configs/demo.yaml", "--output", tmp_path / name, *settings("threads=1")]
 
@@ -125,3 +125,13 @@ def test_a_signal_during_statistics_ends_well(tmp_path):
         assert "stopped by a signal before the statistics were complete" in err and out == ""
         subprocess.run(command("parts.json"), cwd=ROOT, check=True, capture_output=True)
     assert (tmp_path / "parts.json").read_text() == (tmp_path / "whole.json").read_text()
+
+
+def test_a_lost_connection_ends_nothing(tmp_path):
+    """SIGHUP, which a shell sends when its terminal goes, is passed over."""
+    command = [JIGSAW, "data", "stats", "configs/demo.yaml", "--output", tmp_path / "s.json", *settings("threads=1")]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stderr.read(1)
+    process.send_signal(signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 0 and (tmp_path / "s.json").exists()

@@ -37,7 +37,7 @@ def element(fill, dtype):
 
 
 def cases(version):
-    """Name, what store-checks is told, the numbers."""
+    """Name, settings for store-checks, the numbers."""
     sharded = [False] if version == 2 else [False, True]
     for i, (kind, codec, shards) in enumerate(itertools.product(TYPES, CODECS[version], sharded)):
         name, meaning, dtype = kind

@@ -12,7 +12,7 @@ import Testing
 
   private func random(_ shape: [Int], _ name: String) -> Tensor {
     let tensor = Tensor(zeros: shape)
-    RandomStream(seed: 3, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+    RandomStream(seed: 3, name: name).fillNormal(tensor.floats, deviation: 1, row: 0, columns: 0..<tensor.count)
     return tensor
   }
 

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Distribution
 import Execution
@@ -69,12 +70,10 @@ struct Golden {
     let planes = try file.floats(name)
     let v = description.fields.variables
     let state = Tensor(zeros: [tiling.tokens, batch, tiling.pointsPerToken * v])
-    let (zeros, ones) = ([Float](repeating: 0, count: v), [Float](repeating: 1, count: v))
     planes.withUnsafeBufferPointer {
       for sample in 0..<batch {
         tiling.tile(
-          $0.baseAddress! + sample * v * tiling.fieldSize, fields: v, mean: zeros, factor: ones, into: state,
-          sample: sample)
+          $0.baseAddress! + sample * v * tiling.fieldSize, .none(v), into: state, sample: sample)
       }
     }
     return Frame(state: state, times: Array(repeating: Timestamp(year: 2000, month: 1, day: 1), count: batch))
@@ -84,12 +83,10 @@ struct Golden {
   func planes(_ state: Tensor) -> [Float] {
     let v = description.fields.variables
     var planes = [Float](repeating: 0, count: batch * v * tiling.fieldSize)
-    let (zeros, ones) = ([Float](repeating: 0, count: v), [Float](repeating: 1, count: v))
     planes.withUnsafeMutableBufferPointer {
       for sample in 0..<batch {
         tiling.untile(
-          state, sample: sample, fields: v, mean: zeros, factor: ones,
-          into: $0.baseAddress! + sample * v * tiling.fieldSize)
+          state, sample: sample, .none(v), into: $0.baseAddress! + sample * v * tiling.fieldSize)
       }
     }
     return planes
@@ -137,7 +134,7 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     #expect(try golden.difference(golden.planes(prediction.tensor), "step.prediction") < Self.tolerance)
 
     let gradient = golden.compute.tensor(prediction.shape.dimensions)
-    let loss = golden.runner.loss(
+    let loss = try golden.runner.loss(
       prediction.tensor, try golden.frame("target.0").state, gradient: gradient, accumulate: false, scale: 1)
     #expect(try golden.difference([Float(loss)], "step.loss") < Self.tolerance)
     prediction.gradient = gradient
@@ -168,9 +165,20 @@ func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
     #expect(try golden.parameterDifference(golden.parameters.gradients, "rollout.gradient.") < Self.tolerance)
   }
 
+  @Test(arguments: ["blend", "residual"]) func rootsOfSamplesLossesMatchPyTorch(name: String) throws {
+    let golden = try Golden(name)
+    let runner = StepRunner(golden.runner.stepper, weights: golden.weights, kind: .rootOfSquared)
+    var targets = ["target.0", "target.1", "target.2"]
+    let loss = try runner.autoregressive(RolloutStart([golden.frame("state")]), steps: 3, scale: 1) {
+      try golden.frame(targets.removeLast())
+    }
+    #expect(try golden.difference([Float(loss)], "root.loss") < Self.tolerance)
+    #expect(try golden.parameterDifference(golden.parameters.gradients, "root.gradient.") < Self.tolerance)
+  }
+
   @Test(arguments: ["blend", "residual"]) func twentyTrainingLossesMatchPyTorch(name: String) throws {
     let golden = try Golden(name)
-    var options = Optimizer.Options()
+    var options = OptimizerOptions()
     options.weightDecay = 1e-2
     options.decayKind = .coupled
     options.clipNorm = 0.5

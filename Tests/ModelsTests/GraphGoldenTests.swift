@@ -2,6 +2,9 @@ import Basics
 import Communication
 import Distribution
 import GraphChecks
+import Models
+import Stores
+import TestSupport
 import Testing
 
 /// Whole graph models against an independent implementation in double precision (Tests/Goldens/make_graph_model_goldens.py): predictions,
@@ -12,10 +15,11 @@ import Testing
 
   @Test(
     arguments: ["graph-transformer", "edge-network", "transformer", "ensemble"],
-    [(threads: 1, keepsBlocks: true), (threads: 2, keepsBlocks: false)])
-  func modelsComputeWhatTheReferenceDoes(name: String, how: (threads: Int, keepsBlocks: Bool)) throws {
+    [(threads: 1, parts: nil), (threads: 2, parts: ComputationParts(mapper: 3, processor: 1))])
+  func modelsComputeWhatTheReferenceDoes(name: String, how: (threads: Int, parts: ComputationParts?)) throws {
     let check = try GraphCheck(
-      "\(Self.folder)/\(name)", threads: how.threads, checkpointsActivations: !how.keepsBlocks)
+      "\(Self.folder)/\(name)", threads: how.threads, checkpointsActivations: how.parts != nil,
+      parts: how.parts ?? ComputationParts())
     let report = try check.run().object ?? [:]
     var compared = 0
     for (key, entry) in report {
@@ -36,24 +40,128 @@ import Testing
     #expect(compared >= 16, "\(name): \(report.keys.sorted())")
   }
 
+  struct MeshCase: Sendable, CustomTestStringConvertible {
+    var mesh: Mesh
+    var parts: ComputationParts?
+    var testDescription: String { "\(mesh)\(parts == nil ? "" : " in parts")" }
+  }
+
   /// The same on meshes of ranks, against the reference and against one rank.
   @Test(
     arguments: ["graph-transformer", "edge-network", "transformer", "ensemble"],
-    [Mesh(domain: 2, tensor: 2), Mesh(replica: 2, domain: 1, tensor: 2), Mesh(domain: 3, tensor: 1)])
-  func meshesComputeWhatTheReferenceDoes(name: String, mesh: Mesh) throws {
-    let reports = try ThreadRanks.run(mesh.count) {
-      try MeshCheck("\(Self.folder)/\(name)", RankContext(mesh, $0)).run()
-    }
-    for report in reports {
+    [
+      MeshCase(mesh: Mesh(domain: 2, tensor: 2)), MeshCase(mesh: Mesh(replica: 2, domain: 1, tensor: 2)),
+      MeshCase(mesh: Mesh(domain: 3, tensor: 1)),
+      MeshCase(mesh: Mesh(domain: 2, tensor: 2), parts: ComputationParts(mapper: 3, processor: 1)),
+    ])
+  func meshesComputeWhatTheReferenceDoes(name: String, how: MeshCase) throws {
+    for report in try Self.reports("\(Self.folder)/\(name)", how) {
       for (members, limit) in [(report, 6e-6), (try #require(report["one_rank"]), 1e-5)] {
         for key in ["y_pred", "grad_x"] {
-          #expect(try #require(members[key]?["relative_l2"]?.double) < limit, "\(name), \(mesh): \(key)")
+          #expect(try #require(members[key]?["relative_l2"]?.double) < limit, "\(name), \(how): \(key)")
         }
-        #expect(try #require(members["loss"]?["relative"]?.double) < 1e-6, "\(name), \(mesh)")
-        #expect(try #require(members["grad"]?["worst_of_whole_norm"]?["error"]?.double) < 2e-6, "\(name), \(mesh)")
-        #expect(try #require(members["losses"]?["relative"]?.double) < 3e-6, "\(name), \(mesh)")
+        #expect(try #require(members["loss"]?["relative"]?.double) < 1e-6, "\(name), \(how)")
+        #expect(try #require(members["grad"]?["worst_of_whole_norm"]?["error"]?.double) < 2e-6, "\(name), \(how)")
+        #expect(try #require(members["losses"]?["relative"]?.double) < 3e-6, "\(name), \(how)")
       }
     }
+  }
+
+  private static func reports(_ folder: String, _ how: MeshCase) throws -> [JSONValue] {
+    try ThreadRanks.run(how.mesh.count) {
+      try MeshCheck(
+        folder, checkpointsActivations: how.parts != nil, parts: how.parts ?? ComputationParts(),
+        RankContext(how.mesh, $0)
+      ).run()
+    }
+  }
+
+  /// Losses that no golden case has are those of one rank on meshes.
+  @Test(arguments: ["RMSELoss", "MSELoss"]) func meshesComputeTheLossOfOneRank(_ loss: String) throws {
+    let folder = try Self.changed("losses.MAELoss", to: "losses.\(loss)")
+    for report in try Self.reports(folder.path, MeshCase(mesh: Mesh(domain: 2, tensor: 2))) {
+      let members = try #require(report["one_rank"])
+      #expect(try #require(members["loss"]?["relative"]?.double) < 1e-6)
+      #expect(try #require(members["grad"]?["worst_of_whole_norm"]?["error"]?.double) < 1e-5)
+      #expect(try #require(members["losses"]?["relative"]?.double) < 3e-6)
+      // The case's own loss is another one.
+      #expect(try #require(report["loss"]?["relative"]?.double) > 1e-3)
+    }
+  }
+
+  /// What was imputed before a case was made is not computed here.
+  @Test func casesWithOtherProcessorsAreRefused() throws {
+    let folder = try Self.changed(
+      "\"anemoi_config\": {",
+      to:
+        "\"anemoi_config\": {\"data\": {\"processors\": {\"imputer\": {\"_target_\": \"anemoi.models.preprocessing.imputer.InputImputer\"}}},"
+    )
+    let error = #expect(throws: JigsawError.self) { try GraphCheck(folder.path, threads: 1) }
+    #expect(
+      try #require(error).description.contains("data.processors.imputer: is a processor that is not computed here"))
+  }
+
+  /// The case of a transformer with another text in its configuration.
+  private static func changed(_ text: String, to other: String) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    let source = "\(Self.folder)/transformer"
+    for file in ["graph.safetensors", "weights.safetensors", "case.safetensors", "losses.json"] {
+      try Files.writeAtomically(Files.read("\(source)/\(file)"), to: "\(folder.path)/\(file)")
+    }
+    let config = try Files.readText("\(source)/config.json")
+    try #require(config.contains(text))
+    try Files.writeAtomically(config.replacing(text, with: other), to: "\(folder.path)/config.json")
+    return folder
+  }
+
+  /// A dataset that is not called `data` and mappers that are not called `0`.
+  @Test func casesMayHaveOtherNames() throws {
+    let temporary = try TemporaryFolder()
+    let folder = temporary.path
+    func renamed(_ name: String) -> String {
+      name.replacing("processors.data.", with: "processors.era5.").replacing("_provider.data.", with: "_provider.era5.")
+        .replacing("model.encoder.0.", with: "model.encoder.m.").replacing("model.decoder.0.", with: "model.decoder.m.")
+    }
+    let source = "\(Self.folder)/graph-transformer"
+    for name in ["graph", "weights", "case"] {
+      let file = try Safetensors.File("\(source)/\(name).safetensors")
+      var tensors: [String: Safetensors.Tensor] = [:]
+      for entry in file.entries.keys { tensors[renamed(entry)] = try file.tensor(entry) }
+      try Safetensors.write(tensors, to: "\(folder)/\(name).safetensors")
+    }
+    func renamed(_ json: JSONValue, dataset: String) -> JSONValue {
+      if let members = json.object {
+        return .object(
+          members.reduce(into: [:]) { result, member in
+            var value = renamed(member.value, dataset: dataset)
+            if member.key == "datasets", let own = value["data"] { value = .object([dataset: own]) }
+            result[renamed(member.key)] = value
+          })
+      }
+      if let items = json.array { return .array(items.map { renamed($0, dataset: dataset) }) }
+      return json.string.map { .string(renamed($0)) } ?? json
+    }
+    let config = try JSONValue(parsing: Files.read("\(source)/config.json"), place: "config.json")
+    try Files.writeAtomically(renamed(config, dataset: "era5").text(), to: "\(folder)/config.json")
+    let report = try GraphCheck(folder, threads: 1).run()
+    #expect(try #require(report["y_pred"]?["relative_l2"]?.double) < 2e-6)
+    #expect(try #require(report["grad"]?["worst_of_whole_norm"]?["error"]?.double) < 2e-6)
+    // Settings of another dataset are no settings of this one.
+    try Files.writeAtomically(renamed(config, dataset: "cerra").text(), to: "\(folder)/config.json")
+    #expect(throws: JigsawError.self) { try GraphCheck(folder, threads: 1).run() }
+  }
+
+  /// A recorded forecast of another model's shape is refused.
+  @Test func forecastsOfOtherShapesAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/forecast.safetensors"
+    let checkpoint = "\(Self.folder)/../anemoi/inference-tiny.ckpt"
+    let shape = [1, 2, 684, 21]
+    try Safetensors.write(["input_0": .init([Float](repeating: 0, count: 2 * 684 * 21), shape: shape)], to: path)
+    let error = #expect(throws: JigsawError.self) { try ForecastCheck(checkpoint, path, threads: 1) }
+    #expect(error?.description.contains("input_0") == true)
+    try Safetensors.write(["output_0": .init([Float(0)], shape: [1])], to: path)
+    #expect(throws: JigsawError.self) { try ForecastCheck(checkpoint, path, threads: 1) }
   }
 
   /// A changed weight shows: the check can fail.

@@ -25,7 +25,7 @@ import Testing
     let form = model.form
     var state = Value(Tensor(zeros: [form.tokens, 1, form.pointsPerToken * form.variables]))
     let auxiliary = Value(Tensor(zeros: [form.tokens, 1, form.pointsPerToken * form.auxiliaries]))
-    try operations.whileWeightsStay(uses: 1) {
+    try operations.withFrozenWeights(uses: 1) {
       for _ in 0..<3 { state = try model.step(ModelInput(state: state, auxiliary: auxiliary), operations) }
     }
     let weights = model.parameters.elementCount * ElementType.float32.byteCount

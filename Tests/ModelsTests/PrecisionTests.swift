@@ -63,7 +63,7 @@ import Training
         golden.rank.operations)
       golden.rank.operations.tape = nil
       let gradient = golden.compute.tensor(prediction.shape.dimensions)
-      let loss = golden.runner.loss(
+      let loss = try golden.runner.loss(
         prediction.tensor, try golden.frame("target.0").state, gradient: gradient, accumulate: false, scale: 1)
       prediction.gradient = gradient
       try tape.backward()
@@ -122,7 +122,7 @@ import Training
       blocks: 2)
     func numbers(_ shape: [Int], _ name: String) -> Tensor {
       let tensor = Tensor(zeros: shape)
-      RandomStream(seed: 3, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+      RandomStream(seed: 3, name: name).fillNormal(tensor.floats, deviation: 1, row: 0, columns: 0..<tensor.count)
       return tensor
     }
     for unit in Self.units {
@@ -145,18 +145,18 @@ import Training
       }
       let expected = try pass()
       let idle = compute.pool.counters.bytesInUse
-      let (first, second, bytes) = try operations.whileWeightsStay(uses: 2) {
+      let (first, second, bytes) = try operations.withFrozenWeights(uses: 2) {
         (try pass(), try pass(), compute.pool.counters.bytesInUse)
       }
       #expect(first == expected && second == expected, "\(unit.name)")
       // Once for forward, once for backward, in whole panels.
       #expect(bytes - idle >= 4 * parameters.table.elementCount * 9 / 10)
       #expect(compute.pool.counters.bytesInUse == idle)
-      let once = try operations.whileWeightsStay(uses: 1, pass)
+      let once = try operations.withFrozenWeights(uses: 1, pass)
       #expect(once == expected)
       // Nothing of it is left: changed weights count.
       parameters.values.floats[100] += 1
-      let changed = try operations.whileWeightsStay(uses: 2, pass)
+      let changed = try operations.withFrozenWeights(uses: 2, pass)
       #expect(changed != expected)
     }
   }

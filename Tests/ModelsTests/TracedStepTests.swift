@@ -49,7 +49,7 @@ import Testing
       operations.tape = tape
       let (state, auxiliary) = (Tensor(zeros: [6, 2, 5]), Tensor(zeros: [6, 2, 3]))
       for (tensor, name) in [(state, "state"), (auxiliary, "auxiliary")] {
-        RandomStream(seed: 1, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+        RandomStream(seed: 1, name: name).fillNormal(tensor.floats, deviation: 1, row: 0, columns: 0..<tensor.count)
       }
       let output = try layers.step(Value(state), Value(auxiliary), operations)
       operations.tape = nil

@@ -7,7 +7,7 @@ public enum GradientCheck {
   /// Normally distributed elements that depend on the name alone.
   public static func tensor(_ shape: [Int], _ name: String, scale: Float = 1) -> Tensor {
     let tensor = Tensor(zeros: shape)
-    RandomStream(seed: 7, name: name).fillNormal(tensor.pointer, deviation: scale, row: 0, columns: 0..<tensor.count)
+    RandomStream(seed: 7, name: name).fillNormal(tensor.floats, deviation: scale, row: 0, columns: 0..<tensor.count)
     return tensor
   }
 

@@ -54,7 +54,7 @@ import Testing
       }
       let found = try #require(outcome.fitting.first)
       #expect(found.samplesPerSecond >= 0.98 * best.samplesPerSecond, "\(found.name), not \(best.name)")
-      if outcome.considered <= search.simulations { #expect(found.samplesPerSecond == best.samplesPerSecond) }
+      if outcome.considered <= 2 * search.simulations { #expect(found.samplesPerSecond == best.samplesPerSecond) }
       #expect(outcome.fitting.map(\.samplesPerSecond) == outcome.fitting.map(\.samplesPerSecond).sorted(by: >))
       #expect(try search.reason(outcome).contains("is bound by"))
     }
@@ -64,7 +64,7 @@ import Testing
   @Test func manyRanksAreSearchedByFormulasFirst() throws {
     let predictor = StandInPredictor(Samples.model())
     let outcome = try Self.search(predictor, machine: Samples.machine()).best(ranks: 4_096)
-    #expect(outcome.considered > 40 && outcome.simulated <= 24 && !outcome.fitting.isEmpty)
+    #expect(outcome.considered > 80 && outcome.simulated <= 24 && !outcome.fitting.isEmpty)
   }
 
   @Test func theGlobalBatchIsKept() throws {

@@ -73,6 +73,14 @@ import Testing
       "\"value\" : 0.85", "\"value\" : 1.5",
       "m.json: memoryShareReached: has a value that doesn't fit; expected at most 1"
     ),
+    (
+      "\"value\" : 40000000000", "\"value\" : 1e25",
+      "m.json: memoryBytes: has a value that doesn't fit; expected at most 1e24"
+    ),
+    (
+      "\"value\" : 4e-06", "\"value\" : 4e6",
+      "m.json: launchSeconds: has a value that doesn't fit; expected at most 3600 s"
+    ),
     ("jigsaw-machine-description-1", "jigsaw-machine-9", "m.json: is not a description of a machine"),
   ])
   func mistakesAreNamed(_ found: String, _ replacement: String, _ message: String) throws {

@@ -1,7 +1,8 @@
 import Models
+import Planning
 import Testing
 
-@testable import Planning
+@testable import PublishedRuns
 
 /// The published scheme as it is, and what its figures would be.
 @Suite struct PublishedTests {

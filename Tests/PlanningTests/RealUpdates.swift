@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Datasets
 import Distribution
@@ -37,19 +38,19 @@ enum RealUpdates {
   /// The last of two updates, by rank.
   static func run(
     _ description: ModelDescription, _ layout: Layout, threads: Int = 1, _ precision: Precision = .fp32,
-    rollout: RolloutPlan.Kind, pace: Pace?
+    rollout: RolloutPlan.Kind, linkEstimate: LinkEstimate?
   ) throws -> [Measured] {
     @Sendable func run(_ world: any Communicator) throws -> Measured {
-      try RealUpdates.run(description, layout, threads, precision, rollout, pace, world)
+      try RealUpdates.run(description, layout, threads, precision, rollout, linkEstimate, world)
     }
     return layout.mesh.count == 1 ? [try run(SingleRank())] : try ThreadRanks.run(layout.mesh.count, run)
   }
 
   private static func run(
     _ description: ModelDescription, _ layout: Layout, _ threads: Int, _ precision: Precision,
-    _ rollout: RolloutPlan.Kind, _ pace: Pace?, _ world: any Communicator
+    _ rollout: RolloutPlan.Kind, _ linkEstimate: LinkEstimate?, _ world: any Communicator
   ) throws -> Measured {
-    world.manner.overlaps = layout.overlaps
+    let world = world.with(CommunicationPolicy(overlaps: layout.overlaps), trace: nil)
     let model = try description.makeModel()
     let tiling = try description.tiling()
     let counting = precision == .fp32 ? CountingProducts() : nil
@@ -58,12 +59,12 @@ enum RealUpdates {
       try model.dryStep($0, batch: layout.batch, isTraining: true)
     }
     rank.checkpointsActivations = layout.checkpointsActivations
-    rank.context.pace = pace
+    rank.context.linkEstimate = linkEstimate
     rank.initialize(seed: 1)
     let reduction = GradientReduction(rank, splitsOptimizer: layout.splitsOptimizer)
-    var options = Optimizer.Options()
+    var options = OptimizerOptions()
     options.averageDecay = layout.averagesWeights ? 0.999 : 0
-    let optimizer = Optimizer(rank.parameters, compute, options, owned: reduction.owned)
+    let optimizer = Optimizer(rank.parameters, compute, options, shard: reduction.shard)
     let grid = FieldGrid.raster(
       LatLonGrid(
         latitudes: (0..<tiling.rows).map { 80 - Double($0) }, longitudes: (0..<tiling.columns).map { Double($0) }))
@@ -81,7 +82,7 @@ enum RealUpdates {
     let training = TrainingUpdate(runner, optimizer, reduction)
     let state = Tensor(
       zeros: [runner.block.tokens.count, layout.batch, tiling.pointsPerToken * runner.block.fields.count])
-    RandomStream(seed: 2, name: "state").fillNormal(state.pointer, deviation: 1, row: 0, columns: 0..<state.count)
+    RandomStream(seed: 2, name: "state").fillNormal(state.floats, deviation: 1, row: 0, columns: 0..<state.count)
     let frame = Frame(
       state: state, times: Array(repeating: Timestamp(year: 2001, month: 1, day: 1), count: layout.batch))
     var measured = Measured()

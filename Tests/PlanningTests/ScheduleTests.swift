@@ -37,7 +37,7 @@ struct ScheduleTests {
     let world = VirtualWorld(mesh, machine, isMirrored: false)
     return try world.ranks.run { own in
       let context = try world.context(own)
-      let compute = Compute(threads: 1, pool: BufferPool(meter: own))
+      let compute = Compute(threads: 1, pool: BufferPool(on: DryDevice(own)))
       func matrix(_ rows: Int, _ columns: Int, _ axis: SplitAxis) -> DistributedMatrix {
         let (r, c) = (Cuts(rows, mesh: mesh), Cuts(columns, mesh: mesh))
         func count(_ cuts: Cuts, _ axis: SplitAxis) -> Int {
@@ -72,7 +72,7 @@ struct ScheduleTests {
       let world = VirtualWorld(Mesh(tensor: 4), machine, isMirrored: false)
       return try world.ranks.run { own in
         let all = try world.context(own).world
-        let buffer = BufferPool(meter: own).buffer(byteCount: bytes)
+        let buffer = BufferPool(on: DryDevice(own)).buffer(byteCount: bytes)
         let region = Region(buffer, byteCount: bytes)
         var transfers: [any Transfer] = []
         for step in 0..<2 {
@@ -96,7 +96,7 @@ struct ScheduleTests {
     let error = try #require(throws: JigsawError.self) {
       try world.ranks.run { own in
         let all = try world.context(own).world
-        let region = Region(BufferPool(meter: own).buffer(byteCount: 8), byteCount: 8)
+        let region = Region(BufferPool(on: DryDevice(own)).buffer(byteCount: 8), byteCount: 8)
         try all.receive(region, from: 1 - own.index, tag: 7).wait()
       }
     }

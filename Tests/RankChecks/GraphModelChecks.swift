@@ -21,7 +21,7 @@ public enum GraphModelChecks {
   static func numbers(_ shape: [Int], _ name: String, deviation: Float = 1) -> Tensor {
     let tensor = Tensor(zeros: shape)
     RandomStream(seed: 5, name: name).fillNormal(
-      tensor.pointer, deviation: deviation, row: 0, columns: 0..<tensor.count)
+      tensor.floats, deviation: deviation, row: 0, columns: 0..<tensor.count)
     return tensor
   }
 
@@ -145,21 +145,26 @@ public enum GraphModelChecks {
   public static func failures(_ setting: Setting, _ context: RankContext) throws -> [String] {
     let expected = try outcome(setting, RankContext.single())
     let found = try outcome(setting, context)
+    return differences(found, expected, setting.name, limit: 1e-5)
+  }
+
+  /// What of an outcome differs by more than `limit` of its norm.
+  public static func differences(_ found: Outcome, _ expected: Outcome, _ name: String, limit: Double) -> [String] {
     let gradientNorm = norm(expected.parameterNames.flatMap { expected.values[$0] ?? [] })
     var failures: [String] = []
-    for name in expected.values.keys.sorted() {
-      let (mine, theirs) = (found.values[name] ?? [], expected.values[name] ?? [])
+    for key in expected.values.keys.sorted() {
+      let (mine, theirs) = (found.values[key] ?? [], expected.values[key] ?? [])
       let error = norm(zip(mine, theirs).map { $0 - $1 })
       // Some gradients are zero but for rounding, which has the size of the others.
-      let floor = expected.parameterNames.contains(name) ? 0.1 * gradientNorm : 0
-      if mine.count != theirs.count || !(error <= 1e-5 * (norm(theirs) + floor)) {
-        failures.append("\(setting.name): \(name) is off by \(error), its norm is \(norm(theirs))")
+      let floor = expected.parameterNames.contains(key) ? 0.1 * gradientNorm : 0
+      if mine.count != theirs.count || !(error <= limit * (norm(theirs) + floor)) {
+        failures.append("\(name): \(key) is off by \(error), its norm is \(norm(theirs))")
       }
     }
-    if !(gradientNorm > 1e-3) { failures.append("\(setting.name): the gradients' norm is \(gradientNorm)") }
+    if !(gradientNorm > 1e-3) { failures.append("\(name): the gradients' norm is \(gradientNorm)") }
     // The share of an all-reduce is rounded in one way or another.
     if abs(found.bytesSent - found.bytesPlanned) > 64 {
-      failures.append("\(setting.name): \(found.bytesSent) bytes were sent, \(found.bytesPlanned) planned")
+      failures.append("\(name): \(found.bytesSent) bytes were sent, \(found.bytesPlanned) planned")
     }
     return failures
   }

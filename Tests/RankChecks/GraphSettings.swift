@@ -24,13 +24,22 @@ extension GraphModelChecks {
     var targetFeatures = [GraphModelDescription.TargetFeature.encodedData]
     var checkpointsActivations = false
     var batch = 2
+    public var parts = ComputationParts()
 
     private var hasAttention: Bool { processor != .edgeNetwork || mapper != .edgeNetwork }
+
+    /// The same model in parts.
+    public func inParts(_ parts: ComputationParts, checkpointsActivations: Bool) -> Setting {
+      var setting = self
+      setting.parts = parts
+      setting.checkpointsActivations = checkpointsActivations
+      return setting
+    }
 
     /// Whether every rank gets a head.
     public func fits(_ mesh: Mesh) -> Bool { !hasAttention || mesh.tensor <= heads }
 
-    public var model: GraphModel { GraphModel(description, graph) }
+    public var model: GraphModel { GraphModel(description, graph, parts) }
 
     private var description: GraphModelDescription {
       let channels = 13
@@ -114,7 +123,7 @@ extension RandomStream {
   /// Whole numbers below a limit, one after the other.
   fileprivate var numbers: (Int) -> Int {
     let values = Tensor(zeros: [1 << 12])
-    fillUniform(values.pointer, bound: 0.5, row: 0, columns: 0..<values.count)
+    fillUniform(values.floats, bound: 0.5, row: 0, columns: 0..<values.count)
     var next = 0
     return { limit in
       next = (next + 1) % values.count

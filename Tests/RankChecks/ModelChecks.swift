@@ -8,7 +8,7 @@ import Tensors
 /// a test library, so that it runs under mpirun too.
 public enum ModelChecks {
   /// So slow a link that every block travels in pieces.
-  public static let slowPace = Pace(bytesPerSecond: 1, flopsPerSecond: 1e9)
+  public static let slowLink = LinkEstimate(bytesPerSecond: 1, flopsPerSecond: 1e9)
 
   public struct Setting: Sendable {
     public var name = ""
@@ -26,9 +26,9 @@ public enum ModelChecks {
     var checkpointsActivations = false
     /// Of both.
     var precision = Precision.fp32
-    /// Of each element, and in the mean. In bf16 a sum in another order is now and then rounded to the other neighbour; were
-    /// something else rounded, the mean would be off by 2 to 7 in 1000.
-    var tolerance: (element: Double, mean: Double) { precision == .bf16 ? (2e-2, 1e-3) : (1e-5, 1e-5) }
+    /// Of each element, and in the mean. In bf16 a sum in another order is now and then rounded to the other neighbour
+    /// (`roundingFailures`).
+    var tolerance: (element: Double, mean: Double) { precision == .bf16 ? (2e-2, 4e-3) : (1e-5, 1e-5) }
 
     /// Whether every rank of the mesh gets some fields and tokens.
     public func fits(_ mesh: Mesh) -> Bool {
@@ -81,7 +81,7 @@ public enum ModelChecks {
 
   private static func numbers(_ shape: [Int], _ name: String) -> Tensor {
     let tensor = Tensor(zeros: shape)
-    RandomStream(seed: 3, name: name).fillNormal(tensor.pointer, deviation: 1, row: 0, columns: 0..<tensor.count)
+    RandomStream(seed: 3, name: name).fillNormal(tensor.floats, deviation: 1, row: 0, columns: 0..<tensor.count)
     return tensor
   }
 
@@ -96,7 +96,7 @@ public enum ModelChecks {
   }
 
   /// One process.
-  private static func reference(_ setting: Setting) throws -> Outcome {
+  static func reference(_ setting: Setting) throws -> Outcome {
     let s = setting
     let compute = Compute(threads: 1, backend: try s.precision.products().backend)
     let parameters = ParameterStore(s.model.parameters)
@@ -197,7 +197,7 @@ public enum ModelChecks {
       try operations.sumSharedGradients()
       return (state, y, sent(context) - sentBefore)
     }
-    if context.pace != nil {
+    if context.linkEstimate != nil {
       // The first pass learns which weights to send ahead.
       _ = try pass()
       parameters.clearGradients()
@@ -240,6 +240,35 @@ public enum ModelChecks {
     return outcome
   }
 
+  /// Whether something is rounded to bf16 on a mesh that is not on one process. A sum close to the middle of two bf16 numbers may be
+  /// rounded up on one mesh and down on another, and what follows differs by about a quarter of what bf16 is off from FP32 (1.2 of
+  /// 5.8 in 1000, seen with AMX on 3 x 1). The distance from FP32 is then the same within 1 %; one more rounded tensor adds 6 % or more.
+  private static func roundingFailures(
+    _ setting: Setting, _ one: Outcome, _ found: Outcome, _ context: RankContext
+  ) throws -> [String] {
+    var unrounded = setting
+    unrounded.precision = .fp32
+    let exact = try reference(unrounded)
+    var (onMesh, onOne) = (0.0, 0.0)
+    for (name, values) in exact.values.sorted(by: { $0.key < $1.key }) {
+      var sums = [0.0, 0.0, 0.0]
+      for i in values.indices where found.holds[name]![i] {
+        let value = Double(values[i])
+        for (sum, other) in [values[i], found.values[name]![i], one.values[name]![i]].enumerated() {
+          let error = sum == 0 ? value : Double(other) - value
+          sums[sum] += error * error
+        }
+      }
+      sums = try context.instance.allReduce(sums)
+      // Gradients that are zero but for rounding tell nothing.
+      guard sums[2] < 0.1 * sums[0] else { continue }
+      onMesh += (sums[1] / sums[0]).squareRoot()
+      onOne += (sums[2] / sums[0]).squareRoot()
+    }
+    guard onMesh > 1.03 * onOne else { return [] }
+    return ["\(setting.name): \(onMesh / onOne) times as far from FP32 as one process"]
+  }
+
   /// What is wrong with the model on this mesh, as far as this rank sees: nothing, one hopes.
   public static func failures(_ setting: Setting, _ context: RankContext) throws -> [String] {
     let expected = try reference(setting)
@@ -269,6 +298,7 @@ public enum ModelChecks {
         failures.append("\(setting.name): \(name) is off by \(mean / scale) in the mean")
       }
     }
+    if setting.precision == .bf16 { failures += try roundingFailures(setting, expected, found, context) }
     // The share of an all-reduce is rounded in one way or another.
     if abs(found.bytesSent - found.bytesPlanned) > 64 {
       failures.append("\(setting.name): \(found.bytesSent) bytes were sent, \(found.bytesPlanned) planned")

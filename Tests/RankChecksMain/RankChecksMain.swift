@@ -15,14 +15,14 @@ import RankChecks
       let mesh = Mesh(domain: domain, tensor: world.size / domain)
       let context = try RankContext(mesh, world)
       for setting in ModelChecks.settings where setting.fits(mesh) {
-        for pace in [nil, ModelChecks.slowPace] {
-          context.pace = pace
+        for linkEstimate in [nil, ModelChecks.slowLink] {
+          context.linkEstimate = linkEstimate
           failures += try ModelChecks.failures(setting, context).map { "\(mesh), rank \(world.rank): \($0)" }
         }
       }
       for setting in GraphModelChecks.settings where setting.fits(mesh) {
-        for pace in [nil, ModelChecks.slowPace] {
-          context.pace = pace
+        for linkEstimate in [nil, ModelChecks.slowLink] {
+          context.linkEstimate = linkEstimate
           failures += try GraphModelChecks.failures(setting, context).map { "\(mesh), rank \(world.rank): \($0)" }
         }
       }

@@ -49,13 +49,15 @@ enum Sample {
         for lead in leads {
           let rmse = factor * Double(lead)
           values[ScoreKey(system: system, channel: channel.name, leadHours: lead, region: "globe")] = ScoreTable.Scores(
-            rmse: rmse, mae: rmse * 0.8, bias: 0.1, acc: system == .climatology ? .nan : 0.9, activity: 3)
+            [
+              "rmse": rmse, "mae": rmse * 0.8, "bias": 0.1, "acc": system == .climatology ? .nan : 0.9, "activity": 3,
+            ])
         }
       }
     }
     return ScoreTable(
       channels: channels, leadHours: leads, regions: ["globe"], systems: [.model, .persistence, .climatology],
-      forecastCount: 7, values: values)
+      metrics: Metrics.all, forecastCount: 7, values: values)
   }
 
   static func spectra(_ channels: [Channel]) -> SpectraTable {

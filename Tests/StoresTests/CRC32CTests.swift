@@ -8,14 +8,16 @@ import Testing
     #expect(CRC32C.checksum([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
   }
 
-  @Test func instructionAndTablesAgree() {
+  @Test func instructionsAndTablesAgree() {
     let bytes = (0..<40_000).map { _ in UInt8.random(in: 0...255) }
     bytes.withUnsafeBytes { raw in
-      for length in [0, 1, 7, 8, 9, 4_095, 12_287, 12_288, 12_289, 24_577, 39_990] {
-        for start in 0..<9 {
-          let place = raw.baseAddress! + start
-          #expect(
-            jk_crc32c(length == 1 ? 0 : 77, place, length) == jk_crc32c_portable(length == 1 ? 0 : 77, place, length))
+      for length in [0, 1, 7, 8, 9, 255, 256, 257, 511, 512, 575, 4_095, 12_287, 12_288, 12_289, 24_577, 39_990] {
+        for offset in 0..<9 {
+          let place = raw.baseAddress! + offset
+          let start: UInt32 = length % 2 == 0 ? 0 : 0xFEDC_BA98
+          let expected = jk_crc32c_portable(start, place, length)
+          #expect(jk_crc32c(start, place, length) == expected)
+          #expect(jk_crc32c_instruction(start, place, length) == expected)
         }
       }
     }

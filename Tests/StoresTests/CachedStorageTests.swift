@@ -5,6 +5,10 @@ import Testing
 
 @testable import Stores
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Values of remote stores on disk: asked for once, never mixed up, never wrong.
 @Suite struct CachedStorageTests {
   private let folder: TemporaryFolder
@@ -97,6 +101,29 @@ import Testing
     #expect(try Files.list("\(folder.path)/other") == [])
     try Files.writeAtomically("a file", to: "\(folder.path)/file")
     #expect(throws: JigsawError.self) { try CachedStorage(inner, CacheOptions(folder: "\(folder.path)/file")) }
+  }
+
+  /// Values that only this user may ask a server for are for nobody else on this machine either.
+  @Test func whatIsKeptIsPrivate() throws {
+    func mode(_ path: String) -> UInt32 {
+      var info = stat()
+      return stat(path, &info) == 0 ? info.st_mode & 0o777 : 0
+    }
+    let inner = CountingStorage(values())
+    let new = CacheOptions(folder: "\(folder.path)/deep/cache")
+    _ = try CachedStorage(inner, new).read("a/1")
+    let folders = try Files.list(new.folder).map { "\(new.folder)/\($0)" }
+    #expect(folders.count == 1 && mode("\(folder.path)/deep") == 0o700 && mode(new.folder) == 0o700)
+    for folder in folders {
+      #expect(mode(folder) == 0o700)
+      #expect(try Files.list(folder).map { mode("\(folder)/\($0)") } == [0o600])
+    }
+    // A folder that was there stays as it was; what is kept in it is private.
+    try Files.createDirectory(options.folder)
+    try #require(chmod(options.folder, 0o755) == 0)
+    _ = try CachedStorage(inner, options).read("a/1")
+    #expect(mode(options.folder) == 0o755)
+    #expect(try files().map { mode($0) } == [0o600] && files().map { mode(Files.parent(of: $0)) } == [0o700])
   }
 
   @Test func severalAtOnceGetTheRightValues() throws {

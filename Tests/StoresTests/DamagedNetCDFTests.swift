@@ -4,6 +4,10 @@ import Testing
 
 @testable import Stores
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// NetCDF files that are cut short or something else end in an error that names the file.
 @Suite struct DamagedNetCDFTests {
   static let files = ["types4.nc", "types3.nc", "types3offset.nc", "types5.nc", "packed.nc", "classic.nc"]
@@ -65,5 +69,22 @@ import Testing
   @Test func missingFilesAreNamed() {
     let error = #expect(throws: JigsawError.self) { try openStore("/nowhere/a.nc") }
     #expect(error?.description.hasPrefix("/nowhere/a.nc: no such file or folder") == true)
+  }
+
+  /// HDF5 crashes on some damaged files: the process ends with a sentence that names the file.
+  @Test(arguments: [SIGSEGV, SIGBUS]) func crashesOfTheLibraryEndInASentence(signal: Int32) async throws {
+    let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
+      [signal] in
+      endInSentencesWhereLibrariesCrash()
+      NetCDFLibrary.withLock(LibraryFault("data/a\u{1B}.nc")) { _ = raise(signal) }
+    }
+    let said = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+    #expect(said.contains("error: data/a\\x1b.nc: can't be read: the HDF5 library crashes on it; the file is damaged"))
+    // Elsewhere a crash stays one.
+    await #expect(processExitsWith: .signal(signal)) { [signal] in
+      endInSentencesWhereLibrariesCrash()
+      _ = LibraryFault("data/a.nc")
+      raise(signal)
+    }
   }
 }

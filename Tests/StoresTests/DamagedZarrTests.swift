@@ -68,7 +68,8 @@ import Testing
       ("chunks", "[200000000000, 6]"), ("chunks", "[1099511627775, 1099511627775]"), ("order", "\"Z\""),
       ("filters", "[{\"id\": \"delta\", \"dtype\": \"<f8\"}]"), ("compressor", "{\"id\": \"pcodec\"}"),
       ("compressor", "{}"), ("compressor", "7"), ("dimension_separator", "\"/../../../\""),
-      ("dimension_separator", "\"\""), ("dimension_separator", "1"),
+      ("dimension_separator", "\"\""), ("dimension_separator", "1"), ("fill_value", "\"x\""), ("fill_value", "\"\""),
+      ("fill_value", "[]"), ("fill_value", "{}"), ("fill_value", "\"AAAAAA==\""), ("fill_value", "true"),
     ]
     for (index, (key, value)) in bad.enumerated() {
       var document = fine
@@ -78,6 +79,18 @@ import Testing
       try makeStore(path, metadata: text)
       let error = #expect(throws: JigsawError.self, "\(key) \(value)") { try openStore(path) }
       #expect(error?.place == "\(path)/a/.zarray: \(key)")
+    }
+    for (type, fill, isTaken) in [
+      ("<f4", "\"1e20\"", true), ("<f4", "\"nan\"", true), ("<f4", "null", true), ("<i2", "-32768", true),
+      ("<i2", "40000", false),
+      ("|u1", "-1", false), ("<i4", "1.5", false), ("<i8", "-9223372036854775808", true), ("|b1", "false", true),
+    ] {
+      var document = fine
+      (document["dtype"], document["fill_value"]) = ("\"\(type)\"", fill)
+      let path = "\(folder.path)/fill.zarr"
+      try Files.remove(path)
+      try makeStore(path, metadata: "{\(document.map { "\"\($0)\": \($1)" }.joined(separator: ", "))}")
+      #expect(((try? openStore(path)) != nil) == isTaken, "\(type) \(fill)")
     }
     // Too large altogether, though each extent is allowed.
     let path = "\(folder.path)/large.zarr"

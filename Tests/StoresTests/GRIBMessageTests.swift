@@ -26,12 +26,12 @@ import Testing
     #expect(try store.read("t_surface").count == 12)
     let error = try #require(throws: JigsawError.self) { try store.read("t") }
     #expect(error.place == "\(path): t at 500 hPa of 2007-03-23 12:00, message at byte 0")
-    #expect(error.problem == "is there twice" && error.found == "another at byte 430: of other values")
+    #expect(error.problem == "is stored twice" && error.found == "another at byte 430: of other values")
     #expect(error.remedy == "keep one of them, for example with 'grib_copy -w offset!=430 \(path) new.grib'")
     #expect(store.notes == ["\(error)"])
   }
 
-  /// Two forecasts meet: they are told apart by their date.
+  /// Two forecasts meet: they are distinguished by their date.
   @Test func keysByWhichRivalsDifferAreNamed() throws {
     let path = GRIBGoldens.path("forecasts")
     let error = #expect(throws: JigsawError.self) { try openStore(path).read("t") }
@@ -46,14 +46,72 @@ import Testing
     let days: [Int64] = [28, 59, 365]
     #expect(
       try store.read("time").integers == ([100] + minutes.map { 60 * $0 } + days.map { 86_400 * $0 }).map { base + $0 })
-    #expect(try store.info("tp").dimensionNames == ["time", "latitude", "longitude"])
-    #expect(try store.read("tp").doubles.allSatisfy { $0.isFinite })
+    // Sums over several lengths are no series, each length is one; months are of one length.
+    let sums = store.arrays.keys.filter { $0.hasPrefix("tp_") }
+    #expect(!store.arrays.keys.contains("tp") && Set(sums).isSuperset(of: ["tp_20min", "tp_6h", "tp_12h"]))
+    let finite = try sums.reduce(0) { try $0 + store.read($1).doubles.count(where: \.isFinite) }
+    let (times, points) = (try store.info("time").count, try store.info(sums[0]).shape.dropFirst().reduce(1, *))
+    #expect(finite == times * points)
+  }
+
+  /// Fields whose headers differ in dates alone are read once: by what lies between their dates, and each where that is months.
+  @Test(arguments: [8, 11]) func sumsThatDifferInDatesAlone(template: Int) throws {
+    let store = try openStore(GRIBGoldens.path("accumulations\(template)"))
+    func time(_ year: Int, _ month: Int, _ day: Int, _ hour: Int = 0) -> Int64 {
+      Timestamp(year: year, month: month, day: day, hour: hour).seconds
+    }
+    #expect(
+      try store.read("time").integers == [
+        time(2000, 2, 29), time(2000, 3, 1), time(2001, 1, 1), time(2001, 3, 1), time(2001, 3, 3, 6), time(2001, 6, 1),
+        time(2001, 7, 1),
+      ])
+    #expect(store.notes.isEmpty && store.arrays.keys.contains { $0.hasPrefix("tp") })
+  }
+
+  /// ECMWF's cloud cover and snow depth have other numbers and units in edition 2: one series, in the units of the new ones.
+  @Test func parametersThatChangeTheirNumbersAreOne() throws {
+    let store = try openStore(GRIBGoldens.path("numbers"))
+    for (name, units, factor) in [("tcc", "%", 100.0), ("sd", "kg m**-2", 1_000)] {
+      let array = try #require(store.arrays.values.first { $0.name.hasPrefix(name) })
+      #expect(array.units == units && array.shape == [4, 3, 6])
+      #expect(store.arrays.keys.filter { $0.hasPrefix(name) }.count == 1)
+      let found = try store.read(array.name).doubles
+      let expected: [Double] = (0..<72).map { place in
+        let (time, point) = (Double(place / 18), Double(place % 18))
+        return (point / 32 + time / 8) * factor
+      }
+      #expect(zip(found, expected).allSatisfy { pair in abs(pair.0 - pair.1) < 1e-5 * factor })
+    }
   }
 
   @Test func spansOfAnyUnitAreToldApart() throws {
     let store = try openStore(GRIBGoldens.path("spans"))
     #expect(Set(store.arrays.keys).isSuperset(of: ["tp_30min", "tp_1h", "tp_3h"]))
     #expect(try store.read("time").integers == [Timestamp(year: 2001, month: 1, day: 31, hour: 3).seconds])
+  }
+
+  /// Spread, probabilities, percentiles, differences and errors have the name of the variable.
+  @Test func statisticsAreNotTakenForValues() throws {
+    let store = try openStore(GRIBGoldens.path("statistics"))
+    #expect(try store.info("2t").count == 12 && store.read("2t").doubles.allSatisfy(\.isFinite))
+    #expect(store.arrays.keys.filter { $0.contains("t") }.sorted() == ["2t", "latitude", "longitude", "time"])
+    for reason in [
+      "derivedForecast 2", "derivedForecast 4", "probabilities", "percentiles", "stepType diff", "stepType sd",
+      "typeOfGeneratingProcess 7",
+    ] {
+      #expect(store.notes.contains { $0.contains("2t left out: ") && $0.contains(reason) }, "\(store.notes)")
+    }
+    #expect(try openStore(GRIBGoldens.path("mean")).info("2t").count == 12)
+    // Edition 1, where ECMWF's local section alone tells it.
+    let old = try openStore(GRIBGoldens.path("statistics1"))
+    #expect(try old.info("2t").count == 21 && old.notes.count == 1 && old.notes[0].contains("(type es), not values"))
+  }
+
+  /// The library's key `level` is cut to whole hPa.
+  @Test func levelsBetweenWholeHectopascalsAreExact() throws {
+    let store = try openStore(GRIBGoldens.path("levels"))
+    #expect(try store.read("level").doubles == [0.5, 7.5, 70, 70.5, 850.25, 1_000])
+    #expect(store.notes.isEmpty)
   }
 
   @Test func whatIsNoFieldOnAGridIsLeftOutByName() throws {

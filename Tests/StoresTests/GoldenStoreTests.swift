@@ -13,7 +13,7 @@ import Testing
     let opened = try openStore(Goldens.path(store))
     let expected = try Goldens.arrays(store)
     #expect(expected.count > 2)
-    #expect(Set(opened.arrays.keys) == Set(expected.keys))
+    #expect(Set(opened.arrays.filter { !$0.value.isText }.keys) == Set(expected.keys))
     for (name, wanted) in expected {
       let info = try opened.info(name)
       #expect(info.type == wanted.type && info.shape == wanted.shape, "\(name)")

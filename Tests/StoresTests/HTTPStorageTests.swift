@@ -11,10 +11,14 @@ import Testing
 
 /// Remote stores from a server that breaks off, cuts short, refuses and falls silent: the right numbers or an error.
 @Suite struct HTTPStorageTests {
-  private func storage(_ server: FaultyServer, silence: Int = 10) throws -> HTTPStorage {
+  private func storage(
+    _ server: FaultyServer, silence: Int = 10, total: Int = 100, attempts: Int = 6
+  ) throws -> HTTPStorage {
     var retries = HTTPStorage.Retries()
     retries.firstPauseSeconds = 0.001
     retries.silenceSeconds = silence
+    retries.totalSeconds = total
+    retries.attempts = attempts
     return try HTTPStorage(server.address, retries: retries)
   }
 
@@ -37,7 +41,8 @@ import Testing
     #expect(throws: JigsawError.self) { try storage.list("") }
   }
 
-  @Test(arguments: FaultyServer.Fault.allCases) func faultsThatPassAreOvercome(fault: FaultyServer.Fault) throws {
+  @Test(arguments: FaultyServer.Fault.allCases.filter { $0 != .trickles })
+  func faultsThatPassAreOvercome(fault: FaultyServer.Fault) throws {
     let value = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     let server = try FaultyServer(["x": value], fault: fault, times: 2)
     let storage = try storage(server, silence: 1)
@@ -60,6 +65,17 @@ import Testing
     let error = #expect(throws: JigsawError.self) { try storage(server).read("x", .range(0..<40_000)) }
     #expect(error?.place == "\(server.address)/x" && error?.problem == "can't be read")
     #expect(server.requests.load(ordering: .relaxed) == 6)
+  }
+
+  /// Some bytes a second keep a connection alive for ever: less than 1 KiB/s counts as silence, and an attempt has an end.
+  @Test(arguments: [(silence: 1, total: 100), (silence: 100, total: 2)])
+  func attemptsHaveAnEnd(silence: Int, total: Int) throws {
+    let server = try FaultyServer(["x": Array(repeating: 5, count: 50_000)], fault: .trickles, times: .max)
+    let start = monotonicSeconds()
+    let error = #expect(throws: JigsawError.self) {
+      try storage(server, silence: silence, total: total, attempts: 1).read("x")
+    }
+    #expect(monotonicSeconds() - start < 60 && error?.problem == "can't be read")
   }
 
   @Test func nobodyThereIsAnError() throws {
@@ -103,6 +119,8 @@ final class FaultyServer: Sendable {
     case refuses
     /// Half of the value, then nothing for some seconds.
     case stalls
+    /// Ten bytes a second for half a minute.
+    case trickles
     /// No answer at all.
     case hangsUp
   }
@@ -220,6 +238,13 @@ final class FaultyServer: Sendable {
     case .stalls:
       _ = send(connection, whole, half)
       sleep(4)
+      return false
+    case .trickles:
+      var isHeard = send(connection, whole, [])
+      for byte in body.prefix(300) where isHeard {
+        usleep(100_000)
+        isHeard = send(connection, "", [byte])
+      }
       return false
     case .hangsUp: return false
     }

@@ -41,6 +41,52 @@ import Testing
     #expect(error?.place == "test")
   }
 
+  /// Each refusal says what is wrong, and after how many bytes.
+  @Test(arguments: [
+    ("[1 2]", "a list has no end after 3 bytes"), ("{\"a\": 1 \"b\"", "an object has no end after 8 bytes"),
+    ("{\"a\" 1}", "a colon is missing after 5 bytes"), ("{1: 2}", "a name is missing after 1 bytes"),
+    ("[nul]", "a value is missing after 1 bytes"), ("-Infinit", "a value is missing after 1 bytes"),
+    ("01", "a value is missing after 2 bytes"), ("1.e3", "a number has no digits after 2 bytes"),
+    ("1e+", "a number has no digits after 3 bytes"), ("\"open\\", "a text has no end after 6 bytes"),
+    ("\"a\n\"", "a text has a control character after 3 bytes"), ("\"\\x\"", "an escape is unknown after 3 bytes"),
+    ("\"\\u12g4\"", "an escape needs four hexadecimal digits after 3 bytes"),
+    ("\"\\ud83cx\"", "half a character is escaped after 7 bytes"),
+    ("\"\\udf0d\"", "half a character is escaped after 7 bytes"),
+    ("1 2", "something follows the document after 2 bytes"),
+  ])
+  func refusalsSayWhere(text: String, found: String) {
+    let error = #expect(throws: JigsawError.self) { try parse(text) }
+    #expect(error?.found == found)
+  }
+
+  /// Numbers are the nearest to what is written, as the system's own function reads them.
+  @Test func numbersAreTheNearest() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<2_000 {
+      let (whole, digits) = (UInt64.random(in: 0..<1 << 60, using: &random), Int.random(in: 1...25, using: &random))
+      let fraction = String(String(whole, radix: 10).prefix(digits))
+      for text in [
+        "\(whole % 1000).\(fraction)", "-0.\(fraction)", "\(whole).\(fraction)e\(digits - 12)", "-\(whole % 7).0",
+      ] {
+        #expect(try parse(text).double?.bitPattern == Double(text)?.bitPattern, "\(text)")
+      }
+      for text in ["\(whole)", "-\(whole)"] { #expect(try parse(text).integer == Int(text)) }
+    }
+    #expect(
+      try parse("-0").double?.sign == .minus && parse("-0.0").double?.sign == .minus
+        && parse("1e400").double == .infinity)
+    #expect(try parse("999999999999999999").integer == 999_999_999_999_999_999)
+    #expect(try parse("9223372036854775808").double == 0x1p63)
+  }
+
+  @Test func ofMembersWithOneNameTheLastCounts() throws {
+    #expect(
+      try parse("{\"a\": {\"a\": 1, \"b\": 2}, \"a\": {\"c\": [{\"a\": 3}, {}]}}")
+        == .object([
+          "a": .object(["c": .array([.object(["a": .integer(3)]), .object([:])])])
+        ]))
+  }
+
   @Test func bytesThatAreNotTextAreRefused() {
     for bytes: [UInt8] in [[0xFF, 0xFE, 0x00], [0x22, 0xC3, 0x28, 0x22], [0, 1, 2, 3]] {
       #expect(throws: JigsawError.self) { try JSONValue(parsing: bytes, place: "test") }

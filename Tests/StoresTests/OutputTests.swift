@@ -41,6 +41,9 @@ import Testing
     #expect(symlink(victim, "\(folder.path)/a.lock") == 0)
     #expect(throws: JigsawError.self) { try OutputLock("\(folder.path)/a") }
     #expect(try Files.readText(victim) == "precious")
+    #expect(symlink("\(folder.path)/nothing", "\(folder.path)/b.lock") == 0)
+    #expect(throws: JigsawError.self) { try OutputLock("\(folder.path)/b") }
+    #expect(!Files.exists("\(folder.path)/nothing"))
   }
 
   @Test func temporariesAreFoundAgainAndOthersLeftAlone() throws {

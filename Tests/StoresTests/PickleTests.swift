@@ -99,4 +99,17 @@ import Testing
     deep += [UInt8](repeating: 0x85, count: 200_000)
     #expect(throws: Never.self) { try read(deep + Array(".".utf8)) }
   }
+
+  /// What checkpoints of the three families name beside modules: signatures of torch_geometric, kinds of attention. Other names are refused.
+  @Test func namesOfGenuineCheckpointsAreKnown() {
+    for (module, name) in [
+      ("types", "GenericAlias"), ("torch_geometric.typing", "SparseTensor"), ("__builtin__", "tuple"),
+      ("torch._C._nn", "scaled_dot_product_attention"), ("torch.nn.attention.flex_attention", "create_mask"),
+      ("torch", "BoolStorage"), ("flash_attn.flash_attn_interface", "flash_attn_func"),
+    ] { #expect(AnemoiGlobals.contain(module, name), "\(module) \(name)") }
+    for (module, name) in [
+      ("os", "system"), ("builtins", "eval"), ("types", "CodeType"), ("torch._C._nn", "linear"), ("torch", "load"),
+      ("subprocess", "Popen"), ("torch.nn.functionals", "gelu"),
+    ] { #expect(!AnemoiGlobals.contain(module, name), "\(module) \(name)") }
+  }
 }

@@ -34,6 +34,13 @@ import Testing
     return values
   }
 
+  /// The same as files of a folder.
+  private static func store(_ values: [String: [UInt8]], in folder: TemporaryFolder) throws -> ZarrStore {
+    try Files.createDirectory("\(folder.path)/a")
+    for (key, value) in values { try Files.writeAtomically(value, to: "\(folder.path)/\(key)") }
+    return try ZarrStore(folder.path)
+  }
+
   /// Smooth, but for its last digits.
   private static func value(_ index: Int) -> Float { Float(index % 10_007) * 1.37 }
 
@@ -42,8 +49,11 @@ import Testing
     return piece.start.loadUnaligned(fromByteOffset: offset * 4, as: Float.self)
   }
 
-  @Test(arguments: codecs) func onlyWhatIsWantedComesAndEachNumberOnce(codec: String) throws {
-    let store = try ZarrStore(MemoryStorage(Self.values(codec)))
+  @Test(arguments: codecs, [true, false]) func onlyWhatIsWantedComesAndEachNumberOnce(
+    codec: String, isInFiles: Bool
+  ) throws {
+    let (values, folder) = (try Self.values(codec), try TemporaryFolder())
+    let store = try isInFiles ? Self.store(values, in: folder) : ZarrStore(MemoryStorage(values))
     let isPiecewise = codec != "zlib" && codec != "none"
     let scratch = ReadingScratch()
     var generator = SystemRandomNumberGenerator()
@@ -74,14 +84,26 @@ import Testing
     }
   }
 
-  @Test(arguments: ["blosc", "zstd", "zstd with a checksum"]) func damageIsFound(codec: String) throws {
+  /// Blocks without wanted numbers are not even read.
+  @Test func ofFilesOnlyWhatIsWantedIsRead() throws {
+    let (values, folder) = (try Self.values("blosc"), try TemporaryFolder())
+    let store = try Self.store(values, in: folder)
+    let whole = try #require(values["a/0.0.0.0"]).count
+    _ = try store.read("a", [0..<1, 8..<9, 0..<140, 0..<210])
+    #expect(store.reads.bytes < whole * 7 / 10 && store.reads.chunks == 1, "\(store.reads.bytes) of \(whole)")
+  }
+
+  @Test(arguments: ["blosc", "zstd", "zstd with a checksum"], [true, false]) func damageIsFound(
+    codec: String, isInFiles: Bool
+  ) throws {
     let values = try Self.values(codec)
     let key = "a/1.0.0.0"
     let whole = try #require(values[key])
     func fails(_ bytes: [UInt8], _ box: [Range<Int>]) throws -> Bool {
       var changed = values
       changed[key] = bytes
-      let store = try ZarrStore(MemoryStorage(changed))
+      let folder = try TemporaryFolder()
+      let store = try isInFiles ? Self.store(changed, in: folder) : ZarrStore(MemoryStorage(changed))
       do {
         _ = try store.read("a", box)
         return false

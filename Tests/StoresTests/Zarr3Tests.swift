@@ -19,7 +19,7 @@ import Testing
     #expect(try store.info("shards-in-shards").chunks == [3, 5], "the smallest piece that is decoded alone")
     #expect(try store.info("shards-end").codec == "shards of zstd(0)")
     #expect(try store.info("turned").codec == "transpose")
-    #expect(store.arrays["text"] == nil)
+    #expect(try store.info("text").isText && store.info("text").shape == [2, 2])
     #expect(try store.info("inner/x").shape == [4])
   }
 
@@ -33,6 +33,23 @@ import Testing
     let plain = try openStore(Self.path)
     _ = try plain.read("codec-none", [2..<3, 10..<20])
     #expect(plain.reads.bytes == 40)
+  }
+
+  /// A fill value that is none would make zeros of chunks that were never written.
+  @Test func fillValuesAreValuesOfTheType() throws {
+    func fill(_ value: String, _ type: ScalarType) throws -> [UInt8] {
+      let json = try JSONValue(parsing: Array("{\"zarr_format\": 3, \"fill_value\": \(value)}".utf8), place: "a")
+      return try ZarrMetadata.fill(ZarrMetadata.Document(json: json, place: "a"), type).bytes
+    }
+    #expect(try fill("\"0x7fc00000\"", .float32) == [0, 0, 0xC0, 0x7F] && fill("\"NaN\"", .float16).count == 2)
+    #expect(try fill("1.5", .float64).count == 8 && fill("-1", .int16) == [255, 255] && fill("true", .uint8) == [1])
+    for (value, type) in [
+      ("\"0x7fc0000\"", ScalarType.float32), ("\"0X7FC00000\"", .float32), ("\"x\"", .float32), ("[]", .float32),
+      ("{}", .float32), ("null", .float32), ("\"1e20\"", .float32), ("1.5", .int8), ("300", .uint8), ("true", .int16),
+    ] {
+      let error = #expect(throws: JigsawError.self, "\(value)") { try fill(value, type) }
+      #expect(error?.place == "a: fill_value")
+    }
   }
 
   @Test func whatCannotBeReadIsExplained() throws {
@@ -49,6 +66,7 @@ import Testing
       ("\"little\"", "\"middle\"", "codecs"), ("\"default\"", "\"other\"", "chunk_key_encoding"),
       ("\"separator\": \"/\"", "\"separator\": \"/../\"", "chunk_key_encoding"),
       ("\"storage_transformers\": []", "\"storage_transformers\": [{\"name\": \"x\"}]", "storage_transformers"),
+      ("\"storage_transformers\": []", "\"foo\": {\"must_understand\": true}", "foo"),
     ]
     for (from, to, key) in changes {
       #expect(array.contains(from), "\(from)")
@@ -59,6 +77,17 @@ import Testing
     }
     let alone = #expect(throws: JigsawError.self) { try openStore("\(Self.path)/named") }
     #expect(alone?.description.contains("group that holds this array") == true)
+  }
+
+  /// xarray writes the fill value of floating-point arrays as base64 of its bits.
+  @Test func fillValuesMayBeBase64() throws {
+    let array = try Files.readText("\(Self.path)/named/zarr.json")
+    for (text, marks) in [("AAAAAAA4j8A=", [-999.0]), ("AAAAAAAA+H8=", [])] {
+      let named = array.replacing("\"units\": \"K\"", with: "\"_FillValue\": \"\(text)\"")
+      let group = "{\"zarr_format\": 3, \"node_type\": \"group\"}"
+      let store = try ZarrStore(MemoryStorage(["zarr.json": Array(group.utf8), "a/zarr.json": Array(named.utf8)]))
+      #expect(try store.packing(of: store.info("a")).missing == marks)
+    }
   }
 
   static let damaged = [

@@ -17,7 +17,7 @@ import Testing
     11, 135, 0, 1, 48, 24, 142, 27, 172, 236, 31, 182, 243, 125, 1, 0, 0, 0, 0, 4, 89, 90,
   ]
 
-  private func store(_ changes: [String: String], _ chunk: [UInt8]) throws -> ZarrStore {
+  private func store(_ changes: [String: String], _ chunk: [UInt8], attributes: String = "{}") throws -> ZarrStore {
     var document = [
       "zarr_format": "2", "shape": "[12]", "chunks": "[12]", "dtype": "\"<u2\"", "compressor": "null",
       "fill_value": "7", "order": "\"C\"", "filters": "null",
@@ -25,7 +25,10 @@ import Testing
     document.merge(changes) { $1 }
     let text = "{\(document.map { "\"\($0)\": \($1)" }.joined(separator: ", "))}"
     return try ZarrStore(
-      MemoryStorage([".zgroup": Array("{\"zarr_format\": 2}".utf8), "a/.zarray": Array(text.utf8), "a/0": chunk]))
+      MemoryStorage([
+        ".zgroup": Array("{\"zarr_format\": 2}".utf8), "a/.zarray": Array(text.utf8),
+        "a/.zattrs": Array(attributes.utf8), "a/0": chunk,
+      ]))
   }
 
   private static let numbers: [UInt8] = (100..<112 as Range<UInt8>).map { [$0, 0] }.reduce([], +)
@@ -107,5 +110,18 @@ import Testing
       let error = #expect(throws: JigsawError.self, "\(filters)") { try store(["filters": filters], []) }
       #expect(error?.place == "memory/a/.zarray: filters", "\(filters)")
     }
+  }
+
+  /// As xarray reads format 2: the array's fill value marks missing values, whatever an attribute says besides.
+  @Test func fillValueAndAttributeBothMark() throws {
+    func marks(_ type: String, _ fill: String, _ attributes: String) throws -> [Double]? {
+      let document = ["dtype": "\"\(type)\"", "fill_value": fill]
+      let store = try store(document, Self.numbers, attributes: attributes)
+      return try store.packing(of: store.info("a")).missing
+    }
+    #expect(try marks("<f4", "-999", #"{"_FillValue": "NaN"}"#) == [-999])
+    #expect(try marks("<f4", "-999", #"{"_FillValue": 1e20}"#) == [1e20, -999])
+    #expect(try marks("<i2", "0", #"{"_FillValue": -1, "scale_factor": 0.5}"#) == [-1, 0])
+    #expect(try marks("<f4", "0", #"{"_FillValue": -1}"#) == [-1])
   }
 }

@@ -24,6 +24,34 @@ import Testing
     #expect(try zip.read("none") == nil)
   }
 
+  /// A changed bit is seen, whether all of the entry is read or a part.
+  @Test func everyEntryIsComparedWithItsChecksum() throws {
+    let folder = try TemporaryFolder()
+    var bytes = try Files.read(Self.path)
+    let text = Array("stored as it is".utf8)
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: text) })
+    bytes[place] ^= 1
+    try Files.writeAtomically(bytes, to: "\(folder.path)/a.zip")
+    let zip = try ZipStorage("\(folder.path)/a.zip")
+    for read in [{ try zip.read("stored") }, { try zip.read("stored", .range(7..<9))?.bytes }] {
+      #expect(throws: JigsawError.self) { try read() }
+    }
+    #expect(try zip.read("folder/inner", .range(0..<2))?.bytes.count == 2)
+  }
+
+  /// Deflate shrinks to no less than a 1032nd: nobody reserves what an entry merely claims.
+  @Test(arguments: ["deflated", "stored"]) func lengthsThatCannotBeAreRefused(name: String) throws {
+    let folder = try TemporaryFolder()
+    var bytes = try Files.read(Self.path)
+    // The last place of the name is in the directory, 46 bytes behind the entry's beginning there.
+    let place = try #require(bytes.indices.last { bytes[$0...].starts(with: name.utf8) }) - 46
+    #expect(bytes[place...].starts(with: [0x50, 0x4B, 1, 2]))
+    bytes.replaceSubrange(place + 24..<place + 28, with: [0, 0, 0, 0x40])
+    try Files.writeAtomically(bytes, to: "\(folder.path)/a.zip")
+    let error = #expect(throws: JigsawError.self) { try ZipStorage("\(folder.path)/a.zip") }
+    #expect(error?.description.contains("the entry \(name) of 1073741824 bytes") == true)
+  }
+
   /// Whatever changes: entries or an error, never a crash.
   @Test func changedArchivesNeverCrash() throws {
     let folder = try TemporaryFolder()

@@ -174,19 +174,19 @@ import Testing
         let count = direction == .perColumn ? n : m
         let bias = Tensor(KernelTests.numbers(count, 4), shape: [count])
         let (activated, expectedActivated) = (matrix(7), matrix(7))
-        let pairs: [(Finish, Finish)] = [
+        let pairs: [(Epilogue, Epilogue)] = [
           (
-            Finish(bias: bias, direction, addend: matrix(5), activation: .gelu(into: activated)),
-            Finish(bias: bias, direction, addend: matrix(5), activation: .gelu(into: expectedActivated))
+            Epilogue(bias: bias, direction, addend: matrix(5), activation: .gelu(into: activated)),
+            Epilogue(bias: bias, direction, addend: matrix(5), activation: .gelu(into: expectedActivated))
           ),
           (
-            Finish(activation: .geluGradient(of: matrix(6), output: activated)),
-            Finish(activation: .geluGradient(of: matrix(6), output: expectedActivated))
+            Epilogue(activation: .geluGradient(of: matrix(6), output: activated)),
+            Epilogue(activation: .geluGradient(of: matrix(6), output: expectedActivated))
           ),
         ]
-        for (finish, separate) in pairs {
+        for (epilogue, separate) in pairs {
           let (c, expected) = (matrix(3), matrix(3))
-          backend.multiply(test.a, test.b, into: c, accumulate: true, finish: finish)
+          backend.multiply(test.a, test.b, into: c, accumulate: true, epilogue: epilogue)
           backend.multiply(test.a, test.b, into: expected, accumulate: true)
           separate(expected)
           for i in 0..<m {
@@ -217,13 +217,13 @@ import Testing
         for isBackward in [false, true] {
           func matrices() -> (Tensor, Tensor) { (unit.rounded(sums), unit.rounded(sums)) }
           let ((c, y), (expected, expectedY)) = (matrices(), matrices())
-          func finish(_ y: Tensor) -> Finish {
+          func epilogue(_ y: Tensor) -> Epilogue {
             isBackward
-              ? Finish(activation: .geluGradient(of: u.matrix, output: y.matrix))
-              : Finish(bias: bias, direction, addend: addend, activation: .gelu(into: y.matrix))
+              ? Epilogue(activation: .geluGradient(of: u.matrix, output: y.matrix))
+              : Epilogue(bias: bias, direction, addend: addend, activation: .gelu(into: y.matrix))
           }
-          compute.multiply(test.a, test.b, into: c.matrix, finish: finish(y))
-          finish(expectedY)(sums.matrix, into: expected.matrix)
+          compute.multiply(test.a, test.b, into: c.matrix, epilogue: epilogue(y))
+          ThreadTeam.withoutSubnormals { epilogue(expectedY)(sums.matrix, into: expected.matrix) }
           #expect(unit.widened(c).values == unit.widened(expected).values)
           #expect(unit.widened(y).values == unit.widened(expectedY).values)
         }

@@ -38,12 +38,13 @@ import Testing
     let tiling = try #require(Tiling(rows: 6, columns: 48, tileRows: 3, tileColumns: 16))
     let planes = (0..<fields * 288).map { Float($0 % 1_013) * 0.37 - 100 }
     let (mean, factor) = ((0..<fields).map { Float($0) * 1.3 }, (0..<fields).map { 1 / Float($0 + 2) })
+    let scaling = Tiling.Scaling(mean: mean, factor: factor)
     for shift in [0, 8, 16, 40] {
       let (whole, parts) = (Tensor(zeros: [6, 2, 48 * fields]), Tensor(zeros: [6, 2, 48 * fields]))
-      tiling.tile(planes, fields: fields, mean: mean, factor: factor, into: whole, sample: 1, columnShift: shift)
+      tiling.tile(planes, scaling, into: whole, sample: 1, columnShift: shift)
       for only in [0..<1, 1..<4, 4..<6] {
         tiling.tile(
-          planes, fields: fields, mean: mean, factor: factor, into: parts, sample: 1, columnShift: shift, only: only)
+          planes, scaling, into: parts, sample: 1, columnShift: shift, only: only)
       }
       #expect(whole.values == parts.values)
       for token in 0..<6 {

@@ -165,11 +165,12 @@ import Testing
     let (q, k, v, c) = (tensor(1), tensor(2), tensor(3), tensor(4))
     let pieces = [batch * heads, positions]
     let (out, most, sums) = (compute.tensor(dimensions), compute.tensor(pieces), compute.tensor(pieces))
-    compute.windowAttention(shape, q: q, k: k, v: v, into: out, most: most, sums: sums)
+    let values = AttentionValues(q: q, k: k, v: v)
+    compute.windowAttention(shape, values, into: out, most: most, sums: sums)
     let gradients = (0..<3).map { _ in compute.tensor(dimensions) }
     compute.windowAttentionBackward(
-      shape, q: q, k: k, v: v, out: out, dout: c, most: most, sums: sums,
-      into: (gradients[0], gradients[1], gradients[2]))
+      shape, values, out: out, dout: c, most: most, sums: sums,
+      into: AttentionValues(q: gradients[0], k: gradients[1], v: gradients[2]))
     let expected = WindowReference(shape, q.values, k.values, v.values, c.values)
     for (mine, theirs) in zip([out] + gradients, [expected.out, expected.dq, expected.dk, expected.dv]) {
       #expect(KernelTests.close(mine.values, theirs, 2e-5))

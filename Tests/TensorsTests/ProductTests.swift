@@ -30,6 +30,27 @@ import Testing
     }
   }
 
+  /// In products and kernels, on every thread of the team, and nowhere else.
+  @Test(arguments: [1, 2]) func subnormalNumbersAreZero(threads: Int) {
+    let compute = Compute(threads: threads)
+    let (m, n, k) = (96, 80, 64)
+    func filled(_ value: Float, _ rows: Int, _ columns: Int) -> Tensor {
+      Tensor([Float](repeating: value, count: rows * columns), shape: [rows, columns])
+    }
+    let c = filled(1, m, n)
+    compute.multiply(
+      filled(.leastNormalMagnitude / 8, m, k).matrix.plain, filled(1e30, k, n).matrix.plain, into: c.matrix)
+    #expect(c.values.allSatisfy { $0 == 0 })
+    let y = filled(2e-38, 100, 500)
+    compute.scale(y, by: 0.5, into: y)
+    #expect(y.values.allSatisfy { $0 == 0 })
+    let z = filled(1, 1, 8)
+    compute.scale(filled(.leastNormalMagnitude / 8, 1, 8), by: 1e38, into: z)
+    #expect(z.values.allSatisfy { $0 == 0 })
+    let least = [Float.leastNonzeroMagnitude].map { $0 * Float(threads) }
+    #expect(least[0] > 0, "the caller's numbers are as they were")
+  }
+
   /// Every library of products, over the edges of tiles and blocks.
   @Test(arguments: ["baseline", "avx2", "avx512", "oneDNN"]) func everyBackendMatchesTheReference(name: String) {
     guard let backend: any ProductBackend = name == "oneDNN" ? OneDNNProducts() : PackedProducts(kernelSet: name)
@@ -71,33 +92,33 @@ import Testing
           let (residual, u) = (tensor([m, n], seed: 5), tensor([m, n], seed: 6))
           let plain = Tensor(zeros: [m, n])
           compute.multiply(a.plain, b.plain, into: plain.matrix)
-          func result(_ finish: Finish) -> Tensor {
+          func result(_ epilogue: Epilogue) -> Tensor {
             let c = Tensor(zeros: [m, n])
-            compute.multiply(a.plain, b.plain, into: c.matrix, finish: finish)
+            compute.multiply(a.plain, b.plain, into: c.matrix, epilogue: epilogue)
             return c
           }
 
           let sum = Tensor(plain.values, shape: [m, n])
           compute.addBias(bias, to: sum, rows: m, direction)
           compute.add(residual, to: sum)
-          #expect(largestDifference(result(Finish(bias: bias, direction, addend: residual.matrix)), sum) < 1e-5)
+          #expect(largestDifference(result(Epilogue(bias: bias, direction, addend: residual.matrix)), sum) < 1e-5)
 
           let (before, after) = (Tensor(plain.values, shape: [m, n]), Tensor(zeros: [m, n]))
           compute.addBiasThenGELU(bias, to: before, into: after, rows: m, direction)
           let activated = Tensor(zeros: [m, n])
-          let c = result(Finish(bias: bias, direction, activation: .gelu(into: activated.matrix)))
+          let c = result(Epilogue(bias: bias, direction, activation: .gelu(into: activated.matrix)))
           #expect(largestDifference(c, before) < 1e-5)
           #expect(largestDifference(activated, after) < 1e-5)
           let inPlace = Tensor(zeros: [m, n])
           compute.multiply(
             a.plain, b.plain, into: inPlace.matrix,
-            finish: Finish(bias: bias, direction, activation: .gelu(into: inPlace.matrix)))
+            epilogue: Epilogue(bias: bias, direction, activation: .gelu(into: inPlace.matrix)))
           #expect(largestDifference(inPlace, activated) < 1e-6)
 
           let (gradient, output) = (Tensor(plain.values, shape: [m, n]), Tensor(zeros: [m, n]))
           compute.geluBackward(u, gradient, into: gradient, output: output)
           let again = Tensor(zeros: [m, n])
-          let d = result(Finish(activation: .geluGradient(of: u.matrix, output: again.matrix)))
+          let d = result(Epilogue(activation: .geluGradient(of: u.matrix, output: again.matrix)))
           // Two instruction sets' derivatives times a sum of k terms, which grows as √k: a few roundings of its size.
           #expect(largestDifference(d, gradient) < 3e-7 * (1 + Float(k).squareRoot()))
           #expect(largestDifference(again, output) < 1e-6)
@@ -185,14 +206,14 @@ import Testing
   @Test func numbersAreUniformAndIndependentOfTheRangeAskedFor() {
     let stream = RandomStream(seed: 3, name: "encoder.weight")
     var whole = [Float](repeating: 0, count: 4_001)
-    stream.fillUniform(&whole, bound: 2, row: 9, columns: 0..<4_001)
+    whole.withUnsafeMutableBufferPointer { stream.fillUniform($0, bound: 2, row: 9, columns: 0..<4_001) }
     #expect(whole.allSatisfy { $0 >= -2 && $0 < 2 })
     let mean = whole.reduce(0, +) / 4_001
     let variance = whole.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 4_001
     #expect(abs(mean) < 0.08 && abs(variance - 4.0 / 3) < 0.08)
     for range in [0..<1, 3..<10, 1_001..<1_003] {
       var part = [Float](repeating: 0, count: range.count)
-      stream.fillUniform(&part, bound: 2, row: 9, columns: range)
+      part.withUnsafeMutableBufferPointer { stream.fillUniform($0, bound: 2, row: 9, columns: range) }
       #expect(part == Array(whole[range]))
     }
   }
@@ -230,7 +251,7 @@ import Testing
     for sample in 0..<batch {
       planes.withUnsafeBufferPointer {
         tiling.tile(
-          $0.baseAddress! + sample * fields * 48, fields: fields, mean: mean, factor: factor, into: out, sample: sample)
+          $0.baseAddress! + sample * fields * 48, Tiling.Scaling(mean: mean, factor: factor), into: out, sample: sample)
       }
     }
     // Every point where it belongs.
@@ -247,7 +268,7 @@ import Testing
       }
     }
     var back = [Float](repeating: 0, count: fields * 48)
-    tiling.untile(out, sample: 1, fields: fields, mean: mean, factor: factor.map { 1 / $0 }, into: &back)
+    tiling.untile(out, sample: 1, Tiling.Scaling(mean: mean, factor: factor.map { 1 / $0 }), into: &back)
     for (a, b) in zip(back, planes[(fields * 48)...]) { #expect(abs(a - b) < 1e-6) }
   }
 

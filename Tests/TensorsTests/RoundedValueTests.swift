@@ -77,15 +77,17 @@ import Testing
           addend.withUnsafeBufferPointer { addend in
             input.withUnsafeBufferPointer { input in
               output.withUnsafeMutableBufferPointer { output in
-                var finish = jk_finish()
-                (finish.gelu_output, finish.gelu_output_stride) = (UnsafeMutableRawPointer(output.baseAddress), stride)
+                var epilogue = jk_epilogue()
+                (epilogue.gelu_output, epilogue.gelu_output_stride) = (
+                  UnsafeMutableRawPointer(output.baseAddress), stride
+                )
                 if isBackward {
-                  (finish.gelu_input, finish.gelu_input_stride) = (UnsafeRawPointer(input.baseAddress), stride)
+                  (epilogue.gelu_input, epilogue.gelu_input_stride) = (UnsafeRawPointer(input.baseAddress), stride)
                 } else {
-                  (finish.bias, finish.bias_per_row) = (bias.baseAddress, perRow)
-                  (finish.addend, finish.addend_stride) = (addend.baseAddress, stride)
+                  (epilogue.bias, epilogue.bias_per_row) = (bias.baseAddress, perRow)
+                  (epilogue.addend, epilogue.addend_stride) = (addend.baseAddress, stride)
                 }
-                kernels.finish_rounded(&finish, top, left, sums, columns, &c, stride, rows, columns)
+                kernels.rounded_epilogue(&epilogue, top, left, sums, columns, &c, stride, rows, columns)
               }
             }
           }

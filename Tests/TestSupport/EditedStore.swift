@@ -41,6 +41,18 @@ public struct EditedStore {
     }
   }
 
+  /// Keeps some times alone.
+  public mutating func keep(_ times: Range<Int>) {
+    guard let place = sizes.firstIndex(where: { $0.name == "time" }) else { return }
+    let all = sizes[place].size
+    sizes[place].size = times.count
+    for (name, entry) in arrays where entry.dimensions.first == "time" {
+      let width = entry.values.count / all
+      arrays[name]?.values = Array(entry.values[times.lowerBound * width..<times.upperBound * width])
+      arrays[name]?.chunks = nil
+    }
+  }
+
   public func write(_ path: String) throws {
     let used = Set(arrays.values.flatMap(\.dimensions))
     let definitions = arrays.sorted { $0.key < $1.key }.map { name, entry in

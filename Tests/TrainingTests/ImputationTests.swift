@@ -81,7 +81,7 @@ import Tensors
       for (step, target) in targets.enumerated() {
         let state = try runner.stepper.advance(history, from: RolloutStart([start]), step: step)
         history = [state]
-        total += runner.loss(
+        total += try runner.loss(
           state.tensor, target.state, imputed: target.imputed, gradient: nil, accumulate: false, scale: 1)
       }
       return total / Double(targets.count)
@@ -175,7 +175,7 @@ import Tensors
     for place in target.imputed { prediction.pointer[place] = 1e6 }
     let expectedTarget = target.state.floats.map { $0 }
     let gradient = gaps.compute.tensor(prediction.shape)
-    let loss = gaps.runner.loss(
+    let loss = try gaps.runner.loss(
       prediction, target.state, imputed: target.imputed, gradient: gradient, accumulate: false, scale: 3)
     let weights = gaps.dataset.grid.cosineWeights
     var (sum, count) = (0.0, 0)
@@ -209,7 +209,7 @@ import Tensors
       var numbers = [Float](repeating: 0, count: values.count)
       numbers.withUnsafeMutableBufferPointer {
         RandomStream(seed: 5, name: name).fillNormal(
-          $0.baseAddress!, deviation: deviation, row: 0, columns: 0..<$0.count)
+          $0, deviation: deviation, row: 0, columns: 0..<$0.count)
       }
       return numbers
     }

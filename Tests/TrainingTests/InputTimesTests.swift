@@ -63,7 +63,7 @@ import Testing
       var numbers = [Float](repeating: 0, count: rank.parameters.values.count)
       numbers.withUnsafeMutableBufferPointer {
         RandomStream(seed: 5, name: name).fillNormal(
-          $0.baseAddress!, deviation: deviation, row: 0, columns: 0..<$0.count)
+          $0, deviation: deviation, row: 0, columns: 0..<$0.count)
       }
       return numbers
     }
@@ -79,7 +79,7 @@ import Testing
       for step in 0..<steps {
         let state = try runner.stepper.advance(history, from: start, step: step)
         history = history.dropFirst() + [state]
-        total += runner.loss(
+        total += try runner.loss(
           state.tensor, try target(step + 1).state, gradient: nil, accumulate: false, scale: 1)
       }
       return total / Double(steps)

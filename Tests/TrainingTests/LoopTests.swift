@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Distribution
 import Execution
@@ -58,7 +59,7 @@ final class Setup {
   }
 
   func trainer(updates: Int, learningRate: Double = 3e-3, rollout: RolloutPlan = .singleStep) throws -> Trainer {
-    var options = Optimizer.Options()
+    var options = OptimizerOptions()
     options.averageDecay = 0.9
     return Trainer(
       runner: runner, optimizer: Optimizer(parameters, compute, options), reduction: GradientReduction(rank),
@@ -67,7 +68,7 @@ final class Setup {
         totalUpdates: updates, batchSize: 4, accumulation: 1, seed: 1, rollout: rollout,
         schedule: LearningRateSchedule(
           peak: learningRate, final: learningRate, warmUpUpdates: 0, totalUpdates: updates),
-        validateEvery: 0, checkpointEvery: 0, validationSamples: 1, prefetch: 2),
+        validation: Trainer.Options.Validation(every: 0, samples: 1)),
       forwardFLOPsPerSample: try model.forwardFLOPs,
       progress: CheckpointManifest.Progress(update: 0, samples: 0, samplesPerEpoch: sampler.count, seed: 1))
   }
@@ -88,7 +89,7 @@ final class Setup {
   /// loader's own thread holds at a time is a matter of scheduling.
   @Test func stepsAllocateNothingAfterTheFirst() throws {
     let setup = try Setup()
-    let optimizer = Optimizer(setup.parameters, setup.compute, Optimizer.Options())
+    let optimizer = Optimizer(setup.parameters, setup.compute, OptimizerOptions())
     var allocations: [Int] = []
     for update in 0..<6 {
       let (start, target) = (try setup.reader.read([0, 1]), try setup.reader.read([1, 2]))

@@ -10,16 +10,56 @@ import Training
 @Suite struct PointwiseLossTests {
   private let compute = Compute(threads: 2)
 
-  @Test(arguments: [
+  static let kinds = [
     PointwiseLoss.Kind.squared, .absolute, .rootOfSquared, .huber(delta: 0.7), .logCosh,
     .rankedProbability(alpha: 0.95),
-  ]) func gradientsAreThoseOfTheLoss(kind: PointwiseLoss.Kind) {
-    let (points, samples, members, columns) = (3, 2, 3, 4)
+  ]
+  private let points = 3
+  private let samples = 2
+  private let members = 3
+  private let columns = 4
+
+  private func arrays() -> (prediction: Tensor, target: Tensor, weights: Tensor) {
     func numbers(_ count: Int, _ step: Double) -> [Float] { (0..<count).map { Float(sin(Double($0 * $0) * step) * 2) } }
-    let prediction = Tensor(
-      numbers(points * samples * members * columns, 0.37), shape: [points, samples * members, columns])
-    let target = Tensor(numbers(points * samples * columns, 0.91), shape: [points, samples, columns])
-    let weights = Tensor(numbers(points * columns, 0.53).map { abs($0) + 0.1 }, shape: [points, 1, columns])
+    return (
+      Tensor(numbers(points * samples * members * columns, 0.37), shape: [points, samples * members, columns]),
+      Tensor(numbers(points * samples * columns, 0.91), shape: [points, samples, columns]),
+      Tensor(numbers(points * columns, 0.53).map { abs($0) + 0.1 }, shape: [points, 1, columns])
+    )
+  }
+
+  /// Shares of four ranks, which have some points and some columns each, add up to the loss of one, with its gradient.
+  @Test(arguments: kinds) func sharesOfRanksAddUp(kind: PointwiseLoss.Kind) {
+    let (prediction, target, weights) = arrays()
+    let loss = PointwiseLoss(kind, variables: 2, members: members)
+    let gradient = compute.tensor(prediction.shape)
+    let whole = loss(prediction, target: target, weights: weights, gradient: gradient, scale: 3, compute)
+    let squares = PointwiseLoss(.squared, variables: 2, members: members)(
+      prediction, target: target, weights: weights, gradient: nil, compute)
+    var sum = 0.0
+    for (rows, own) in [(0..<1, 0..<1), (0..<1, 1..<4), (1..<3, 0..<1), (1..<3, 1..<4)] {
+      func block(_ x: Tensor) -> Tensor {
+        let samples = x.shape[1]
+        let values = rows.flatMap { row in
+          (0..<samples).flatMap { sample in own.map { x.pointer[(row * samples + sample) * columns + $0] } }
+        }
+        return Tensor(values, shape: [rows.count, samples, own.count])
+      }
+      let part = block(prediction)
+      let dpart = compute.tensor(part.shape)
+      sum += loss(
+        part, target: block(target), weights: block(weights), gradient: dpart, scale: 3, compute,
+        sumOverRanks: { share in
+          #expect(share > 0 && share < squares)
+          return squares
+        })
+      #expect(zip(dpart.values, block(gradient).values).allSatisfy { abs($0 - $1) <= 1e-6 * abs($1) })
+    }
+    #expect(abs(sum - whole) <= 1e-12 * whole)
+  }
+
+  @Test(arguments: kinds) func gradientsAreThoseOfTheLoss(kind: PointwiseLoss.Kind) {
+    let (prediction, target, weights) = arrays()
     let loss = PointwiseLoss(kind, variables: 2, members: members)
     let gradient = compute.tensor(prediction.shape)
     _ = loss(prediction, target: target, weights: weights, gradient: gradient, scale: 3, compute)

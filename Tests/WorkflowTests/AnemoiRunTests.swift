@@ -1,14 +1,17 @@
 import Basics
+import Checkpoints
 import Configuration
 import Datasets
+import Execution
 import Geometry
 import Models
-import Stores
+import Tensors
 import TestSupport
 import Testing
 import Training
 import Verification
 
+@testable import Stores
 @testable import Workflow
 
 /// A checkpoint of Anemoi as a run: its forecast is the one that anemoi-inference made (Tests/Goldens/anemoi).
@@ -165,7 +168,7 @@ import Verification
     #expect(graph.spaces == original.graph.spaces)
   }
 
-  /// Processing around a network that no run does is told of.
+  /// Processing around a network that no run does is reported.
   @Test(arguments: [
     (
       #"{"data": {"datasets": {"data": {"processors": {"imputer": {"config": {"default": "none", "mean": ["sst"]}}}}}}}"#,
@@ -188,5 +191,142 @@ import Verification
           .utf8), place: "test")
     try AnemoiRun.checkSurroundings(json, "data", outputMask: [1, 1], "test")
     #expect(throws: JigsawError.self) { try AnemoiRun.checkSurroundings(json, "data", outputMask: [1, 0], "test") }
+  }
+
+  /// A raster whose rows go from south to north, or begin at −180°, is reordered with its graph and all that follows its points.
+  @Test func pointsInAnotherOrderGiveTheSamePrediction() throws {
+    let (rows, columns) = (19, 36)
+    let order = (0..<rows).flatMap { row in
+      (0..<columns).map { (rows - 1 - row) * columns + ($0 + columns / 2) % columns }
+    }
+    let checkpoint = try AnemoiCheckpoint(AnemoiCheckpointTests.path)
+    func predict(_ reader: AnemoiModelReader, _ x: Tensor) throws -> [Float] {
+      let model = GraphModel(try reader.description(), try ModelGraph(reader.graph))
+      let parameters = ParameterStore(model.parameters, hasGradients: false)
+      try reader.load(parameters)
+      let operations = LocalOperations(compute: Compute(threads: 1), parameters: parameters)
+      return try model.step(Value(x), operations).tensor.values
+    }
+    let x = Tensor(zeros: [684, 1, 44])
+    RandomStream(seed: 2, name: "x").fillNormal(x.floats, deviation: 1, row: 0, columns: 0..<x.count)
+    let turned = Tensor(order.flatMap { x.values[44 * $0..<44 * ($0 + 1)] }, shape: [684, 1, 44])
+    let plain = try predict(AnemoiModelReader(checkpoint), x)
+    let found = try predict(AnemoiModelReader(checkpoint, order: order), turned)
+    let expected = order.flatMap { plain[13 * $0..<13 * ($0 + 1)] }
+    let error = zip(found, expected).map { abs($0 - $1) }.max() ?? 1
+    #expect(error < 1e-5)
+    #expect(zip(plain, expected).contains { abs($0 - $1) > 1e-2 })
+    // What order that is follows from the coordinates.
+    func places(_ latitudes: [Double], _ longitudes: [Double]) -> (grid: FieldGrid, order: [Int]?) {
+      AnemoiRun.grid(
+        latitudes: latitudes.flatMap { [Double](repeating: $0, count: longitudes.count) },
+        longitudes: latitudes.flatMap { _ in longitudes })
+    }
+    let southwards = (0..<rows).map { 90 - 10 * Double($0) }
+    let usual = places(southwards, (0..<columns).map { 10 * Double($0) })
+    let other = places(southwards.reversed(), (0..<columns).map { 10 * Double($0) - 180 })
+    #expect(usual.order == nil && other.order == order && usual.grid.matches(other.grid))
+  }
+
+  /// Points that are no raster are points of the run.
+  @Test func pointsThatAreNoRasterAreImported() throws {
+    let folder = try TemporaryFolder()
+    let archive = try ZipStorage(AnemoiCheckpointTests.path)
+    let checkpoint = try AnemoiCheckpoint(AnemoiCheckpointTests.path)
+    let root = try #require(archive.list("").first)
+    var values: [String: [UInt8]] = [:]
+    func add(_ key: String) throws {
+      if let value = try archive.read(key) { values[key] = value }
+      for name in archive.list(key) { try add("\(key)/\(name)") }
+    }
+    for name in archive.list(root) { try add("\(root)/\(name)") }
+    // One point moves by a degree, in the graph and in the supporting array.
+    let space = try #require(checkpoint.graph.spaces["data"])
+    let moved = 300
+    let latitude = space.latitudes[moved]
+    let old = zip(space.latitudes, space.longitudes).flatMap { [$0, $1] }.withUnsafeBytes { Array($0) }
+    let place = try #require(values.first { $0.key.contains("/data/") && $0.value == old }?.key)
+    withUnsafeBytes(of: latitude + Float.pi / 180) {
+      values[place]?.replaceSubrange(8 * moved..<8 * moved + 4, with: $0)
+    }
+    let entry = try #require(checkpoint.metadata["supporting_arrays_paths"]?["data"]?["latitudes"])
+    let array = try #require(entry["path"]?.string)
+    let degrees = Double(latitude) * 180 / .pi + 1
+    let width = entry["dtype"]?.string == "float64" ? 8 : 4
+    let bytes =
+      width == 8 ? withUnsafeBytes(of: degrees) { Array($0) } : withUnsafeBytes(of: Float(degrees)) { Array($0) }
+    values[array]?.replaceSubrange(width * moved..<width * (moved + 1), with: bytes)
+    let path = "\(folder.path)/moved.ckpt"
+    try Files.writeAtomically(Self.archive(values), to: path)
+    #expect(try !AnemoiImport.run(path, to: "\(folder.path)/run", overwrites: false).contains("no run"))
+    let imported = try Checkpoint("\(folder.path)/run/checkpoints/update-0000000")
+    #expect(imported.manifest.grid.summary.contains("684 points"), "\(imported.manifest.grid.summary)")
+    #expect(try imported.description().makeModel().form.tokens == 684)
+  }
+
+  /// A ZIP archive of stored entries (APPNOTE 6.3).
+  private static func archive(_ values: [String: [UInt8]]) -> [UInt8] {
+    func number(_ value: Int, _ width: Int) -> [UInt8] {
+      (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+    var (entries, directory): ([UInt8], [UInt8]) = ([], [])
+    for (name, value) in values {
+      let common =
+        number(20, 2) + number(0, 8) + number(zipChecksum(value), 4) + number(value.count, 4) + number(value.count, 4)
+        + number(name.utf8.count, 2)
+      directory +=
+        number(0x0201_4B50, 4) + number(20, 2) + common + number(0, 12) + number(entries.count, 4) + Array(name.utf8)
+      entries += number(0x0403_4B50, 4) + common + number(0, 2) + Array(name.utf8) + value
+    }
+    return entries + directory + number(0x0605_4B50, 4) + number(0, 4) + number(values.count, 2)
+      + number(values.count, 2) + number(directory.count, 4) + number(entries.count, 4) + number(0, 2)
+  }
+
+  /// Each variable once, in an order that inputs and predictions share.
+  @Test func variablesAreListedOnce() throws {
+    #expect(try ExportedVariables.merged(["a", "b", "f"], ["d", "a", "b", "e"]) == ["d", "a", "b", "f", "e"])
+    #expect(try ExportedVariables.merged(["a"], ["b"]) == ["a", "b"])
+    let error = #expect(throws: JigsawError.self) { try ExportedVariables.merged(["a", "b"], ["b", "a"]) }
+    #expect(error?.description.contains("model.outputOrder") == true)
+  }
+
+  /// An export says of which weights it is, and damaged ones are not exported.
+  @Test func exportsAreOfTheWeightsThatWereWritten() throws {
+    let folder = try TemporaryFolder()
+    _ = try Self.imported(folder.path)
+    let run = "\(folder.path)/run"
+    _ = try AnemoiExport.run(run, to: "\(folder.path)/exported", overwrites: false)
+    let checkpoint = try Checkpoint("\(run)/checkpoints/update-0000000")
+    let said = try JSONValue(parsing: Files.read("\(folder.path)/exported/variables.json"), place: "variables.json")
+    #expect(said["weights"]?.string == checkpoint.manifest.identity.hash)
+    // Not z, which is the geopotential on levels.
+    let names = try #require(said["variables"]?.array).compactMap { $0["name"]?.string }
+    #expect(names.contains("zs") && names.contains("10u") && !names.contains("z"))
+    let checksums = try #require(said["crc32c"]?.object)
+    #expect(try checksums.count == checkpoint.description().makeModel().parameters.specs.count)
+    let file = try #require(
+      try Files.list(checkpoint.path).first { $0.hasPrefix("model") && $0.hasSuffix("safetensors") })
+    var bytes = try Files.read("\(checkpoint.path)/\(file)")
+    bytes[bytes.count - 9] ^= 1
+    try Files.writeAtomically(bytes, to: "\(checkpoint.path)/\(file)")
+    let error = #expect(throws: JigsawError.self) {
+      try AnemoiExport.run(run, to: "\(folder.path)/again", overwrites: false)
+    }
+    #expect(error?.description.contains("was changed since it was written") == true)
+  }
+
+  @Test func foldersOfOtherThingsAreNotReplaced() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/mine"
+    try Files.createDirectory("\(path)/work")
+    let calls = [
+      { _ = try AnemoiImport.run(AnemoiCheckpointTests.path, to: path, data: nil, overwrites: true) },
+      { _ = try AnemoiExport.run(try Self.imported(folder.path).run, to: path, overwrites: true) },
+    ]
+    for call in calls {
+      let error = #expect(throws: JigsawError.self) { try call() }
+      #expect(error?.problem == "is a folder that holds other things than this command writes")
+    }
+    #expect(Files.exists("\(path)/work"))
   }
 }

@@ -23,7 +23,7 @@ import Testing
 
   private static func request(updates: Int = 3, isForecast: Bool = false) -> BenchStep.Request {
     var request = BenchStep.Request()
-    request.grid = (32, 64)
+    request.grid = .boxes(rows: 32, columns: 64)
     request.variables = 14
     request.updates = updates
     request.isForecast = isForecast
@@ -56,6 +56,28 @@ import Testing
     #expect(report.model.parameters == (output == "blend" ? 97_770 : 97_280))
   }
 
+  /// Diagnostics, boundary and loss are those of the configuration and its data, as a training has them.
+  @Test func stepsKnowWhatIsReadPredictedAndLost() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    func loss(_ settings: String...) throws -> Double {
+      var configuration = try RunConfiguration.parse(
+        """
+        threads: 1
+        data: {sources: [{path: \(folder.path)/data.nc}], variables: [z, t, msl], levels: [850, 500]}
+        model: {patch: [2, 4], channels: 16, tokenWidth: 12, channelWidth: 20, blocks: 1, output: blend}
+        training: {batchSize: 2}
+        """, file: "test")
+      for setting in settings { try configuration.apply(setting) }
+      var request = BenchStep.Request()
+      request.updates = 1
+      return try Self.report(configuration, request).losses[0]
+    }
+    let plain = try loss()
+    #expect(try loss("data.diagnostic=[msl]") != plain)
+    #expect(try loss("training.loss.kind=absolute") != plain)
+  }
+
   @Test func machinesAreMediansOfRounds() {
     let rounds = [3.0, 1, 2].map { x in
       var rates = MachineRates(measured: "now", host: "h", processor: "p", kernels: "avx2", cpus: 2)
@@ -73,6 +95,12 @@ import Testing
     let medians = MachineRates.medians(of: rounds)
     #expect(medians == rounds[2])
     #expect(MachineRates.medians(of: [rounds[0]]) == rounds[0])
+    // What else ran meanwhile is said.
+    for (load, isSaid) in [(0.1, false), (1.5, true)] {
+      var loaded = medians
+      loaded.otherLoad = load
+      #expect(BenchMachine.tables(loaded).contains("warning: others kept \(load) of 2 CPUs busy") == isSaid)
+    }
   }
 
   @Test func phasesMakeTheStep() throws {
@@ -162,7 +190,7 @@ import Testing
     rates.peaks = [.init(type: "fp32", unit: "fused multiply-add", threads: 1, flopsPerSecond: 123e15)]
     try rates.write(to: path)
     func peak(threads: Int, file: String? = path) -> Double {
-      Ingredients.multiplyAddPeak(Compute(threads: threads), processors: Double(threads), .silent, file: file)
+      Assembly.multiplyAddPeak(Compute(threads: threads), processors: Double(threads), .silent, file: file)
     }
     #expect(peak(threads: 1) == 123e15)
     #expect(peak(threads: 2) < 1e15)

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Configuration
 import TestSupport
 import Testing

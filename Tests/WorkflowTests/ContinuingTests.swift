@@ -1,12 +1,14 @@
 import Basics
+import Checkpoints
 import Configuration
+import Datasets
 import TestSupport
 import Testing
 import Training
 
 @testable import Workflow
 
-/// What a training that goes on keeps, tells and refuses.
+/// What a resumed training keeps, reports and refuses.
 @Suite struct ContinuingTests {
   private static func configuration(_ folder: String, run: String) throws -> RunConfiguration {
     var configuration = try ResumeTests.configuration(folder, run: run, rollout: "autoregressive")
@@ -56,6 +58,13 @@ import Training
     var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
     configuration.training.validation.every = 5
     try TrainWorkflow(configuration, stopAfter: 5).start()
+    let events = RunFolder(configuration.run).tensorBoard
+    let later = try TensorBoardFile(folder: events, unixSeconds: 1, firstUpdate: 0)
+    let file = try #require(try Files.list(events).min())
+    let size = Files.size("\(events)/\(file)")
+    let metrics = "\(configuration.run)/metrics.csv"
+    try Files.writeAtomically(Files.readText(metrics) + "9,of before\n", to: metrics)
+    try later.add([("loss", 1)], step: 9, unixSeconds: 1)
     configuration.training.updates = 30
     configuration.training.learningRate = 0.0005
     configuration.training.validation.samples = 5
@@ -68,6 +77,9 @@ import Training
     #expect(log.contains("the validation loss is another than before (now training.validation.samples 5)"))
     let best = try #require(try RunFolder(configuration.run).checkpoints().best())
     #expect(best.manifest.progress.update == 10)
+    // What was logged of an update that came again.
+    #expect(try !Files.readText(metrics).contains("of before"))
+    #expect(Files.size("\(events)/\(file)") == size)
   }
 
   @Test func whatLiesBehindIsRefused() throws {
@@ -86,7 +98,7 @@ import Training
     configuration.resume = .auto
     try Files.remove("\(configuration.run)/checkpoints")
     let gone = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration).start() }
-    #expect(gone?.problem == "holds a trained run but no checkpoint to go on from")
+    #expect(gone?.problem == "holds a trained run but no checkpoint to resume from")
   }
 
   @Test func theFirstBestCanBeGoneOnFrom() throws {
@@ -111,6 +123,54 @@ import Training
     #expect(text.contains("warning: data.train reaches beyond the data"))
     let findings = try CheckWorkflow(configuration, console: .silent).run(checkpoint: nil, readsValues: false)
     #expect(findings.lines.filter { $0.hasPrefix("warning: ") }.count >= 2)
+  }
+
+  /// A raster may have one row: what is saved is read again.
+  @Test func checkpointsOfOneRowAreRead() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let dataset = try FieldDataset(
+      sources: [SourceDescription(path: "\(folder.path)/data.nc")], variables: ["msl"], levelsHPa: [])
+    let row = dataset.grid.raster?.latitudes[2] ?? 0
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    try configuration.apply("data.static=[]")
+    try configuration.apply("model={family: linear-regression, patch: [1, 1]}")
+    try configuration.apply("training.rollout={kind: autoregressive}")
+    try configuration.apply(
+      "data.sources=[{open: {dataset: \(folder.path)/data.nc, area: [\(row + 1), -180, \(row - 1), 180]}}]")
+    configuration.training.updates = 2
+    try TrainWorkflow(configuration, console: .silent).start()
+    let checkpoint = try Checkpoint("\(configuration.run)/checkpoints/update-0000002")
+    #expect(checkpoint.manifest.grid.rows == 1)
+    #expect(try checkpoint.problems().isEmpty)
+  }
+
+  /// What 'forecast' and 'evaluate' will refuse is said before the training.
+  @Test func settingsOfLaterVerbsAreJudgedBefore() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let plain = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    #expect(try !InspectWorkflow.validate(plain, file: "test").contains("will refuse"))
+    for (setting, words) in [
+      ("forecast.leadHours=7", "forecast.leadHours is 7, which is no multiple of data.stepHours, 6"),
+      ("evaluation.leadHours=[6, 9999]", "evaluation.leadHours has 9999, which forecasts of"),
+      ("forecast.everyHours=7", "forecast.everyHours is 7, and the data are 6 h apart"),
+      ("training.loss.variableWeights={z: 0, t: 0, msl: 0}", "are all 0: nothing will be learnt"),
+    ] {
+      var configuration = plain
+      try configuration.apply(setting)
+      let text = try InspectWorkflow.validate(configuration, file: "test")
+      #expect(text.contains(words), "\(setting): \(text)")
+    }
+    for (setting, words) in [
+      ("data.forcings=[insolation, insolation]", "names insolation twice"),
+      ("data.statistics=\(folder.path)/data.nc", "is not a statistics file"),
+    ] {
+      var configuration = plain
+      try configuration.apply(setting)
+      let error = #expect(throws: JigsawError.self) { try InspectWorkflow.validate(configuration, file: "test") }
+      #expect(error?.description.contains(words) == true, "\(setting): \(String(describing: error))")
+    }
   }
 
   /// Records of updates that come again are in no event file twice, and none is lost.

@@ -2,6 +2,7 @@ import Basics
 import Communication
 import Configuration
 import Datasets
+import Stores
 import TestSupport
 import Testing
 
@@ -32,6 +33,23 @@ import Testing
         test: {start: 2001-01-13, end: 2001-01-15T18}
       \(extra)
       """)
+  }
+
+  /// What was written of data that have changed since is not gone on with.
+  @Test func aStoppedConversionOfChangedDataBeginsAnew() throws {
+    let configuration = try named()
+    let (source, output) = ("\(folder.path)/data.zarr", "\(folder.path)/out.zarr")
+    var changed = try EditedStore(source)
+    let last = "\(source)/msl/5.0.0"
+    try Files.writeAtomically(Array(Files.read(last).prefix(3)), to: last)
+    func convert() throws { _ = try ConvertWorkflow(configuration, console: .silent).run(.init(output: output)) }
+    #expect(throws: JigsawError.self) { try convert() }
+    for index in changed.arrays["msl"]?.values.indices ?? 0..<0 { changed.arrays["msl"]?.values[index] += 1_000 }
+    try Files.remove(source)
+    try changed.write(source)
+    try convert()
+    let first = try openStore(output).read("msl", [0..<1, 0..<8, 0..<16]).doubles
+    #expect(first == changed.arrays["msl"]?.values.prefix(128).map { Double(Float($0)) })
   }
 
   // MARK: Check
@@ -104,6 +122,40 @@ import Testing
     var request = ConvertWorkflow.Request(output: "\(folder.path)/out.zarr")
     request.layout = .anemoi
     #expect(try ConvertWorkflow(all, console: .silent).run(request) == "wrote \(folder.path)/out.zarr")
+  }
+
+  /// A coordinate rises or falls throughout, in whatever order levels are chosen.
+  @Test func levelsAreConvertedInOrder() throws {
+    var data = SyntheticData()
+    data.levels = [850, 500, 250]
+    try data.write("\(folder.path)/three.nc")
+    let request = ConvertWorkflow.Request(output: "\(folder.path)/out.zarr")
+    var configuration = try named("{path: \(folder.path)/three.nc}")
+    configuration.data.levels = [500, 850, 250]
+    _ = try ConvertWorkflow(configuration, console: .silent).run(request)
+    let (out, stored) = (try openStore(request.output), try openStore("\(folder.path)/three.nc"))
+    #expect(try out.read("level").doubles == [250, 500, 850])
+    let points = 8 * 16
+    let first = try out.read("t", [0..<1, 0..<3, 0..<8, 0..<16]).doubles
+    let levels = try stored.read("level").doubles
+    for (index, level) in [250.0, 500, 850].enumerated() {
+      let place = try #require(levels.firstIndex(of: level))
+      let expected = try stored.read("t", [0..<1, place..<place + 1, 0..<8, 0..<16]).doubles
+      #expect(Array(first[index * points..<(index + 1) * points]) == expected, "\(level)")
+    }
+  }
+
+  @Test func periodsBeyondTheDataAreSaid() throws {
+    var request = ConvertWorkflow.Request(output: "\(folder.path)/out.zarr")
+    (request.start, request.end) = (Timestamp("2000-01-01"), Timestamp("2001-01-02"))
+    let early = try ConvertWorkflow(named(), console: .silent).run(request)
+    #expect(early.contains("--from 2000-01-01 00:00: the first date is 2001-01-01 00:00") && !early.contains("--to"))
+    (request.start, request.end, request.overwrites) = (Timestamp("2001-01-02"), Timestamp("2030-01-01"), true)
+    let late = try ConvertWorkflow(named(), console: .silent).run(request)
+    #expect(late.contains("--to 2030-01-01 00:00: the last date is 2001-01-15 18:00") && !late.contains("--from"))
+    (request.start, request.end) = (Timestamp("2001-01-05"), Timestamp("2001-01-03"))
+    let error = #expect(throws: JigsawError.self) { try ConvertWorkflow(named(), console: .silent).run(request) }
+    #expect(error?.description.contains("--from: is later than --to") == true)
   }
 
   /// Nothing that is read is written over: not what points, weights or statistics come from either, nor what lies in the

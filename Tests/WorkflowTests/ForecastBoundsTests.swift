@@ -87,6 +87,72 @@ import Verification
     #expect(fromFree > 1e-3, "the bound matters for the next step")
   }
 
+  /// Rain since the start of a forecast is not compared with rain of six hours.
+  @Test func amountsSinceTheStartAreRefused() throws {
+    let folder = try TemporaryFolder()
+    try Self.data("\(folder.path)/data.zarr")
+    var configuration = try Self.configuration(folder.path)
+    try TrainWorkflow(configuration, console: .silent).start()
+    configuration.forecast.leadHours = 24
+    let path = try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(.init())
+    let evaluate = EvaluateWorkflow(configuration, console: .silent)
+    _ = try evaluate.run()
+    // As other centres have it: every lead holds what fell since the start. Here what truly fell, so that scores would be bad.
+    var store = try EditedStore(path)
+    let truth = try FieldDataset(
+      sources: [SourceDescription(path: "\(folder.path)/data.zarr")], variables: ["tp"], levelsHPa: [])
+    let (initial, leads) = (try ForecastReader(path).initialTimes, 4)
+    var sums: [Double] = []
+    for time in initial {
+      var sum = [Float](repeating: 0, count: truth.grid.count)
+      for lead in 1...leads {
+        var field = sum
+        try field.withUnsafeMutableBufferPointer {
+          try truth.read(time: truth.index(of: time.adding(hours: 6 * lead))!, into: $0.baseAddress!)
+        }
+        sum = zip(sum, field).map { $0 + $1 }
+        sums += sum.map(Double.init)
+      }
+    }
+    store.arrays["tp"]?.values = sums
+    try Files.remove(path)
+    try store.write(path)
+    let error = #expect(throws: JigsawError.self) { try evaluate.run(forecast: path) }
+    #expect(
+      error?.description.contains("is the amount since the start of the forecast, as it seems: it hardly ever falls")
+        == true)
+    // One lead alone is of the same period in both.
+    configuration.evaluation.leadHours = [6]
+    _ = try EvaluateWorkflow(configuration, console: .silent).run(forecast: path)
+  }
+
+  /// Values that can't be, at the dates of validation alone.
+  @Test func impossibleValuesInValidationAreWarnedAbout() throws {
+    let folder = try TemporaryFolder()
+    try Self.data("\(folder.path)/data.zarr")
+    var configuration = try Self.configuration(folder.path)
+    for setting in [
+      "data.variables=[msl]", "data.train.end=2001-01-07", "data.validation={start: 2001-01-08, end: 2001-01-09T18}",
+      "training.validation.every=2",
+    ] {
+      try configuration.apply(setting)
+    }
+    func log(_ run: String) throws -> String {
+      configuration.run = "\(folder.path)/\(run)"
+      try TrainWorkflow(configuration).start()
+      return try Files.readText("\(configuration.run)/train.log")
+    }
+    #expect(try !log("sound").contains("warning"))
+    var store = try EditedStore("\(folder.path)/data.zarr")
+    // The third day of validation, which samples read as their target.
+    store.arrays["msl"]?.values.replaceSubrange(30 * 128..<32 * 128, with: [Double](repeating: 9e9, count: 2 * 128))
+    try Files.remove("\(folder.path)/data.zarr")
+    try store.write("\(folder.path)/data.zarr")
+    let text = try log("damaged")
+    #expect(text.contains("warning: the true msl at the validation dates goes from "))
+    #expect(text.split(separator: "\n").filter { $0.contains("warning:") }.count == 1, "said once: \(text)")
+  }
+
   @Test func newConfigurationsHaveBoundsAndOthersNone() {
     #expect(RunConfiguration.example.forecast.bounds == .physical)
     #expect(RunConfiguration().forecast.bounds == .none)

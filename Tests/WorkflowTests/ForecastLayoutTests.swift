@@ -25,6 +25,11 @@ import Verification
     var configuration = try Self.trained(folder.path)
     let together = try ForecastReader(
       ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(.init()))
+    let zarr = try openStore("\(configuration.run)/forecast.zarr")
+    #expect(
+      roles(zarr) == [
+        "time": "forecast_reference_time", "valid_time": "time", "prediction_timedelta": "forecast_period",
+      ])
     configuration.forecast.layout = .perForecast
     let perForecast = configuration
     _ = try ThreadRanks.run(2) { world in
@@ -49,6 +54,60 @@ import Verification
     #expect(try store.info("z").dimensionNames == ["time", "level", "latitude", "longitude"])
     #expect(store.arrays.values.allSatisfy { $0.dimensions.count <= 4 })
     #expect(try store.info("forecast_reference_time").dimensions.isEmpty)
+    #expect(
+      roles(store) == [
+        "time": "time", "forecast_reference_time": "forecast_reference_time", "forecast_period": "forecast_period",
+      ])
+    // Files of several models are not scored as one.
+    var other = try EditedStore("\(path)/20010113T000000.nc")
+    let lineage = try #require(other.attributes["jigsaw_lineage"]?.text)
+    try #require(lineage.contains("\"update\":1"))
+    other.attributes["jigsaw_lineage"] = .text(lineage.replacing("\"update\":1", with: "\"update\":2"))
+    try Files.remove("\(path)/20010113T000000.nc")
+    try other.write("\(path)/20010113T000000.nc")
+    let error = #expect(throws: JigsawError.self) { try ForecastReader(path) }
+    #expect(error?.problem.hasPrefix("is of another model than ") == true)
+  }
+
+  /// CF's roles of the coordinates of time.
+  private func roles(_ store: any ArrayStore) -> [String: String] {
+    store.arrays.compactMapValues { $0.attributes["standard_name"]?.text }.filter { name, role in
+      ["time", "forecast_reference_time", "forecast_period"].contains(role)
+    }
+  }
+
+  /// GRIB has no place for the record of what it was made from: the one beside is of the very file that it was written for.
+  @Test func aRecordBesideAnotherFileIsNone() throws {
+    let folder = try TemporaryFolder()
+    var configuration = try Self.trained(folder.path)
+    configuration.forecast.format = .grib2
+    func forecast(_ name: String, leadHours: Int) throws -> String {
+      var request = ForecastWorkflow.Request()
+      (request.output, request.leadHours) = ("\(folder.path)/\(name)", leadHours)
+      return try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(request)
+    }
+    let (first, second) = (try forecast("a.grib2", leadHours: 12), try forecast("b.grib2", leadHours: 6))
+    #expect(try ForecastReader(first).lineage?.model?.update == 1)
+    try Files.copy(second, to: first)
+    #expect(try ForecastReader(first).lineage == nil)
+  }
+
+  /// Data at 12 UTC alone have no time at the first hour of the test period.
+  @Test func initialTimesAreThoseOfTheData() throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.start, data.stepHours) = (Timestamp(year: 2001, month: 1, day: 1, hour: 12), 24)
+    try data.write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    configuration.data.stepHours = 24
+    configuration.data.train.end = Timestamp("2001-01-30")
+    configuration.data.validation = PeriodSection()
+    (configuration.data.test.start, configuration.data.test.end) = (Timestamp("2001-02-01"), Timestamp("2001-02-06"))
+    (configuration.forecast.leadHours, configuration.forecast.everyHours) = (48, 24)
+    try TrainWorkflow(configuration, stopAfter: 1, console: .silent).start()
+    let path = try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(.init())
+    #expect(
+      try ForecastReader(path).initialTimes == (1...3).map { Timestamp(year: 2001, month: 2, day: $0, hour: 12) })
   }
 
   @Test func whatCanNotBeWrittenThisWayIsRefused() throws {
@@ -74,5 +133,12 @@ import Verification
     try Files.writeAtomically("thesis", to: "\(folder.path)/mine/thesis.txt")
     #expect(problem("mine", overwrites: true) == "is a folder that holds other things than forecasts")
     #expect(try Files.readText("\(folder.path)/mine/thesis.txt") == "thesis")
+  }
+
+  @Test func theWorkingFolderIsNoOutput() throws {
+    for output in [".", ".."] {
+      let error = #expect(throws: JigsawError.self) { try Replaceable.require(output, inputs: []) }
+      #expect(error?.problem == "holds the working folder")
+    }
   }
 }

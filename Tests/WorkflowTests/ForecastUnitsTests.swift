@@ -61,4 +61,44 @@ import Verification
     #expect(error?.problem == "has other units than when the checkpoint's model was trained")
     #expect(error?.description.contains("expected 'g kg-1', found 'kg kg-1'") == true)
   }
+
+  /// Static fields are those of the training; "1" is a unit like others.
+  @Test func staticFieldsAreThoseOfTheTraining() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/data.nc"
+    var data = SyntheticData()
+    (data.statics, data.surface) = (["foo"], ["dust"])
+    try data.write(path)
+    func change(_ body: (inout EditedStore) -> Void) throws {
+      var store = try EditedStore(path)
+      body(&store)
+      try Files.remove(path)
+      try store.write(path)
+    }
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    (configuration.data.variables, configuration.data.staticFields) = (["z", "t", "dust"], ["foo"])
+    (configuration.forecast.leadHours, configuration.forecast.everyHours) = (6, 24)
+    try TrainWorkflow(configuration, stopAfter: 1, console: .silent).start()
+    func forecast() -> JigsawError? {
+      var request = ForecastWorkflow.Request()
+      request.overwrites = true
+      do {
+        try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(request)
+        return nil
+      } catch { return error as? JigsawError }
+    }
+    #expect(forecast() == nil)
+    try change { $0.arrays["foo"]?.attributes["units"] = .text("0.01") }
+    #expect(forecast()?.problem == "has other units than when the checkpoint's model was trained")
+    try change {
+      $0.arrays["foo"]?.attributes["units"] = .text("1")
+      $0.arrays["foo"]?.values.reverse()
+    }
+    #expect(forecast()?.problem == "is another static field than the one that the model was trained with")
+    try change {
+      $0.arrays["foo"]?.values.reverse()
+      $0.arrays["dust"]?.attributes["units"] = .text("0.1")
+    }
+    #expect(forecast()?.problem == "has other units than when the checkpoint's model was trained")
+  }
 }

@@ -72,7 +72,7 @@ import Workflow
     let report = try PlanWorkflow(
       try Self.configuration(folder.path, "plan", "graph-transformer"), request, console: .silent
     ).run()
-    // With the optimiser whole or split: 4 replicas, two of two ranks; one of four ranks: 4 × 1 and 2 × 2.
-    #expect(report.considered == 2 + 4 + 2)
+    // With and without checkpointing, with the optimiser whole or split: 4 replicas, two of two ranks; one of four ranks: 4 × 1 and 2 × 2.
+    #expect(report.considered == 2 * (2 + 4 + 2))
   }
 }

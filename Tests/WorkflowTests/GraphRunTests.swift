@@ -1,12 +1,14 @@
 import Basics
+import Checkpoints
 import Configuration
+import Models
 import TestSupport
 import Testing
 import Training
 import Verification
 import Workflow
 
-/// Graph models as runs: trained, gone on with, forecast with.
+/// Graph models as runs: trained, resumed, forecast with.
 @Suite struct GraphRunTests {
   static func configuration(_ folder: String, run: String, family: String, _ more: [String] = []) throws
     -> RunConfiguration
@@ -52,7 +54,7 @@ import Workflow
     return configuration
   }
 
-  /// Bit by bit, graph included; the graph is read, not made again: where the settings' file has gone, training goes on.
+  /// Bit by bit, graph included; the graph is read, not made again: where the settings' file has gone, training resumes.
   @Test(arguments: ["graph-transformer", "gnn", "transformer"]) func eightUpdatesAreFiveAndThreeMore(family: String)
     throws
   {
@@ -74,6 +76,27 @@ import Workflow
     let forecast = try ForecastWorkflow(parts, checkpoint: .newest, console: .silent).run(.init())
     #expect(try ForecastReader(forecast).leadHours == [6, 12])
     #expect(try Checkpoint("\(folder.path)/parts/checkpoints/best").problems().isEmpty)
+  }
+
+  /// How a model is computed is chosen by memory, said, kept for forecasts, and may change when a training is resumed.
+  @Test func aTrainingGoesOnInOtherChunks() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let limited = try Self.configuration(folder.path, run: "run", family: "transformer", ["model.memoryGiB=2"])
+    try TrainWorkflow(limited, stopAfter: 2, console: .silent).start()
+    let log = try Files.readText("\(folder.path)/run/train.log")
+    #expect(log.contains("model.memoryGiB 2.000: encoder and decoder whole; an update takes"), "\(log)")
+    let parts = try Self.configuration(
+      folder.path, run: "run", family: "transformer",
+      ["model.mapperChunks=3", "model.processorChunks=1", "training.checkpointActivations=true"])
+    try TrainWorkflow(parts, stopAfter: 4, console: .silent).resume()
+    let checkpoint = try Checkpoint("\(folder.path)/run/checkpoints/update-0000004")
+    #expect(checkpoint.manifest.model.settings.entries.contains { $0 == ("mapperChunks", "3") })
+    let forecast = try ForecastWorkflow(parts, checkpoint: .newest, console: .silent).run(.init())
+    #expect(try ForecastReader(forecast).leadHours == [6, 12])
+    // Other settings of the model may not.
+    let other = try Self.configuration(folder.path, run: "run", family: "transformer", ["model.processor.window=3"])
+    #expect(throws: JigsawError.self) { try TrainWorkflow(other, console: .silent).resume() }
   }
 
   @Test func theGraphOfACheckpointIsItsOwn() throws {
@@ -101,24 +124,29 @@ import Workflow
     #expect(error?.description.contains("graph.safetensors") == true)
   }
 
-  /// Weights that belong to columns in another order, or to other edges, are not taken.
+  /// Weights of columns in another order, or of other variables, are taken by these; those that belong to other edges are not.
   @Test func initialWeightsAreThoseOfTheSameColumnsAndGraph() throws {
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")
     let family = "graph-transformer"
     let first = try Self.configuration(folder.path, run: "first", family: family)
     try TrainWorkflow(first, stopAfter: 1, console: .silent).start()
-    func left(_ run: String, _ settings: [String]) throws -> [String] {
+    func origin(_ run: String, _ settings: [String]) throws -> InitialWeights.Origin {
       let other = try Self.configuration(
         folder.path, run: run, family: family, settings + ["training.initialWeights=\(folder.path)/first"])
       try TrainWorkflow(other, stopAfter: 1, console: .silent).start()
       let checkpoint = try #require(try RunFolder("\(folder.path)/\(run)").checkpoints().newest())
-      return try #require(checkpoint.manifest.initialWeights).left
+      return try #require(checkpoint.manifest.initialWeights)
     }
-    #expect(try left("same", []) == [])
-    let reordered = try left("reordered", ["model.outputOrder=[1, 0, 2, 3, 4]"])
-    #expect(reordered.contains { $0.contains("decoder") } && !reordered.contains { $0.contains("processor.proc") })
-    let elsewhere = try left("elsewhere", ["model.graph={level: 1, lengthNorm: unit-max}"])
+    let same = try origin("same", [])
+    #expect(same.left == [] && same.partly == [])
+    let (source, last) = ("model.encoder.0.emb_nodes_src.weight", "model.decoder.0.node_data_extractor.1")
+    let target = "model.decoder.0.emb_nodes_dst.weight"
+    let reordered = try origin("reordered", ["model.outputOrder=[1, 0, 2, 3, 4]"])
+    #expect(reordered.left == [] && reordered.partly == ["\(last).weight", "\(last).bias"])
+    let fewer = try origin("fewer", ["data.variables=[t, msl]"])
+    #expect(fewer.left == [] && fewer.partly == [source, target, "\(last).weight", "\(last).bias"])
+    let elsewhere = try origin("elsewhere", ["model.graph={level: 1, lengthNorm: unit-max}"]).left
     #expect(!elsewhere.isEmpty && elsewhere.allSatisfy { $0.hasSuffix("trainable") })
   }
 

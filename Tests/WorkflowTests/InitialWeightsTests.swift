@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Stores
@@ -40,7 +41,9 @@ import Training
   }
 
   private static func source(_ folder: String) throws -> String {
-    try SyntheticData().write("\(folder)/data.nc")
+    var data = SyntheticData()
+    data.upper = ["z", "t", "u"]
+    try data.write("\(folder)/data.nc")
     try TrainWorkflow(configuration(folder, "source"), console: .silent).start()
     return "\(folder)/source"
   }
@@ -73,25 +76,74 @@ import Training
     #expect(try Self.weights(shared.run) == averaged)
   }
 
-  @Test func otherVariablesTakeWhatKnowsNoFields() throws {
+  @Test func anotherNormalisationIsSaid() throws {
+    let folder = try TemporaryFolder()
+    let source = try Self.source(folder.path)
+    var data = SyntheticData()
+    data.upper = ["t", "z", "u"]
+    try Files.remove("\(folder.path)/data.nc")
+    try data.write("\(folder.path)/data.nc")
+    let configuration = try Self.configuration(
+      folder.path, "run", Self.stillLater + ["training.initialWeights=\(source)"])
+    try TrainWorkflow(configuration).start()
+    #expect(
+      try Files.readText("\(configuration.run)/train.log").contains(
+        "note: normalised otherwise than where the weights come from: z_850, z_500, t_850, t_500; "))
+  }
+
+  /// Fields of the source: z_850, z_500, t_850, t_500, msl, of which the tests name these.
+  private static let fields = ["z_850", "z_500", "t_850", "t_500", "msl"]
+
+  /// What a tensor should be: rows and columns of the source's by field, at each of 8 points of a token, else those of a fresh one.
+  private static func expected(
+    _ name: String, _ fields: [String], _ source: [Float], _ fresh: [Float]
+  ) -> [Float] {
+    let (new, old) = (8 * fields.count, 8 * Self.fields.count)
+    func place(_ column: Int) -> Int? {
+      Self.fields.firstIndex(of: fields[column % fields.count]).map { column / fields.count * Self.fields.count + $0 }
+    }
+    switch name {
+    case "encoder.weight":
+      return fresh.indices.map { i in place(i % new).map { source[i / new * old + $0] } ?? fresh[i] }
+    case "decoder.weight", "decoder.bias":
+      let width = name == "decoder.bias" ? 1 : 32
+      return fresh.indices.map { i in place(i / width).map { source[$0 * width + i % width] } ?? fresh[i] }
+    default: return source
+    }
+  }
+
+  /// In another order, with one that is new, and without one: each takes what was learned of it.
+  @Test(arguments: [
+    ("[t, z, msl]", ["t_850", "t_500", "z_850", "z_500", "msl"]),
+    ("[msl, u, t]", ["msl", "u_850", "u_500", "t_850", "t_500"]),
+    ("[z]", ["z_850", "z_500"]),
+  ])
+  func otherVariablesAreTakenByName(variables: String, fields: [String]) throws {
     let folder = try TemporaryFolder()
     let source = try Self.weights(Self.source(folder.path), "average")
-    // As many fields as before, so that every shape is the same.
-    let settings = Self.stillLater + ["data.variables=[t, z, msl]"]
+    let settings = Self.stillLater + ["data.variables=\(variables)", "model.dropout=0.25"]
     let fresh = try Self.configuration(folder.path, "fresh", settings)
     try TrainWorkflow(fresh, console: .silent).start()
-    let tuned = try Self.configuration(
-      folder.path, "tuned", settings + ["training.initialWeights=\(folder.path)/source"])
-    try TrainWorkflow(tuned).start()
-    let (random, found) = (try Self.weights(fresh.run), try Self.weights(tuned.run))
-    for (name, values) in found {
-      let isBetween = name.hasPrefix("blocks.")
-      #expect(values == (isBetween ? source[name] : random[name]), "\(name)")
+    let random = try Self.weights(fresh.run)
+    for domain in [1, 2] {
+      let tuned = try Self.configuration(
+        folder.path, "tuned-\(domain)",
+        settings + ["training.initialWeights=\(folder.path)/source", "parallel.domain=\(domain)"])
+      _ = try ThreadRanks.run(domain) { try TrainWorkflow(tuned, on: $0).start() }
+      for (name, values) in try Self.weights(tuned.run) {
+        let (old, new) = (try #require(source[name]), try #require(random[name]))
+        #expect(values == Self.expected(name, fields, old, new), "\(name)")
+      }
+      let log = try Files.readText("\(tuned.run)/train.log")
+      let isNew = fields.contains("u_850")
+      #expect(
+        log.contains(
+          "encoder.weight, decoder.weight, decoder.bias; new and as in a new model: \(isNew ? "u_850, u_500" : "none");"
+        ))
+      #expect(log.contains("trained with other settings of the model: dropout 0 there, 0.25 here"))
+      let origin = try RunFolder(tuned.run).checkpoints().newest()?.manifest.initialWeights
+      #expect(origin?.left == [] && origin?.partly == ["encoder.weight", "decoder.weight", "decoder.bias"])
     }
-    let log = try Files.readText("\(tuned.run)/train.log")
-    #expect(log.contains("not taken (for other fields): encoder.weight, encoder.bias"))
-    let origin = try RunFolder(tuned.run).checkpoints().newest()?.manifest.initialWeights
-    #expect(origin?.left.contains("decoder.weight") == true)
   }
 
   @Test func whatFitsNowhereIsRefused() throws {
@@ -121,7 +173,7 @@ import Training
     let other = try Self.configuration(
       folder.path, "run", ["seed=7", "training.initialWeights=\(source)/checkpoints/update-0000003"])
     let error = #expect(throws: JigsawError.self) { try TrainWorkflow(other, console: .silent).resume() }
-    #expect(error?.problem == "is for a new run, and this one goes on with its own weights")
+    #expect(error?.problem == "is for a new run, and this one resumes with its own weights")
     // And ends as if it had never stopped.
     try TrainWorkflow(configuration, console: .silent).resume()
     let whole = try Self.configuration(folder.path, "whole", settings)

@@ -16,7 +16,7 @@ import Workflow
     var testDescription: String { "\(replicas) × \(domain) × \(tensor)\(splitsOptimizer ? ", split optimizer" : "")" }
   }
 
-  /// Dropout, accumulation, drawn rollouts, turned samples, an average; 5 fields, 16 tokens, sizes that don't divide.
+  /// Dropout, accumulation, drawn rollouts, rolled samples, an average; 5 fields, 16 tokens, sizes that don't divide.
   static func configuration(_ folder: String, run: String, _ layout: Layout, rollout: String = "autoregressive") throws
     -> RunConfiguration
   {
@@ -147,7 +147,7 @@ import Workflow
     let path = "\(folder.path)/run/checkpoints/update-0000001"
     let lines = try InspectWorkflow.reshard(path, domain: 2, tensor: 2).split(separator: "\n")
     #expect(lines.count == 6 && lines[1].contains("rank 0 (0, 0): "))
-    #expect(lines[5].contains("go on with --set parallel.domain=2 --set parallel.tensor=2"))
+    #expect(lines[5].contains("resume with --set parallel.domain=2 --set parallel.tensor=2"))
     #expect(throws: JigsawError.self) { try InspectWorkflow.reshard(path, domain: 1, tensor: 6) }
     try Files.remove("\(path)/model.safetensors")
     #expect(throws: JigsawError.self) { try InspectWorkflow.reshard(path, domain: 2, tensor: 2) }

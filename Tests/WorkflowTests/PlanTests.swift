@@ -21,7 +21,7 @@ import Testing
   private static func request(ranks: Int = 1, machine: String = "horeka-a100-40") -> PlanWorkflow.Request {
     var request = PlanWorkflow.Request(machine: machine)
     request.ranks = ranks
-    request.grid = (32, 64)
+    request.grid = .boxes(rows: 32, columns: 64)
     request.variables = 14
     request.samplesPerEpoch = 1_000
     return request
@@ -35,7 +35,7 @@ import Testing
     let report = try Self.plan(Self.configuration(), Self.request(ranks: 4))
     let best = report.best
     #expect(report.ranks == 4 && best.replica * best.domain * best.tensor == 4)
-    #expect(report.considered == 9 && report.simulated == 9 && report.runnersUp.count == 5)
+    #expect(report.considered == 18 && report.simulated == 9 && report.runnersUp.count == 5)
     #expect(best.globalBatch == 2 * best.replica)
     for layout in [best] + report.runnersUp {
       #expect(layout.samplesPerSecond <= best.samplesPerSecond)
@@ -76,6 +76,37 @@ import Testing
     #expect(try kept.frames - memory().frames == 14 * 2 * 14 * 32 * 64 * 4)
   }
 
+  /// The plan has the memory of all three verbs from metadata alone: chunks of ten times are decoded whole, and HDF5 keeps them.
+  @Test func memoryIsThatOfWholeRuns() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "autoregressive")
+    configuration.forecast.leadHours = 24
+    var request = PlanWorkflow.Request(machine: "sapphire-rapids")
+    (request.mesh, request.threads) = ((1, 1, 1), 1)
+    let report = try Self.plan(configuration, request)
+    let (training, forecast) = (report.best.memory, try #require(report.forecastMemory))
+    let evaluation = try #require(report.evaluationMemory)
+    let (plane, chunk) = (5 * 8 * 16 * 4, 5 * 8 * 16 * 4 * 10)
+    // 37 times are trained on and two days validated; forecasts start in the last two chunks; all are verified against.
+    #expect(training.fields == 50 * plane && training.libraries == 5 * chunk)
+    #expect(forecast.fields == 20 * plane && forecast.libraries == 2 * chunk)
+    #expect(evaluation.fields == 60 * plane && evaluation.libraries == 6 * chunk)
+    #expect(forecast.weights == training.weights && forecast.gradients == 0 && forecast.activations > 0)
+    #expect(evaluation.weights == 0 && evaluation.climatology > 0 && evaluation.scores > 0)
+    for memory in [training, forecast, evaluation] {
+      #expect(memory.parts.reduce(0) { $0 + $1.1 } == memory.total && memory.program > 30_000_000)
+    }
+    #expect(report.text.contains("forecast") && report.text.contains("evaluate: fits"))
+    // Forecasts to NetCDF stay in HDF5 until the file is closed: two initial times of four leads.
+    configuration.forecast.format = .netcdf
+    let written = try #require(try Self.plan(configuration, request).forecastMemory)
+    #expect(written.libraries == forecast.libraries + 2 * 4 * plane)
+    // The longest rollout decides, whatever the first one is.
+    try configuration.apply("training.rollout.stages=[{fraction: 0, steps: 1}]")
+    #expect(try Self.plan(configuration, request).best.memory.activations < training.activations)
+  }
+
   /// Checkpointing computes blocks again; one rank sends nothing.
   @Test func aMeshIsPredictedAsConfigured() throws {
     var request = Self.request()
@@ -90,6 +121,45 @@ import Testing
     #expect(larger.best.batch == 2 && larger.best.accumulation == 6 && larger.best.globalBatch == 12)
     request.reads = false
     #expect(try Self.plan(Self.configuration(), request).best.bytesRead == 0 && larger.best.bytesRead > 0)
+  }
+
+  /// Graph models are planned in as many chunks as memory asks for, which is said; what no way takes is refused.
+  @Test(arguments: [1, 2]) func chunksAreChosenByMemory(domain: Int) throws {
+    var request = Self.request(ranks: domain)
+    request.grid = .boxes(rows: 64, columns: 128 * domain)
+    request.mesh = (1, domain, 1)
+    request.reads = false
+    func plan(_ settings: String...) throws -> PlanReport {
+      var configuration = RunConfiguration()
+      let fixed = [
+        "data.static=[lsm]", "model={family: graph-transformer, channels: 64, graph: {level: 2}}",
+        "model.processor.layers=4",
+      ]
+      for setting in fixed + settings { try configuration.apply(setting) }
+      return try Self.plan(configuration, request)
+    }
+    let whole = try plan()
+    // Edges alone have two ends and, three numbers and four of lists each: three out of every point, nine into the hidden nodes of level 2.
+    #expect(whole.best.memory.graph > 8_192 * domain * 3 * 4 * (2 + 3 + 3 + 4))
+    func bytes(_ report: PlanReport) -> Int {
+      report.best.memory.total - report.best.memory.frames - report.best.memory.fields
+    }
+    func gigabytes(_ share: Double) -> Double { share * Double(bytes(whole)) / Double(1 << 30) }
+    let roomy = try plan("model.memoryGiB=\(gigabytes(1.01))")
+    #expect(bytes(roomy) == bytes(whole) && roomy.text.contains("encoder and decoder whole"))
+    let tight = try plan("model.memoryGiB=\(gigabytes(0.6))")
+    #expect(Double(bytes(tight)) <= 0.6 * Double(bytes(whole)))
+    #expect(tight.best.checkpointActivations && tight.text.contains("chunks, blocks checkpointed"), "\(tight.text)")
+    // As they would have to be set by hand.
+    let chunks = try #require(tight.model.settings["mapperChunks"])
+    let groups = try #require(tight.model.settings["processorChunks"])
+    let byHand = try plan(
+      "model.mapperChunks=\(chunks)", "model.processorChunks=\(groups)", "training.checkpointActivations=true")
+    #expect(bytes(byHand) == bytes(tight))
+    let error = #expect(throws: JigsawError.self) { try plan("model.memoryGiB=\(gigabytes(0.01))") }
+    #expect(
+      "\(try #require(error))".hasPrefix("model.memoryGiB: is less than an update takes"),
+      "\(String(describing: error))")
   }
 
   /// What can't fit is refused with what does.

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -132,7 +133,7 @@ import Verification
     try TrainWorkflow(configuration, console: .silent).start()
     let path = try ForecastWorkflow(configuration, checkpoint: .newest, console: .silent).run(.init())
     try EvaluateWorkflow(configuration, console: .silent).run()
-    let (forecasts, truth) = (try ForecastReader(path), try Ingredients.dataset(configuration.data))
+    let (forecasts, truth) = (try ForecastReader(path), try Assembly.dataset(configuration.data))
     let channel = Channel(variable: "t", levelHPa: 500)
     let place = try #require(truth.channels.firstIndex(of: channel))
     let weights = truth.grid.areaWeights
@@ -205,7 +206,7 @@ import Verification
     var configuration = try Self.configuration(folder.path, run: "run")
     try configuration.apply("data.sources=[{path: \(folder.path)/data.nc}, {path: \(folder.path)/other.nc}]")
     try configuration.apply("data.variables=[z, t, msl, u10]")
-    let other = problem { _ = try Ingredients.dataset(configuration.data) }
+    let other = problem { _ = try Assembly.dataset(configuration.data) }
     #expect(other.contains("other.nc") && other.contains("has another grid than"), "\(other)")
   }
 
@@ -237,7 +238,7 @@ import Verification
     #expect(grib.contains("neither a raster nor a reduced Gaussian grid") && grib.contains("Zarr or NetCDF"), "\(grib)")
   }
 
-  /// Points are told by their places, and data on others are refused.
+  /// Points are recognised by their places, and data on others are refused.
   @Test func aCheckpointKnowsItsPoints() throws {
     let folder = try TemporaryFolder()
     try Self.data(folder.path)

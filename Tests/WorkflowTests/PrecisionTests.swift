@@ -7,7 +7,7 @@ import Workflow
 /// The whole job with products in bf16.
 @Suite struct PrecisionTests {
   /// Losses stay near those of FP32, on one rank and on several; the record says what was computed with; another precision
-  /// may go on and forecast.
+  /// may resume and forecast.
   @Test func trainingInBF16StaysNearFP32() throws {
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")

@@ -45,7 +45,7 @@ import Testing
     }
     try rates.write(to: file)
     func peak(_ threads: Int, _ processors: Double) -> Double {
-      Ingredients.multiplyAddPeak(Compute(threads: threads), processors: processors, .silent, file: file)
+      Assembly.multiplyAddPeak(Compute(threads: threads), processors: processors, .silent, file: file)
     }
     #expect(peak(2, 4) == 2e10 && peak(4, 2) == 2e10 && peak(4, 1) == 1e10)
     #expect(peak(2, 0.5) == 0.5e10)

@@ -55,7 +55,7 @@ import Workflow
             == Files.read("\(folder.path)/parts/checkpoints/\(name)/\(file)"), "\(name)/\(file)")
       }
     }
-    // The metrics go on, too: same updates, same losses.
+    // The metrics continue, too: same updates, same losses.
     func losses(_ run: String) throws -> [String] {
       try Files.readText("\(folder.path)/\(run)/metrics.csv").split(separator: "\n").map {
         $0.split(separator: ",", omittingEmptySubsequences: false)[0...6].joined(separator: ",")

@@ -40,14 +40,14 @@ typedef struct {
   size_t tile_rows, tile_columns;  ///< of one tile
 } jk_tiling;
 
-/// A row-major operand of a product, taken as it is or transposed.
+/// A row-major operand of a GEMM, taken as it is or transposed.
 typedef struct {
   const float *data;
   size_t stride;
   bool transposed;
 } jk_operand;
 
-/// What is done to each element of a product once its sum is complete, while it is in the cache, in this order. Members that
+/// The epilogue of a matrix product, applied to each element once its sum is complete, while it is in the cache, in this order. Members that
 /// are null do nothing.
 typedef struct {
   const float *bias;  ///< added: of the element's column, or of its row
@@ -55,12 +55,12 @@ typedef struct {
   const float *addend;  ///< a matrix that is added
   size_t addend_stride;
   /// Matrices of C's type, float or bf16. gelu_input, u: the element is multiplied by gelu'(u), and gelu_output receives gelu(u).
-  /// Without it, gelu_output receives gelu of the element; it may be the product itself.
+  /// Without it, gelu_output receives gelu of the element; it may be C itself.
   const void *gelu_input;
   size_t gelu_input_stride;
   void *gelu_output;
   size_t gelu_output_stride;
-} jk_finish;
+} jk_epilogue;
 
 typedef struct {
   const char *name;
@@ -92,12 +92,12 @@ typedef struct {
                               float *dscale, float *dshift, size_t rows, size_t columns);
 
   /// LayerNorm in steps, for rows whose columns lie on several ranks. moments [rows, 2]: mean and sum of squared
-  /// deviations of the columns at hand.
+  /// deviations of the local columns.
   void (*row_moments)(const float *x, float *moments, size_t rows, size_t columns);
   /// y = (x - mean)·rstd·scale + shift with mean and rstd [rows] of whole rows.
   void (*normalize)(const float *x, const float *scale, const float *shift, const float *mean, const float *rstd,
                     float *y, size_t rows, size_t columns);
-  /// sums [rows, 2]: of g = dy·scale and g·n, n = (x - mean)·rstd, over the columns at hand; dscale, dshift are added to.
+  /// sums [rows, 2]: of g = dy·scale and g·n, n = (x - mean)·rstd, over the local columns; dscale, dshift are added to.
   void (*normalize_sums)(const float *x, const float *scale, const float *mean, const float *rstd, const float *dy,
                          float *sums, float *dscale, float *dshift, size_t rows, size_t columns);
   /// dx (+)= rstd·(g - sums[0]/count - n·sums[1]/count) with sums over all `count` columns of a row.
@@ -134,6 +134,10 @@ typedef struct {
   bool (*copy_plane)(const float *in, ptrdiff_t in_row, ptrdiff_t in_column, float *out, ptrdiff_t out_row,
                      ptrdiff_t out_column, size_t rows, size_t columns);
 
+  /// Numbers [first, last) of `width` bytes (2, 4 or 8) from one stream of each of their bytes:
+  /// out[(i - first)·width + b] = streams[b][i].
+  void (*unshuffle)(const uint8_t *const *streams, size_t width, size_t first, size_t last, uint8_t *out);
+
   /// Tokens [first, last) of `fields` planes [fields][lat, lon] into the layout [token, batch, point, field]:
   /// out = (plane - mean[field])·factor[field]. Strides in elements: of planes, and of tokens and points in `out`. Column
   /// x of the tiled field is column x + column_shift of the planes, around the globe.
@@ -146,15 +150,15 @@ typedef struct {
                  size_t plane_stride);
 
   /// C[m, n] = A·B, or C += A·B when accumulate; A is m x k, k > 0. scratch holds product_scratch(m, n, k) floats, aligned
-  /// to 64 bytes. finish may be null. pause, if not null, is called with context every some ten million operations.
+  /// to 64 bytes. epilogue may be null. pause, if not null, is called with context every some ten million operations.
   void (*product)(const jk_operand *a, const jk_operand *b, size_t m, size_t n, size_t k, bool accumulate, float *c,
-                  size_t c_stride, const jk_finish *finish, float *scratch, void (*pause)(void *), void *context);
+                  size_t c_stride, const jk_epilogue *epilogue, float *scratch, void (*pause)(void *), void *context);
   size_t (*product_scratch)(size_t m, size_t n, size_t k);
-  /// Finishes c [rows, columns], the part from (row, column) on of a product of other hands.
-  void (*finish)(const jk_finish *finish, size_t row, size_t column, float *c, size_t c_stride, size_t rows, size_t columns);
+  /// Applies the epilogue to c [rows, columns], the part from (row, column) on of a matrix product that was computed elsewhere.
+  void (*epilogue)(const jk_epilogue *epilogue, size_t row, size_t column, float *c, size_t c_stride, size_t rows, size_t columns);
 
-  /// The same on the way from sums to a product in bf16, whose gelu is that of the rounded element.
-  void (*finish_rounded)(const jk_finish *finish, size_t row, size_t column, const float *sums, size_t sums_stride,
+  /// The same on the way from sums to C in bf16, whose gelu is that of the rounded element.
+  void (*rounded_epilogue)(const jk_epilogue *epilogue, size_t row, size_t column, const float *sums, size_t sums_stride,
                          uint16_t *c, size_t c_stride, size_t rows, size_t columns);
   /// y = gelu(u) of numbers in bf16.
   void (*gelu_of_rounded)(const uint16_t *u, float *y, size_t n);
@@ -219,15 +223,22 @@ int jk_cpu_mask(unsigned char *mask, size_t bytes);
 /// Four 32-bit random numbers of `stream` at (row, block).
 void jk_philox(const jk_stream *stream, uint64_t row, uint64_t block, uint32_t out[4]);
 
-/// The remainder of CRC-32C's polynomial that `crc` becomes with `count` more bytes; 0 at the start. With the instruction that the
-/// CPU has for it, if any.
+/// The remainder of CRC-32C's polynomial that `crc` becomes with `count` more bytes; 0 at the start. With the fastest instructions
+/// that the CPU has for it, if any.
 uint32_t jk_crc32c(uint32_t crc, const void *bytes, size_t count);
+/// The same by the CPU's instruction for CRC-32C, if it has one.
+uint32_t jk_crc32c_instruction(uint32_t crc, const void *bytes, size_t count);
 /// The same by tables.
 uint32_t jk_crc32c_portable(uint32_t crc, const void *bytes, size_t count);
 /// The product of two remainders.
 uint32_t jk_crc32c_multiply(uint32_t a, uint32_t b);
-/// What a remainder is multiplied with to stand so many bytes further ahead.
+/// The factor by which a remainder moves so many bytes further ahead.
 uint32_t jk_crc32c_shift(uint64_t bytes);
+
+/// From here on the calling thread takes numbers below the least normal one as zero, operands and results; returns the earlier
+/// setting, for jk_subnormals_back.
+uint64_t jk_subnormals_to_zero(void);
+void jk_subnormals_back(uint64_t before);
 
 /// Tells the CPU that the caller spins on a memory location.
 static inline void jk_relax(void) {

@@ -39,7 +39,7 @@ typedef struct {
   bool accumulate;
 } jk_bf16_task;
 
-/// What computes on one kind of CPU. Not-finite operands give not-finite results; numbers below 2⁻¹²⁶ may be taken as zero.
+/// The kernels for one kind of CPU. Not-finite operands give not-finite results; numbers below 2⁻¹²⁶ may be taken as zero.
 /// Every element is summed in the same order whatever its place.
 typedef struct {
   const char *name;
@@ -54,13 +54,13 @@ typedef struct {
   /// An operand (left: [lines, k], else [k, lines]) into jk_bf16_packed_size(lines, k, parts) numbers, aligned to 64 bytes.
   void (*pack)(const jk_bf16_operand *x, bool left, size_t lines, size_t k, int parts, uint16_t *out);
 
-  /// scratch holds product_scratch(task) bytes, aligned to 64. finish may be null. pause, if not null, is called with context
+  /// scratch holds product_scratch(task) bytes, aligned to 64. epilogue may be null. pause, if not null, is called with context
   /// every some tenths of a millisecond.
-  void (*product)(const jk_bf16_task *task, float *c, size_t c_stride, const jk_finish *finish, void *scratch,
+  void (*product)(const jk_bf16_task *task, float *c, size_t c_stride, const jk_epilogue *epilogue, void *scratch,
                   void (*pause)(void *), void *context);
   size_t (*product_scratch)(const jk_bf16_task *task);
   /// The same with C in bf16: its elements are rounded when their sums are complete and finished. No accumulation.
-  void (*rounded_product)(const jk_bf16_task *task, uint16_t *c, size_t c_stride, const jk_finish *finish, void *scratch,
+  void (*rounded_product)(const jk_bf16_task *task, uint16_t *c, size_t c_stride, const jk_epilogue *epilogue, void *scratch,
                           void (*pause)(void *), void *context);
   size_t (*rounded_product_scratch)(const jk_bf16_task *task);
 } jk_bf16_unit;

@@ -1,4 +1,4 @@
-/// What the kernels of graph models work on; part of CKernels.h.
+/// Arguments of the kernels of graph models; part of CKernels.h.
 #ifndef JIGSAW_CKERNELS_GRAPH_H
 #define JIGSAW_CKERNELS_GRAPH_H
 

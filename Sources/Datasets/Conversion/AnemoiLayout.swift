@@ -14,12 +14,12 @@ struct AnemoiLayout: StoredLayout {
   init(_ input: ConversionInput, _ options: Conversion.Options) {
     self.input = input
     let all = input.fields.map { AnemoiLayout.name($0.channel) }
-    // Sorted as text, as anemoi-datasets does.
-    order = all.indices.sorted { all[$0] < all[$1] }
+    // Sorted as text, as anemoi-datasets does, unless a view has an order of its own.
+    order = input.keepsOrder ? Array(all.indices) : all.indices.sorted { all[$0] < all[$1] }
     names = order.map { all[$0] }
     let points = input.points.count
     run = (points + options.bands - 1) / options.bands
-    // Of the first 80 % of the dates, as there, so that later ones can serve to verify.
+    // Statistics are those of the first 80 % of the dates, as there, so that later ones can serve to verify.
     statisticsDates = max(min(2, input.dates.count), input.dates.count * 8 / 10)
     let seconds = input.intervalSeconds
     let frequency = seconds % 3_600 == 0 ? "\(seconds / 3_600)h" : "\(seconds / 60)m"
@@ -29,7 +29,7 @@ struct AnemoiLayout: StoredLayout {
       statisticsDates: statisticsDates)
   }
 
-  /// As Anemoi calls a field: ECMWF's short name, where it stands for this variable alone (not `z` for the surface's
+  /// Anemoi's name of a field: ECMWF's short name, where it stands for this variable alone (not `z` for the surface's
   /// geopotential), with the level.
   private static func name(_ channel: Channel) -> String {
     let short = Lexicon.variable(channel.variable).ecmwf?.shortName

@@ -19,7 +19,7 @@ public struct Conversion {
     /// Parts in which a date is stored: of rows or points, and of levels.
     public var bands = 1
     public var levelParts = 1
-    /// What says where the data come from and under which conditions they may be used.
+    /// Attributes that say where the data come from and under which conditions they may be used.
     public var attributes: [String: String] = [:]
     /// Identifies the data: an interrupted conversion is resumed only on the same data.
     public var dataKey = ""
@@ -46,7 +46,7 @@ public struct Conversion {
       }
   }
 
-  /// Runs on all ranks together. `progress` is told (done, all) dates.
+  /// Runs on all ranks together. `progress` is called with (done, all) dates.
   public func run(on world: any Communicator, progress: (Int, Int) -> Void) throws {
     let dates = input.dates.indices.filter { !input.missing.contains($0) }
     let points = input.points.count
@@ -127,7 +127,7 @@ public struct Conversion {
   }
 }
 
-/// What a layout makes of fields.
+/// A layout of stored fields.
 protocol StoredLayout {
   var definition: StoreDefinition { get }
   /// The input's fields in the order in which they are stored.

@@ -11,6 +11,8 @@ public struct ConversionInput {
   }
 
   let fields: [Field]
+  /// Whether the fields are stored in this order, not sorted by name.
+  private(set) var keepsOrder = false
   /// At one interval, but for those that were left out (`withoutMissingDates`).
   let dates: [Timestamp]
   /// Indices of dates that the source lacks.
@@ -24,6 +26,9 @@ public struct ConversionInput {
   let startsChunk: (_ date: Int, _ after: Int) -> Bool
   /// Fills [fields, points] of a date that isn't missing; dates are best read in ascending order.
   let read: (_ date: Int, UnsafeMutablePointer<Float>) throws -> Void
+
+  /// The first and the last date.
+  public var period: (first: Timestamp, last: Timestamp) { (dates[0], dates[dates.count - 1]) }
 
   /// Dates between the first and the last that the source lacks.
   public var missingDates: [Timestamp] { missing.sorted().map { dates[$0] } }
@@ -39,6 +44,7 @@ public struct ConversionInput {
 
   private init(keeping kept: [Int], of all: ConversionInput) {
     fields = all.fields
+    keepsOrder = all.keepsOrder
     dates = kept.map { all.dates[$0] }
     missing = []
     points = all.points
@@ -89,11 +95,14 @@ public struct ConversionInput {
   ///
   /// - Parameters:
   ///   - origin: says all that was done to the view.
+  ///   - keepsOrder: whether its variables are stored in their order, not sorted by name.
   ///   - windowBytes: memory for the dates that are stored together; nil: a little.
   /// - Throws: when there are several members, no dates, variables or points.
   public init(
-    _ view: any FieldView, origin: String, from start: Timestamp?, through end: Timestamp?, windowBytes: Int? = nil
+    _ view: any FieldView, origin: String, keepsOrder: Bool = false, from start: Timestamp?, through end: Timestamp?,
+    windowBytes: Int? = nil
   ) throws {
+    self.keepsOrder = keepsOrder
     guard view.memberCount == 1 else {
       throw JigsawError(
         view.location, "has \(view.memberCount) ensemble members", expected: "one",

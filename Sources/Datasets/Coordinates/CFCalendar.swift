@@ -5,8 +5,9 @@ import Basics
 /// Dates of `noleap` are those of the same name; what it has none for, 29 February of leap years, is a gap. Days of `360_day`
 /// keep their place in the year: day d of 360 becomes day d·365/360 (366 in leap years), rounded, and keeps its time of day,
 /// so that seasons and insolation fit, no date is lost and five or six days of each year are gaps (xarray's
-/// `convert_calendar(align_on="year")`). Dates of `all_leap` must exist in the standard calendar. Those of `julian`, and of
-/// the standard calendar before 15 October 1582, are the same instants in the proleptic Gregorian calendar.
+/// `convert_calendar(align_on="year")`). Dates of `all_leap` and `julian` are those of the same name, and must exist in the
+/// standard calendar: IMERG, whose dates are Gregorian, says `julian`. Those of the standard calendar before 15 October 1582 are
+/// the same instants in the proleptic Gregorian calendar.
 enum CFCalendar: String, Sendable {
   case standard
   case proleptic = "proleptic_gregorian"
@@ -31,11 +32,12 @@ enum CFCalendar: String, Sendable {
     "standard", "gregorian", "proleptic_gregorian", "julian", "noleap", "365_day", "all_leap", "366_day", "360_day",
   ]
 
-  /// What becomes of the calendar's dates, for people; nil where they are ours.
+  /// How the calendar's dates are read, for people; nil where they are ours.
   var note: String? {
     switch self {
     case .standard, .proleptic: nil
-    case .julian: "dates of the Julian calendar converted to the Gregorian one"
+    case .julian:
+      "calendar julian: dates are taken by their names; as instants they would be 13 days later in this century"
     case .noleap:
       "calendar noleap: 29 February of leap years is a gap, across which lead times are a day longer than the model's"
     case .allLeap: "calendar all_leap: dates are taken as those of the standard calendar"
@@ -102,11 +104,28 @@ enum CFCalendar: String, Sendable {
     return 365 * year + leapDays + dayOfYear - 719_470
   }
 
+  /// The date of a name that the Julian calendar gives to an instant; nil for 29 February 1900 and the like.
+  private static func sameName(julianSeconds seconds: Int64) -> Timestamp? {
+    let day = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
+    // Years from March on.
+    let days = Int(day) + 719_470
+    guard days >= 0 else { return nil }
+    let year = (4 * days + 3) / 1_461
+    let dayOfYear = days - 365 * year - year / 4
+    let place = (5 * dayOfYear + 2) / 153
+    let month = place < 10 ? place + 3 : place - 9
+    let date = Date(
+      year: year + (month <= 2 ? 1 : 0), month: month, day: dayOfYear - (153 * place + 2) / 5 + 1, seconds: 0)
+    guard date.day <= CFCalendar.proleptic.daysInMonth(date) else { return nil }
+    return Timestamp(seconds: Int64(gregorianDays(date)) * 86_400 + seconds - day * 86_400)
+  }
+
   /// The instant of what `seconds` counts; nil for a date that the standard calendar lacks.
   func timestamp(_ seconds: Int64) -> Timestamp? {
     let perYear: Int
     switch self {
-    case .standard, .proleptic, .julian: return Timestamp(seconds: seconds)
+    case .standard, .proleptic: return Timestamp(seconds: seconds)
+    case .julian: return CFCalendar.sameName(julianSeconds: seconds)
     case .noleap: perYear = 365
     case .allLeap: perYear = 366
     case .days360: perYear = 360

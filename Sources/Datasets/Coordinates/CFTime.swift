@@ -118,8 +118,8 @@ public struct CFTime: Sendable {
 
   // MARK: The reference
 
-  /// Reads a date, a time of day and a time zone: "2000-1-31", "2000-01-31T06:00Z", "2000-1-31 6:0:0.0 -6:30", "… +0100",
-  /// "… UTC", "… 0:00".
+  /// Reads a date, a time of day and a time zone: "2000-1-31", "20000131", "2000-01-31T06:00Z", "2000-1-31 6:0:0.0 -6:30",
+  /// "… +0100", "… UTC", "… 0:00".
   /// - Returns: the date in its zone, and seconds by which the zone is ahead of UTC.
   private static func reference(_ text: String) -> (CFCalendar.Date, zoneSeconds: Int64)? {
     var pieces = text.split(separator: " ")
@@ -133,8 +133,7 @@ public struct CFTime: Sendable {
       dateText = dateText.dropLast()
       rest.append("Z")
     }
-    let numbers = dateText.split(separator: "-", omittingEmptySubsequences: false).map { digits($0, atMost: 5) }
-    guard numbers.count == 3, let year = numbers[0], let month = numbers[1], let day = numbers[2] else { return nil }
+    guard let (year, month, day) = calendarDay(dateText) else { return nil }
     var (seconds, zone) = (0, 0)
     if let clock = rest.first {
       let split = clock.lastIndex(where: { $0 == "+" || $0 == "-" || $0 == "Z" || $0 == "z" })
@@ -153,6 +152,20 @@ public struct CFTime: Sendable {
       }
     }
     return (CFCalendar.Date(year: year, month: month, day: day, seconds: seconds), Int64(zone))
+  }
+
+  /// Year, month and day of "2000-1-31", "2000/01/31", "20000131"; the first day of "2000-01".
+  private static func calendarDay(_ text: Substring) -> (Int, Int, Int)? {
+    if text.count == 8, let packed = digits(text, atMost: 8) {
+      return (packed / 10_000, packed / 100 % 100, packed % 100)
+    }
+    let fields = text.split(omittingEmptySubsequences: false) { $0 == "-" || $0 == "/" }
+    // Where slashes separate, the year must be told from a day.
+    guard (2...3).contains(fields.count), !text.contains("/") || fields[0].count == 4 && !text.contains("-"),
+      fields.count == 3 || fields[0].count == 4, let year = digits(fields[0], atMost: 5),
+      let month = digits(fields[1], atMost: 2), let day = fields.count == 3 ? digits(fields[2], atMost: 2) : 1
+    else { return nil }
+    return (year, month, day)
   }
 
   private static func digits(_ text: Substring, atMost count: Int) -> Int? {

@@ -29,20 +29,18 @@ struct ForecastAxes {
       array.dimensions.isEmpty
         || array.dimensions.count == 1 && (used.contains(array.dimensionNames[0]) || array.count == 1)
     }.sorted { $0.name < $1.name }
-    func best(_ arrays: [ArrayInfo]) -> ArrayInfo? {
-      arrays.first { $0.dimensionNames.first.map(used.contains) ?? false } ?? arrays.first
-    }
-    let lead = best(vectors.filter(StoreAxes.namesLead))
-    var start = best(vectors.filter(StoreAxes.isReference))
+    func best(_ arrays: [ArrayInfo]) throws -> ArrayInfo? { try ForecastAxes.best(arrays, used, store) }
+    let lead = try best(vectors.filter(StoreAxes.namesLead))
+    var start = try best(vectors.filter(StoreAxes.isReference))
     // Beside leads of their own dimension, times that don't say otherwise are those of the start.
     if start == nil, let lead, !store.arrays.values.contains(where: { StoreAxes.isReference($0) }) {
-      start = best(
+      start = try best(
         vectors.filter {
           StoreAxes.isTime($0) && $0.name != "valid_time" && ($0.dimensions != lead.dimensions || $0.dimensions.isEmpty)
             && !(lead.dimensions.isEmpty && StoreAxes.isValidity($0))
         })
     }
-    let valid = best(vectors.filter { array in StoreAxes.isTime(array) && array.name != start?.name })
+    let valid = try best(vectors.filter { array in StoreAxes.isTime(array) && array.name != start?.name })
     func along(_ array: ArrayInfo, _ seconds: [Int64]) -> Along {
       Along(
         name: array.name, dimension: array.dimensionNames.first.flatMap { used.contains($0) ? $0 : nil },
@@ -61,6 +59,65 @@ struct ForecastAxes {
         remedy: "add them as coordinates, or use a store written by 'jigsaw forecast'")
     }
     try self.init(pair.starts, pair.leads, store)
+    try requireAgreement(store, start: start?.name)
+  }
+
+  /// The coordinate among arrays that may be one: along a dimension of fields before others, of the dimension's own name, with a
+  /// standard name.
+  /// - Throws: when none of these tells two along one dimension apart.
+  private static func best(_ arrays: [ArrayInfo], _ used: Set<String>, _ store: any ArrayStore) throws -> ArrayInfo? {
+    func rank(_ array: ArrayInfo) -> Int {
+      let isAlong = array.dimensionNames.first.map(used.contains) ?? false
+      let isNamed = array.attributes["standard_name"]?.text?.isEmpty == false || StoreAxes.isReference(array)
+      return (isAlong ? 0 : 4)
+        + (array.dimensionNames == [array.name] ? 0 : isNamed || StoreAxes.isValidity(array) ? 1 : 2)
+    }
+    let sorted = arrays.sorted { (rank($0), $0.name) < (rank($1), $1.name) }
+    if let first = sorted.first, let second = sorted.dropFirst().first, rank(first) == rank(second),
+      rank(first) % 4 != 0,
+      first.dimensions == second.dimensions, !first.dimensions.isEmpty
+    {
+      throw JigsawError(
+        "\(store.location): \(first.name) and \(second.name)", "are both times along '\(first.dimensionNames[0])'",
+        expected: "one that says what it is by standard_name", remedy: "add it, or leave one of them out")
+    }
+    return sorted.first
+  }
+
+  /// Seconds that coordinates in days or in single precision lose.
+  private static let toleranceSeconds: Int64 = 60
+
+  /// - Throws: where times of validity are not those of the start plus the lead.
+  private func requireAgreement(_ store: any ArrayStore, start: String?) throws {
+    let ours = [initialDimension, leadDimension].compactMap { $0 }
+    for array in store.arrays.values.sorted(by: { $0.name < $1.name })
+    where array.name != start && StoreAxes.isTime(array) && StoreAxes.isValidity(array)
+      && Set(array.dimensionNames).isSubset(of: ours) && array.count > 0
+    {
+      let valid = try ForecastAxes.times(array, store)
+      for (index, found) in valid.enumerated() {
+        var (rest, place) = (index, ["": 0])
+        for dimension in array.dimensions.reversed() {
+          place[dimension.name] = rest % dimension.size
+          rest /= dimension.size
+        }
+        // Where it doesn't vary along a dimension, all along that must agree.
+        func all(_ dimension: String?, _ count: Int) -> [Int] {
+          dimension.flatMap { place[$0] }.map { [$0] } ?? Array(0..<count)
+        }
+        for initial in all(initialDimension, initialTimes.count) {
+          for lead in all(leadDimension, leadHours.count) {
+            let expected = initialTimes[initial].seconds + Int64(leadHours[lead]) * 3_600
+            guard abs(expected - found) > ForecastAxes.toleranceSeconds else { continue }
+            throw JigsawError(
+              "\(store.location): \(array.name)", "contradicts the start and the lead of a forecast",
+              expected:
+                "\(Timestamp(seconds: expected).display) (\(initialTimes[initial].display) +\(leadHours[lead]) h)",
+              found: Timestamp(seconds: found).display, remedy: "correct it, or leave it out")
+          }
+        }
+      }
+    }
   }
 
   /// Starts and leads from two of the three; nil when there are fewer. Not inlined: Swift 6.3's optimiser gives up on it within

@@ -8,11 +8,11 @@ struct GridComponents {
     /// It is no component, or one to the east or north.
     case asStored
     /// It is one of two along the grid's axes; their arrays, and which of them it is.
-    case turned(x: String, y: String, isY: Bool, by: Turning)
+    case rotated(x: String, y: String, isY: Bool, by: Rotation)
     case refused(JigsawError)
   }
 
-  enum Turning: Sendable, Equatable {
+  enum Rotation: Sendable, Equatable {
     case projection(GridProjection)
     /// WRF stores the cosine and sine of the angle for each point.
     case stored(cosine: String, sine: String)
@@ -21,6 +21,8 @@ struct GridComponents {
   let store: any ArrayStore
   /// Whether the points are rows and columns that are no latitudes and longitudes.
   let isCurvilinear: Bool
+  /// The variables that the user says arrays hold, by the arrays' names.
+  var meanings: [String: String] = [:]
 
   func reading(of array: ArrayInfo) -> Reading {
     guard let component = component(array), component.isAlongGrid != false else { return .asStored }
@@ -29,21 +31,34 @@ struct GridComponents {
         array, "may be a component along the grid's axes or to the east or north",
         "say which by standard_name: x_wind and y_wind, or eastward_wind and northward_wind")
     }
-    guard let turning = turning(array) else {
+    guard let rotation = rotation(array) else {
       return refused(
         array, "is a component along the grid's axes, whose directions are not known",
         "add its grid mapping (rotated_latitude_longitude, lambert_conformal_conic or polar_stereographic), or rotate it to east "
           + "and north before")
     }
-    if turning == .projection(.upright) { return .asStored }
+    if rotation == .projection(.upright) { return .asStored }
     guard let partner = partner(of: array, component) else {
+      let unlike = store.arrays.values.filter { GridComponents.plain(description($0)) == component.other }
+      if let other = unlike.min(by: { $0.name < $1.name }) {
+        func shape(_ array: ArrayInfo) -> String {
+          "\(array.name)(\(array.dimensions.map(\.name).joined(separator: ", "))) in "
+            + (array.attributes["units"]?.text ?? "no unit")
+        }
+        return .refused(
+          JigsawError(
+            "\(store.location): \(array.name)",
+            "is a component along the grid's axes, stored otherwise than the other one",
+            expected: shape(array), found: shape(other),
+            remedy: "store both with the same dimensions and units, or rotate them to east and north before"))
+      }
       return refused(
         array, "is a component along the grid's axes without the other one",
         "add the other component on the same points, or rotate it to east and north before")
     }
-    return .turned(
+    return .rotated(
       x: component.isY ? partner.name : array.name, y: component.isY ? array.name : partner.name, isY: component.isY,
-      by: turning)
+      by: rotation)
   }
 
   private func refused(_ array: ArrayInfo, _ problem: String, _ remedy: String) -> Reading {
@@ -57,7 +72,7 @@ struct GridComponents {
     let isY: Bool
     /// Nil where nothing says it.
     let isAlongGrid: Bool?
-    /// What the other one is called.
+    /// The name of the other one.
     let other: String
   }
 
@@ -75,6 +90,27 @@ struct GridComponents {
     return (words.joined(separator: " "), word)
   }
 
+  private static let otherThanHorizontal = [
+    "vertical", "speed", "upward", "downward", "omega", "gust", "friction", "ustar", "similarity", "u*",
+  ]
+
+  /// Whether an array holds speeds, and no words say that they are vertical or without direction.
+  private static func isHorizontalSpeed(_ array: ArrayInfo) -> Bool {
+    guard let units = array.units, UnitConversion(from: units, to: "m s-1") != nil else { return false }
+    let words = ["standard_name", "long_name", "description"].compactMap { array.attributes[$0]?.text } + [array.name]
+    return !words.contains { text in otherThanHorizontal.contains { text.lowercased().contains($0) } }
+  }
+
+  /// The axis of speeds that only their name tells: U10, UGRD, uwind, wind_u.
+  private static func axis(ofName array: ArrayInfo) -> (text: String, word: String)? {
+    let name = array.name.lowercased()
+    let last = name.split { "_-".contains($0) }.last.flatMap { $0.count == 1 ? $0.first : nil }
+    guard isHorizontalSpeed(array), array.attributes["standard_name"]?.text?.isEmpty ?? true,
+      let letter = [name.first, last].compactMap({ $0 }).first(where: "uv".contains)
+    else { return nil }
+    return ("", String(letter))
+  }
+
   private static func plain(_ text: String) -> String {
     text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }).joined(separator: " ")
   }
@@ -89,9 +125,11 @@ struct GridComponents {
 
   private func component(_ array: ArrayInfo) -> Component? {
     let text = description(array)
-    let known = Lexicon.find(array.name)?.standardName
+    let known = (meanings[array.name].flatMap { Lexicon[$0] } ?? Lexicon.find(array.name))?.standardName
     let fromText = GridComponents.swapped(text)
-    guard let found = fromText ?? known.flatMap(GridComponents.swapped) else { return nil }
+    guard let found = fromText ?? known.flatMap(GridComponents.swapped) ?? GridComponents.axis(ofName: array) else {
+      return nil
+    }
     let isY = !GridComponents.axes.keys.contains(found.word)
     let other = fromText?.text ?? ""
     func made(_ isAlongGrid: Bool?) -> Component { Component(isY: isY, isAlongGrid: isAlongGrid, other: other) }
@@ -106,7 +144,9 @@ struct GridComponents {
     // Words of no convention count where the lexicon knows the name, or the text speaks of a component.
     let words = GridComponents.plain(text)
     let isWRF = store.arrays["COSALPHA"] != nil && store.arrays["SINALPHA"] != nil
-    let isWind = words.contains("component") || words.contains("wind") || isWRF && ["U10", "V10"].contains(array.name)
+    let isWind =
+      words.contains("component") || words.contains("wind") || isWRF && ["U10", "V10"].contains(array.name)
+      || isCurvilinear && GridComponents.isHorizontalSpeed(array)
     guard known != nil || isWind else { return nil }
     if fromText != nil && namesDirection { return made(false) }
     if isWRF { return made(true) }
@@ -116,7 +156,7 @@ struct GridComponents {
     return made(isCurvilinear ? nil : false)
   }
 
-  private func turning(_ array: ArrayInfo) -> Turning? {
+  private func rotation(_ array: ArrayInfo) -> Rotation? {
     if array.attributes["GRIB_gridType"] != nil {
       return GridProjection(grib: array.attributes).map { .projection($0) }
     }

@@ -5,7 +5,7 @@ import Stores
   import Glibc
 #endif
 
-/// How the y axis of a rotated or projected grid lies to the north: what turns components along the grid into eastward and
+/// How the y axis of a rotated or projected grid lies to the north: what rotates components along the grid into eastward and
 /// northward ones.
 enum GridProjection: Sendable, Equatable {
   /// Degrees north and east of the grid's north pole.

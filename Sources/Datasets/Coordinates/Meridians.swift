@@ -1,14 +1,32 @@
-/// Longitudes of a grid's columns: whether they close the circle, cross 0° or the date line, or hold a meridian twice.
+/// Longitudes of a grid's columns: whether they go west, close the circle, cross 0° or the date line, or hold a meridian twice.
 struct Meridians {
   /// Ascending; those beyond a jump at 0° or the date line 360 more than stored.
   private(set) var longitudes: [Double]
-  /// Stored column of the first one.
+  /// Column of the first one, counted as `isWestward` says.
   private(set) var first = 0
-  /// What was done, for people.
+  /// Whether columns are stored from east to west; they are counted from the last stored one then.
+  private(set) var isWestward = false
+  /// Sentences on changes that were made, for people.
   private(set) var notes: [String] = []
 
-  /// Nil for what is no list of columns eastwards, once around at most.
+  /// Nil for what is no list of columns eastwards, or of evenly spaced ones westwards, once around at most.
   init?(_ stored: [Double]) {
+    if let eastwards = Meridians(eastwards: stored) {
+      self = eastwards
+      return
+    }
+    guard let turned = Meridians(eastwards: stored.reversed()) else { return nil }
+    let circle = turned.longitudes + (turned.isClosed ? [turned.longitudes[0] + 360] : [])
+    let gaps = zip(circle, circle.dropFirst()).map { $1 - $0 }
+    guard let least = gaps.min(), let most = gaps.max(), most <= 1.5 * least else { return nil }
+    self = turned
+    isWestward = true
+    notes.insert("columns turned from westwards to eastwards", at: 0)
+  }
+
+  private var isClosed: Bool { Meridians.closesCircle(longitudes) }
+
+  private init?(eastwards stored: [Double]) {
     guard !stored.isEmpty, stored.allSatisfy({ abs($0) <= 1_080 }) else { return nil }
     longitudes = stored
     let drops = stored.indices.dropFirst().filter { stored[$0] <= stored[$0 - 1] }
@@ -21,10 +39,10 @@ struct Meridians {
     }
     if Meridians.isCyclic(longitudes) {
       longitudes.removeLast()
-      notes.append("the meridian \(stored[0])° is stored twice: the last column is left out")
+      notes.append("the meridian \(stored[0])° is stored twice: one of its columns is left out")
     }
     guard longitudes[longitudes.count - 1] - longitudes[0] < 360 - 1e-9 else { return nil }
-    if Meridians.closesCircle(longitudes) {
+    if isClosed {
       roll(stored[0])
     } else if !drops.isEmpty, longitudes[0] >= 180, longitudes[longitudes.count - 1] >= 360 {
       longitudes = longitudes.map { $0 - 360 }

@@ -15,16 +15,21 @@ struct ScalarLevels: Sendable {
     let level: Level
     /// Whether it holds for fields that don't name it among their coordinates.
     let isOfAll: Bool
+
+    var hPa: Double? { if case .pressure(let hPa) = level { hPa } else { nil } }
   }
 
   private let entries: [Entry]
   private let namedByStore: Set<String>
 
   init(_ store: any ArrayStore) throws {
-    namedByStore = ScalarLevels.words(store.attributes["coordinates"])
-    let named = store.arrays.values.reduce(namedByStore) { $0.union(ScalarLevels.words($1.attributes["coordinates"])) }
+    namedByStore = StoreAxes.words(store.attributes["coordinates"])
+    let named = store.arrays.values.reduce(namedByStore) { $0.union(StoreAxes.words($1.attributes["coordinates"])) }
     entries = try store.arrays.values.sorted { $0.name < $1.name }.compactMap { array in
-      guard array.shape.isEmpty || array.count == 1 && named.contains(array.name),
+      let isHeight =
+        array.dimensionNames == [array.name]
+        && (array.attributes["standard_name"]?.text == "height" || ScalarLevels.isLevelInMetres(array))
+      guard array.shape.isEmpty || array.count == 1 && (named.contains(array.name) || isHeight),
         let level = try ScalarLevels.level(array, store, isNamed: named.contains(array.name))
       else { return nil }
       return Entry(
@@ -38,9 +43,14 @@ struct ScalarLevels: Sendable {
 
   /// The level of a field that has no dimension of levels; pressures before others.
   func level(of array: ArrayInfo) -> Level? {
-    let named = namedByStore.union(ScalarLevels.words(array.attributes["coordinates"]))
+    let named = namedByStore.union(StoreAxes.words(array.attributes["coordinates"]))
     let own = entries.filter { named.contains($0.name) && !array.dimensionNames.contains($0.name) }
     let levels = (own.isEmpty ? entries.filter(\.isOfAll) : own).map(\.level)
+    let pressures = own.filter { if case .pressure = $0.level { true } else { false } }
+    if pressures.count > 1, Set(pressures.compactMap(\.hPa)).count > 1 {
+      return .other(
+        pressures[0].name, found: "several pressures (\(pressures.map(\.name).joined(separator: ", ")))")
+    }
     return levels.first { if case .pressure = $0 { true } else { false } }
       ?? levels.first { if case .other = $0 { true } else { false } } ?? levels.first
   }
@@ -64,11 +74,12 @@ struct ScalarLevels: Sendable {
   }
 
   /// Where a field lies.
-  /// - Parameter dimension: of pressure levels.
+  /// - Parameter dimension: of pressure levels that it has.
   func place(of array: ArrayInfo, dimension: String?) -> Lexicon.VerticalPlace {
-    if let dimension, array.dimensionNames.contains(dimension) { return .pressureLevels }
-    switch level(of: array) {
-    case .pressure?: return .pressureLevels
+    if dimension != nil { return .pressureLevels }
+    let ofDimension = entries.first { array.dimensionNames.contains($0.name) }?.level
+    switch level(of: array) ?? ofDimension {
+    case .pressure(let hPa)?: return .pressure(hPa: hPa)
     case .height(let metres)?: return .height(metres: metres)
     case .other?, nil: return .unsaid
     }
@@ -79,8 +90,10 @@ struct ScalarLevels: Sendable {
     Set(entries.compactMap { if case .pressure(let hPa) = $0.level { hPa } else { nil } })
   }
 
-  private static func words(_ attribute: AttributeValue?) -> Set<String> {
-    Set((attribute?.text ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+  /// NCEP has the 2 m of its temperatures as a level.
+  private static func isLevelInMetres(_ array: ArrayInfo) -> Bool {
+    array.attributes["standard_name"]?.text?.isEmpty ?? true && ["level", "lev", "zlev"].contains(array.name)
+      && array.units.map { Unit($0)?.dimension == Unit("m")?.dimension } ?? false
   }
 
   /// Which level a coordinate says; nil when it is no vertical one.
@@ -89,7 +102,9 @@ struct ScalarLevels: Sendable {
   private static func level(_ array: ArrayInfo, _ store: any ArrayStore, isNamed: Bool) throws -> Level? {
     func value() throws -> Double { try GriddedStore.coordinate(store, array.name).doubles.first ?? .nan }
     let standard = array.attributes["standard_name"]?.text ?? ""
-    if standard == "height" || standard.isEmpty && ["height", "heightAboveGround"].contains(array.name) {
+    if standard == "height" || isLevelInMetres(array)
+      || standard.isEmpty && ["height", "heightAboveGround"].contains(array.name)
+    {
       let factor = UnitConversion(from: array.units ?? "m", to: "m")?.factor
       return try factor.map { .height(metres: try value() * $0) }
     }

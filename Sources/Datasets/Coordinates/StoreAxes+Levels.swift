@@ -22,30 +22,55 @@ extension StoreAxes {
     }
   }
 
-  static func isPressure(_ array: ArrayInfo) -> Bool {
-    let standard = array.attributes["standard_name"]?.text?.lowercased() ?? ""
-    if standard == "air_pressure" { return true }
-    // Heights, depths, potential temperatures and the like say so.
-    if isModelLevel(array) || !standard.isEmpty && !standard.contains("pressure") { return false }
-    let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
-    if ["height", "depth", "altitude"].contains(where: longName.contains) { return false }
+  static func isPressure(_ array: ArrayInfo) -> Bool { measuresPressure(array) && !saysOtherwise(array) }
+
+  /// Whether an array has a unit of pressure, or none and a name of pressure levels, and is none of a model's levels.
+  private static func measuresPressure(_ array: ArrayInfo) -> Bool {
+    if array.attributes["standard_name"]?.text?.lowercased() == "air_pressure" { return true }
+    if isModelLevel(array) { return false }
     guard let units = array.attributes["units"]?.text else { return pressureNames.contains(array.name) }
-    return pressureNames.contains(array.name) || units != "1" && UnitConversion(from: units, to: "hPa") != nil
+    return units != "1" && UnitConversion(from: units, to: "hPa") != nil
   }
 
-  static func findLevel(_ store: any ArrayStore, used: Set<String>) -> Coordinate? {
+  /// Whether words of an array speak of another thing: heights, depths, potential temperatures, differences of pressure. GrADS calls
+  /// every vertical axis an altitude, and MERRA-2 has standard names of its own: then the numbers decide.
+  private static func saysOtherwise(_ array: ArrayInfo) -> Bool {
+    let standard = array.attributes["standard_name"]?.text?.lowercased() ?? ""
+    if standard == "air_pressure" { return false }
+    let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
+    return !standard.isEmpty && !standard.contains("pressure")
+      || ["height", "depth", "altitude", "difference"].contains(where: longName.contains)
+  }
+
+  /// Whether the numbers of an array with a unit of pressure are such as pressure levels have.
+  private static func holdsPressures(_ array: ArrayInfo, _ store: any ArrayStore) -> Bool {
+    guard let conversion = array.units.flatMap({ UnitConversion(from: $0, to: "hPa") }),
+      let values = try? GriddedStore.coordinate(store, array.name).doubles
+    else { return false }
+    return arePressures(values.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 })
+  }
+
+  /// - Parameter used: dimensions of fields beside those of the grid.
+  static func findLevels(_ store: any ArrayStore, used: Set<String>) -> [Coordinate] {
     let found = store.arrays.values.filter { array in
       array.dimensions.count == 1 && (array.dimensionNames == [array.name] || used.contains(array.dimensionNames[0]))
         && !(array.dimensionNames != [array.name] && array.attributes["standard_name"]?.text != "air_pressure")
-        && isPressure(array)
+        && !(store.arrays[array.dimensionNames[0]].map(isModelLevel) ?? false)
+        && measuresPressure(array) && (!saysOtherwise(array) || holdsPressures(array, store))
     }.sorted { $0.name < $1.name }
     func rank(_ array: ArrayInfo) -> Int {
       (used.contains(array.dimensionNames[0]) ? 0 : 4) + (pressureNames.contains(array.name) ? 0 : 2)
         + (array.dimensionNames == [array.name] ? 0 : 1)
     }
-    return found.min { (rank($0), $0.name) < (rank($1), $1.name) }.map {
-      Coordinate(variable: $0.name, dimension: $0.dimensionNames[0])
+    let sorted = found.sorted { (rank($0), $0.name) < (rank($1), $1.name) }
+    // GFS has an axis for each set of levels.
+    var levels: [Coordinate] = []
+    for array in sorted where levels.isEmpty || used.contains(array.dimensionNames[0]) {
+      let dimension = array.dimensionNames[0]
+      if levels.contains(where: { $0.dimension == dimension }) { continue }
+      levels.append(Coordinate(variable: array.name, dimension: dimension))
     }
+    return levels
   }
 
   /// Numbers that name pressures without a unit must be such as pressure levels have.
@@ -72,6 +97,12 @@ extension StoreAxes {
       return JigsawError(
         place, "has several lead times ('\(dimension.name)' of \(dimension.size))", expected: "one",
         remedy: "select one entry of it before")
+    }
+    if dimension.name == "expver" {
+      return JigsawError(
+        place, "holds final and preliminary data apart ('expver' of \(dimension.size))",
+        expected: "one value for each time",
+        remedy: "merge them before, for example in xarray: ds.sel(expver=1).combine_first(ds.sel(expver=5))")
     }
     return JigsawError(
       place, "has a dimension '\(dimension.name)' of \(dimension.size) that is not understood",

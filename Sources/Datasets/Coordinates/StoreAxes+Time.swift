@@ -14,6 +14,7 @@ extension StoreAxes {
     let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
     let names = [
       "forecast_reference_time", "reftime", "reference_time", "initial_time", "init_time", "initialization_time",
+      "base_time", "run_time", "time_run", "cycle", "cycle_time",
     ]
     return standardName(array) == "forecast_reference_time"
       || standardName(array).isEmpty
@@ -56,7 +57,16 @@ extension StoreAxes {
       let there = arrays.filter { used.contains($0.dimensionNames[0]) }
       return there.isEmpty ? arrays.filter { $0.dimensionNames == [$0.name] } : there
     }
-    let valid = onFields(vectors.filter { rank($0) != nil }).min { (rank($0) ?? 9, $0.name) < (rank($1) ?? 9, $1.name) }
+    let all = onFields(vectors.filter { rank($0) != nil }).sorted {
+      (rank($0) ?? 9, $0.name) < (rank($1) ?? 9, $1.name)
+    }
+    let valid = all.first
+    if let valid, let other = all.dropFirst().first, rank(other) == rank(valid), other.dimensions == valid.dimensions {
+      throw JigsawError(
+        "\(store.location): \(valid.name) and \(other.name)", "are both times of '\(valid.dimensionNames[0])'",
+        expected: "one that says that it is the time of validity",
+        remedy: "give it standard_name 'time', or leave the other out")
+    }
     let reference = onFields(vectors.filter(isReference)).first
     let leads = store.arrays.values.filter { isLead($0) && $0.dimensions.count <= 1 }.sorted { $0.name < $1.name }
     if let valid {
@@ -69,7 +79,31 @@ extension StoreAxes {
       }
       return try afterReference(valid, [lead], store)
     }
-    return try reference.map { try afterReference($0, leads, store) }
+    if let reference { return try afterReference(reference, leads, store) }
+    let texts = store.arrays.values.filter { isTextTime($0) && used.contains($0.dimensionNames[0]) }
+    return texts.min { $0.name < $1.name }.map {
+      Time(coordinate: Coordinate(variable: $0.name, dimension: $0.dimensionNames[0]), lead: nil)
+    }
+  }
+
+  /// Whether an array holds times as text, a row for each, as WRF and MPAS write them.
+  private static func isTextTime(_ array: ArrayInfo) -> Bool {
+    array.isText && array.dimensions.count == 2 && ["times", "xtime"].contains(array.name.lowercased())
+  }
+
+  /// Times of rows such as "2000-01-24_12:00:00".
+  private static func textTimes(_ array: ArrayInfo, _ store: any ArrayStore) throws -> [Timestamp] {
+    let width = array.shape[1]
+    let characters = try store.readSmall(array.name, atMost: GriddedStore.coordinateLimit).integers
+    return try (0..<array.shape[0]).map { row in
+      let bytes = characters[row * width..<(row + 1) * width].map { UInt8(truncatingIfNeeded: $0) }
+      let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self).split(separator: " ").joined(separator: " ")
+      if let time = Timestamp(text.replacing("_", with: "T")) { return time }
+      throw JigsawError(
+        "\(store.location): \(array.name)", "has a time that can't be read",
+        expected: "for example '2000-01-24_12:00:00'",
+        found: "'\(text)'", remedy: "correct it, or add a coordinate of time with units")
+    }
   }
 
   /// Times of reference, to which a lead time is to be added.
@@ -78,6 +112,11 @@ extension StoreAxes {
   {
     let place = "\(store.location): \(reference.name)"
     guard let lead = leads.first else {
+      if let seconds = leadOfFields(reference, store) {
+        return Time(
+          coordinate: Coordinate(variable: reference.name, dimension: reference.dimensionNames[0]), lead: nil,
+          leadSeconds: seconds)
+      }
       throw JigsawError(
         place, "holds times at which forecasts start, and nothing says when they are valid",
         expected: "a coordinate with standard_name 'time', or one lead time (standard_name 'forecast_period')",
@@ -92,12 +131,34 @@ extension StoreAxes {
       coordinate: Coordinate(variable: reference.name, dimension: reference.dimensionNames[0]), lead: lead.name)
   }
 
+  /// The lead that all fields with a time have as attributes, as NCL writes them; nil where they don't, or differ.
+  private static func leadOfFields(_ reference: ArrayInfo, _ store: any ArrayStore) -> Int64? {
+    let fields = fields(store).filter {
+      $0.dimensions.count > 2 && $0.dimensionNames.contains(reference.dimensionNames[0])
+    }
+    let leads = fields.map { field -> Int64? in
+      guard let number = field.attributes["forecast_time"]?.number,
+        let perUnit = CFTime.seconds(unit: field.attributes["forecast_time_units"]?.text ?? "hours")
+      else { return nil }
+      return Int64(saturating: (number * perUnit).rounded())
+    }
+    guard let first = leads.first, let lead = first, leads.allSatisfy({ $0 == lead }), lead.magnitude < 10_000_000_000
+    else { return nil }
+    return lead
+  }
+
   /// Times of validity, ascending.
   static func readTimes(_ time: Time, _ store: any ArrayStore, _ notes: inout [String]) throws -> [Timestamp] {
     let name = time.coordinate.variable
+    let info = try store.info(name)
+    if isTextTime(info) { return try GriddedStore.requireAscending(textTimes(info, store), store, name) }
     let times = try GriddedStore.readTimes(store, name)
-    let calendar = try store.info(name).attributes["calendar"]?.text
+    let calendar = info.attributes["calendar"]?.text
     if let note = calendar.flatMap({ CFCalendar($0)?.note }) { notes.append(note) }
+    if time.leadSeconds != 0 {
+      notes.append("\(name) holds times of the start: forecast_time of \(time.leadSeconds / 3_600) h was added")
+      return times.map { Timestamp(seconds: $0.seconds + time.leadSeconds) }
+    }
     guard let lead = time.lead else {
       if name != "time", store.arrays["time"] != nil { notes.append("times of validity are those of \(name)") }
       return times

@@ -31,10 +31,20 @@ public struct GraphConfiguration {
     if let processors = members["post_processors"]?.array, !processors.isEmpty {
       throw JigsawError("\(place): post_processors", "are not supported", remedy: "remove them")
     }
+    guard !nodes.isEmpty else { throw JigsawError("\(place): nodes", "name no set of nodes") }
+    if let name = nodes.keys.sorted().first(where: { !isNodeName($0) }) {
+      throw JigsawError(
+        "\(place): nodes", "have a name that is none", expected: "letters, digits, '_', '-' and '.'", found: name)
+    }
     let definitions = try nodes.map { try definition($0.key, $0.value) }
     return GraphRecipe(
       nodes: definitions.sorted { (order($0), $0.name) < (order($1), $1.name) },
       edges: try edges.enumerated().map { try edgeSet($1, "edges[\($0)]") })
+  }
+
+  /// Names are parts of the names of tensors in the file.
+  private func isNodeName(_ name: String) -> Bool {
+    !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || "_-.".contains($0) }
   }
 
   private func order(_ nodes: GraphRecipe.Nodes) -> Int {
@@ -108,6 +118,13 @@ public struct GraphConfiguration {
         throw JigsawError(
           "\(place): \(key)", "has another number of longitudes than latitudes", expected: "\(latitudes.count)",
           found: "\(longitudes.count)")
+      }
+      for (latitude, longitude) in zip(latitudes, longitudes)
+      where !(abs(latitude) <= 90 && abs(longitude) <= 720) {
+        throw JigsawError(
+          "\(place): \(key)", "has a point that is nowhere on the globe",
+          expected: "latitudes from -90 to 90 and longitudes from -720 to 720 degrees",
+          found: "\(latitude), \(longitude)")
       }
       return PlacedPoints(
         points: .given(PointSpace(latitudesDegrees: latitudes, longitudesDegrees: longitudes)))
@@ -238,7 +255,11 @@ public struct GraphConfiguration {
       let scales = members.value("scale_resolutions") ?? .null
       let levels: [Int]?
       if let most = scales.integer {
-        levels = Array(1...max(1, most))
+        guard (1...Icosphere.largestLevel).contains(most) else {
+          throw JigsawError(
+            members.place, "no such scale_resolutions", expected: "1 … \(Icosphere.largestLevel)", found: "\(most)")
+        }
+        levels = Array(1...most)
       } else if let list = scales.integers {
         levels = list
       } else if scales == .null {

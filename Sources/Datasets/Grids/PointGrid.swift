@@ -148,7 +148,7 @@ public struct PointGrid: Sendable, Hashable {
   /// differ in its last digits and so lie in two bins next to each other.
   private struct Coordinates {
     private var bins: [Double: Int] = [:]
-    /// Of each bin.
+    /// The least value of each bin.
     private var least: [Double] = []
     /// The bin of each point.
     private var bin: [Int] = []

@@ -4,7 +4,7 @@ import Geometry
 /// A linear map from the points of one grid to those of another: each target value is a weighted sum of source values.
 public struct Regridding: Sendable, Equatable {
   public let sourceCount: Int
-  /// Of target i: the entries starts[i] ..< starts[i + 1].
+  /// The entries of target i are starts[i] ..< starts[i + 1].
   let starts: [Int]
   let sources: [Int32]
   let weights: [Float]

@@ -8,28 +8,23 @@ enum RegriddingFile {
   /// - Parameters:
   ///   - source: whose weights these must be.
   ///   - target: the same; nil: the file must tell it.
-  /// - Throws: when the file is for other grids, or damaged.
-  static func read(_ path: String, from source: PointGrid, to target: PointGrid?) throws -> (Regridding, PointGrid) {
+  /// The attribute that says how weights of ours were made.
+  private static let attribute = "jigsaw_regrid"
+
+  /// - Parameters:
+  ///   - method: how the weights must have been made, where their file says it; nil: in any way.
+  /// - Throws: when the file is for other grids, made in another way, or damaged.
+  static func read(
+    _ path: String, from source: PointGrid, to target: PointGrid?, method: String? = nil
+  ) throws -> (Regridding, PointGrid) {
     let store = try openStore(path)
-    let isSCRIP = store.arrays["remap_matrix"] != nil
-    let names = isSCRIP ? ["dst_address", "src_address", "remap_matrix"] : ["row", "col", "S"]
-    if let missing = names.first(where: { store.arrays[$0] == nil }) {
+    if let method, let made = store.attributes[attribute]?.text, made != method {
       throw JigsawError(
-        path, "holds no regridding weights", expected: "row, col and S, as ESMF and xESMF write them, or CDO's weights",
-        found: "no \(missing) among \(store.arrays.keys.sorted().joined(separator: ", "))")
+        path, "has weights made in another way", expected: method, found: made,
+        remedy: "name another file, or remove this one")
     }
-    let links = try store.info(names[0]).count
-    let targets = try store.read(names[0]).integers
-    let sources = try store.read(names[1]).integers
-    var weights = try store.read(names[2]).doubles
-    // The second and third weights of SCRIP are for gradients.
-    if isSCRIP, links > 0, weights.count % links == 0 {
-      let each = weights.count / links
-      weights = (0..<links).map { weights[$0 * each] }
-    }
-    guard sources.count == links, weights.count == links else {
-      throw JigsawError(path, "has lists of weights of different lengths", remedy: "make it again")
-    }
+    let isSCRIP = store.arrays["remap_matrix"] != nil
+    let (targets, sources, weights) = try links(store, isSCRIP, path)
     let hasPoints = isSCRIP || ["yc_a", "xc_a", "yc_b", "xc_b"].contains { store.arrays[$0] != nil }
     let centres: PointGrid
     if hasPoints {
@@ -61,8 +56,8 @@ enum RegriddingFile {
     }
     var rows = [[(source: Int, weight: Double)]](repeating: [], count: centres.count)
     // xESMF marks what no source reaches by one weight that is no number.
-    let marks = hasPoints ? [] : (0..<links).filter { weights[$0].isNaN }
-    for link in 0..<links where !(weights[link].isNaN && !hasPoints) {
+    let marks = hasPoints ? [] : weights.indices.filter { weights[$0].isNaN }
+    for link in weights.indices where !(weights[link].isNaN && !hasPoints) {
       guard (1...Int64(centres.count)).contains(targets[link]), (1...Int64(source.count)).contains(sources[link]),
         weights[link].isFinite
       else { throw leadsNowhere(link) }
@@ -75,6 +70,31 @@ enum RegriddingFile {
     }
     if !hasPoints { try requireNearby(rows, source, centres, path) }
     return (Regridding(sourceCount: source.count, rows: rows), target ?? centres)
+  }
+
+  /// By link: target and source, from 1, and weight.
+  private static func links(
+    _ store: any ArrayStore, _ isSCRIP: Bool, _ path: String
+  ) throws -> (targets: [Int64], sources: [Int64], weights: [Double]) {
+    let names = isSCRIP ? ["dst_address", "src_address", "remap_matrix"] : ["row", "col", "S"]
+    if let missing = names.first(where: { store.arrays[$0] == nil }) {
+      throw JigsawError(
+        path, "holds no regridding weights", expected: "row, col and S, as ESMF and xESMF write them, or CDO's weights",
+        found: "no \(missing) among \(store.arrays.keys.sorted().joined(separator: ", "))")
+    }
+    let links = try store.info(names[0]).count
+    let targets = try store.read(names[0]).integers
+    let sources = try store.read(names[1]).integers
+    var weights = try store.read(names[2]).doubles
+    // The second and third weights of SCRIP are for gradients.
+    if isSCRIP, links > 0, weights.count % links == 0 {
+      let each = weights.count / links
+      weights = (0..<links).map { weights[$0 * each] }
+    }
+    guard sources.count == links, weights.count == links else {
+      throw JigsawError(path, "has lists of weights of different lengths", remedy: "make it again")
+    }
+    return (targets, sources, weights)
   }
 
   /// Weights without coordinates might be for other grids, or for the same in another order: each target must be made of what lies
@@ -129,7 +149,10 @@ enum RegriddingFile {
   }
 
   /// Writes weights as NetCDF.
-  static func write(_ regridding: Regridding, from source: PointGrid, to target: PointGrid, path: String) throws {
+  /// - Parameter method: how they were made.
+  static func write(
+    _ regridding: Regridding, from source: PointGrid, to target: PointGrid, method: String, path: String
+  ) throws {
     func dimension(_ name: String, _ size: Int) -> ArrayInfo.Dimension { ArrayInfo.Dimension(name: name, size: size) }
     func degrees(_ name: String, _ dimension: String) -> ArrayDefinition {
       ArrayDefinition(
@@ -151,7 +174,7 @@ enum RegriddingFile {
           ArrayDefinition(name: "S", type: .float64, dimensions: ["n_s"]),
           ArrayDefinition(name: "dst_grid_dims", type: .int32, dimensions: ["dst_grid_rank"]),
           degrees("yc_a", "n_a"), degrees("xc_a", "n_a"), degrees("yc_b", "n_b"), degrees("xc_b", "n_b"),
-        ], attributes: ["title": .text("Regridding weights in the form of ESMF")]))
+        ], attributes: ["title": .text("Regridding weights in the form of ESMF"), attribute: .text(method)]))
     do {
       let targets = (0..<regridding.targetCount).flatMap { target in
         [Double](repeating: Double(target + 1), count: regridding.starts[target + 1] - regridding.starts[target])

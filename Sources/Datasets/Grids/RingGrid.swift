@@ -73,7 +73,7 @@ struct RingGrid {
 extension RingGrid.Ring {
   /// The cells that overlap an interval of degrees, and by how many degrees.
   func overlaps(west from: Double, east to: Double, _ body: (_ cell: Int, _ degrees: Double) -> Void) {
-    // Turned so that the interval begins within a circle from the west edge.
+    // Shifted by whole circles so that the interval begins within a circle from the west edge.
     let turned = from - west - 360 * ((from - west) / 360).rounded(.down)
     let length = to - from
     for start in isClosed ? [turned] : [turned, turned - 360] {

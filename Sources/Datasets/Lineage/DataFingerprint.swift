@@ -2,7 +2,7 @@ import Basics
 import Communication
 import FoundationEssentials
 
-/// What tells data from other data, cheap for any size: names, sizes and times of files, stored metadata and sampled content.
+/// A fingerprint that tells data from other data, cheap for any size: names, sizes and times of files, stored metadata and sampled content.
 ///
 /// Data of up to `wholeBytes` in few files are read in whole; then the content alone decides, and a copy with other times is the same.
 /// Larger data are sampled: `sampleCount` parts spread over all bytes, and all metadata documents, are read. Then a file at the same path counts as

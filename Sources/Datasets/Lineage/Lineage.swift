@@ -1,8 +1,8 @@
 import Basics
 import FoundationEssentials
 
-/// What a result was made from: data, settings that matter, a checkpoint, a forecast. Statistics, checkpoints, forecasts and
-/// scores carry one, and whoever reads them compares it with what is there now (`difference`).
+/// The origin of a result: data, settings that matter, a checkpoint, a forecast. Statistics, checkpoints, forecasts and
+/// scores carry one, and whoever reads them compares it with the present inputs (`difference`).
 public struct Lineage: Sendable, Codable, Equatable {
   /// A checkpoint by its update and by its numbers.
   public struct Model: Sendable, Codable, Equatable {
@@ -59,7 +59,7 @@ public struct Lineage: Sendable, Codable, Equatable {
     public var sentence: String { "\(what): made from \(recorded), now \(now)" }
   }
 
-  /// The first difference between this record and what is there now, of what both know; nil: none.
+  /// The first difference between this record and the present inputs, of what both know; nil: none.
   public func difference(from now: Lineage) -> Difference? {
     if let model, let other = now.model, model != other {
       return Difference("checkpoint", recorded: model.summary, now: other.summary)
@@ -80,7 +80,7 @@ public struct Lineage: Sendable, Codable, Equatable {
 
   // MARK: Text
 
-  /// As an attribute of a store or a document.
+  /// The record as an attribute of a store or a document.
   public func json(pretty: Bool = false) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting =
@@ -97,7 +97,7 @@ public struct Lineage: Sendable, Codable, Equatable {
   /// Beside a file that has no place for attributes.
   public static func sidecar(_ path: String) -> String { "\(path).lineage.json" }
 
-  /// What stands in a file; nil where there is none or it is something else.
+  /// The lineage in a file; nil where there is none or it is something else.
   public static func read(_ path: String) throws -> Lineage? {
     try Files.readIfPresent(path, atMost: 16 << 20).flatMap { Lineage(json: $0) }
   }

@@ -44,7 +44,7 @@ struct StoredFiles {
     for entry in try Files.list(folder) {
       var info = stat()
       let (path, inner) = ("\(folder)/\(entry)", name.isEmpty ? entry : "\(name)/\(entry)")
-      // What goes meanwhile is not there.
+      // A file that is removed meanwhile is left out.
       guard stat(path, &info) == 0 else { continue }
       if info.st_mode & S_IFMT == S_IFDIR {
         try walk(path, inner, source, depth: depth + 1)
@@ -62,7 +62,7 @@ struct StoredFiles {
 
   func readAll(_ digest: inout Digest) throws {
     for file in found where file.bytes > 0 {
-      digest.add(CRC32C.checksum(try Files.readIfPresent(file.path) ?? []))
+      digest.add(try CRC32C.checksum(ofFile: file.path) ?? 0)
     }
   }
 
@@ -93,7 +93,7 @@ struct StoredFiles {
   }
 }
 
-/// What a remote store says of itself: arrays with shapes, chunks, codecs and attributes, and small arrays' numbers, coordinates among
+/// A summary of a remote store's metadata: arrays with shapes, chunks, codecs and attributes, and small arrays' numbers, coordinates among
 /// them. Its chunks' sizes and times are not asked for.
 enum RemoteSummary {
   private static let smallBytes = 1 << 20

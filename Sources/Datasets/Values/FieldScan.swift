@@ -1,4 +1,4 @@
-/// What one rank has seen of a channel's values, in numbers that can be joined with those of other ranks.
+/// One rank's findings on a channel's values, in numbers that can be joined with those of other ranks.
 struct FieldScan {
   let plausible: ClosedRange<Double>?
   private var times = 0.0
@@ -11,7 +11,7 @@ struct FieldScan {
   private var all = Bounds()
   /// Without the values that are counted in `outside` or `marked`.
   private var others = Bounds()
-  /// Of those values.
+  /// The bounds of those values.
   private var odd = Bounds()
   private var flatValue = Bounds()
   private var hash = Bounds()

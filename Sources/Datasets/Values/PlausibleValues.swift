@@ -4,6 +4,17 @@ extension Variable {
   public var plausible: ClosedRange<Double>? { PlausibleValues.ranges[name] ?? PlausibleValues.ofUnits[units] }
 }
 
+extension Lexicon {
+  /// Beyond this no variable has values in its units.
+  private static let largestMagnitude = 1e12
+
+  /// Whether a number stands for a missing value of a variable, as archives write it, rather than being one that it may have.
+  public static func isMark(_ value: Double, of name: String) -> Bool {
+    if let plausible = Lexicon[name]?.plausible, plausible.contains(value) { return false }
+    return !(abs(value) < largestMagnitude) || PlausibleValues.marks.contains(Float(value))
+  }
+}
+
 /// The lexicon's ranges, and numbers that mark missing values.
 enum PlausibleValues {
   /// Spectral truncation and interpolation leave a little below zero and above one.

@@ -1,18 +1,21 @@
 import Basics
 
 extension ValueSurvey {
-  /// What a pass found, in sentences.
+  /// The findings of a pass, in sentences.
   public struct Findings: Sendable {
-    /// What makes fields unusable.
+    /// Findings that make fields unusable.
     public var problems: [String] = []
-    /// What may be meant.
+    /// Findings that may be intended.
     public var notes: [String] = []
   }
 
   /// - Parameters:
   ///   - timeCount: times that were read.
   ///   - needsChange: whether fields are to be normalised by what they are, so that they must vary.
-  public func findings(_ dataset: FieldDataset, timeCount: Int, needsChange: Bool) -> Findings {
+  ///   - absent: arrays, named with their store, of which chunks were never written.
+  public func findings(
+    _ dataset: FieldDataset, timeCount: Int, needsChange: Bool, absent: Set<String> = []
+  ) -> Findings {
     var findings = Findings()
     for (channel, row) in rows.enumerated() {
       let named = NamedRow(dataset, channel, row, timeCount)
@@ -20,14 +23,18 @@ extension ValueSurvey {
       if let constant = named.constant {
         if needsChange { findings.problems.append(constant) } else { findings.notes.append(constant) }
       } else if let flat = named.flat {
-        findings.notes.append(flat)
+        if named.isFlatWhere(absent) {
+          findings.problems.append("\(flat); chunks of it were never written")
+        } else {
+          findings.notes.append(flat)
+        }
       }
     }
     return findings
   }
 }
 
-/// What was found of one channel, with its name, unit and place.
+/// The findings on one channel, with its name, unit and place.
 private struct NamedRow {
   let dataset: FieldDataset
   let row: ValueSurvey.Row
@@ -90,6 +97,11 @@ private struct NamedRow {
     }
     return row.isUnchanging
       ? "\(name) is the same at all \(timeCount) times; move it to data.static, or leave it out" : nil
+  }
+
+  /// Whether the array that holds the first time at which all values are one lacks chunks.
+  func isFlatWhere(_ absent: Set<String>) -> Bool {
+    row.firstFlat.map { absent.contains(dataset.place(of: channel, time: $0.time)) } ?? false
   }
 
   /// Nothing is said of fields that are zero where there is no rain, cloud, ice or sun.

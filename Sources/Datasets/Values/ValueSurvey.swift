@@ -1,10 +1,10 @@
 import Basics
 import Communication
 
-/// What the values of a dataset's fields are: a pass over its times that finds missing values, extremes, fill values that no
+/// A survey of the values of a dataset's fields: a pass over its times that finds missing values, extremes, fill values that no
 /// attribute names, and fields that don't vary.
 public struct ValueSurvey: Sendable, Equatable {
-  /// What is no number, or in fields that lack values at the same points at all times is one more or fewer than at the first
+  /// Elements that are no number; in fields that lack values at the same points at all times, those that are more or fewer than at the first
   /// time.
   public struct Missing: Sendable, Equatable {
     /// In so many times.
@@ -46,7 +46,7 @@ public struct ValueSurvey: Sendable, Equatable {
   /// - Parameters:
   ///   - times: indices in the dataset, ascending.
   ///   - windowBytes: memory for the times that are stored together; nil: a little.
-  ///   - progress: told (done, all).
+  ///   - progress: called with (done, all).
   /// - Returns: the same on every rank.
   public init(
     _ dataset: FieldDataset, times: [Int], on world: any Communicator = SingleRank(), windowBytes: Int? = nil,

@@ -132,14 +132,24 @@ public final class AnemoiDataset: FieldView {
 
   /// Rows of dates for which there was nothing to store.
   private static func readMissing(_ store: any ArrayStore, _ dates: [Timestamp]) throws -> Set<Int> {
-    guard let texts = store.attributes["missing_dates"]?.asJSON.strings else { return [] }
+    guard let given = store.attributes["missing_dates"]?.asJSON, given != .null else { return [] }
+    let place = "\(store.location): missing_dates"
+    guard let texts = given.strings else {
+      throw JigsawError(place, "is no list of dates", found: given.line, remedy: "correct the attribute")
+    }
     let index = Dictionary(uniqueKeysWithValues: dates.enumerated().map { ($1, $0) })
     return Set(
       try texts.compactMap { text in
         guard let date = Timestamp(text) else {
-          throw JigsawError("\(store.location): missing_dates", "has a date that can't be read", found: "'\(text)'")
+          throw JigsawError(place, "has a date that can't be read", found: "'\(text)'")
         }
-        return index[date]
+        // The list may be one of a longer period.
+        guard let first = dates.first, let last = dates.last, date >= first, date <= last else { return nil }
+        guard let row = index[date] else {
+          throw JigsawError(
+            place, "names a date that the dataset has no row for", found: date.display, remedy: "correct the attribute")
+        }
+        return row
       })
   }
 

@@ -148,7 +148,7 @@ struct SpreadDates: DerivedView {
   let dates: [Timestamp]
   let missing: Set<Int>
   let storedDates: DateRuns
-  /// Of the first date of the base; nil: none of it.
+  /// The place of the first date of the base; nil: none of it.
   private let first: Int?
 
   /// The dates of a view, with missing ones before and after.

@@ -1,6 +1,6 @@
 /// Dates in runs that are stored together, and so are best read together: all dates from the first on, none twice.
 public struct DateRuns: Sendable, Equatable {
-  /// Of dates.
+  /// The number of dates.
   public let count: Int
   /// The first date of each run but the first one; nil: each date is stored alone.
   private let starts: [Int]?
@@ -61,6 +61,13 @@ public struct DateRuns: Sendable, Equatable {
   func spread(_ parts: Int, count: Int) -> DateRuns {
     guard let starts else { return DateRuns(count: count, together: parts) }
     return DateRuns(count: count, starts: starts.map { $0 * parts }.filter { $0 < count })
+  }
+
+  /// Those of dates among others that are not stored: each run begins where its first date does.
+  /// - Parameter places: of these dates, ascending.
+  func among(_ places: [Int], count: Int) -> DateRuns {
+    guard let starts else { return DateRuns(count: count, together: 1) }
+    return DateRuns(count: count, starts: starts.map { places[$0] })
   }
 
   /// Those of lists that follow each other.

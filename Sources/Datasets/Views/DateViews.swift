@@ -78,12 +78,14 @@ struct ConcatenatedView: FieldView {
   var location: String { parts.map(\.location).joined(separator: " + ") }
   var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { parts[0].memberCount }
+  var memberNumbers: [Int]? { parts.lazy.compactMap(\.memberNumbers).first }
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var storedDates: DateRuns { .row(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
+  var libraryBytes: Int { parts.map(\.libraryBytes).max() ?? 0 }
   var notes: [String] { Set(parts.flatMap(\.notes)).sorted() }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
@@ -128,14 +130,33 @@ func checkSame(_ first: any FieldView, _ other: any FieldView, _ key: String, _ 
         "variables", first.variables.map(\.name).joined(separator: ", "),
         other.variables.map(\.name).joined(separator: ", "),
         "add adjust: variables, or choose with select, drop and reorder")
+    case .variables:
+      guard let (own, theirs) = zip(first.variables, other.variables).first(where: { haveOtherUnits($0, $1) }) else {
+        continue
+      }
+      throw fail(
+        "units of \(own.name)", own.units ?? "none", theirs.units ?? "none", "add rescale, or convert one of them")
     case .members where first.memberCount != other.memberCount:
       throw fail("members", "\(first.memberCount)", "\(other.memberCount)", "choose with member")
+    case .members:
+      guard first.memberCount > 1, let own = first.memberNumbers, let theirs = other.memberNumbers, own != theirs else {
+        continue
+      }
+      throw fail("members", numbers(own), numbers(theirs), "choose with number")
     case .points where !first.points.matches(other.points):
       throw fail("points", first.points.summary, other.points.summary, "regrid one of them")
     default: continue
     }
   }
 }
+
+/// Compares variables of one name; where one doesn't say its unit, nothing is known.
+private func haveOtherUnits(_ first: ViewVariable, _ other: ViewVariable) -> Bool {
+  guard let own = first.units, let theirs = other.units, own != theirs else { return false }
+  return UnitConversion(from: theirs, to: own) != UnitConversion.none
+}
+
+private func numbers(_ members: [Int]) -> String { "number " + members.map(String.init).joined(separator: ", ") }
 
 private func hours(_ view: any FieldView) -> String {
   view.frequencyHours.map { "\(Int(exactly: $0).map(String.init) ?? String($0)) h" } ?? "none"

@@ -28,8 +28,14 @@ public protocol FieldView: Sendable {
   var reads: ReadCounts { get }
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
+  /// Bytes of decoded chunks that the library of a file format keeps once variables were read at a range of dates.
+  func bytesKept(afterReading variables: [Int], dates: Range<Int>) -> Int
+  /// Bytes that libraries of file formats take for themselves (`ArrayStore.libraryBytes`).
+  var libraryBytes: Int { get }
   /// For people: what was changed on the way in, or left out.
   var notes: [String] { get }
+  /// The members' own numbers, as their coordinate has them; nil where there is none.
+  var memberNumbers: [Int]? { get }
 
   /// Reads some fields, missing values NaN; what is stored together is decoded once. `target` tells where the points of a field
   /// go, by the places of its date and its variable among those that are asked for.
@@ -53,22 +59,26 @@ public struct WantedPart: Sendable {
   }
 }
 
-/// What is known of a variable of a view.
+/// The properties of a view's variable.
 public struct ViewVariable: Sendable, Equatable {
-  /// As Anemoi names it: `2t`, `z_500`.
+  /// Anemoi's name of it: `2t`, `z_500`.
   public var name: String
   public var units: String?
-  /// As the store has them, where values were converted from these.
+  /// The name of the store's array that holds it, where there is one.
+  public var storedName: String?
+  /// The store's units, where values were converted from these.
   public var storedUnits: String?
   /// ECMWF's short name, where the store says it.
   public var parameter: String?
   /// The pressure level, where the store or the name says it (`LevelNames`).
   public var levelHPa: Double?
   public var isConstantInTime = false
+  /// Over which it is an amount, a mean or an extreme: one number, or one for each lead of forecasts; empty where that isn't known.
+  public var periodSeconds: [Int64] = []
   /// Known for any time and place, as the position of the sun is.
   public var isComputedForcing = false
   public var statistics: FieldStatistics?
-  /// Of the change over so many hours.
+  /// Statistics of the change over so many hours.
   public var tendencies: [Int: FieldStatistics] = [:]
 
   public init(name: String, units: String? = nil) {
@@ -77,7 +87,7 @@ public struct ViewVariable: Sendable, Equatable {
   }
 }
 
-/// What a store says of a variable's values.
+/// The statistics of a variable's values that a store holds.
 public struct FieldStatistics: Sendable, Equatable {
   public var mean, deviation, minimum, maximum: Double
 
@@ -94,6 +104,9 @@ extension FieldView {
 
   public func storedRuns(of variable: Int) -> [Range<Int>] { storedRuns }
   public var notes: [String] { [] }
+  public func bytesKept(afterReading variables: [Int], dates: Range<Int>) -> Int { 0 }
+  public var memberNumbers: [Int]? { nil }
+  public var libraryBytes: Int { 0 }
 
   /// Reads some variables of one member at one date, at some points: [variables, points], missing values NaN.
   public func read(
@@ -139,12 +152,14 @@ extension DerivedView {
   var dates: [Timestamp] { base.dates }
   var variables: [ViewVariable] { base.variables }
   var memberCount: Int { base.memberCount }
+  var memberNumbers: [Int]? { base.memberNumbers }
   var points: PointGrid { base.points }
   var gridSizes: [Int] { base.points.count == points.count ? base.gridSizes : [points.count] }
   var missing: Set<Int> { base.missing }
   var storedRuns: [Range<Int>] { base.storedRuns }
   var reads: ReadCounts { base.reads }
   var readsAtOnce: Int { base.readsAtOnce }
+  var libraryBytes: Int { base.libraryBytes }
   var notes: [String] { base.notes }
   var storedDates: DateRuns { base.storedDates }
   var pointsOnTheWay: Int { base.pointsOnTheWay }

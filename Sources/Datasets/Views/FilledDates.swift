@@ -4,7 +4,7 @@ import Basics
 /// Anemoi.
 struct FilledDates: DerivedView {
   enum Method: Sendable {
-    /// The nearest date that is there, the later one of two that are as near.
+    /// The nearest date that has data, the later one of two that are as near.
     case closest
     /// Linear in time between the dates before and after.
     case interpolate
@@ -13,7 +13,7 @@ struct FilledDates: DerivedView {
     case values([Float])
   }
 
-  /// What a missing date is made of.
+  /// The content of a missing date: that of another date, a mean of two, or given values.
   private enum Filling: Sendable {
     case date(Int)
     case between(Int, Int, later: Double)
@@ -21,7 +21,7 @@ struct FilledDates: DerivedView {
   }
 
   let base: any FieldView
-  /// Dates that can't be filled: those before the first or after the last that is there, with `closest` and `interpolate`.
+  /// Dates that can't be filled: those before the first or after the last with data, with `closest` and `interpolate`.
   let missing: Set<Int>
   private let fillings: [Int: Filling]
   let pointsOnTheWay: Int

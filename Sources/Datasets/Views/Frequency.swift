@@ -31,7 +31,7 @@ enum Frequency {
     return zip(fields, [3_600, 60, 1]).reduce(0) { $0 + ($1.0 ?? 0) * $1.1 }
   }
 
-  /// What follows the P of a duration of ISO 8601; years and months have no fixed length.
+  /// Seconds of the part after the P of a duration of ISO 8601; years and months have no fixed length.
   private static func iso(_ text: Substring) -> Int64? {
     let halves = text.split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)
     var sum: Int64 = 0
@@ -62,7 +62,7 @@ enum DateBound {
     if text.hasSuffix("%") {
       guard let percent = Double(text.dropLast()), (0...100).contains(percent), !dates.isEmpty else { return nil }
       let place = percent * Double(dates.count) / 100
-      // As Anemoi rounds: where the share is a whole number of dates, both bounds take the one before.
+      // The rounding is Anemoi's: where the share is a whole number of dates, both bounds take the one before.
       let epsilon = 0x1p-30
       let index = isLast ? Int(place + epsilon) - 1 : Int(max(0, place - epsilon))
       return dates[max(0, min(dates.count - 1, index))]

@@ -4,9 +4,11 @@ import Basics
 extension GriddedView {
   func find(_ name: String, rename: [String: String], asStatic: Bool) throws -> FoundVariable? {
     let known = Lexicon.variable(name)
-    if let wanted = rename[name] { try require(wanted, for: name) }
+    let given = try LevelNames.arrays(of: name, rename)
+    if !given.isEmpty { return try find(given, of: known, asStatic: asStatic) }
+    let wanted = try rename[name].map { try require($0, for: name) }
     let own = [name] + known.aliases
-    var found = (rename[name].map { [$0] } ?? own).compactMap { choose($0, asStatic: asStatic) }
+    var found = (wanted.map { [$0] } ?? own).compactMap { choose($0, asStatic: asStatic) }
     if found.isEmpty, asStatic, rename[name] == nil, let shared = known.sharedName {
       found = [choose(shared, asStatic: true)].compactMap { $0 }.filter { !$0.isOnLevels }
     }
@@ -14,17 +16,45 @@ extension GriddedView {
     if found.count > 1 {
       throw Lexicon.isThereTwice(name, location, found.compactMap { $0.variables.first.map { variables[$0].name } })
     }
-    let first = variables[chosen.variables[0]]
     let slots = Dictionary(
       chosen.variables.map { (chosen.isOnLevels ? variables[$0].stemAndLevel.level ?? 0 : 0, $0) },
       uniquingKeysWith: { first, _ in first })
+    return try describe(known, chosen, slots, asStatic: asStatic)
+  }
+
+  /// Variables that the user's names give to levels; nil where the view has none of them.
+  private func find(_ given: [(levelHPa: Double, array: String)], of known: Variable, asStatic: Bool) throws
+    -> FoundVariable?
+  {
+    var slots: [Double: Int] = [:]
+    for (level, array) in given {
+      let called = variables.indices.filter { variables[$0].name == array || variables[$0].storedName == array }
+      guard let index = called.first else { continue }
+      if let other = variables[index].levelHPa, called.count > 1 || abs(other - level) >= 1e-3 {
+        let found = called.count > 1 ? "\(called.count) levels" : "\(Channel.text(other)) hPa"
+        throw LevelNames.isElsewhere(array, known.name, level, found, location)
+      }
+      slots[level] = index
+    }
+    if slots.isEmpty { return nil }
+    let ordered = slots.sorted { $0.key > $1.key }.map(\.value)
+    return try describe(known, Chosen(variables: ordered, isOnLevels: true), slots, asStatic: asStatic)
+  }
+
+  private func describe(_ known: Variable, _ chosen: Chosen, _ slots: [Double: Int], asStatic: Bool) throws
+    -> FoundVariable
+  {
+    let first = variables[chosen.variables[0]]
     var variable = FoundVariable(
       variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
       levelsHPa: chosen.isOnLevels ? slots.keys.sorted() : [], isStatic: asStatic, storedUnits: first.units,
       conversion: try conversion(chosen.variables, to: known), handle: .variables(slots))
+    variable.periodSeconds = first.periodSeconds
     variable.storedTimeCount = asStatic && !first.isConstantInTime ? max(1, times.count) : 1
     return variable
   }
+
+  func elsewhere(_ names: [String]) -> ElsewhereArray? { (view as? PointFields)?.elsewhere(names) }
 
   /// Variables of one name: one, or several levels.
   private struct Chosen {
@@ -43,9 +73,12 @@ extension GriddedView {
     return chosen.isEmpty ? nil : Chosen(variables: chosen, isOnLevels: takesLevels)
   }
 
-  /// - Throws: when the view has nothing of the name that the user gave for a variable.
-  private func require(_ wanted: String, for name: String) throws {
-    if variables.contains(where: { $0.name == wanted || $0.stemAndLevel.stem == wanted }) { return }
+  /// The view's name of the variable that the user named, by the view's name or by that of the store's array.
+  /// - Throws: when there is none.
+  private func require(_ wanted: String, for name: String) throws -> String {
+    if variables.contains(where: { $0.name == wanted || $0.stemAndLevel.stem == wanted }) { return wanted }
+    let stored = Set(variables.filter { $0.storedName == wanted }.map(\.stemAndLevel.stem))
+    if let only = stored.first, stored.count == 1 { return only }
     let there = names
     throw JigsawError(
       "\(location): names.\(name)", "there is no variable '\(wanted)'", found: there.joined(separator: ", "),

@@ -71,7 +71,7 @@ final class GriddedView: GridFields {
 
   private static func isPlain(_ order: [Int]) -> Bool { order.enumerated().allSatisfy { $0 == $1 } }
 
-  /// What is done with points that lie in some order of the grid's.
+  /// A sentence on how points are reordered that lie in some order of the grid's.
   static func note(of order: [Int]) -> String? {
     isPlain(order) ? nil : "points brought into order: rows from the north, longitudes eastwards"
   }
@@ -99,6 +99,20 @@ final class GriddedView: GridFields {
 
   func bytesOnTheWay(_ fields: [WantedField]) -> Int {
     fields.count * (view.pointsOnTheWay + (order == nil ? 0 : view.points.count)) * MemoryLayout<Float>.size
+  }
+
+  func readingMemory(_ fields: [WantedField], times: Range<Int>) -> ReadingMemory {
+    var memory = ReadingMemory()
+    memory.ofLibraries = view.libraryBytes
+    let together = times.isEmpty ? 1 : storedTimes.run(of: times.lowerBound).count
+    let longest = fields.flatMap { view.storedRuns(of: $0.slot) }.map(\.count).max() ?? 0
+    // Views decode all that is stored together with what is wanted.
+    memory.perThread = together * view.variables.count * longest * MemoryLayout<Float>.size
+    if let first = times.first, let last = times.last {
+      memory.keptByLibraries = view.bytesKept(
+        afterReading: fields.map(\.slot), dates: dates[first]..<dates[last] + 1)
+    }
+    return memory
   }
 
   func chunks(_ fields: [WantedField], bands: Int) -> [GridChunk] {
@@ -197,7 +211,7 @@ final class GriddedView: GridFields {
 
   func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws {
     guard let variable = slots(found).values.first else { preconditionFailure("a variable without a slot") }
-    // What has no dates is the same at all.
+    // Fields without dates are the same at all times.
     guard let date = dates.isEmpty ? (view.dates.isEmpty ? 0 : nil) : dates[time] else {
       throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")
     }

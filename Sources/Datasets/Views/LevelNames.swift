@@ -12,12 +12,35 @@ enum LevelNames {
   ]
   private static let highest = 1_100.0
 
-  /// What comes before and after the last "_", if that is a number.
+  /// The parts before and after the last "_", if that is a number.
   static func split(_ name: String) -> (stem: String, number: Double)? {
     guard let underscore = name.lastIndex(of: "_"), let number = Double(name[name.index(after: underscore)...]) else {
       return nil
     }
     return (String(name[..<underscore]), number)
+  }
+
+  /// The arrays that the user's names give to the levels of a variable, `t_850: ta850`, descending in pressure.
+  /// - Throws: when they also give one for all levels.
+  static func arrays(of name: String, _ rename: [String: String]) throws -> [(levelHPa: Double, array: String)] {
+    guard Lexicon.isOnLevels(name) else { return [] }
+    let given = rename.compactMap { key, array -> (levelHPa: Double, array: String)? in
+      guard let (stem, level) = split(key), stem == name else { return nil }
+      return (level, array)
+    }.sorted { $0.levelHPa > $1.levelHPa }
+    guard let whole = rename[name], !given.isEmpty else { return given }
+    throw JigsawError(
+      "data.sources.names", "gives \(name) and levels of it", expected: "one array for all levels, or one for each",
+      found: "\(whole) and \(given.map(\.array).joined(separator: ", "))", remedy: "remove one of them")
+  }
+
+  /// The refusal of an array that does not lie where the user's names say.
+  static func isElsewhere(_ array: String, _ name: String, _ levelHPa: Double, _ found: String, _ location: String)
+    -> JigsawError
+  {
+    JigsawError(
+      "\(location): \(array)", "is not what data.sources.names says it is",
+      expected: "\(name) at \(Channel.text(levelHPa)) hPa", found: found, remedy: "correct data.sources.names")
   }
 
   /// The variables of a store, with levels where names tell them.

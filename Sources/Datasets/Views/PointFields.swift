@@ -3,7 +3,7 @@ import Stores
 
 /// The fields of a NetCDF file, a GRIB file or a Zarr group whose points have a latitude and a longitude each: along one dimension
 /// (reduced Gaussian grids, unstructured meshes, what Anemoi's inference writes) or two (rotated, projected and ocean grids).
-/// Variables on levels become one each, as in `StoreFields`. Components of winds along the grid are turned to east and north.
+/// Variables on levels become one each, as in `StoreFields`. Components of winds along the grid are rotated to east and north.
 public final class PointFields: FieldView {
   public let dates: [Timestamp]
   public let variables: [ViewVariable]
@@ -12,43 +12,48 @@ public final class PointFields: FieldView {
   public let storedDates: DateRuns
   public let pointsOnTheWay = 0
   public let memberCount: Int
+  public let memberNumbers: [Int]?
   public let missing: Set<Int> = []
-  private let store: any ArrayStore
+  let store: any ArrayStore
   private let fields: [Field]
   private let scratches = ScratchStack(limit: 4)
 
   /// One level of an array.
-  private struct Field {
+  struct Field {
     let array: ArrayInfo
     let level: Int?
     let conversion: UnitConversion
-    /// What reading throws where the stored numbers can't be unpacked.
+    /// The error that reading throws where the stored numbers can't be unpacked.
     let packing: Result<CFPacking, any Error>
-    /// Of the array; nil without times.
+    /// Dates that the array stores together; nil without times.
     let storedDates: DateRuns?
-    /// Of a component along the grid: the fields of both, and what turns them.
-    var turned: Turned?
+    /// For a component along the grid: the fields of both, and what rotates them.
+    var rotated: Rotated?
     /// Why it can't be read.
     var refusal: JigsawError?
   }
 
-  private struct Turned {
+  struct Rotated {
     let x, y: Int
     let isY: Bool
-    let angles: TurningAngles
+    let angles: RotationAngles
   }
 
-  private let axes: Axes
+  let axes: Axes
 
-  private struct Axes {
-    let time, level, member: String?
+  struct Axes {
+    let time, member: String?
     /// One dimension, or rows and columns.
     let points: [String]
+    /// hPa, by dimension of pressure levels.
+    let levels: [String: [Double]]
+
+    func level(of array: ArrayInfo) -> String? { array.dimensionNames.first { levels[$0] != nil } }
   }
 
   /// Points in a row; all of them if they are along one dimension.
   private let width: Int
-  /// What was done on the way in, for people.
+  /// Sentences on changes that were made in reading, for people.
   public let notes: [String]
 
   /// Grids of 3 km have so many.
@@ -56,66 +61,43 @@ public final class PointFields: FieldView {
 
   /// Nil for fields on latitudes × longitudes.
   ///
+  /// - Parameters:
+  ///   - meanings: what the user says that arrays hold: our names by theirs.
+  ///   - wanted: requested variables, which choose among several sets of coordinates.
   /// - Throws: when fields have no latitudes and longitudes; when times, levels or places can't be read.
-  public init?(_ store: any ArrayStore) throws {
-    let found = try StoreAxes(store)
+  public init?(_ store: any ArrayStore, meanings: [String: String] = [:], wanted: Set<String> = []) throws {
+    let found = try StoreAxes(store, wanted: wanted)
     guard case .points(let latitudeName, let longitudeName, let dimensions) = found.places else { return nil }
     self.store = store
     let sizes = try store.info(latitudeName).dimensions.suffix(dimensions.count).map(\.size)
+    let (latitudes, longitudes) = try StoreAxes.degrees(
+      store, latitude: latitudeName, longitude: longitudeName, atMost: PointFields.pointLimit
+    ) { try PointFields.places($0, $1, along: dimensions.count, store.location) }
     points = PointGrid(
-      latitudes: try PointFields.degrees(store, latitudeName, atMost: 90.001, along: dimensions.count),
-      longitudes: try PointFields.degrees(store, longitudeName, atMost: 1_080, along: dimensions.count),
+      latitudes: latitudes, longitudes: longitudes,
       shape: sizes.count == 2 ? PointGrid.Shape(rows: sizes[0], columns: sizes[1]) : nil)
     let width = sizes.last ?? 0
     self.width = width
-    let axes = Axes(
-      time: found.time?.coordinate.dimension, level: found.level?.dimension, member: found.member, points: dimensions)
-    self.axes = axes
     var notes = store.notes
+    let axes = Axes(
+      time: found.time?.coordinate.dimension, member: found.member, points: dimensions,
+      levels: try GriddedStore.readLevels(store, found.levels, &notes))
+    self.axes = axes
     dates = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
-    let levelsHPa = try found.level.map { try GriddedStore.readLevels(store, $0.variable, &notes) } ?? []
     memberCount =
       axes.member.flatMap { name in
         store.arrays.values.lazy.flatMap(\.dimensions).first { $0.name == name }?.size
       } ?? 1
+    memberNumbers = try GriddedStore.memberNumbers(store, axes.member)
 
-    let scalarLevels = try ScalarLevels(store)
-    var variables: [ViewVariable] = []
-    var fields: [Field] = []
-    let known = [axes.time, axes.level, axes.member] + axes.points
-    let arrays = StoreAxes.fields(store).filter { array in
-      Set(axes.points).isSubset(of: array.dimensionNames)
-        && array.dimensions.allSatisfy { known.contains($0.name) || $0.size == 1 }
-    }
-    let names = Lexicon.names(of: arrays) { scalarLevels.place(of: $0, dimension: axes.level) }
-    for (array, variable) in zip(arrays, names) {
-      let units = array.units
-      let name = variable?.name ?? array.name
-      let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
-      let time = axes.time.flatMap { array.dimensionNames.firstIndex(of: $0) }
-      let storedDates = time.map { [dates] in DateRuns(count: dates.count, together: array.chunks?[$0] ?? 1) }
-      let hasDimension = axes.level.map { array.dimensionNames.contains($0) } ?? false
-      let scalar = hasDimension ? nil : try scalarLevels.pressure(of: array, name, isStatic: time == nil, in: store)
-      for index in hasDimension ? levelsHPa.indices.map({ $0 }) : [nil] {
-        let channel = Channel(variable: name, levelHPa: index.map { levelsHPa[$0] } ?? scalar)
-        var described = ViewVariable(name: channel.name, units: variable?.units ?? units)
-        described.parameter = channel.levelHPa == nil ? nil : name
-        described.levelHPa = channel.levelHPa
-        described.isConstantInTime = time == nil
-        described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
-        variables.append(described)
-        fields.append(
-          Field(
-            array: array, level: index, conversion: conversion ?? .none,
-            packing: Result { try store.packing(of: array) },
-            storedDates: storedDates))
-      }
-    }
+    let (variables, fields) = try PointFields.variables(
+      of: store, axes, times: dates, meanings, at: latitudeName, longitudeName, sizes: sizes)
     // Anemoi's inference writes levels into names.
     self.variables = LevelNames.applied(to: variables)
     let isCurvilinear = dimensions.count == 2 && points.regular() == nil
-    self.fields = try PointFields.turned(
-      fields, GridComponents(store: store, isCurvilinear: isCurvilinear), points, axes.points.count, &notes)
+    self.fields = try PointFields.rotated(
+      fields, GridComponents(store: store, isCurvilinear: isCurvilinear, meanings: meanings), points,
+      axes.points.count, &notes)
     self.notes = notes
     storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
@@ -128,23 +110,97 @@ public final class PointFields: FieldView {
     storedRuns = stride(from: 0, to: count, by: size).map { $0..<min(count, $0 + size) }
   }
 
+  /// The variables of a store on these axes, each level one, with how they are read.
+  ///
+  /// - Parameter sizes: of the dimensions of points.
+  private static func variables(
+    of store: any ArrayStore, _ axes: Axes, times: [Timestamp], _ meanings: [String: String], at latitudeName: String,
+    _ longitudeName: String, sizes: [Int]
+  ) throws -> ([ViewVariable], [Field]) {
+    let scalarLevels = try ScalarLevels(store)
+    var (variables, fields): ([ViewVariable], [Field]) = ([], [])
+    let known = [axes.time, axes.member] + axes.points
+    let arrays = StoreAxes.fields(store).filter { array in
+      Set(axes.points).isSubset(of: array.dimensionNames)
+        && array.dimensions.allSatisfy { known.contains($0.name) || $0.name == axes.level(of: array) || $0.size == 1 }
+    }
+    let names = Lexicon.names(of: arrays) { scalarLevels.place(of: $0, dimension: axes.level(of: $0)) }
+    let periods = FieldPeriod.seconds(
+      of: arrays, named: zip(arrays, names).map { meanings[$0.name] ?? $1?.name ?? $0.name }, time: axes.time, in: store
+    )
+    for ((array, variable), period) in zip(zip(arrays, names), periods) {
+      let units = array.units
+      let name = variable?.name ?? array.name
+      let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
+      let time = axes.time.flatMap { array.dimensionNames.firstIndex(of: $0) }
+      let storedDates = time.map { DateRuns(count: times.count, together: array.chunks?[$0] ?? 1) }
+      let levelDimension = axes.level(of: array)
+      let levelsHPa = levelDimension.flatMap { axes.levels[$0] } ?? []
+      let scalar =
+        levelDimension != nil ? nil : try scalarLevels.pressure(of: array, name, isStatic: time == nil, in: store)
+      for index in levelDimension != nil ? levelsHPa.indices.map({ $0 }) : [nil] {
+        let channel = Channel(variable: name, levelHPa: index.map { levelsHPa[$0] } ?? scalar)
+        var described = ViewVariable(name: channel.name, units: variable?.units ?? units)
+        described.parameter = channel.levelHPa == nil ? nil : name
+        described.levelHPa = channel.levelHPa
+        described.isConstantInTime = time == nil
+        described.periodSeconds = period
+        described.storedName = array.name
+        described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
+        variables.append(described)
+        var field = Field(
+          array: array, level: index, conversion: conversion ?? .none,
+          packing: Result { try store.packing(of: array) },
+          storedDates: storedDates)
+        if let variable, meanings[array.name] == nil {
+          field.refusal = try PointFields.contradiction(
+            of: array, to: variable, among: arrays, scalarLevels.place(of: array, dimension: levelDimension), store,
+            (axes.time, times))
+        }
+        do { try StoreAxes.requirePlaces(array, latitudeName, longitudeName, store) } catch let error as JigsawError {
+          field.refusal = error
+        }
+        field.refusal =
+          PointFields.misfit(
+            array,
+            zip(axes.points, sizes).map { (Optional($0), $1) } + [
+              (axes.time, times.count), (levelDimension, levelsHPa.count),
+            ],
+            store.location)
+          ?? field.refusal
+        fields.append(field)
+      }
+    }
+    return (variables, fields)
+  }
+
   public var location: String { store.location }
   public var reads: ReadCounts { store.reads.counts(location: store.location) }
   public var readsAtOnce: Int { store.readsAtOnce }
+  public var libraryBytes: Int { store.libraryBytes }
+
+  public func bytesKept(afterReading variables: [Int], dates: Range<Int>) -> Int {
+    let arrays = Dictionary(variables.map { (fields[$0].array.name, fields[$0].array) }) { first, _ in first }
+    return arrays.values.reduce(0) { sum, array in
+      var box = array.shape.map { 0..<$0 }
+      if let time = axes.time, let dimension = array.dimensionNames.firstIndex(of: time) { box[dimension] = dates }
+      return sum + store.bytesKept(afterReading: array.name, box)
+    }
+  }
 
   public func read(
     _ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
     for variable in wanted.variables { if let refusal = fields[variable].refusal { throw refusal } }
-    let turned = wanted.variables.indices.filter { fields[wanted.variables[$0]].turned != nil }
-    if turned.isEmpty { return try readStored(wanted, into: target) }
-    let plain = wanted.variables.indices.filter { fields[wanted.variables[$0]].turned == nil }
+    let rotated = wanted.variables.indices.filter { fields[wanted.variables[$0]].rotated != nil }
+    if rotated.isEmpty { return try readStored(wanted, into: target) }
+    let plain = wanted.variables.indices.filter { fields[wanted.variables[$0]].rotated == nil }
     var part = wanted
     part.variables = plain.map { wanted.variables[$0] }
     try readStored(part) { target($0, plain[$1]) }
     // Both components, each once.
     part.variables = Set(
-      turned.flatMap { place in fields[wanted.variables[place]].turned.map { [$0.x, $0.y] } ?? [] }
+      rotated.flatMap { place in fields[wanted.variables[place]].rotated.map { [$0.x, $0.y] } ?? [] }
     ).sorted()
     let (lines, count) = (part.variables, wanted.points.count)
     try withTemporary(wanted.dates.count * lines.count * count) { values in
@@ -152,10 +208,10 @@ public final class PointFields: FieldView {
         values + (date * lines.count + (lines.firstIndex(of: field) ?? 0)) * count
       }
       try readStored(part) { plane($0, lines[$1]) }
-      for place in turned {
-        guard let pair = fields[wanted.variables[place]].turned else { continue }
+      for place in rotated {
+        guard let pair = fields[wanted.variables[place]].rotated else { continue }
         for date in wanted.dates.indices {
-          pair.angles.turn(
+          pair.angles.rotate(
             x: plane(date, pair.x), y: plane(date, pair.y), isY: pair.isY, wanted.points, into: target(date, place))
         }
       }
@@ -167,7 +223,7 @@ public final class PointFields: FieldView {
     _ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>
   ) throws {
     if wanted.points.isEmpty || wanted.dates.isEmpty { return }
-    // What lies in one array is read at once, from its lowest to its highest wanted level.
+    // Levels in one array are read at once, from its lowest to its highest wanted level.
     let ofArrays = Dictionary(grouping: wanted.variables.indices) { fields[wanted.variables[$0]].array.name }
     for (_, places) in ofArrays.sorted(by: { $0.key < $1.key }) {
       guard let storedDates = fields[wanted.variables[places[0]]].storedDates else {
@@ -196,7 +252,7 @@ public final class PointFields: FieldView {
     let packing = try field.packing.get()
     let names = field.array.dimensionNames
     func dimension(_ axis: String?) -> Int? { axis.flatMap { names.firstIndex(of: $0) } }
-    let (time, level) = (dimension(axes.time), dimension(axes.level))
+    let (time, level) = (dimension(axes.time), dimension(axes.level(of: field.array)))
     guard let column = dimension(axes.points.last) else { preconditionFailure("a field without points") }
     let row = axes.points.count == 2 ? dimension(axes.points[0]) : nil
     let ofLevels = Dictionary(uniqueKeysWithValues: places.map { (fields[wanted.variables[$0]].level ?? 0, $0) })
@@ -241,60 +297,5 @@ public final class PointFields: FieldView {
         }
       }
     }
-  }
-
-  // MARK: Places and directions
-
-  /// Latitudes or longitudes of all points. Those that are stored again for each time must be the same at all.
-  private static func degrees(_ store: any ArrayStore, _ name: String, atMost limit: Double, along dimensions: Int)
-    throws
-    -> [Double]
-  {
-    let info = try store.info(name)
-    let all = try GriddedStore.coordinate(store, name, atMost: pointLimit).doubles
-    let count = info.shape.suffix(dimensions).reduce(1, *)
-    for start in stride(from: count, to: all.count, by: max(1, count)) where all[start..<start + count] != all[..<count]
-    {
-      throw JigsawError(
-        "\(store.location): \(name)", "changes in time", expected: "the same points at all times",
-        remedy: "a grid that moves is not read; interpolate the data to one that doesn't")
-    }
-    let isRadians = info.attributes["units"]?.text?.hasPrefix("rad") ?? false
-    let values = all.prefix(count).map { isRadians ? $0 * 180 / .pi : $0 }
-    if let odd = values.first(where: { abs($0) > limit }) {
-      throw JigsawError(
-        "\(store.location): \(name)", "has values that are no degrees", found: "\(odd)",
-        remedy: "points without a place must be left out before")
-    }
-    return values
-  }
-
-  /// The fields with what turns components along the grid, or why those can't be read.
-  private static func turned(
-    _ fields: [Field], _ components: GridComponents, _ points: PointGrid, _ dimensions: Int, _ notes: inout [String]
-  ) throws -> [Field] {
-    var fields = fields
-    var angles: [(turning: GridComponents.Turning, angles: TurningAngles)] = []
-    for index in fields.indices {
-      let array = fields[index].array
-      switch components.reading(of: array) {
-      case .asStored: continue
-      case .refused(let error):
-        fields[index].refusal = error
-        if !notes.contains("\(error)") { notes.append("\(error)") }
-      case .turned(let x, let y, let isY, let turning):
-        func field(_ name: String) -> Int? {
-          fields.firstIndex { $0.array.name == name && $0.level == fields[index].level }
-        }
-        guard let xField = field(x), let yField = field(y) else { continue }
-        let known = angles.first { $0.turning == turning }?.angles
-        let made = try known ?? TurningAngles(turning, points, components.store, dimensions: dimensions)
-        if known == nil { angles.append((turning, made)) }
-        fields[index].turned = Turned(x: xField, y: yField, isY: isY, angles: made)
-        let note = "\(x) and \(y), along the grid's axes, are turned to east and north"
-        if !notes.contains(note) { notes.append(note) }
-      }
-    }
-    return fields
   }
 }

@@ -74,6 +74,7 @@ struct GridUnion: FieldView {
   var dates: [Timestamp] { parts[0].dates }
   var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { parts[0].memberCount }
+  var memberNumbers: [Int]? { parts.lazy.compactMap(\.memberNumbers).first }
   var gridSizes: [Int] { parts.map(\.points.count) }
   var storedRuns: [Range<Int>] {
     zip(parts, starts).flatMap { part, start in
@@ -84,6 +85,7 @@ struct GridUnion: FieldView {
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
+  var libraryBytes: Int { parts.map(\.libraryBytes).max() ?? 0 }
   var notes: [String] { Set(parts.flatMap(\.notes)).sorted() }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
@@ -102,6 +104,7 @@ struct MemberSubset: DerivedView {
   let base: any FieldView
   let members: [Int]
   var memberCount: Int { members.count }
+  var memberNumbers: [Int]? { base.memberNumbers.map { numbers in members.map { numbers[$0] } } }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     var inBase = wanted
@@ -128,12 +131,19 @@ struct EnsembleView: FieldView {
   var dates: [Timestamp] { parts[0].dates }
   var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { places.count }
+  /// Those of all parts, where no two members have the same.
+  var memberNumbers: [Int]? {
+    let numbers = parts.compactMap(\.memberNumbers)
+    let all = numbers.flatMap { $0 }
+    return numbers.count == parts.count && Set(all).count == all.count ? all : nil
+  }
   var points: PointGrid { parts[0].points }
   var storedRuns: [Range<Int>] { parts[0].storedRuns }
   var storedDates: DateRuns { .coarsest(parts.map(\.storedDates)) }
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
+  var libraryBytes: Int { parts.map(\.libraryBytes).max() ?? 0 }
   var notes: [String] { Set(parts.flatMap(\.notes)).sorted() }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {

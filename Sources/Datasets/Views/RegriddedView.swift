@@ -24,7 +24,7 @@ struct RegriddedView: DerivedView {
       base.notes
       + (uncovered == 0
         ? [] : ["regrid: \(uncovered) of \(points.count) points have no values: \(base.location) does not reach them"])
-    // As many runs as are stored, so that ranks share the reading, of whole rows.
+    // There are as many runs as are stored, so that ranks share the reading, of whole rows.
     let rows = points.shape?.rows ?? points.count
     let width = points.count / max(1, rows)
     let pieces = max(1, min(rows, base.storedRuns.count))
@@ -65,7 +65,7 @@ struct RegriddedView: DerivedView {
   }
 }
 
-/// What `regrid` asks for: {grid: [32, 64], method: conservative, weights: file.nc}.
+/// The options of `regrid`: {grid: [32, 64], method: conservative, weights: file.nc}.
 struct RegridRequest {
   private let members: [String: JSONValue]
   private let key: String
@@ -97,15 +97,23 @@ struct RegridRequest {
     let limit = try distanceLimit(method)
     let path = members["weights"]?.string
     if let path, Files.exists(path) {
-      let (regridding, points) = try RegriddingFile.read(path, from: view.points, to: wanted)
+      let (regridding, points) = try RegriddingFile.read(
+        path, from: view.points, to: wanted, method: members["method"] == nil ? nil : made(method))
       return RegriddedView(view, regridding, to: points, workers)
     }
     guard let points = wanted else {
       throw JigsawError(key, "names no target", expected: "grid, like, or weights that are there")
     }
     let regridding = try Regridding(from: view.points, to: points, method, within: limit, place: key)
-    if let path { try RegriddingFile.write(regridding, from: view.points, to: points, path: path) }
+    if let path {
+      try RegriddingFile.write(regridding, from: view.points, to: points, method: made(method), path: path)
+    }
     return RegriddedView(view, regridding, to: points, workers)
+  }
+
+  /// The text of all that decides how weights are made.
+  private func made(_ method: Regridding.Method) -> String {
+    method.rawValue + (members["max_distance_km"].map { ", max_distance_km \($0.line)" } ?? "")
   }
 
   /// On a unit sphere.

@@ -11,6 +11,7 @@ final class StoreFields: FieldView {
   let storedDates: DateRuns
   let pointsOnTheWay = 0
   let memberCount: Int
+  let memberNumbers: [Int]?
   let missing: Set<Int> = []
   private let gridded: GriddedStore
   private let fields: [(binding: GriddedStore.Binding, level: Int?)]
@@ -22,10 +23,20 @@ final class StoreFields: FieldView {
     var variables: [ViewVariable] = []
     var fields: [(binding: GriddedStore.Binding, level: Int?)] = []
     let arrays = gridded.store.arrays.values.filter(gridded.isField).sorted { $0.name < $1.name }
-    for (array, known) in zip(arrays, Lexicon.names(of: arrays, place: gridded.place)) {
+    let known = Lexicon.names(of: arrays, place: gridded.place)
+    let periods = FieldPeriod.seconds(
+      of: arrays, named: zip(arrays, known).map { $1?.name ?? $0.name }, time: gridded.axes.time, in: gridded.store)
+    for (array, (known, period)) in zip(arrays, zip(known, periods)) {
       let units = array.units
       let name = known?.name ?? array.name
-      guard let binding = try gridded.bind(name, rename: [name: array.name], keepsUnits: true) else { continue }
+      guard var binding = try gridded.bind(name, rename: [name: array.name], keepsUnits: true) else { continue }
+      if let known {
+        binding.refusal =
+          binding.refusal
+          ?? Lexicon.contradiction(of: array, to: known, gridded.place(of: array)).map {
+            Lexicon.contradicts(array, known, $0, gridded.store.location)
+          } ?? Lexicon.otherNumber(of: array, among: arrays, gridded.store.location)
+      }
       for level in binding.hasLevels ? binding.levelsHPa.indices.map({ $0 }) : [nil] {
         let channel = Channel(variable: name, levelHPa: level.map { binding.levelsHPa[$0] })
         var variable = ViewVariable(
@@ -33,6 +44,8 @@ final class StoreFields: FieldView {
         variable.parameter = binding.hasLevels ? name : nil
         variable.levelHPa = channel.levelHPa
         variable.isConstantInTime = binding.isStatic
+        variable.periodSeconds = period
+        variable.storedName = array.name
         variable.storedUnits = binding.conversion == .none ? nil : units
         variables.append(variable)
         fields.append((binding, binding.level == nil ? nil : level))
@@ -43,6 +56,7 @@ final class StoreFields: FieldView {
     self.fields = fields
     dates = gridded.times
     memberCount = gridded.memberCount
+    memberNumbers = try GriddedStore.memberNumbers(gridded.store, gridded.axes.member)
     points = gridded.points
     storedDates = .coarsest(
       [DateRuns(count: dates.count, together: 1)] + fields.map { gridded.storedTimes($0.binding) })
@@ -57,6 +71,13 @@ final class StoreFields: FieldView {
   var location: String { gridded.store.location }
   var reads: ReadCounts { gridded.reads }
   var readsAtOnce: Int { gridded.store.readsAtOnce }
+  var libraryBytes: Int { gridded.store.libraryBytes }
+
+  func bytesKept(afterReading variables: [Int], dates: Range<Int>) -> Int {
+    let bindings = Dictionary(variables.map { (fields[$0].binding.array.name, fields[$0].binding) }) { first, _ in first
+    }
+    return bindings.values.reduce(0) { $0 + gridded.bytesKept($1, times: dates) }
+  }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     if wanted.points.isEmpty || wanted.dates.isEmpty { return }
@@ -91,7 +112,7 @@ final class StoreFields: FieldView {
     let (levels, planeCount) = (places.keys.sorted(), rows.count * width)
     let times = wanted.dates[dates.lowerBound]..<wanted.dates[dates.upperBound - 1] + 1
     let datePlaces = Dictionary(uniqueKeysWithValues: dates.map { (wanted.dates[$0] - times.lowerBound, $0) })
-    // Of rows that are wanted in part the whole is read.
+    // A row that is wanted in part is read as a whole.
     try withTemporary(isRows ? 0 : dates.count * levels.count * planeCount) { planes in
       func plane(_ date: Int, _ level: Int) -> UnsafeMutablePointer<Float> {
         if isRows { return target(date, places[level] ?? 0) }
@@ -122,9 +143,10 @@ final class StoreFields: FieldView {
 }
 
 /// Opens what is at a path as a view: an Anemoi dataset, or the fields of another store, on a regular grid or on any points.
-func openView(_ path: String) throws -> any FieldView {
+/// - Parameter wanted: requested variables, which choose among several sets of coordinates.
+func openView(_ path: String, wanted: Set<String> = []) throws -> any FieldView {
   let store = try openStore(path)
   if AnemoiDataset.isOne(store) { return try AnemoiDataset(store) }
-  if let points = try PointFields(store) { return points }
-  return try StoreFields(GriddedStore(store))
+  if let points = try PointFields(store, wanted: wanted) { return points }
+  return try StoreFields(GriddedStore(store, wanted: wanted))
 }

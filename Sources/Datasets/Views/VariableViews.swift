@@ -59,6 +59,7 @@ struct JoinedView: FieldView {
   var location: String { parts.map(\.location).joined(separator: " + ") }
   var dates: [Timestamp] { parts[0].dates }
   var memberCount: Int { parts[0].memberCount }
+  var memberNumbers: [Int]? { parts.lazy.compactMap(\.memberNumbers).first }
   var points: PointGrid { parts[0].points }
   /// The finest: any of them can be read alone.
   var storedRuns: [Range<Int>] { parts.map(\.storedRuns).max { $0.count < $1.count } ?? [] }
@@ -69,6 +70,7 @@ struct JoinedView: FieldView {
   var pointsOnTheWay: Int { parts.map(\.pointsOnTheWay).max() ?? 0 }
   var reads: ReadCounts { ReadCounts(sum: parts.map(\.reads)) }
   var readsAtOnce: Int { parts.map(\.readsAtOnce).max() ?? 1 }
+  var libraryBytes: Int { parts.map(\.libraryBytes).max() ?? 0 }
   var notes: [String] { Set(parts.flatMap(\.notes)).sorted() }
 
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {

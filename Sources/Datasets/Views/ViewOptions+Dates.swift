@@ -146,7 +146,7 @@ extension ViewOptions {
 
   func withMissing(_ view: any FieldView, _ given: JSONValue) throws -> any FieldView {
     let dates = view.dates
-    // Of several dates some may lie outside, as in Anemoi: the list may belong to a longer period.
+    // Some of several dates may lie outside, as in Anemoi: the list may belong to a longer period.
     let indices = try (given.array ?? [given]).flatMap { entry -> [Int] in
       if let index = entry.integer, dates.indices.contains(index) { return [index] }
       guard let date = entry.string.flatMap({ Timestamp($0) }) else {

@@ -18,7 +18,7 @@ struct ViewOptions {
     if let rescale = members["rescale"] { view = try rescaled(view, rescale) }
     for name in ["statistics", "statistics_tendencies"] {
       guard let other = members[name] else { continue }
-      // Of the change over a step they are those of `statistics`, unless named on their own.
+      // The statistics of the change over a step are those of `statistics`, unless named on their own.
       let hasOwn = members["statistics_tendencies"] != nil
       view = try RestatedView(
         view, ViewRequest(other, key: "\(key).\(name)").open(), values: name == "statistics",
@@ -193,13 +193,21 @@ struct ViewOptions {
 
   private func members(of base: any FieldView) throws -> any FieldView {
     var chosen: Set<Int> = []
-    // `number` counts from one, `member` from zero.
-    for (name, first) in [("number", 1), ("numbers", 1), ("member", 0), ("members", 0)] {
+    // `number` is a member's own, where these are known, and else counts from one; `member` counts from zero.
+    let own = base.memberNumbers ?? Array(1..<base.memberCount + 1)
+    for (name, known) in [("number", own), ("numbers", own), ("member", nil), ("members", nil)] {
       guard let given = members[name] else { continue }
-      guard let numbers = given.integers ?? given.integer.map({ [$0] }),
-        numbers.allSatisfy({ $0 >= first && $0 < base.memberCount + first })
-      else { throw invalid(name, expected: "whole numbers from \(first) to \(base.memberCount - 1 + first)") }
-      chosen.formUnion(numbers.map { $0 - first })
+      let known = known ?? Array(0..<base.memberCount)
+      let places = (given.integers ?? given.integer.map({ [$0] }))?.map { known.firstIndex(of: $0) }
+      guard let places, !places.contains(nil) else {
+        let isRow = zip(known, known.dropFirst()).allSatisfy { $1 == $0 + 1 }
+        throw invalid(
+          name,
+          expected: isRow
+            ? "whole numbers from \(known.first ?? 0) to \(known.last ?? 0)"
+            : "some of the members' numbers \(known.map(String.init).joined(separator: ", "))")
+      }
+      chosen.formUnion(places.compactMap { $0 })
     }
     return chosen.isEmpty ? base : MemberSubset(base: base, members: chosen.sorted())
   }

@@ -2,7 +2,7 @@
 public struct ViewReading: Sendable {
   /// For each of the view's variables, what it is to us; nil where its name means nothing.
   public let fields: [Field?]
-  /// What is done with the points, if they are a regular grid.
+  /// Sentences on how the points are reordered, if they are a regular grid.
   public let notes: [String]
 
   public struct Field: Sendable, Equatable {

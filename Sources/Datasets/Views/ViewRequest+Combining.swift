@@ -15,9 +15,11 @@ extension ViewRequest {
   /// Datasets that follow each other, with missing dates where there are gaps between them.
   func filledGaps(_ parts: [any FieldView]) throws -> [any FieldView] {
     var row: [any FieldView] = []
+    let dates = parts.flatMap(\.dates)
+    let steps = zip(dates, dates.dropFirst()).map { $1.seconds - $0.seconds }.filter { $0 > 0 }
+    guard let step = steps.min() else { return parts }
     for part in parts {
-      if let before = row.last, let last = before.dates.last, let first = part.dates.first, parts[0].dates.count > 1 {
-        let step = parts[0].dates[1].seconds - parts[0].dates[0].seconds
+      if let before = row.last, let last = before.dates.last, let first = part.dates.first {
         guard (first.seconds - last.seconds) / step <= Int64(ViewOptions.dateLimit) else {
           throw JigsawError(
             "\(key).fill_missing_gaps", "would make more dates than can be held",
@@ -41,8 +43,7 @@ extension ViewRequest {
       throw invalid("\(key).what", expected: "variables")
     }
     var parts = [
-      try ViewRequest(other, key: "\(key).source", workers: workers).open(),
-      try ViewRequest(given, key: "\(key).complement", workers: workers).open(),
+      try part(other, key: "\(key).source"), try part(given, key: "\(key).complement"),
     ]
     if let adjust = members["adjust"] { parts = try adjusted(parts, adjust, without: ["select"]) }
     let (source, target) = (parts[0], parts[1])
@@ -80,7 +81,7 @@ extension ViewRequest {
     return try ViewOptions(["reorder": .string("sort")], key: key, workers: workers).apply(to: joined)
   }
 
-  /// What datasets have in common, of variables, ends and intervals: Anemoi's `adjust`.
+  /// Datasets cut to the variables, ends and intervals that they have in common: Anemoi's `adjust`.
   func adjusted(
     _ parts: [any FieldView], _ adjust: JSONValue, without excluded: Set<String> = []
   ) throws -> [any FieldView] {

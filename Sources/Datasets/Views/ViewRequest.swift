@@ -1,18 +1,23 @@
 import Basics
 
-/// What `open` in a configuration asks for: the arguments of Anemoi's `open_dataset`, with its names and in its order, and
+/// A request of `open` in a configuration: the arguments of Anemoi's `open_dataset`, with its names and in its order, and
 /// `regrid`.
 public struct ViewRequest: Sendable {
   let value: JSONValue
   let key: String
   let workers: WorkerPool
+  private let wanted: Set<String>
 
   /// - Parameters:
   ///   - key: where the request stands, for messages.
+  ///   - wanted: requested variables, by our names or the stores': of several sets of coordinates the one with most of them counts.
   ///   - workers: threads that compute beside the one that reads.
-  public init(_ value: JSONValue, key: String, workers: WorkerPool = WorkerPool(threads: 0)) {
+  public init(
+    _ value: JSONValue, key: String, wanted: Set<String> = [], workers: WorkerPool = WorkerPool(threads: 0)
+  ) {
     self.value = value
     self.key = key
+    self.wanted = wanted
     self.workers = workers
   }
 
@@ -28,14 +33,14 @@ public struct ViewRequest: Sendable {
     "area", "number", "numbers", "member", "members", "set_missing_dates", "interpolate_frequency",
     "rolling_average",
   ]
-  /// What ways to combine datasets take beside these, and which do.
+  /// Options that combinations of datasets take beside these, by the name of the combination.
   private static let ofCombiners: [String: [String]] = [
     "adjust": combiners + ["complement"], "min_distance_km": ["cutout"], "max_distance_km": ["cutout"],
     "cropping_distance": ["cutout"], "neighbours": ["cutout"], "fill_missing_gaps": ["concat"],
     "source": ["complement"], "what": ["complement"],
     "interpolation": ["complement"], "k": ["complement"], "max_distance": ["complement"],
   ]
-  /// What only goes with other options.
+  /// Options that only go with others.
   private static let dependent = ["allow_gaps_in_dates", "expected_access"]
   /// Known to Anemoi, and why not here.
   private static let refused: [String: (reason: String, remedy: String)] = [
@@ -95,7 +100,7 @@ public struct ViewRequest: Sendable {
   private func open(_ members: [String: JSONValue]) throws -> any FieldView {
     let sourceWords = ["dataset", "datasets"] + ViewRequest.combiners + ["complement"]
     let known = sourceWords + ViewRequest.options + ViewRequest.ofCombiners.keys.sorted()
-    // What belongs to another option is named after it.
+    // Members that belong to another option are named after it.
     let unknown = members.keys.sorted {
       (ViewRequest.dependent.contains($0) ? 1 : 0, $0) < (ViewRequest.dependent.contains($1) ? 1 : 0, $1)
     }
@@ -123,24 +128,29 @@ public struct ViewRequest: Sendable {
     let view: any FieldView
     if ViewRequest.combiners.contains(source) {
       guard let entries = given.array, !entries.isEmpty else { throw invalid(inner, expected: "a list of datasets") }
-      var parts = try entries.enumerated().map { try ViewRequest($1, key: "\(inner)[\($0)]", workers: workers).open() }
+      var parts = try entries.enumerated().map { try part($1, key: "\(inner)[\($0)]") }
       if let adjust = members["adjust"] { parts = try adjusted(parts, adjust) }
       view = parts.count == 1 ? parts[0] : try combine(parts, by: source, members)
     } else {
-      view = try ViewRequest(given, key: inner, workers: workers).open()
+      view = try part(given, key: inner)
     }
     return try ViewOptions(members, key: key, workers: workers).apply(to: view)
   }
 
   /// A store, or several that follow each other.
   private func openLeaf(_ path: String) throws -> any FieldView {
-    let views = try expand(path).map { try openView($0) }
-    return views.count == 1 ? views[0] : try ConcatenatedView(views)
+    let views = try expand(path).map { try openView($0, wanted: wanted) }
+    return views.count == 1 ? views[0] : try ConcatenatedView(filledGaps(views.map(GapDates.filling)))
+  }
+
+  /// The view that a request within this one asks for.
+  func part(_ value: JSONValue, key: String) throws -> any FieldView {
+    GapDates.filling(try ViewRequest(value, key: key, wanted: wanted, workers: workers).open())
   }
 
   /// A bare list: joined when all have the same dates, else one after the other.
   private func combine(_ entries: [JSONValue]) throws -> any FieldView {
-    let parts = try entries.enumerated().map { try ViewRequest($1, key: "\(key)[\($0)]", workers: workers).open() }
+    let parts = try entries.enumerated().map { try part($1, key: "\(key)[\($0)]") }
     guard let first = parts.first else { throw invalid(key, expected: "a list of datasets") }
     if parts.count == 1 { return first }
     let isSamePeriod = parts.allSatisfy { $0.dates.first == first.dates.first && $0.dates.last == first.dates.last }

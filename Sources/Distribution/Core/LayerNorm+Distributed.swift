@@ -12,7 +12,7 @@ extension LayerNorm: DistributedOperation {
     LayerNorm.traffic(x, plan.mesh, place)
   }
 
-  /// What normalising x sends: two elements for each row to every other rank of the tensor axis, forward and backward.
+  /// The traffic of normalising x: two elements for each row to every other rank of the tensor axis, forward and backward.
   public static func traffic(_ x: Value, _ mesh: Mesh, _ place: Mesh.Position) -> SentElements {
     let sent = 2 * x.shape.pointCount(mesh, place) * (mesh.tensor - 1)
     return SentElements(forward: sent, backward: sent)
@@ -41,47 +41,29 @@ extension NormParameters {
 }
 
 extension DistributedOperations {
-  /// Mean and reciprocal deviation of each row held here, over all columns: [rows].
-  public struct NormStatistics {
-    public let mean, rstd: Tensor
-  }
-
   /// Normalises the rows held here of x into y.
-  public func normalize(_ x: Value, _ p: NormParameters, into y: Tensor) throws -> NormStatistics {
+  public func normalize(_ x: Value, _ p: NormParameters, into y: Tensor) throws -> RowStatistics {
     try normalize(x, scale: value(p.scale), shift: value(p.shift), into: y)
   }
 
   /// Normalises the rows held here of x into y, with scale and shift [columns held here].
-  public func normalize(_ x: Value, scale: Tensor, shift: Tensor, into y: Tensor) throws -> NormStatistics {
+  public func normalize(_ x: Value, scale: Tensor, shift: Tensor, into y: Tensor) throws -> RowStatistics {
     let rows = pointCount(x.shape)
     let parts = try gatherOverTensor(rows) { compute.rowMoments(x.tensor, rows: rows, into: $0) }
     let counts = (0..<mesh.tensor).map {
       Float(x.groups * x.columnDimension.unitRange(mesh.tensor, $0).count)
     }
-    let statistics = NormStatistics(mean: compute.tensor([rows]), rstd: compute.tensor([rows]))
-    compute.pass(rows, grain: 256, bytes: (parts.count + 1) * parts[0].byteCount) { range in
-      for row in range {
-        var (count, mean, squares): (Float, Float, Float) = (0, 0, 0)
-        for (part, n) in zip(parts, counts) where n > 0 {
-          let (m, s) = (part.pointer[2 * row], part.pointer[2 * row + 1])
-          let total = count + n
-          let delta = m - mean
-          mean += delta * n / total
-          squares += s + delta * delta * count * n / total
-          count = total
-        }
-        statistics.mean.pointer[row] = mean
-        statistics.rstd.pointer[row] = 1 / (squares / count + layerNormEpsilon).squareRoot()
-      }
-    }
+    let statistics = compute.rowStatistics(rows)
+    compute.mergeMoments(
+      parts, counts: counts, epsilon: layerNormEpsilon, into: statistics)
     compute.normalize(
-      x.tensor, scale: scale, shift: shift, mean: statistics.mean, rstd: statistics.rstd, into: y)
+      x.tensor, scale: scale, shift: shift, statistics, into: y)
     return statistics
   }
 
   /// The gradient of x from that of the result, `dy`; adds to those of scale and shift.
   public func normalizeBackward(
-    _ x: Value, _ p: NormParameters, _ statistics: NormStatistics, _ dy: Tensor, into dx: Tensor, accumulate: Bool
+    _ x: Value, _ p: NormParameters, _ statistics: RowStatistics, _ dy: Tensor, into dx: Tensor, accumulate: Bool
   ) throws {
     try normalizeBackward(
       x, scale: value(p.scale), statistics, dy, into: (dx, gradient(p.scale), gradient(p.shift)),
@@ -91,24 +73,23 @@ extension DistributedOperations {
   /// The gradient of x from that of the result, `dy`: stored in `dx`, or added if `accumulate`. Adds to the gradients of scale
   /// and shift, [columns held here].
   public func normalizeBackward(
-    _ x: Value, scale: Tensor, _ statistics: NormStatistics, _ dy: Tensor,
+    _ x: Value, scale: Tensor, _ statistics: RowStatistics, _ dy: Tensor,
     into gradients: (dx: Tensor, dscale: Tensor, dshift: Tensor), accumulate: Bool
   ) throws {
     let rows = pointCount(x.shape)
     let parts = try gatherOverTensor(rows) {
       compute.normalizeSums(
-        x.tensor, scale: scale, mean: statistics.mean, rstd: statistics.rstd, dy, into: $0,
+        x.tensor, scale: scale, statistics, dy, into: $0,
         dscale: gradients.dscale, dshift: gradients.dshift)
     }
     let sums = compute.tensor([rows, 2])
     sums.copy(from: parts[0])
     for part in parts.dropFirst() { compute.add(part, to: sums) }
     compute.normalizeBackward(
-      x.tensor, scale: scale, mean: statistics.mean, rstd: statistics.rstd, dy, sums: sums, count: x.shape.columns,
-      into: gradients.dx, accumulate: accumulate)
+      x.tensor, scale: scale, statistics, dy, sums: sums, count: x.shape.columns, into: (gradients.dx, accumulate))
   }
 
-  /// What `make` writes on every rank of the tensor axis, by rank: two numbers for each row.
+  /// The results of `make` on every rank of the tensor axis, by rank: two elements for each row.
   private func gatherOverTensor(_ rows: Int, _ make: (Tensor) -> Void) throws -> [Tensor] {
     let parts = (0..<mesh.tensor).map { _ in compute.tensor([rows, 2], for: .exchange) }
     make(parts[context.position.tensor])

@@ -48,11 +48,10 @@ public struct ColumnExchange {
   public func gather(_ x: Tensor, rows: Int, _ communicator: any Communicator, _ compute: Compute) throws -> Tensor {
     let rank = communicator.rank
     let result = compute.tensor([rows, wanted[rank].count])
-    let (block, target) = (Block(x, rows), Block(result, rows))
-    try exchange(
-      communicator, compute, rows: rows, outgoing: { shared(rank, $0).map(\.held) },
-      incoming: { shared($0, rank).map(\.wanted) }, from: block, to: target, accumulate: false,
+    let columns = Columns(
+      outgoing: { shared(rank, $0).map(\.held) }, incoming: { shared($0, rank).map(\.wanted) }, accumulate: false,
       tag: ColumnExchange.tag)
+    try exchange(columns, from: Block(x, rows), to: Block(result, rows), communicator, compute)
     return result
   }
 
@@ -61,27 +60,38 @@ public struct ColumnExchange {
     _ d: Tensor, rows: Int, to sum: Tensor, _ communicator: any Communicator, _ compute: Compute
   ) throws {
     let rank = communicator.rank
-    try exchange(
-      communicator, compute, rows: rows, outgoing: { shared($0, rank).map(\.wanted) },
-      incoming: { shared(rank, $0).map(\.held) }, from: Block(d, rows), to: Block(sum, rows), accumulate: true,
+    let columns = Columns(
+      outgoing: { shared($0, rank).map(\.wanted) }, incoming: { shared(rank, $0).map(\.held) }, accumulate: true,
       tag: ColumnExchange.tag + 1)
+    try exchange(columns, from: Block(d, rows), to: Block(sum, rows), communicator, compute)
   }
 
   private struct Block {
     let tensor: Tensor
-    let width: Int
+    let rows, width: Int
 
     init(_ tensor: Tensor, _ rows: Int) {
       self.tensor = tensor
+      self.rows = rows
       width = rows == 0 ? 0 : tensor.count / rows
     }
+
+    func columns(_ columns: PointColumns.Columns) -> PointColumns { PointColumns(tensor, width: width, columns) }
+  }
+
+  /// Columns of the own block that a peer gets, and that come from it, stored or added.
+  private struct Columns {
+    let outgoing, incoming: (Int) -> [Int]
+    let accumulate: Bool
+    let tag: Int
   }
 
   private func exchange(
-    _ communicator: any Communicator, _ compute: Compute, rows: Int, outgoing: (Int) -> [Int], incoming: (Int) -> [Int],
-    from: Block, to: Block, accumulate: Bool, tag: Int
+    _ moved: Columns, from: Block, to: Block, _ communicator: any Communicator, _ compute: Compute
   ) throws {
+    let rows = from.rows
     if rows == 0 { return }
+    let (outgoing, incoming, tag) = (moved.outgoing, moved.incoming, moved.tag)
     let (rank, size) = (communicator.rank, communicator.size)
     var arriving: [(peer: Int, columns: [Int], part: Tensor, transfer: any Transfer)] = []
     var sends: [any Transfer] = []
@@ -99,7 +109,7 @@ public struct ColumnExchange {
       let part = compute.tensor([rows, columns.count], for: .exchange)
       let packed = Block(part, rows)
       compute.moveColumns(
-        from.tensor, from.width, columns, to: packed.tensor, packed.width, Array(columns.indices), rows: rows)
+        from.columns(.list(columns)), to: packed.columns(.range(columns.indices)), rows: rows)
       sends.append(try communicator.send(Region(part), to: peer, tag: tag))
     }
     // Parts are added in the order of ranks, so that all meshes of a size round alike from run to run.
@@ -108,29 +118,9 @@ public struct ColumnExchange {
     for (_, columns, part, transfer) in parts.sorted(by: { $0.0 < $1.0 }) {
       try transfer?.wait()
       compute.moveColumns(
-        part, transfer == nil ? from.width : columns.count,
-        transfer == nil ? outgoing(rank) : Array(columns.indices), to: to.tensor, to.width, columns, rows: rows,
-        accumulate: accumulate)
+        transfer == nil ? from.columns(.list(outgoing(rank))) : Block(part, rows).columns(.range(columns.indices)),
+        to: to.columns(.list(columns)), rows: rows, accumulate: moved.accumulate)
     }
     for send in sends { try send.wait() }
-  }
-}
-
-extension Compute {
-  /// Columns `picked` of x [rows, width] to columns `places` of y, stored or added.
-  func moveColumns(
-    _ x: Tensor, _ width: Int, _ picked: [Int], to y: Tensor, _ targetWidth: Int, _ places: [Int], rows: Int,
-    accumulate: Bool = false
-  ) {
-    precondition(picked.count == places.count)
-    if picked.isEmpty { return }
-    pass(rows, grain: max(1, 1_024 / picked.count), bytes: 8 * rows * picked.count) { range in
-      for row in range {
-        let (from, to) = (x.pointer + row * width, y.pointer + row * targetWidth)
-        for i in picked.indices {
-          to[places[i]] = accumulate ? to[places[i]] + from[picked[i]] : from[picked[i]]
-        }
-      }
-    }
   }
 }

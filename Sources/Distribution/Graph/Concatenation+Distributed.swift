@@ -2,15 +2,16 @@ import Execution
 import Tensors
 
 // Columns of the parts lie over the tensor axis, and so do those of the whole, which are others: a rank gets the columns that it
-// lacks from their holders. Rows of parameters lie with the rows of the value.
+// lacks from their holders. Rows of parameters lie with the rows of the value. Picked rows travel first, with the columns that are held.
 
 extension Concatenation: DistributedOperation {
   private var shape: ValueShape { ValueShape(rows: rows, batch: 1, columns: 1, rowStarts: rowStarts) }
 
   public func place(in plan: inout ParallelPlan) {
+    let rows = picked?.wholeDimension ?? shape.rowDimension
     for id in parameters {
       plan.place(
-        id, .matrix(rows: shape.rowDimension, columns: [Dimension(plan.table[id].columns)], rowAxis: .domain))
+        id, .matrix(rows: rows, columns: [Dimension(plan.table[id].columns)], rowAxis: .domain))
     }
   }
 
@@ -59,15 +60,20 @@ extension Concatenation: DistributedOperation {
 
   public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements {
     let rows = shape.pointCount(plan.mesh, place)
+    let remote = picked?.remoteRows(shape.rowDimension, ranks: plan.mesh.domain)
     return pieces(plan.mesh, plan.table).reduce(into: SentElements()) { sum, piece in
-      guard let sent = piece.exchange?.sent(place.tensor) else { return }
+      guard let exchange = piece.exchange else { return }
+      let sent = exchange.sent(place.tensor)
+      let held = exchange.held[place.tensor].count * piece.batch
       let hasGradient =
         switch piece.part {
         case .value(let x), .columns(let x, _): x.requiresGradient
         default: true
         }
       sum += SentElements(
-        forward: sent.forward * rows * piece.batch, backward: hasGradient ? sent.backward * rows * piece.batch : 0)
+        forward: sent.forward * rows * piece.batch + (remote?.sent(place.domain) ?? 0) * held,
+        backward: hasGradient
+          ? sent.backward * rows * piece.batch + (remote?.received(place.domain) ?? 0) * held : 0)
     }
   }
 
@@ -75,7 +81,7 @@ extension Concatenation: DistributedOperation {
     let table = operations.parameters.table
     let shape = output(table).shape
     let pieces = pieces(operations.mesh, table)
-    let whole = PieceColumns(operations, shape)
+    let whole = PieceColumns(operations, shape, picked)
     let y = operations.newTensor(shape)
     for piece in pieces {
       let (places, columns) = whole.own(piece.places, piece.columns)
@@ -87,9 +93,7 @@ extension Concatenation: DistributedOperation {
         let part = try whole.gather(operations.value(id), piece.exchange, 1)
         whole.copy(part.values, 1, columns.map { part.places[$0] ?? 0 }, to: y, places)
       case .constant(let x):
-        let rows = whole.rows
-        whole.copy(
-          x.elements(rows.lowerBound * x.shape[1]..<rows.upperBound * x.shape[1]), 1, columns, to: y, places)
+        whole.copy(whole.rows(of: x), 1, columns, to: y, places)
       case .number(let number): whole.fill(number, y, places)
       }
     }
@@ -122,13 +126,17 @@ extension Concatenation: DistributedOperation {
 private struct PieceColumns {
   private let operations: DistributedOperations
   private let batch, width: Int
-  let rows: Range<Int>
+  private let rows: Range<Int>
+  private let picked: PickedRows?
+  private let rowGather: RowGather?
 
-  init(_ operations: DistributedOperations, _ shape: ValueShape) {
+  init(_ operations: DistributedOperations, _ shape: ValueShape, _ picked: PickedRows?) {
     self.operations = operations
+    self.picked = picked
     batch = shape.batch
     width = operations.unitRange(shape, groups: 1).count
     rows = operations.rowRange(shape)
+    rowGather = picked.map { RowGather($0, shape, operations) }
   }
 
   private var rank: Int { operations.context.position.tensor }
@@ -141,34 +149,35 @@ private struct PieceColumns {
   /// The needed columns of a part [rows, samples, …], and their places.
   func gather(_ x: Tensor, _ exchange: ColumnExchange?, _ samples: Int) throws -> (values: Tensor, places: [Int: Int]) {
     guard let exchange else { preconditionFailure("a part without columns") }
-    let values = try exchange.gather(x, rows: rows.count * samples, operations.context.tensor, compute)
+    let length = samples * exchange.held[rank].count
+    let held = try rowGather?.gather(x, length: length) ?? x
+    let values = try exchange.gather(held, rows: rows.count * samples, operations.context.tensor, compute)
     return (values, Dictionary(uniqueKeysWithValues: exchange.wanted[rank].enumerated().map { ($1, $0) }))
   }
 
-  private func forEachPoint(_ count: Int, _ body: (_ point: Int, _ row: Int) -> Void) {
-    compute.pass(rows.count, grain: 64, bytes: 8 * rows.count * batch * count) { range in
-      for row in range {
-        for sample in 0..<batch { body(row * batch + sample, row) }
-      }
-    }
+  /// The rows here of a constant [R, n].
+  func rows(of x: Tensor) -> Tensor {
+    let n = x.shape[1]
+    guard let picked else { return x.elements(rows.lowerBound * n..<rows.upperBound * n) }
+    let part = compute.tensor([rows.count, n])
+    compute.takeRows(rows.map { Int32(picked.list[$0]) }, of: x, length: n, into: part)
+    return part
   }
 
   /// Columns of x [rows, samples, …], samples being one or all, to places of y.
   func copy(_ x: Tensor, _ samples: Int, _ columns: [Int], to y: Tensor, _ places: Range<Int>) {
-    if columns.isEmpty { return }
     let stride = rows.isEmpty ? 0 : x.count / (rows.count * samples)
-    forEachPoint(columns.count) { point, row in
-      let from = x.pointer + (samples == 1 ? row : point) * stride
-      let to = y.pointer + point * width + places.lowerBound
-      for i in columns.indices { to[i] = from[columns[i]] }
-    }
+    compute.moveColumns(
+      PointColumns(x, width: stride, .list(columns), samples: samples), to: whole(y, places), rows: rows.count,
+      batch: batch)
   }
 
   func fill(_ number: Float, _ y: Tensor, _ places: Range<Int>) {
-    if places.isEmpty { return }
-    forEachPoint(places.count) { point, _ in
-      (y.pointer + point * width + places.lowerBound).update(repeating: number, count: places.count)
-    }
+    compute.fillColumns(whole(y, places), with: number, rows: rows.count, batch: batch)
+  }
+
+  private func whole(_ y: Tensor, _ places: Range<Int>) -> PointColumns {
+    PointColumns(y, width: width, .range(places), samples: batch)
   }
 
   /// Adds the gradients of a part's columns, at places of dy, to those of its holders: sums over samples if it has but one.
@@ -181,11 +190,17 @@ private struct PieceColumns {
     let stride = wanted.count
     let d = compute.tensor([rows.count, samples, stride])
     d.fill()
-    forEachPoint(columns.count) { point, row in
-      let from = dy.pointer + point * width + places.lowerBound
-      let to = d.pointer + (samples == 1 ? row : point) * stride
-      for i in targets.indices { to[targets[i]] += from[i] }
+    compute.moveColumns(
+      whole(dy, places), to: PointColumns(d, width: stride, .list(targets), samples: samples), rows: rows.count,
+      batch: batch, accumulate: true)
+    let count = rows.count * samples
+    guard let rowGather else {
+      return try exchange.giveBack(d, rows: count, to: sum, operations.context.tensor, compute)
     }
-    try exchange.giveBack(d, rows: rows.count * samples, to: sum, operations.context.tensor, compute)
+    let length = samples * exchange.held[rank].count
+    let held = compute.tensor([rows.count, length])
+    held.fill()
+    try exchange.giveBack(d, rows: count, to: held, operations.context.tensor, compute)
+    try rowGather.giveBack(held, length: length, to: sum)
   }
 }

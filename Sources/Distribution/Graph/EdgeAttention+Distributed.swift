@@ -53,7 +53,8 @@ extension EdgeAttention: DistributedOperation {
     let projection = try part.projection()
     func compute(_ parts: [Range<Int>]?) {
       operations.compute.edgeAttention(
-        projection, q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor,
+        projection,
+        AttentionValues(q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor),
         bias: operations.value(bias), into: out, alpha: alpha, over: parts)
     }
     if let pending {
@@ -153,8 +154,10 @@ private struct AttentionPart {
     }
     let projection = try projection()
     let dlogits = compute.edgeAttentionBackward(
-      projection, q: values.q, k: values.k, v: values.v, dout: values.dout, alpha: values.alpha, intoQueries: dq,
-      dattributes: dattributes, dweight: dweight, dbias: operations.gradient(bias))
+      projection, AttentionValues(q: values.q, k: values.k, v: values.v), dout: values.dout, alpha: values.alpha,
+      intoQueries: dq,
+      projection: EdgeProjectionGradients(
+        attributes: dattributes, weight: dweight, bias: operations.gradient(bias)))
     let sources = [values.k, values.v].map { compute.tensor($0.shape) }
     func add(_ parts: [Range<Int>]) {
       compute.edgeAttentionBackward(

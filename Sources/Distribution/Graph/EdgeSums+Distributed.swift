@@ -65,6 +65,6 @@ extension HaloLists {
   func traffic(_ sources: Value, _ mesh: Mesh, _ place: Mesh.Position) -> SentElements {
     let columns = sources.columnDimension.unitRange(mesh.tensor, place.tensor).count
     let length = sources.shape.batch * columns
-    return SentElements(forward: sent(place.domain) * length, backward: received(place.domain) * length)
+    return SentElements(forward: remote.sent(place.domain) * length, backward: remote.received(place.domain) * length)
   }
 }

@@ -1,3 +1,4 @@
+import Basics
 import Communication
 import Tensors
 
@@ -95,17 +96,13 @@ struct RowExchange {
       }
     }
     for (value, extended) in zip(values, pending.extended) { ownRows(extended, length).copy(from: value) }
-    if !communicator.manner.overlaps { try pending.finish() }
+    if !communicator.policy.overlaps { try pending.finish() }
     return pending
   }
 
   private func pack(_ x: Tensor, _ list: [Int32], _ length: Int) -> Tensor {
     let part = compute.tensor([list.count, length], for: .exchange)
-    compute.pass(list.count, grain: max(1, 4_096 / length), bytes: 2 * part.byteCount) { range in
-      for i in range {
-        (part.pointer + i * length).update(from: x.pointer + Int(list[i]) * length, count: length)
-      }
-    }
+    compute.takeRows(list, of: x, length: length, into: part)
     return part
   }
 
@@ -139,7 +136,7 @@ struct RowExchange {
             Region(rows(gradient, incoming[peer], length)), to: peer, tag: RowExchange.tag + 1))
       }
     }
-    if !communicator.manner.overlaps { for send in back.sends { try send.wait() } }
+    if !communicator.policy.overlaps { for send in back.sends { try send.wait() } }
     return back
   }
 
@@ -150,13 +147,7 @@ struct RowExchange {
     let results = gradients.map { ownRows($0, length) }
     for (peer, index, part, transfer) in back.arriving.sorted(by: { ($0.peer, $0.index) < ($1.peer, $1.index) }) {
       try transfer.wait()
-      let (list, result) = (outgoing[peer], results[index])
-      compute.pass(list.count, grain: max(1, 4_096 / length), bytes: 3 * part.byteCount) { range in
-        for i in range {
-          let (to, from) = (result.pointer + Int(list[i]) * length, part.pointer + i * length)
-          for c in 0..<length { to[c] += from[c] }
-        }
-      }
+      compute.addRows(part, to: outgoing[peer], of: results[index], length: length)
     }
     for send in back.sends { try send.wait() }
     return results
@@ -170,7 +161,7 @@ extension DistributedOperations {
   func localPart(_ edges: EdgeLists) -> LocalEdges {
     if let local = localParts[edges] { return local }
     let rank = context.position.domain
-    let own = chunk(edges.sourceCount, into: mesh.domain, rank)
+    let own = edges.sourceDimension.domainRange(mesh.domain, rank)
     let local = LocalEdges(plan.halo(edges).localEdges(rank), ownSources: own.count)
     localParts[edges] = local
     return local
@@ -179,12 +170,12 @@ extension DistributedOperations {
   /// The exchange of source rows for edges; nil where every rank holds all sources.
   func halo(_ edges: EdgeLists) -> RowExchange? {
     if mesh.domain == 1 { return nil }
-    let (lists, rank) = (plan.halo(edges), context.position.domain)
-    let own = chunk(edges.sourceCount, into: mesh.domain, rank)
+    let (rows, rank) = (plan.halo(edges).remote.rows, context.position.domain)
+    let own = edges.sourceDimension.domainRange(mesh.domain, rank)
     var end = own.count
     return RowExchange(
-      outgoing: lists.rows.map { needed in needed[rank].map { $0 - Int32(own.lowerBound) } },
-      incoming: lists.rows[rank].map { rows in
+      outgoing: rows.map { needed in needed[rank].map { $0 - Int32(own.lowerBound) } },
+      incoming: rows[rank].map { rows in
         defer { end += rows.count }
         return end..<end + rows.count
       }, own: 0..<own.count, context.domain, compute)

@@ -1,3 +1,4 @@
+import Basics
 import Tensors
 
 /// Which rows of sources the ranks of the domain axis need of each other. Sources and destinations are split into contiguous
@@ -6,30 +7,23 @@ import Tensors
 public struct HaloLists: Sendable {
   public let edges: EdgeLists
   public let ranks: Int
-  /// [receiver][owner]: sources that edges into the receiver's rows come from, ascending; none where both are the same.
-  public let rows: [[[Int32]]]
+  /// Sources that edges into a rank's rows come from.
+  public let remote: RemoteRows
 
   public init(_ edges: EdgeLists, ranks: Int) {
     self.edges = edges
     self.ranks = ranks
     var lastReceiver = [Int](repeating: -1, count: edges.sourceCount)
-    rows = (0..<ranks).map { receiver in
-      let own = chunk(edges.sourceCount, into: ranks, receiver)
-      var remote: [Int32] = []
+    remote = RemoteRows(edges.sourceDimension, ranks: ranks) { receiver in
+      let own = edges.sourceDimension.domainRange(ranks, receiver)
+      var needed: [Int32] = []
       for edge in HaloLists.edgeRange(edges, ranks, receiver) {
         let source = edges.sources[edge]
         if own.contains(source) || lastReceiver[source] == receiver { continue }
         lastReceiver[source] = receiver
-        remote.append(Int32(source))
+        needed.append(Int32(source))
       }
-      remote.sort()
-      var rest = remote[...]
-      return (0..<ranks).map { owner in
-        let end = Int32(chunk(edges.sourceCount, into: ranks, owner).upperBound)
-        let part = rest.prefix { $0 < end }
-        rest = rest.dropFirst(part.count)
-        return Array(part)
-      }
+      return needed.sorted()
     }
   }
 
@@ -38,17 +32,11 @@ public struct HaloLists: Sendable {
     return edges.starts[destinations.lowerBound]..<edges.starts[destinations.upperBound]
   }
 
-  /// Rows that a rank receives from all others.
-  public func received(_ rank: Int) -> Int { rows[rank].reduce(0) { $0 + $1.count } }
-
-  /// Rows that a rank sends, counted once for each rank that needs them.
-  public func sent(_ rank: Int) -> Int { rows.reduce(0) { $0 + $1[rank].count } }
-
   /// The edges into the destinations of a rank, whose sources are its own rows and behind them the received ones, by owner.
   public func localEdges(_ rank: Int) -> EdgeLists {
-    let own = chunk(edges.sourceCount, into: ranks, rank)
+    let own = edges.sourceDimension.domainRange(ranks, rank)
     var numbers: [Int: Int32] = [:]
-    for (index, source) in rows[rank].joined().enumerated() { numbers[Int(source)] = Int32(own.count + index) }
+    for (index, source) in remote.rows[rank].joined().enumerated() { numbers[Int(source)] = Int32(own.count + index) }
     let destinations = chunk(edges.destinationCount, into: ranks, rank)
     let range = HaloLists.edgeRange(edges, ranks, rank)
     let starts = (destinations.lowerBound...destinations.upperBound).map { Int32(edges.starts[$0] - range.lowerBound) }
@@ -58,8 +46,13 @@ public struct HaloLists: Sendable {
       guard let number = numbers[source] else { preconditionFailure("a source that nobody sends") }
       return number
     }
-    return EdgeLists(destinationStarts: starts, sources: sources, sourceCount: own.count + received(rank))
+    return EdgeLists(destinationStarts: starts, sources: sources, sourceCount: own.count + remote.received(rank))
   }
+}
+
+extension EdgeLists {
+  /// The sources, which the domain axis splits.
+  var sourceDimension: Dimension { Dimension(sourceCount, starts: sourceGroups) }
 }
 
 /// The edges into a rank's destinations, and which of these can be computed before rows of other ranks arrive.

@@ -2,7 +2,7 @@ import Execution
 import Tensors
 
 extension HeadNorm: DistributedOperation {
-  /// The few numbers that all heads share are on every rank. Nothing travels, as every rank has whole heads.
+  /// The few parameters that all heads share are on every rank. Nothing travels, as every rank has whole heads.
   public func place(in plan: inout ParallelPlan) { plan.place(scale, .whole) }
 }
 
@@ -17,10 +17,7 @@ extension ConditionalNorm: DistributedOperation {
     let columns = operations.unitRange(x.shape, groups: 1).count
     let affine = compute.tensor([2, columns])
     let (ones, zeros) = (affine.elements(0..<columns), affine.elements(columns..<2 * columns))
-    compute.pass(1, bytes: affine.byteCount) { _ in
-      ones.pointer.update(repeating: 1, count: columns)
-      zeros.pointer.update(repeating: 0, count: columns)
-    }
+    compute.setIdentity(scale: ones, shift: zeros)
     let statistics = try operations.normalize(x, scale: ones, shift: zeros, into: y)
     compute.scaleAndShift(y, by: scale.tensor, shift.tensor)
     let output = operations.result(y, x.shape)
@@ -29,7 +26,7 @@ extension ConditionalNorm: DistributedOperation {
       let dy = output.takeGradient()
       let (dscale, dnormal) = (operations.newTensor(x.shape), operations.newTensor(x.shape))
       compute.scaleAndShiftBackward(
-        x.tensor, scale: scale.tensor, mean: statistics.mean, rstd: statistics.rstd, dy, into: (dscale, dnormal))
+        x.tensor, scale: scale.tensor, statistics, dy, into: (dscale, dnormal))
       let target = operations.gradientTarget(x)
       let unused = compute.tensor([2, columns])
       unused.fill()

@@ -59,8 +59,9 @@ extension WindowAttention: DistributedOperation {
     let most = compute.tensor([batch * shape.heads, positions])
     let sums = compute.tensor([batch * shape.heads, positions])
     compute.windowAttention(
-      shape, q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor, into: out,
-      most: most, sums: sums)
+      shape,
+      AttentionValues(q: q.tensor, k: pending?.extended[0] ?? k.tensor, v: pending?.extended[1] ?? v.tensor),
+      into: out, most: most, sums: sums)
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
     let received = pending?.extended.compactMap { halo?.received($0, length) }
@@ -74,8 +75,8 @@ extension WindowAttention: DistributedOperation {
       let dq = operations.newTensor(q.shape)
       var sources = [keys, values].map { compute.tensor($0.shape) }
       compute.windowAttentionBackward(
-        shape, q: q.tensor, k: keys, v: values, out: out, dout: dout, most: most, sums: sums,
-        into: (dq, sources[0], sources[1]))
+        shape, AttentionValues(q: q.tensor, k: keys, v: values), out: out, dout: dout, most: most, sums: sums,
+        into: AttentionValues(q: dq, k: sources[0], v: sources[1]))
       if let halo { sources = try halo.giveBack(sources, length: length) }
       for (gradient, value) in [(dq, q), (sources[0], k), (sources[1], v)] {
         operations.contribute(gradient, to: value)

@@ -30,9 +30,8 @@ public struct LayerNorm: Operation {
       let dy = output.takeGradient()
       let target = operations.gradientTarget(x)
       operations.compute.layerNormBackward(
-        x.tensor, scale: operations.value(p.scale), mean: statistics.mean, rstd: statistics.rstd, dy,
-        into: target.tensor, accumulate: target.accumulate, dscale: operations.gradient(p.scale),
-        dshift: operations.gradient(p.shift))
+        x.tensor, scale: operations.value(p.scale), statistics, dy, into: target,
+        dscale: operations.gradient(p.scale), dshift: operations.gradient(p.shift))
     }
     return output
   }
@@ -47,12 +46,11 @@ extension Operations {
 
 extension LocalOperations {
   /// Normalises `rows` rows of x into y.
-  /// - Returns: mean and reciprocal deviation of each row, [rows].
-  public func normalize(_ x: Tensor, _ p: NormParameters, rows: Int, into y: Tensor) -> (mean: Tensor, rstd: Tensor) {
-    let mean = compute.tensor([rows])
-    let rstd = compute.tensor([rows])
+  /// - Returns: the rows' statistics.
+  public func normalize(_ x: Tensor, _ p: NormParameters, rows: Int, into y: Tensor) -> RowStatistics {
+    let statistics = compute.rowStatistics(rows)
     compute.layerNorm(
-      x, scale: value(p.scale), shift: value(p.shift), epsilon: layerNormEpsilon, into: y, mean: mean, rstd: rstd)
-    return (mean, rstd)
+      x, scale: value(p.scale), shift: value(p.shift), epsilon: layerNormEpsilon, into: y, statistics)
+    return statistics
   }
 }

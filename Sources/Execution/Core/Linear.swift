@@ -15,7 +15,7 @@ public struct Linear: Operation {
 
   public var parameters: [ParameterID] { [p.weight, p.bias] }
 
-  /// R·B, the rows of the product.
+  /// R·B, the rows of the GEMM.
   public var points: Int { inputs[0].shape.rows * inputs[0].shape.batch }
 
   public func output(_ table: ParameterTable) -> OutputForm {
@@ -61,7 +61,7 @@ public struct Linear: Operation {
       let isLast = i == inputs.count - 1
       compute.multiply(
         x.tensor.matrix(rows: n).plain, operations.operand(part, transposed: true, isLeft: false),
-        into: y.matrix(rows: n), accumulate: i > 0, finish: isLast ? Finish(bias: operations.value(p.bias)) : nil)
+        into: y.matrix(rows: n), accumulate: i > 0, epilogue: isLast ? Epilogue(bias: operations.value(p.bias)) : nil)
       start += x.shape.columns
     }
     precondition(start == weight.shape[1], "linear layer with \(weight.shape[1]) inputs was given \(start)")

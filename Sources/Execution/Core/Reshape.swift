@@ -14,7 +14,7 @@ public struct Reshape: Operation {
 
   public var inputs: [Value] { [x] }
   public func output(_ table: ParameterTable) -> OutputForm {
-    // One group less for each sample more; a value whose groups are not told consists of one.
+    // One group less for each sample more; a value without given groups consists of one.
     OutputForm(
       ValueShape(rows: x.shape.rows, batch: batch, columns: columns, rowStarts: x.shape.rowStarts),
       groups: max(1, x.groups * x.shape.batch / batch))

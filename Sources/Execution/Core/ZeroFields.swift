@@ -37,12 +37,8 @@ public struct ZeroFields: Operation {
   private func zero(_ tensor: Tensor, on operations: some ExecutingOperations) {
     let columns = operations.unitRange(x.shape, groups: x.groups)
     let places = columns.enumerated().filter { fields.contains($0.element) }.map(\.offset)
-    guard !places.isEmpty else { return }
-    let width = columns.count
-    operations.compute.pass(tensor.count / width, grain: 256, bytes: tensor.byteCount) { points in
-      for point in points {
-        for place in places { tensor.pointer[point * width + place] = 0 }
-      }
-    }
+    operations.compute.fillColumns(
+      PointColumns(tensor, width: columns.count, .list(places)), with: 0, rows: tensor.count / max(1, columns.count),
+      bytes: tensor.byteCount)
   }
 }

@@ -31,7 +31,7 @@ public struct AffineParameters: Sendable, Hashable {
 
 /// Y [R, B, out] = X·Wᵀ, plus b [out] and Z [R, B, out] if given.
 ///
-/// The sum with Z is formed where the product is, without a pass of its own. With `overwriting`, it is formed in Z's memory:
+/// The sum with Z is formed by the GEMM, without a pass of its own. With `overwriting`, it is formed in Z's memory:
 /// for a Z whose own backward does not need its data.
 public struct Affine: Operation {
   public let x: Value
@@ -50,7 +50,7 @@ public struct Affine: Operation {
   public var parameters: [ParameterID] { p.all }
   public func phase(_ table: ParameterTable) -> StepPhase? { StepPhase(table[p.weight].group) }
 
-  /// R·B, the rows of the product.
+  /// R·B, the rows of the GEMM.
   public var points: Int { x.shape.rows * x.shape.batch }
 
   public func output(_ table: ParameterTable) -> OutputForm {
@@ -82,11 +82,11 @@ public struct Affine: Operation {
     precondition(x.shape.columns == w.columns, "\(w.columns) inputs expected, \(x.shape.columns) given")
     precondition(addend.map { $0.shape == shape } ?? true)
     let y = overwriting ? addend?.tensor ?? operations.newTensor(shape) : operations.newTensor(shape)
-    let finish = Finish(
+    let epilogue = Epilogue(
       bias: p.bias.map { operations.value($0) }, addend: overwriting ? nil : addend?.tensor.matrix(rows: n))
     compute.multiply(
       x.tensor.matrix(rows: n).plain, operations.operand(w, transposed: true, isLeft: false), into: y.matrix(rows: n),
-      accumulate: overwriting, finish: finish)
+      accumulate: overwriting, epilogue: epilogue)
     let output = operations.result(y, shape, groups: form.groups)
     guard let tape = operations.tape else { return output }
     tape.record(parameters) { [x, p, addend] in

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Columns side by side: values, constants and parameters of rows, which are the same for all samples.
+/// Columns side by side: values, constants and parameters of rows, which are the same for all samples. All rows, or some.
 public struct Concatenation: Operation {
   public enum Part {
     /// [R, B, n], or [R, 1, n]: the same for all samples.
@@ -19,11 +19,18 @@ public struct Concatenation: Operation {
   public let rows, batch: Int
   /// Rows that stay together, see `ValueShape.rowStarts`.
   public let rowStarts: IndexList?
+  /// Which rows of the parts these are; nil: all, in order.
+  public let picked: PickedRows?
   private let group: ParameterGroup
 
-  public init(_ parts: [Part], rows: Int, batch: Int, rowStarts: IndexList? = nil, group: ParameterGroup) {
+  public init(
+    _ parts: [Part], rows: Int, batch: Int, rowStarts: IndexList? = nil, picked: PickedRows? = nil,
+    group: ParameterGroup
+  ) {
+    precondition(picked.map { $0.count == rows } ?? true)
     self.parts = parts
     self.rows = rows
+    self.picked = picked
     self.batch = batch
     self.rowStarts = rowStarts
     self.group = group
@@ -72,13 +79,14 @@ public struct Concatenation: Operation {
     var start = 0
     for part in parts {
       let width = columns(part, table)
-      let place = Place(y, shape, start..<start + width)
+      let place = place(y, shape, start..<start + width)
+      func copy(_ source: PointColumns) { compute.moveColumns(source, to: place, rows: rows, batch: batch) }
       switch part {
-      case .value(let x): place.copy(x.tensor, samples: x.shape.batch, compute)
-      case .columns(let x, let columns): place.copy(x, columns, compute)
-      case .constant(let x): place.copy(x, samples: 1, compute)
-      case .parameter(let id): place.copy(operations.value(id), samples: 1, compute)
-      case .number(let number): place.fill(number, compute)
+      case .value(let x): copy(all(x.tensor, width, samples: x.shape.batch))
+      case .columns(let x, let columns): copy(some(x.tensor, x.shape, columns))
+      case .constant(let x): copy(all(x, width, samples: 1))
+      case .parameter(let id): copy(all(operations.value(id), width, samples: 1))
+      case .number(let number): compute.fillColumns(place, with: number, rows: rows, batch: batch)
       }
       start += width
     }
@@ -92,16 +100,22 @@ public struct Concatenation: Operation {
       var start = 0
       for part in parts {
         let width = columns(part, table)
-        let place = Place(dy, shape, start..<start + width)
+        let place = place(dy, shape, start..<start + width)
+        func add(_ target: PointColumns, accumulate: Bool = true) {
+          compute.moveColumns(place, to: target, rows: rows, batch: batch, accumulate: accumulate)
+        }
         switch part {
         case .value(let x) where x.requiresGradient:
           let target = operations.gradientTarget(x)
-          place.sum(into: target.tensor, samples: x.shape.batch, accumulate: target.accumulate, compute)
+          // Rows that are not picked have no part in it.
+          if picked != nil && !target.accumulate { target.tensor.fill() }
+          add(
+            all(target.tensor, width, samples: x.shape.batch), accumulate: target.accumulate || picked != nil)
         case .columns(let x, let columns) where x.requiresGradient:
           let target = operations.gradientTarget(x)
           if !target.accumulate { target.tensor.fill() }
-          place.scatter(columns, into: target.tensor, width: x.shape.columns, compute)
-        case .parameter(let id): place.sum(into: operations.gradient(id), samples: 1, accumulate: true, compute)
+          add(some(target.tensor, x.shape, columns))
+        case .parameter(let id): add(all(operations.gradient(id), width, samples: 1))
         default: break
         }
         start += width
@@ -110,68 +124,18 @@ public struct Concatenation: Operation {
     return output
   }
 
-  /// Neighbouring columns of a tensor [R, B, C].
-  private struct Place {
-    let tensor: Tensor
-    let shape: ValueShape
-    let columns: Range<Int>
+  /// Neighbouring columns of the whole [R, B, C], or of its gradient.
+  private func place(_ tensor: Tensor, _ shape: ValueShape, _ columns: Range<Int>) -> PointColumns {
+    PointColumns(tensor, width: shape.columns, .range(columns), samples: batch)
+  }
 
-    init(_ tensor: Tensor, _ shape: ValueShape, _ columns: Range<Int>) {
-      self.tensor = tensor
-      self.shape = shape
-      self.columns = columns
-    }
+  /// All columns of a part [R, samples, n], in the order of the whole's rows.
+  private func all(_ x: Tensor, _ columns: Int, samples: Int) -> PointColumns {
+    PointColumns(x, width: columns, .range(0..<columns), samples: samples, rows: picked?.list)
+  }
 
-    private var bytes: Int { 8 * shape.rows * shape.batch * columns.count }
-
-    private func start(_ row: Int, _ sample: Int) -> UnsafeMutablePointer<Float> {
-      tensor.pointer + (row * shape.batch + sample) * shape.columns + columns.lowerBound
-    }
-
-    private func forEachRow(_ compute: Compute, _ body: (Int, Int) -> Void) {
-      compute.pass(shape.rows, grain: 64, bytes: bytes) { range in
-        for row in range {
-          for sample in 0..<shape.batch { body(row, sample) }
-        }
-      }
-    }
-
-    /// From x [R, samples, n], samples being one or all.
-    func copy(_ x: Tensor, samples: Int, _ compute: Compute) {
-      forEachRow(compute) { row, sample in
-        let from = row * samples + (samples == 1 ? 0 : sample)
-        start(row, sample).update(from: x.pointer + from * columns.count, count: columns.count)
-      }
-    }
-
-    func copy(_ x: Value, _ picked: [Int], _ compute: Compute) {
-      forEachRow(compute) { row, sample in
-        let from = x.tensor.pointer + (row * shape.batch + sample) * x.shape.columns
-        let to = start(row, sample)
-        for (index, column) in picked.enumerated() { to[index] = from[column] }
-      }
-    }
-
-    func fill(_ number: Float, _ compute: Compute) {
-      forEachRow(compute) { row, sample in start(row, sample).update(repeating: number, count: columns.count) }
-    }
-
-    /// x [R, samples, n] = (or +=) the columns here, summed over samples if x has one.
-    func sum(into x: Tensor, samples: Int, accumulate: Bool, _ compute: Compute) {
-      forEachRow(compute) { row, sample in
-        let to = x.pointer + (row * samples + (samples == 1 ? 0 : sample)) * columns.count
-        let from = start(row, sample)
-        let stores = !accumulate && (samples > 1 || sample == 0)
-        for i in 0..<columns.count { to[i] = stores ? from[i] : to[i] + from[i] }
-      }
-    }
-
-    func scatter(_ picked: [Int], into x: Tensor, width: Int, _ compute: Compute) {
-      forEachRow(compute) { row, sample in
-        let to = x.pointer + (row * shape.batch + sample) * width
-        let from = start(row, sample)
-        for (index, column) in picked.enumerated() { to[column] += from[index] }
-      }
-    }
+  /// Some columns of a part [R, B, n].
+  private func some(_ x: Tensor, _ shape: ValueShape, _ columns: [Int]) -> PointColumns {
+    PointColumns(x, width: shape.columns, .list(columns), samples: batch, rows: picked?.list)
   }
 }

@@ -24,15 +24,12 @@ public struct ConditionalNorm: Operation {
   public func run(on operations: LocalOperations) -> Value {
     let (compute, columns) = (operations.compute, x.shape.columns)
     let rows = x.shape.rows * x.shape.batch
-    let (mean, rstd) = (compute.tensor([rows]), compute.tensor([rows]))
+    let statistics = compute.rowStatistics(rows)
     let (ones, zeros) = (compute.tensor([columns]), compute.tensor([columns]))
-    compute.pass(1, bytes: 2 * ones.byteCount) { _ in
-      ones.pointer.update(repeating: 1, count: columns)
-      zeros.pointer.update(repeating: 0, count: columns)
-    }
+    compute.setIdentity(scale: ones, shift: zeros)
     let y = operations.newTensor(x.shape)
     compute.layerNorm(
-      x.tensor, scale: ones, shift: zeros, epsilon: layerNormEpsilon, into: y, mean: mean, rstd: rstd)
+      x.tensor, scale: ones, shift: zeros, epsilon: layerNormEpsilon, into: y, statistics)
     compute.scaleAndShift(y, by: scale.tensor, shift.tensor)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
@@ -40,12 +37,12 @@ public struct ConditionalNorm: Operation {
       let dy = output.takeGradient()
       let (dscale, dnormal) = (operations.newTensor(x.shape), operations.newTensor(x.shape))
       compute.scaleAndShiftBackward(
-        x.tensor, scale: scale.tensor, mean: mean, rstd: rstd, dy, into: (dscale, dnormal))
+        x.tensor, scale: scale.tensor, statistics, dy, into: (dscale, dnormal))
       let target = operations.gradientTarget(x)
       let unused = compute.tensor([2, columns])
       unused.fill()
       compute.layerNormBackward(
-        x.tensor, scale: ones, mean: mean, rstd: rstd, dnormal, into: target.tensor, accumulate: target.accumulate,
+        x.tensor, scale: ones, statistics, dnormal, into: target,
         dscale: Tensor(shape: [columns], buffer: unused.buffer),
         dshift: Tensor(shape: [columns], buffer: unused.buffer, offset: columns))
       operations.contribute(dscale, to: scale)

@@ -59,7 +59,8 @@ public struct EdgeAttention: Operation {
     let out = operations.newTensor(q.shape)
     let alpha = compute.tensor([edges.count, batch, heads])
     compute.edgeAttention(
-      projection(), q: q.tensor, k: k.tensor, v: v.tensor, bias: operations.value(bias), into: out, alpha: alpha)
+      projection(), AttentionValues(q: q.tensor, k: k.tensor, v: v.tensor), bias: operations.value(bias), into: out,
+      alpha: alpha)
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
     tape.record(parameters) { [q, k, v, attributes, p] in
@@ -74,8 +75,10 @@ public struct EdgeAttention: Operation {
         dattributes = target.tensor
       }
       compute.edgeAttentionBackward(
-        projection(), q: q.tensor, k: k.tensor, v: v.tensor, dout: dout, alpha: alpha, into: (dq, dk, dv),
-        dattributes: dattributes, dweight: operations.gradient(p.weight), dbias: operations.gradient(bias))
+        projection(), AttentionValues(q: q.tensor, k: k.tensor, v: v.tensor), dout: dout, alpha: alpha,
+        into: AttentionValues(q: dq, k: dk, v: dv),
+        projection: EdgeProjectionGradients(
+          attributes: dattributes, weight: operations.gradient(p.weight), bias: operations.gradient(bias)))
       for (gradient, value) in [(dq, q), (dk, k), (dv, v)] { operations.contribute(gradient, to: value) }
     }
     return output

@@ -1,6 +1,6 @@
 import Tensors
 
-/// What an edge network's first layer adds up: x_e + a_i + b_j for each edge j → i, with x [edges, B, n],
+/// The sums in an edge network's first layer: x_e + a_i + b_j for each edge j → i, with x [edges, B, n],
 /// a [destinations, B, n] and b [sources, B, n].
 ///
 /// W·[a; b; x] = W_a·a + W_b·b + W_x·x, so that nodes go through the layer once and not once per edge. The sum is formed in x's

@@ -24,21 +24,21 @@ public struct HeadNorm: Operation {
     precondition(x.tensor.count % factor.count == 0)
     let rows = x.tensor.count / factor.count
     let y = operations.newTensor(x.shape)
-    let (mean, rstd) = (compute.tensor([rows]), compute.tensor([rows]))
+    let statistics = compute.rowStatistics(rows)
     let shift = compute.tensor([factor.count])
     shift.fill()
     compute.layerNorm(
-      x.tensor, scale: factor, shift: shift, epsilon: layerNormEpsilon, into: y, mean: mean, rstd: rstd)
+      x.tensor, scale: factor, shift: shift, epsilon: layerNormEpsilon, into: y, statistics)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
     tape.record(parameters) { [x, scale] in
       let dy = output.takeGradient()
       let target = operations.gradientTarget(x)
-      // Of a shift that is not there.
+      // The gradient of a shift that is not there.
       let dshift = compute.tensor([factor.count])
       dshift.fill()
       compute.layerNormBackward(
-        x.tensor, scale: factor, mean: mean, rstd: rstd, dy, into: target.tensor, accumulate: target.accumulate,
+        x.tensor, scale: factor, statistics, dy, into: target,
         dscale: operations.gradient(scale), dshift: dshift)
     }
     return output

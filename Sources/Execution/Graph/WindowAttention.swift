@@ -24,7 +24,7 @@ public struct WindowAttention: Operation {
   public func phase(_ table: ParameterTable) -> StepPhase? { StepPhase(group) }
 
   public func cost(_ table: ParameterTable) -> OperationCost {
-    // Products of tiles: scores and outputs; in backward scores again, their gradients, and those of q, k and v.
+    // GEMMs of tiles: scores and outputs; in backward scores again, their gradients, and those of q, k and v.
     let seen = min(q.shape.rows, 2 * (reach ?? q.shape.rows) + 1)
     let flops = 2 * q.shape.count * seen
     return OperationCost(
@@ -39,7 +39,8 @@ public struct WindowAttention: Operation {
     let out = operations.newTensor(q.shape)
     let most = compute.tensor([shape.batch * heads, shape.positions])
     let sums = compute.tensor([shape.batch * heads, shape.positions])
-    compute.windowAttention(shape, q: q.tensor, k: k.tensor, v: v.tensor, into: out, most: most, sums: sums)
+    let values = AttentionValues(q: q.tensor, k: k.tensor, v: v.tensor)
+    compute.windowAttention(shape, values, into: out, most: most, sums: sums)
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
     tape.record { [q, k, v] in
@@ -48,7 +49,7 @@ public struct WindowAttention: Operation {
         operations.newTensor(q.shape), operations.newTensor(k.shape), operations.newTensor(v.shape)
       )
       compute.windowAttentionBackward(
-        shape, q: q.tensor, k: k.tensor, v: v.tensor, out: out, dout: dout, most: most, sums: sums, into: (dq, dk, dv))
+        shape, values, out: out, dout: dout, most: most, sums: sums, into: AttentionValues(q: dq, k: dk, v: dv))
       for (gradient, value) in [(dq, q), (dk, k), (dv, v)] { operations.contribute(gradient, to: value) }
     }
     return output

@@ -36,8 +36,14 @@ private struct BoundingReader {
     guard let name = entry["_target_"]?.string?.split(separator: ".").last else {
       throw JigsawError(place, "has no _target_")
     }
-    guard let names = entry["variables"]?.strings else {
+    guard let listed = entry["variables"]?.strings else {
       throw JigsawError(place, "has no list of variables", found: entry["variables"]?.line ?? "nothing")
+    }
+    // anemoi-models takes each variable once, but for normalised limits, whose gradients it would add up.
+    var known: Set<String> = []
+    let names = listed.filter { known.insert($0).inserted }
+    if names.count < listed.count, name.hasPrefix("Normalized") {
+      throw JigsawError(place, "names a variable twice", found: listed.joined(separator: ", "))
     }
     let columns = try names.map(column)
     let isLeaky = name.contains("Leaky")

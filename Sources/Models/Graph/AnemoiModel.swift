@@ -94,7 +94,7 @@ struct AnemoiReader {
     return number
   }
 
-  /// What concerns the model as a whole.
+  /// Checks settings of the model as a whole.
   func checkWhole(
     _ variables: GraphModelDescription.Variables, inputSteps: Int, outputSteps: Int
   ) throws {
@@ -139,7 +139,7 @@ struct AnemoiReader {
     return try integer(part, in: section, at: "\(key).", default: 0)
   }
 
-  /// Trainable numbers of each edge: the section's own `trainable_size` where it has one.
+  /// Trainable parameters of each edge: the section's own `trainable_size` where it has one.
   func trainableEdges(_ section: JSONValue?, _ part: String) throws -> Int {
     if section?["trainable_size"] != nil { return try count("trainable_size", in: section, at: "\(part).") }
     return try trainable("edge_trainable_parameters", part)
@@ -167,7 +167,9 @@ struct AnemoiReader {
     case ("ReLU", _): return .relu
     case ("Sigmoid", _): return .sigmoid
     default:
-      throw refusal("\(key).layer_kernels.Activation", "GELU (exact), SiLU, ReLU or Sigmoid", name)
+      throw refusal(
+        "\(key).layer_kernels.Activation", "GELU (exact), SiLU, ReLU or Sigmoid",
+        kernel["approximate"] == nil ? name : kernel.line)
     }
   }
 
@@ -183,8 +185,8 @@ struct AnemoiReader {
     if kernels?["Linear"]?["bias"]?.isTrue == false {
       throw refusal("\(key).layer_kernels.Linear.bias", "true", "false")
     }
-    if kernels?["LayerNorm"]?["elementwise_affine"]?.isTrue == false {
-      throw refusal("\(key).layer_kernels.LayerNorm.elementwise_affine", "true", "false")
+    for option in ["elementwise_affine", "bias"] where kernels?["LayerNorm"]?[option]?.isTrue == false {
+      throw refusal("\(key).layer_kernels.LayerNorm.\(option)", "true", "false")
     }
     if let linear = kernels?["Linear"], try target(linear, "\(key).layer_kernels.Linear") != "Linear" {
       throw refusal("\(key).layer_kernels.Linear", "torch.nn.Linear", linear["_target_"]?.string ?? "")
@@ -310,7 +312,11 @@ struct AnemoiReader {
   }
 
   func residualStep(_ inputSteps: Int) throws -> Int {
-    guard let residual = model["residual"]?["datasets"]?["data"] ?? model["residual"] else { return inputSteps - 1 }
+    let datasets = model["residual"]?["datasets"]?.object
+    guard datasets?.count ?? 1 == 1 else {
+      throw refusal("residual.datasets", "one dataset", datasets?.keys.sorted().joined(separator: ", ") ?? "")
+    }
+    guard let residual = datasets?.first?.value ?? model["residual"] else { return inputSteps - 1 }
     let name = try target(residual, "residual")
     guard name == "SkipConnection" else { throw refusal("residual", "SkipConnection", name) }
     let step = try integer("step", in: residual, at: "residual.", default: -1)

@@ -12,17 +12,24 @@ public struct GraphForecastModel: ForecastModel {
   public let form: ModelForm
   public let model: GraphModel
   public let columns: GraphColumns
+  public let parameters: ParameterTable
 
-  public init(_ description: GraphModelDescription, _ graph: ModelGraph, _ columns: GraphColumns) {
+  public init(
+    _ description: GraphModelDescription, _ graph: ModelGraph, _ columns: GraphColumns,
+    _ parts: ComputationParts = ComputationParts()
+  ) {
     precondition(description.outputSteps == 1 && description.noise == nil)
-    model = GraphModel(description, graph)
+    model = GraphModel(description, graph, parts)
     self.columns = columns
+    parameters = model.labelled(columns)
     form = ModelForm(
       tokens: graph.dataNodes, pointsPerToken: 1, variables: columns.outputs.count,
       auxiliaries: columns.inputs.count - columns.prognostic.count, inputTimes: description.inputSteps)
   }
 
-  public var parameters: ParameterTable { model.parameters }
+  public func constantBytes(rowShares: Int) -> Int {
+    model.graph.byteCount + model.chunkedGraph.chunks(shares: rowShares).byteCount
+  }
 
   public var columnParts: Int { ([form.variables] + model.description.headCounts).min() ?? 1 }
 

@@ -1,7 +1,8 @@
+import Basics
 import Execution
 import Tensors
 
-/// What layers of graph models are built with: parameters are named as in anemoi-models, so that state dictionaries pass to and
+/// Builds the layers of graph models: parameters are named as in anemoi-models, so that state dictionaries pass to and
 /// fro.
 struct LayerBuilder {
   var table = ParameterTable()
@@ -165,6 +166,22 @@ struct ResidualPerceptron: Sendable {
   let name: String
   let norm: NodeNorm
   let perceptron: MultiLayerPerceptron
+
+  /// In parts where blocks are computed again in backward.
+  func callAsFunction(
+    _ x: Value, _ condition: Value?, inParts parts: PerceptronParts?, _ operations: any Operations
+  ) throws -> Value {
+    guard let parts, operations.checkpointsActivations else { return try self(x, condition, operations) }
+    return try operations.inParts(parts.parts, of: OutputForm(x.shape), parameters) { index in
+      let picked = parts.picked[index]
+      func rows(_ value: Value) throws -> Value {
+        try operations.apply(
+          Concatenation(
+            [.value(value)], rows: picked.count, batch: value.shape.batch, picked: picked, group: perceptron.group))
+      }
+      return try self(rows(x), condition.map(rows), operations)
+    }
+  }
 
   func callAsFunction(_ x: Value, _ condition: Value?, _ operations: any Operations) throws -> Value {
     if case .plain(let norm) = norm, case .plain(.gelu) = perceptron.kind, perceptron.norm == nil,

@@ -1,3 +1,4 @@
+import Basics
 import Execution
 import Tensors
 
@@ -18,21 +19,54 @@ public struct GraphModel: Sendable {
   public let description: GraphModelDescription
   public let graph: ModelGraph
   public let parameters: ParameterTable
+  /// How it is computed.
+  public let parts: ComputationParts
 
-  private let trainableData, trainableHidden: ParameterID?
-  private let encoder: Encoder
-  private let noise: MultiLayerPerceptron?
+  let chunkedGraph: ChunkedGraph
+  let trainableData, trainableHidden: ParameterID?
+  let encoder: Encoder
+  let noise: MultiLayerPerceptron?
   private let processorEdges: ParameterID?
   private let layers: [Layer]
-  private let decoder: Decoder
+  let decoder: Decoder
 
-  private enum Layer: Sendable {
+  enum Layer: Sendable {
     case graphTransformer(GraphTransformerBlock)
     case edgeNetwork(EdgeNetworkBlock)
     case transformer(WindowTransformerBlock)
+
+    var parameters: [ParameterID] {
+      switch self {
+      case .graphTransformer(let block): block.parameters
+      case .edgeNetwork(let block): block.parameters
+      case .transformer(let block): block.parameters
+      }
+    }
+
+    /// - Parameter state: hidden nodes, and of an edge network edges.
+    func callAsFunction(
+      _ state: [Value], _ edges: EdgeLists?, _ attributes: Value?, _ condition: Value?, _ parts: PerceptronParts?,
+      _ operations: any Operations
+    ) throws -> [Value] {
+      switch self {
+      case .graphTransformer(let block):
+        guard let edges, let attributes else { preconditionFailure("no edges to process") }
+        return [
+          try block(
+            state[0], sources: nil, edges, attributes: attributes, condition: condition, perceptronParts: parts,
+            operations)
+        ]
+      case .transformer(let block):
+        return [try block(state[0], condition: condition, perceptronParts: parts, operations)]
+      case .edgeNetwork(let block):
+        guard let edges else { preconditionFailure("no edges to process") }
+        let result = try block(state[0], sources: state[0], edges, e: state[1], operations)
+        return [result.x, result.e]
+      }
+    }
   }
 
-  private enum Encoder: Sendable {
+  enum Encoder: Sendable {
     case graphTransformer(
       sources: AffineParameters, destinations: AffineParameters, block: GraphTransformerBlock, edges: ParameterID?)
     case edgeNetwork(
@@ -40,7 +74,7 @@ public struct GraphModel: Sendable {
       block: EdgeNetworkBlock, edges: ParameterID?)
   }
 
-  private enum Decoder: Sendable {
+  enum Decoder: Sendable {
     case graphTransformer(
       sources: AffineParameters?, destinations: AffineParameters, block: GraphTransformerBlock, norm: NormParameters,
       last: AffineParameters, edges: ParameterID?)
@@ -48,9 +82,13 @@ public struct GraphModel: Sendable {
       embedding: MultiLayerPerceptron, block: EdgeNetworkBlock, last: MultiLayerPerceptron, edges: ParameterID?)
   }
 
-  public init(_ description: GraphModelDescription, _ graph: ModelGraph) {
+  public init(
+    _ description: GraphModelDescription, _ graph: ModelGraph, _ parts: ComputationParts = ComputationParts()
+  ) {
     self.description = description
     self.graph = graph
+    self.parts = parts
+    chunkedGraph = ChunkedGraph(graph, parts)
     var builder = LayerBuilder()
     trainableData = builder.trainable(
       "model.node_attributes.trainable_tensors.data.trainable", rows: graph.dataNodes,
@@ -87,73 +125,71 @@ public struct GraphModel: Sendable {
   ///
   /// - Parameters:
   ///   - noise: [hidden nodes, B, channels], drawn with the deviation that the description says.
-  ///   - isFirstStep: of a rollout; models with noise are told.
+  ///   - isFirstStep: of a rollout; models with noise use it.
   public func step(
     _ x: Value, noise: Value? = nil, isFirstStep: Bool = true, observe: Observer? = nil, _ operations: any Operations
   ) throws -> Value {
-    let batch = x.shape.batch
     precondition(x.shape.columns == description.inputSteps * description.variables.inputs)
     precondition(x.shape.rows == graph.dataNodes && (noise == nil) == (self.noise == nil))
-    let data = try operations.apply(
-      Concatenation(
-        [.value(x), .constant(graph.dataCoordinates)] + (trainableData.map { [.parameter($0)] } ?? [])
-          + (self.noise == nil ? [] : [.number(isFirstStep ? 0 : 1)]),
-        rows: graph.dataNodes, batch: batch, group: .encoder))
-    let hidden = try operations.apply(
-      Concatenation(
-        [.constant(graph.hiddenCoordinates)] + (trainableHidden.map { [.parameter($0)] } ?? []),
-        rows: graph.hiddenNodes, batch: batch, group: .encoder))
-    let encoded = try encode(data, hidden, operations)
+    let input = Input(x: x, isFirstStep: isFirstStep)
+    let encoded = try encode(input, operations)
     observe?("encoder_hidden", encoded.hidden)
     let condition = try noise.flatMap { noise in try self.noise?([noise], operations) }
     if let condition { observe?("noise_embedded", condition) }
     var z = try process(encoded.hidden, condition: condition, observe, operations)
     if description.skipsLatent { z = try operations.sum(z, encoded.hidden) }
-    let target = try targetFeatures(x, encodedData: encoded.data, operations)
-    let decoded = try decode(z, target, operations)
+    let decoded = try decode(z, input, encodedData: encoded.data, operations)
     observe?("decoder_out", decoded)
     return try predict(decoded, x, operations)
   }
 
-  private func edgeAttributes(
-    _ edges: ModelGraph.Edges, trainable: ParameterID?, group: ParameterGroup,
-    _ operations: any Operations
-  ) throws -> Value {
+  /// The features of the data nodes that a step reads.
+  struct Input {
+    let x: Value
+    let isFirstStep: Bool
+  }
+
+  /// X_d, or some rows of it.
+  ///
+  /// - Parameter starts: of rows that stay on one rank.
+  func dataFeatures(_ input: Input, _ rows: PickedRows?, starts: IndexList? = nil, _ operations: any Operations) throws
+    -> Value
+  {
     try operations.apply(
       Concatenation(
-        [.constant(edges.attributes)] + (trainable.map { [.parameter($0)] } ?? []), rows: edges.lists.count,
-        batch: 1, rowStarts: edges.lists.starts, group: group))
+        [.value(input.x), .constant(graph.dataCoordinates)] + (trainableData.map { [.parameter($0)] } ?? [])
+          + (noise == nil ? [] : [.number(input.isFirstStep ? 0 : 1)]),
+        rows: rows?.count ?? graph.dataNodes, batch: input.x.shape.batch, rowStarts: starts, picked: rows,
+        group: .encoder))
+  }
+
+  /// X_h, or some rows of it.
+  func hiddenFeatures(_ rows: PickedRows?, batch: Int, _ operations: any Operations) throws -> Value {
+    try operations.apply(
+      Concatenation(
+        [.constant(graph.hiddenCoordinates)] + (trainableHidden.map { [.parameter($0)] } ?? []),
+        rows: rows?.count ?? graph.hiddenNodes, batch: batch, picked: rows, group: .encoder))
+  }
+
+  func edgeAttributes(
+    _ edges: ModelGraph.Edges, _ chunk: MapperChunk? = nil, trainable: ParameterID?, group: ParameterGroup,
+    _ operations: any Operations
+  ) throws -> Value {
+    let lists = chunk?.lists ?? edges.lists
+    return try operations.apply(
+      Concatenation(
+        [.constant(edges.attributes)] + (trainable.map { [.parameter($0)] } ?? []), rows: lists.count, batch: 1,
+        rowStarts: lists.starts, picked: chunk?.rows?.edges, group: group))
   }
 
   /// The same for all samples.
-  private func repeated(
+  func repeated(
     _ x: Value, batch: Int, group: ParameterGroup, _ operations: any Operations
   ) throws -> Value {
     if batch == 1 { return x }
     return try operations.apply(
       Concatenation(
         [.value(x)], rows: x.shape.rows, batch: batch, rowStarts: x.shape.rowStarts, group: group))
-  }
-
-  private func encode(_ data: Value, _ hidden: Value, _ operations: any Operations) throws -> (
-    hidden: Value, data: Value
-  ) {
-    let lists = graph.dataToHidden.lists
-    switch encoder {
-    case .graphTransformer(let sources, let destinations, let block, let edges):
-      let attributes = try edgeAttributes(graph.dataToHidden, trainable: edges, group: .encoder, operations)
-      let result = try block(
-        operations.apply(Affine(hidden, destinations)), sources: operations.apply(Affine(data, sources)), lists,
-        attributes: attributes, operations)
-      return (result, data)
-    case .edgeNetwork(let sources, let destinations, let embedding, let block, let edges):
-      let attributes = try edgeAttributes(graph.dataToHidden, trainable: edges, group: .encoder, operations)
-      let e = try repeated(
-        embedding([attributes], operations), batch: data.shape.batch, group: .encoder, operations)
-      let s = try sources([data], operations)
-      let result = try block(destinations([hidden], operations), sources: s, lists, e: e, operations).x
-      return (result, try operations.sum(block.nodes([s, s], operations), s))
-    }
   }
 
   private func process(
@@ -164,67 +200,35 @@ public struct GraphModel: Sendable {
       try edgeAttributes($0, trainable: processorEdges, group: .processor, operations)
     }
     let condition = description.processor.isConditional ? condition : nil
-    var x = h
-    var carried: Value?
-    for (index, layer) in layers.enumerated() {
-      switch layer {
-      case .graphTransformer(let block):
-        guard let edges, let attributes else { preconditionFailure("no edges to process") }
-        x = try operations.segment(x, block.parameters) {
-          try block($0, sources: nil, edges.lists, attributes: attributes, condition: condition, operations)
-        }
-      case .transformer(let block):
-        x = try operations.segment(x, block.parameters) { try block($0, condition: condition, operations) }
-      case .edgeNetwork(let block):
-        guard let edges, let attributes else { preconditionFailure("no edges to process") }
-        if let embedding = block.embedding {
-          carried = try repeated(
-            embedding([attributes], operations), batch: h.shape.batch, group: .processor, operations)
-        }
-        guard let e = carried else { preconditionFailure("edges were not embedded") }
-        let result = try block(x, sources: x, edges.lists, e: e, operations)
-        (x, carried) = (result.x, result.e)
+    var state = [h]
+    if case .edgeNetwork(let first)? = layers.first, let embedding = first.embedding, let attributes {
+      state.append(
+        try repeated(embedding([attributes], operations), batch: h.shape.batch, group: .processor, operations))
+    }
+    let parts = chunkedGraph.chunks(shares: operations.rowShare.count).perceptrons
+    func run(_ index: Int, _ state: [Value]) throws -> [Value] {
+      let result = try operations.segment(state, layers[index].parameters) {
+        try layers[index]($0, edges?.lists, attributes, condition, parts, operations)
       }
-      observe?("processor_layer_\(index)", x)
+      observe?("processor_layer_\(index)", result[0])
+      return result
     }
-    return x
-  }
-
-  private func targetFeatures(_ x: Value, encodedData: Value, _ operations: any Operations) throws -> Value {
-    if description.targetFeatures == [.encodedData] { return encodedData }
-    let v = description.variables
-    func everyStep(_ columns: [Int]) -> [Int] {
-      (0..<description.inputSteps).flatMap { step in columns.map { step * v.inputs + $0 } }
-    }
-    let parts = description.targetFeatures.map { feature -> Concatenation.Part in
-      switch feature {
-      case .encodedData: return .value(encodedData)
-      case .coordinates: return .constant(graph.dataCoordinates)
-      case .forcings: return .columns(x, everyStep(v.forcingInputs))
-      case .prognostics: return .columns(x, everyStep(v.prognosticInputs))
-      case .trainableParameters:
-        guard let trainableData else { preconditionFailure("no trainable parameters of data nodes") }
-        return .parameter(trainableData)
+    for group in layerGroups {
+      if group.count == 1 {
+        state = try run(group.lowerBound, state)
+      } else {
+        state = try operations.segment(state, group.flatMap { layers[$0].parameters }) { state in
+          try group.reduce(state) { try run($1, $0) }
+        }
       }
     }
-    return try operations.apply(
-      Concatenation(parts, rows: graph.dataNodes, batch: x.shape.batch, group: .decoder))
+    return state[0]
   }
 
-  private func decode(_ z: Value, _ target: Value, _ operations: any Operations) throws -> Value {
-    let lists = graph.hiddenToData.lists
-    switch decoder {
-    case .graphTransformer(let sources, let destinations, let block, let norm, let last, let edges):
-      let attributes = try edgeAttributes(graph.hiddenToData, trainable: edges, group: .decoder, operations)
-      let s = try sources.map { try operations.apply(Affine(z, $0)) } ?? z
-      let y = try block(
-        operations.apply(Affine(target, destinations)), sources: s, lists, attributes: attributes, operations)
-      return try operations.apply(Affine(operations.layerNorm(y, norm), last))
-    case .edgeNetwork(let embedding, let block, let last, let edges):
-      let attributes = try edgeAttributes(graph.hiddenToData, trainable: edges, group: .decoder, operations)
-      let e = try repeated(embedding([attributes], operations), batch: z.shape.batch, group: .decoder, operations)
-      return try last([block(target, sources: z, lists, e: e, operations).x], operations)
-    }
+  /// Layers that are checkpointed together.
+  private var layerGroups: [Range<Int>] {
+    let count = min(parts.processor ?? layers.count, layers.count)
+    return (0..<count).map { chunk(layers.count, into: count, $0) }
   }
 
   private func predict(_ o: Value, _ x: Value, _ operations: any Operations) throws -> Value {
@@ -239,100 +243,5 @@ public struct GraphModel: Sendable {
       y = try operations.apply(Bound(x: y, bounding: bounding, variables: v.outputs))
     }
     return y
-  }
-
-  // MARK: Building
-
-  private static func encoder(
-    _ d: GraphModelDescription, _ graph: ModelGraph, dataColumns: Int, _ builder: inout LayerBuilder
-  ) -> Encoder {
-    let (mapper, name) = (d.encoder, "model.encoder.0")
-    let c = mapper.channels
-    let edges = builder.trainable(
-      "model.encoder_graph_provider.data.trainable.trainable", rows: graph.dataToHidden.lists.count,
-      columns: mapper.trainableEdges)
-    let edgeColumns = graph.dataToHidden.attributeCount + mapper.trainableEdges
-    let hiddenColumns = 4 + d.trainableHidden
-    switch mapper.kind {
-    case .graphTransformer:
-      return .graphTransformer(
-        sources: builder.affine("\(name).emb_nodes_src", inputs: dataColumns, outputs: c),
-        destinations: builder.affine("\(name).emb_nodes_dst", inputs: hiddenColumns, outputs: c),
-        block: GraphTransformerBlock(
-          "\(name).proc", channels: c, sources: c, edgeColumns: edgeColumns, mapper.layer, &builder),
-        edges: edges)
-    case .edgeNetwork:
-      func embedding(_ part: String, _ inputs: Int) -> MultiLayerPerceptron {
-        EdgeNetworkBlock.embedding("\(name).\(part)", inputs: inputs, channels: c, mapper.layer, &builder)
-      }
-      return .edgeNetwork(
-        sources: embedding("emb_nodes_src", dataColumns), destinations: embedding("emb_nodes_dst", hiddenColumns),
-        embedding: embedding("emb_edges", edgeColumns),
-        block: EdgeNetworkBlock("\(name).proc", channels: c, mapper.layer, &builder), edges: edges)
-    }
-  }
-
-  private static func layers(
-    _ d: GraphModelDescription, _ graph: ModelGraph, _ builder: inout LayerBuilder
-  ) -> [Layer] {
-    let processor = d.processor
-    let edgeColumns = (graph.hiddenToHidden?.attributeCount ?? 0) + processor.trainableEdges
-    let condition = processor.isConditional ? d.noise?.channels : nil
-    return (0..<processor.layers).map { index in
-      let name = "model.processor.proc.\(index)"
-      switch processor.kind {
-      case .graphTransformer:
-        return .graphTransformer(
-          GraphTransformerBlock(
-            name, channels: d.channels, sources: nil, edgeColumns: edgeColumns, processor.layer, condition: condition,
-            &builder))
-      case .edgeNetwork:
-        return .edgeNetwork(
-          EdgeNetworkBlock(
-            name, channels: d.channels, processor.layer, embeddedColumns: index == 0 ? edgeColumns : nil, &builder))
-      case .transformer:
-        return .transformer(
-          WindowTransformerBlock(
-            name, channels: d.channels, reach: processor.reach, processor.layer, condition: condition, &builder))
-      }
-    }
-  }
-
-  private static func decoder(
-    _ d: GraphModelDescription, _ graph: ModelGraph, dataColumns: Int, _ builder: inout LayerBuilder
-  ) -> Decoder {
-    let (mapper, name) = (d.decoder, "model.decoder.0")
-    let c = mapper.channels
-    let edges = builder.trainable(
-      "model.decoder_graph_provider.data.trainable.trainable", rows: graph.hiddenToData.lists.count,
-      columns: mapper.trainableEdges)
-    let edgeColumns = graph.hiddenToData.attributeCount + mapper.trainableEdges
-    let outputs = d.outputSteps * d.variables.outputs
-    let encodedColumns = d.encoder.kind == .edgeNetwork ? d.channels : dataColumns
-    let targetColumns = d.targetFeatures.reduce(0) { $0 + d.columns($1, encoded: encodedColumns) }
-    switch mapper.kind {
-    case .graphTransformer:
-      return .graphTransformer(
-        sources: c == d.channels
-          ? nil : builder.affine("\(name).emb_nodes_src", inputs: d.channels, outputs: c),
-        destinations: builder.affine("\(name).emb_nodes_dst", inputs: targetColumns, outputs: c),
-        block: GraphTransformerBlock(
-          "\(name).proc", channels: c, sources: c, edgeColumns: edgeColumns, mapper.layer, &builder),
-        norm: builder.norm("\(name).node_data_extractor.0", c),
-        last: builder.affine(
-          "\(name).node_data_extractor.1", inputs: c, outputs: outputs, outputGroups: d.outputSteps,
-          zero: mapper.startsAtZero),
-        edges: edges)
-    case .edgeNetwork:
-      return .edgeNetwork(
-        embedding: EdgeNetworkBlock.embedding(
-          "\(name).emb_edges", inputs: edgeColumns, channels: c, mapper.layer, &builder),
-        block: EdgeNetworkBlock("\(name).proc", channels: c, mapper.layer, &builder),
-        last: MultiLayerPerceptron(
-          "\(name).node_data_extractor", inputs: [c], width: mapper.layer.hiddenWidth, outputs: outputs,
-          outputGroups: d.outputSteps, hiddenLayers: mapper.layer.extraLayers + 2, norm: false, mapper.layer.hidden,
-          &builder),
-        edges: edges)
-    }
   }
 }

@@ -10,7 +10,7 @@ public struct GraphModelDescription: Sendable, Hashable, Codable {
     case gated(ActivationKind)
   }
 
-  /// What layers of both mappers and processors have in common.
+  /// Settings that layers of mappers and processors have in common.
   public struct Layer: Sendable, Hashable, Codable {
     public var hidden = HiddenLayer.plain(.gelu)
     /// Width of the multi-layer perceptrons' hidden layers.
@@ -38,7 +38,7 @@ public struct GraphModelDescription: Sendable, Hashable, Codable {
     public var kind: MapperKind
     public var layer: Layer
     public var channels: Int
-    /// Trainable numbers per edge.
+    /// Trainable parameters per edge.
     public var trainableEdges = 0
     /// Decoders: whether the last layer starts at zero.
     public var startsAtZero = false
@@ -71,7 +71,7 @@ public struct GraphModelDescription: Sendable, Hashable, Codable {
     }
   }
 
-  /// What the decoder sees of the data nodes.
+  /// A feature of the data nodes that the decoder sees.
   public enum TargetFeature: String, Sendable, Hashable, Codable, CaseIterable {
     /// The encoder's input; of an edge network, its source nodes after the encoder.
     case encodedData = "encoded_data"
@@ -137,7 +137,7 @@ public struct GraphModelDescription: Sendable, Hashable, Codable {
   /// States that are read, and predicted, at once.
   public var inputSteps, outputSteps: Int
   public var channels: Int
-  /// Trainable numbers per node.
+  /// Trainable parameters per node.
   public var trainableData = 0
   public var trainableHidden = 0
   public var encoder: Mapper

@@ -22,6 +22,9 @@ public struct GraphSettings<Family: GraphFamily>: ModelSettings {
   public var inputOrder: [Int] = []
   public var outputOrder: [Int] = []
   public var graph = GraphSection()
+  public var mapperChunks: Int?
+  public var processorChunks: Int?
+  public var memoryGiB: Double?
 
   public init() {}
 
@@ -50,10 +53,45 @@ public struct GraphSettings<Family: GraphFamily>: ModelSettings {
         "outputOrder", \.outputOrder, in: 0...1_000_000,
         "Likewise of the predicted fields, by their numbers."),
       .section("graph", \.graph, "Hidden nodes and edges; kept in checkpoints."),
+      .integer(
+        "mapperChunks", \.mapperChunks, 1...100_000,
+        "Parts in which encoder and decoder are computed one after the other, and in training once more each: less memory, the "
+          + "same results to rounding; null: 1, or as many as memoryGiB asks for."),
+      .integer(
+        "processorChunks", \.processorChunks, 1...10_000,
+        "Groups of layers whose inputs are kept where training.checkpointActivations is set, which are computed twice again; "
+          + "null: the inputs of all layers are kept, or as memoryGiB asks for."),
+      .number(
+        "memoryGiB", \.memoryGiB, 0.001...1_000_000,
+        "Memory that an update may take on each rank, the graph included, beside what is read ahead and decoded fields (data.cacheGiB): mapperChunks, "
+          + "processorChunks and training.checkpointActivations are chosen so that it suffices, where they are not set; null: any."
+      ),
     ]
   }
 
-  public var columnOrder: String { inputOrder.isEmpty && outputOrder.isEmpty ? "" : "\(inputOrder), \(outputOrder)" }
+  public static var computationSettings: Set<String> { ["mapperChunks", "processorChunks", "memoryGiB"] }
+
+  /// More chunks cost less time than fewer layers whose inputs are kept.
+  public func waysToCompute(points: Int, ranks: Int) -> [GraphSettings] {
+    // Chunks of less than some thousand points of a rank save little beside the rest.
+    let most = max(1, min(points / ranks / 2_048, 256))
+    let chunks = mapperChunks.map { [$0] } ?? (0...8).map { 1 << $0 }.filter { $0 <= most }
+    let groups = processorChunks.map { [$0] } ?? [nil, Int(Double(processor.layers).squareRoot().rounded())]
+    return groups.flatMap { groups in
+      chunks.map { chunks in
+        var settings = self
+        (settings.mapperChunks, settings.processorChunks) = (chunks, groups)
+        return settings
+      }
+    }
+  }
+
+  var parts: ComputationParts { ComputationParts(mapper: mapperChunks ?? 1, processor: processorChunks) }
+
+  public var computation: String {
+    let chunks = parts.mapper == 1 ? "encoder and decoder whole" : "encoder and decoder in \(parts.mapper) chunks"
+    return chunks + (parts.processor.map { ", layers in \($0) groups" } ?? "")
+  }
 
   /// Tokens are points.
   public func tiling(_ fields: ModelFields) throws -> Tiling { try fields.tiling(patch: [1, 1]) }
@@ -83,7 +121,7 @@ public struct GraphSettings<Family: GraphFamily>: ModelSettings {
         "model.\(name).trainableEdges", "is 0, and the edges of the graph have no attributes",
         remedy: "give the edges attributes, or raise it")
     }
-    return GraphForecastModel(description, found, try columns(fields))
+    return GraphForecastModel(description, found, try columns(fields), parts)
   }
 }
 
@@ -174,12 +212,21 @@ extension BoundSettings {
   {
     func field(_ name: String) throws -> Int {
       if let column = fields.scaling.firstIndex(where: { $0.name == name }) { return column }
+      if fields.scaling.isEmpty {
+        throw JigsawError(
+          place, "can't be placed, since the names of predicted fields are not known without data", found: name,
+          remedy: "take the fields from the data, or leave the limits out: --set model.bounds=[]")
+      }
       throw JigsawError(
         place, "limits what is not predicted", expected: fields.scaling.map(\.name).joined(separator: ", "),
         found: name)
     }
     guard kind == .floor || least < most else {
       throw JigsawError(place, "has limits that leave nothing", found: "\(significant(least)) … \(significant(most))")
+    }
+    guard Set(variables).count == variables.count else {
+      throw JigsawError(
+        place, "names a variable twice", found: variables.joined(separator: ", "), remedy: "name each once")
     }
     let limited = try variables.map(field)
     let columns = limited.map(places.output)

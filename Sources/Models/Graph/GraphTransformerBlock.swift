@@ -63,9 +63,10 @@ struct GraphTransformerBlock: Sendable {
   /// - Parameters:
   ///   - sources: nil in a processor.
   ///   - attributes: [edges, 1, edgeColumns]
+  ///   - perceptronParts: nodes that the perceptron takes one after the other.
   func callAsFunction(
     _ x: Value, sources: Value?, _ edges: EdgeLists, attributes: Value, condition: Value? = nil,
-    _ operations: any Operations
+    perceptronParts: PerceptronParts? = nil, _ operations: any Operations
   ) throws -> Value {
     let d = try norm(x, condition, operations)
     let s = if let sources, let sourceNorm { try sourceNorm(sources, nil, operations) } else { d }
@@ -84,6 +85,6 @@ struct GraphTransformerBlock: Sendable {
       EdgeAttention(edges, heads: heads, q: q, k: k, v: v, attributes: a, edge))
     let inner = try operations.apply(Affine(d, own, addTo: attended, overwriting: true))
     let y = try operations.apply(Affine(inner, projection, addTo: x))
-    return try perceptron(y, condition, operations)
+    return try perceptron(y, condition, inParts: perceptronParts, operations)
   }
 }

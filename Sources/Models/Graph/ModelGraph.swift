@@ -35,6 +35,14 @@ public struct ModelGraph: Sendable {
   /// nil where the processor needs no edges.
   public let hiddenToHidden: Edges?
 
+  /// Bytes of coordinates, lists and attributes.
+  public var byteCount: Int {
+    [dataToHidden, hiddenToData, hiddenToHidden].compactMap(\.self)
+      .reduce(dataCoordinates.byteCount + hiddenCoordinates.byteCount) {
+        $0 + $1.lists.byteCount + $1.attributes.byteCount
+      }
+  }
+
   public var dataNodes: Int { dataCoordinates.shape[0] }
   public var hiddenNodes: Int { hiddenCoordinates.shape[0] }
 

@@ -27,15 +27,13 @@ extension AddColumns: DistributedOperation {
       places[pair.to].flatMap { to in sources[pair.from].map { (to: to, from: $0) } }
     }
     let (width, sourceWidth) = (columns.count, exchange.wanted[rank].count)
+    let (to, from) = (PointColumns.Columns.list(local.map(\.to)), PointColumns.Columns.list(local.map(\.from)))
     let added = try exchange.gather(x.tensor, rows: points, operations.context.tensor, compute)
     let result = operations.newTensor(y.shape, groups: y.groups)
     result.copy(from: y.tensor)
-    compute.pass(points, grain: 256, bytes: 2 * result.byteCount) { range in
-      for point in range {
-        let (a, b) = (result.pointer + point * width, added.pointer + point * sourceWidth)
-        for pair in local { a[pair.to] += b[pair.from] }
-      }
-    }
+    compute.moveColumns(
+      PointColumns(added, width: sourceWidth, from), to: PointColumns(result, width: width, to), rows: points,
+      accumulate: true, bytes: 2 * result.byteCount)
     let output = operations.result(result, y.shape, groups: y.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [x, y] in
@@ -43,12 +41,9 @@ extension AddColumns: DistributedOperation {
       if x.requiresGradient {
         let dadded = compute.tensor([points, sourceWidth])
         dadded.fill()
-        compute.pass(points, grain: 256, bytes: 2 * d.byteCount) { range in
-          for point in range {
-            let (a, b) = (d.pointer + point * width, dadded.pointer + point * sourceWidth)
-            for pair in local { b[pair.from] += a[pair.to] }
-          }
-        }
+        compute.moveColumns(
+          PointColumns(d, width: width, to), to: PointColumns(dadded, width: sourceWidth, from), rows: points,
+          accumulate: true, bytes: 2 * d.byteCount)
         try exchange.giveBack(dadded, rows: points, to: operations.sum(x), operations.context.tensor, compute)
       }
       operations.contribute(d, to: y)
@@ -91,39 +86,19 @@ extension Bound: DistributedOperation {
     let totals = try exchange.gather(x.tensor, rows: points, operations.context.tensor, compute)
     let totalPlaces = places(of: exchange.wanted[rank])
     let limits = bounded(columns).map { column in
-      (place: column.place, index: column.index, total: total.flatMap { totalPlaces[column.start + $0] })
+      limit(column.index, column: column.place, total: total.flatMap { totalPlaces[column.start + $0] })
     }
     let (width, totalWidth) = (columns.count, exchange.wanted[rank].count)
     let y = operations.newTensor(x.shape, groups: x.groups)
-    y.copy(from: x.tensor)
-    compute.pass(points, grain: 256, bytes: 2 * y.byteCount) { range in
-      for point in range {
-        let (from, to) = (x.tensor.pointer + point * width, y.pointer + point * width)
-        let totals = totals.pointer + point * totalWidth
-        for limit in limits {
-          let value = limited(from[limit.place], limit.index).value
-          to[limit.place] = limit.total.map { value * totals[$0] } ?? value
-        }
-      }
-    }
+    compute.limitColumns(x.tensor, width: width, limits, totals: totals, totalWidth: totalWidth, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [x] in
       let d = output.takeGradient()
       let dtotals = compute.tensor([points, totalWidth])
       dtotals.fill()
-      compute.pass(points, grain: 256, bytes: 3 * d.byteCount) { range in
-        for point in range {
-          let (from, gradient) = (x.tensor.pointer + point * width, d.pointer + point * width)
-          let (totals, dtotals) = (totals.pointer + point * totalWidth, dtotals.pointer + point * totalWidth)
-          for limit in limits {
-            let bounded = self.limited(from[limit.place], limit.index)
-            let upstream = gradient[limit.place]
-            gradient[limit.place] = upstream * bounded.derivative * (limit.total.map { totals[$0] } ?? 1)
-            if let total = limit.total { dtotals[total] += upstream * bounded.value }
-          }
-        }
-      }
+      compute.limitColumnsBackward(
+        x.tensor, width: width, limits, totals: totals, totalWidth: totalWidth, (d, dtotals), bytes: 3 * d.byteCount)
       operations.contribute(d, to: x)
       try exchange.giveBack(dtotals, rows: points, to: operations.sum(x), operations.context.tensor, compute)
     }
@@ -138,6 +113,15 @@ extension NextWindow: DistributedOperation {
     /// A column of the prediction, and of the truth for rows that are not predicted.
     case prediction(Int, truth: Int)
     case truth(Int)
+
+    var window: Int? { if case .window(let column) = self { column } else { nil } }
+    var prediction: Int? { if case .prediction(let column, _) = self { column } else { nil } }
+    var truth: Int? {
+      switch self {
+      case .truth(let column), .prediction(_, let column): column
+      case .window: nil
+      }
+    }
   }
 
   private func origin(_ column: Int) -> Origin {
@@ -163,20 +147,9 @@ extension NextWindow: DistributedOperation {
     precondition(x.groups == 1 || x.groups == inputSteps)
     func origins(_ rank: Int) -> [Origin] { x.columnDimension.positions(mesh, .tensor, rank).map(origin) }
     return Exchanges(
-      window: ColumnExchange(x.columnDimension, mesh) {
-        origins($0).compactMap { if case .window(let column) = $0 { column } else { nil } }
-      },
-      prediction: ColumnExchange(y.columnDimension, mesh) {
-        origins($0).compactMap { if case .prediction(let column, _) = $0 { column } else { nil } }
-      },
-      truth: ColumnExchange(truthDimension, mesh) {
-        origins($0).compactMap {
-          switch $0 {
-          case .truth(let column), .prediction(_, let column): column
-          case .window: nil
-          }
-        }
-      })
+      window: ColumnExchange(x.columnDimension, mesh) { origins($0).compactMap(\.window) },
+      prediction: ColumnExchange(y.columnDimension, mesh) { origins($0).compactMap(\.prediction) },
+      truth: ColumnExchange(truthDimension, mesh) { origins($0).compactMap(\.truth) })
   }
 
   public func traffic(_ plan: ParallelPlan, _ place: Mesh.Position) -> SentElements {
@@ -188,6 +161,33 @@ extension NextWindow: DistributedOperation {
     return sent
   }
 
+  /// Columns of a rank's new window, and the columns brought by one exchange that they are.
+  private struct Moved {
+    private let to, from: [Int]
+    /// Columns of the new window, and of what the exchange brings.
+    private let width, sourceWidth: Int
+    private let batch: Int
+
+    /// - Parameter source: the column of the exchange's value that a column of the new window is, if it is one.
+    init(_ columns: [Origin], _ exchange: ColumnExchange, rank: Int, batch: Int, source: (Origin) -> Int?) {
+      let places = places(of: exchange.wanted[rank])
+      let pairs = columns.enumerated().compactMap { to, origin in
+        source(origin).flatMap { places[$0] }.map { (to: to, from: $0) }
+      }
+      (to, from) = (pairs.map(\.to), pairs.map(\.from))
+      (width, sourceWidth) = (columns.count, exchange.wanted[rank].count)
+      self.batch = batch
+    }
+
+    func new(_ window: Tensor) -> PointColumns {
+      PointColumns(window, width: width, .list(to), samples: batch)
+    }
+
+    func source(_ part: Tensor) -> PointColumns {
+      PointColumns(part, width: sourceWidth, .list(from), samples: batch)
+    }
+  }
+
   public func run(on operations: DistributedOperations) throws -> Value {
     let (compute, communicator) = (operations.compute, operations.context.tensor)
     let (points, rank) = (operations.pointCount(x.shape), operations.context.position.tensor)
@@ -196,28 +196,18 @@ extension NextWindow: DistributedOperation {
     let window = try exchanges.window.gather(x.tensor, rows: points, communicator, compute)
     let prediction = try exchanges.prediction.gather(y.tensor, rows: points, communicator, compute)
     let new = try exchanges.truth.gather(truth, rows: points, communicator, compute)
-    let parts = [exchanges.window, exchanges.prediction, exchanges.truth].map { places(of: $0.wanted[rank]) }
-    let (first, batch) = (operations.rowRange(x.shape).lowerBound, x.shape.batch)
-    /// Calls `body` with a point's new column and the place of what it is taken from.
-    func forEach(_ body: (_ to: Int, _ part: Int, _ from: Int) -> Void) {
-      compute.pass(points, grain: 256, bytes: 8 * points * columns.count) { range in
-        for point in range {
-          let isPredicted = predicted?[first + point / batch] ?? true
-          for (index, origin) in columns.enumerated() {
-            let (part, column) =
-              switch origin {
-              case .window(let column): (0, column)
-              case .prediction(let column, _) where isPredicted: (1, column)
-              case .prediction(_, let column), .truth(let column): (2, column)
-              }
-            body(point * columns.count + index, part, point * parts[part].count + (parts[part][column] ?? 0))
-          }
-        }
-      }
+    let (range, batch) = (operations.rowRange(x.shape), x.shape.batch)
+    let isPredicted = predicted.map { Array($0[range]) }
+    let older = Moved(columns, exchanges.window, rank: rank, batch: batch, source: \.window)
+    let known = Moved(columns, exchanges.truth, rank: rank, batch: batch, source: \.truth)
+    let ahead = Moved(columns, exchanges.prediction, rank: rank, batch: batch, source: \.prediction)
+    func move(_ source: PointColumns, to target: PointColumns, where isMoved: [Bool]? = nil, adds: Bool = false) {
+      compute.moveColumns(source, to: target, rows: range.count, batch: batch, where: isMoved, accumulate: adds)
     }
     let next = operations.newTensor(x.shape, groups: x.groups)
-    let sources = [window, prediction, new]
-    forEach { to, part, from in next.pointer[to] = sources[part].pointer[from] }
+    move(older.source(window), to: older.new(next))
+    move(known.source(new), to: known.new(next))
+    move(ahead.source(prediction), to: ahead.new(next), where: isPredicted)
     let output = operations.result(next, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [x, y] in
@@ -225,9 +215,8 @@ extension NextWindow: DistributedOperation {
       // Gradients of the window and of the prediction.
       let gradients = [window, prediction].map { compute.tensor($0.shape) }
       for gradient in gradients { gradient.fill() }
-      forEach { to, part, from in
-        if part < 2 { gradients[part].pointer[from] += d.pointer[to] }
-      }
+      move(older.new(d), to: older.source(gradients[0]), adds: true)
+      move(ahead.new(d), to: ahead.source(gradients[1]), where: isPredicted, adds: true)
       try exchanges.prediction.giveBack(gradients[1], rows: points, to: operations.sum(y), communicator, compute)
       if x.requiresGradient {
         try exchanges.window.giveBack(gradients[0], rows: points, to: operations.sum(x), communicator, compute)

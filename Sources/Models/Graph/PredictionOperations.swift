@@ -25,15 +25,12 @@ struct AddColumns: Operation {
 
   func run(on operations: LocalOperations) -> Value {
     let (compute, points) = (operations.compute, y.shape.rows * y.shape.batch)
-    let (to, from) = (y.shape.columns, x.shape.columns)
+    let (to, from) = (PointColumns.Columns.list(pairs.map(\.to)), PointColumns.Columns.list(pairs.map(\.from)))
     let result = operations.newTensor(y.shape)
     result.copy(from: y.tensor)
-    compute.pass(points, grain: 256, bytes: 2 * result.byteCount) { range in
-      for point in range {
-        let (a, b) = (result.pointer + point * to, x.tensor.pointer + point * from)
-        for pair in pairs { a[pair.to] += b[pair.from] }
-      }
-    }
+    compute.moveColumns(
+      PointColumns(x.tensor, width: x.shape.columns, from), to: PointColumns(result, width: y.shape.columns, to),
+      rows: points, accumulate: true, bytes: 2 * result.byteCount)
     let output = operations.result(result, y.shape, groups: y.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [self] in
@@ -41,12 +38,9 @@ struct AddColumns: Operation {
       if x.requiresGradient {
         let target = operations.gradientTarget(x)
         if !target.accumulate { target.tensor.fill() }
-        compute.pass(points, grain: 256, bytes: 2 * d.byteCount) { range in
-          for point in range {
-            let (a, b) = (d.pointer + point * to, target.tensor.pointer + point * from)
-            for pair in pairs { b[pair.from] += a[pair.to] }
-          }
-        }
+        compute.moveColumns(
+          PointColumns(d, width: y.shape.columns, to), to: PointColumns(target.tensor, width: x.shape.columns, from),
+          rows: points, accumulate: true, bytes: 2 * d.byteCount)
       }
       operations.contribute(d, to: y)
     }
@@ -68,50 +62,34 @@ struct Bound: Operation {
     OperationCost(forward: Work(elements: 2 * x.shape.count), backward: Work(elements: 3 * x.shape.count))
   }
 
-  /// Calls `body` with the start of each point's variables, the column, and the place within `bounding.variables`.
-  private func forEach(_ compute: Compute, _ body: (Int, Int, Int) -> Void) {
-    compute.pass(x.shape.count / variables, grain: 256, bytes: 2 * x.tensor.byteCount) { range in
-      for point in range {
-        for (index, column) in bounding.variables.enumerated() { body(point * variables, column, index) }
-      }
-    }
-  }
-
-  /// The limited number and its derivative.
-  func limited(_ x: Float, _ index: Int) -> (value: Float, derivative: Float) {
+  /// The limit of a bounded variable.
+  ///
+  /// - Parameters:
+  ///   - index: its place within `bounding.variables`.
+  ///   - total: the column of the total, if it is a fraction.
+  func limit(_ index: Int, column: Int, total: Int?) -> ColumnLimit {
     switch bounding.kind {
     case .floor(let least, let slope):
-      let d = x - least[index]
-      return d > 0 ? (d + least[index], 1) : (slope * d + least[index], slope)
+      ColumnLimit(.floor(least: least[index], slope: slope), column: column, total: total)
     case .clamp(let least, let most, let slope), .fraction(let least, let most, let slope, _):
-      if x <= least { return (least + slope * (x - least), slope) }
-      if x >= most { return (most + slope * (x - most), slope) }
-      return (x, 1)
+      ColumnLimit(.range(least: least, most: most, slope: slope), column: column, total: total)
     }
   }
 
+  /// The variable that limited numbers are fractions of.
   var total: Int? { if case .fraction(_, _, _, let of) = bounding.kind { of } else { nil } }
 
   func run(on operations: LocalOperations) -> Value {
     let compute = operations.compute
+    let limits = bounding.variables.enumerated().map { limit($0, column: $1, total: total) }
     let y = operations.newTensor(x.shape)
-    y.copy(from: x.tensor)
-    let (from, to) = (x.tensor.pointer, y.pointer)
-    forEach(compute) { start, column, index in
-      let bounded = limited(from[start + column], index).value
-      to[start + column] = total.map { bounded * from[start + $0] } ?? bounded
-    }
+    compute.limitColumns(x.tensor, width: variables, limits, totals: x.tensor, totalWidth: variables, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [self] in
       let d = output.takeGradient()
-      let (from, gradient) = (x.tensor.pointer, d.pointer)
-      forEach(compute) { start, column, index in
-        let bounded = limited(from[start + column], index)
-        let upstream = gradient[start + column]
-        gradient[start + column] = upstream * bounded.derivative * (total.map { from[start + $0] } ?? 1)
-        if let total { gradient[start + total] += upstream * bounded.value }
-      }
+      compute.limitColumnsBackward(
+        x.tensor, width: variables, limits, totals: x.tensor, totalWidth: variables, (d, d), bytes: 2 * d.byteCount)
       operations.contribute(d, to: x)
     }
     return output
@@ -152,55 +130,55 @@ public struct NextWindow: Operation {
     return OperationCost(forward: work, backward: work)
   }
 
-  /// Calls `body` with the starts of a point's inputs, prediction and truth, and whether it is predicted.
-  private func forEachPoint(_ compute: Compute, _ body: (Int, Int, Int, Bool) -> Void) {
-    let (n, batch) = (x.shape.rows * x.shape.batch, x.shape.batch)
-    compute.pass(n, grain: 256, bytes: 8 * x.shape.count) { range in
-      for point in range {
-        body(
-          point * x.shape.columns, point * y.shape.columns, point * moved * variables.inputs,
-          predicted?[point / batch] ?? true)
-      }
+  /// The columns of a window's states behind those that are kept: all of them, and the prognostic ones.
+  private var newColumns: Range<Int> { (inputSteps - moved) * variables.inputs..<inputSteps * variables.inputs }
+  private var prognosticColumns: [Int] {
+    (inputSteps - moved..<inputSteps).flatMap { step in variables.prognosticInputs.map { step * variables.inputs + $0 }
     }
   }
+  /// The columns of the prediction that these are.
+  private var predictedColumns: [Int] {
+    (outputSteps - moved..<outputSteps).flatMap { step in
+      variables.prognosticOutputs.map { step * variables.outputs + $0 }
+    }
+  }
+  /// The columns that the states which are kept have in the window before.
+  private var olderColumns: Range<Int> { moved * variables.inputs..<inputSteps * variables.inputs }
 
   public func run(on operations: LocalOperations) -> Value {
-    precondition(truth.count == x.shape.rows * x.shape.batch * moved * variables.inputs)
-    let (compute, v) = (operations.compute, variables)
-    let kept = inputSteps - moved
-    let next = operations.newTensor(x.shape)
-    forEachPoint(compute) { window, prediction, new, isPredicted in
-      let to = next.pointer + window
-      to.update(from: x.tensor.pointer + window + moved * v.inputs, count: kept * v.inputs)
-      (to + kept * v.inputs).update(from: truth.pointer + new, count: moved * v.inputs)
-      guard isPredicted else { return }
-      for step in 0..<moved {
-        let state = to + (kept + step) * v.inputs
-        let predicted = y.tensor.pointer + prediction + (outputSteps - moved + step) * v.outputs
-        for (i, o) in zip(v.prognosticInputs, v.prognosticOutputs) { state[i] = predicted[o] }
-      }
+    let (compute, rows, batch) = (operations.compute, x.shape.rows, x.shape.batch)
+    precondition(truth.count == rows * batch * newColumns.count)
+    let kept = 0..<newColumns.lowerBound
+    func window(_ tensor: Tensor, _ columns: PointColumns.Columns) -> PointColumns {
+      PointColumns(tensor, width: x.shape.columns, columns, samples: batch)
     }
+    func predictions(_ tensor: Tensor) -> PointColumns {
+      PointColumns(tensor, width: y.shape.columns, .list(predictedColumns), samples: batch)
+    }
+    let next = operations.newTensor(x.shape)
+    compute.moveColumns(
+      window(x.tensor, .range(olderColumns)), to: window(next, .range(kept)), rows: rows, batch: batch)
+    compute.moveColumns(
+      PointColumns(truth, width: newColumns.count, .range(0..<newColumns.count), samples: batch),
+      to: window(next, .range(newColumns)), rows: rows, batch: batch)
+    compute.moveColumns(
+      predictions(y.tensor), to: window(next, .list(prognosticColumns)), rows: rows, batch: batch, where: predicted)
     let output = operations.result(next, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
     tape.record { [self] in
       let d = output.takeGradient()
       let dy = operations.gradientTarget(y)
       if !dy.accumulate { dy.tensor.fill() }
-      let dx = x.requiresGradient ? operations.gradientTarget(x) : nil
-      if let dx, !dx.accumulate { dx.tensor.fill() }
-      forEachPoint(compute) { window, prediction, _, isPredicted in
-        let from = d.pointer + window
-        if let dx {
-          let to = dx.tensor.pointer + window + moved * v.inputs
-          for i in 0..<kept * v.inputs { to[i] += from[i] }
-        }
-        guard isPredicted else { return }
-        for step in 0..<moved {
-          let state = from + (kept + step) * v.inputs
-          let predicted = dy.tensor.pointer + prediction + (outputSteps - moved + step) * v.outputs
-          for (i, o) in zip(v.prognosticInputs, v.prognosticOutputs) { predicted[o] += state[i] }
-        }
+      if x.requiresGradient {
+        let dx = operations.gradientTarget(x)
+        if !dx.accumulate { dx.tensor.fill() }
+        compute.moveColumns(
+          window(d, .range(kept)), to: window(dx.tensor, .range(olderColumns)), rows: rows, batch: batch,
+          accumulate: true)
       }
+      compute.moveColumns(
+        window(d, .list(prognosticColumns)), to: predictions(dy.tensor), rows: rows, batch: batch, where: predicted,
+        accumulate: true)
     }
     return output
   }

@@ -34,7 +34,10 @@ struct WindowTransformerBlock: Sendable {
       + perceptron.parameters
   }
 
-  func callAsFunction(_ x: Value, condition: Value?, _ operations: any Operations) throws -> Value {
+  /// - Parameter perceptronParts: nodes that the perceptron takes one after the other.
+  func callAsFunction(
+    _ x: Value, condition: Value?, perceptronParts: PerceptronParts? = nil, _ operations: any Operations
+  ) throws -> Value {
     let d = try norm(x, condition, operations)
     var q = try operations.apply(Affine(d, query))
     var k = try operations.apply(Affine(d, key))
@@ -45,6 +48,6 @@ struct WindowTransformerBlock: Sendable {
     }
     let attended = try operations.apply(WindowAttention(q: q, k: k, v: v, heads: heads, reach: reach))
     let y = try operations.apply(Affine(attended, projection, addTo: x))
-    return try perceptron(y, condition, operations)
+    return try perceptron(y, condition, inParts: perceptronParts, operations)
   }
 }

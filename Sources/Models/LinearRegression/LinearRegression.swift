@@ -53,6 +53,8 @@ public struct LinearRegression: ForecastModel {
     weights = table.linear(
       "regression", inputs: form.inputColumns, outputs: s * form.variables, outputGroups: s, group: .encoder, zero: true
     )
+    table.label(weights.weight, rows: form.outputSlots, columns: form.inputSlots)
+    table.label(weights.bias, columns: form.outputSlots)
     parameters = table
   }
 

@@ -1,3 +1,4 @@
+import Basics
 import Communication
 import Distribution
 import Execution

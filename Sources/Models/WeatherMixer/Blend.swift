@@ -3,8 +3,7 @@ import Tensors
 
 /// The learned blend of decoded field and input, per grid point: linear(norm₂(concat(norm₁(y), x))), y and x [R, B, V].
 ///
-/// There are many points and few variables, so each thread walks through the points in pieces that stay in its cache;
-/// nothing but y and x is kept for backward.
+/// Nothing but y and x is kept for backward.
 public struct Blend: Operation {
   public let y, x: Value
   public let inner, outer: NormParameters
@@ -37,83 +36,29 @@ public struct Blend: Operation {
   }
 
   private var points: Int { y.shape.rows * y.shape.batch }
-  private var variables: Int { y.shape.columns }
 
   public func run(on operations: LocalOperations) -> Value {
-    let compute = operations.compute
-    let weight = operations.value(p.weight).matrix(rows: variables)
     let out = operations.newTensor(y.shape)
-    let scratch = makeScratch(operations, withGradients: false)
-    // y and x are read, the result is written.
-    forEachPiece(compute, products: 1, tensors: 3) { range, member in
-      let piece = scratch[member]
-      let target = out.matrix(rows: points).rows(range)
-      piece.forward(range, y.tensor, x.tensor)
-      compute.backend.multiply(
-        piece.normalized(range.count).plain, weight.transposed, into: target, accumulate: false)
-      piece.add(operations.value(p.bias), to: target)
-    }
+    operations.compute.joinedNorms(kernel(operations), y.tensor, x.tensor, into: out)
     let output = operations.result(out, y.shape)
     operations.tape?.record(parameters) { backward(output.takeGradient(), operations) }
     return output
   }
 
   private func backward(_ dout: Tensor, _ operations: LocalOperations) {
-    let compute = operations.compute
-    let weight = operations.value(p.weight).matrix(rows: variables)
     let dy = operations.newTensor(y.shape)
     let dx = x.requiresGradient ? operations.gradientTarget(x) : nil
-    compute.addBiasGradient(of: dout, rows: points, .perColumn, to: operations.gradient(p.bias))
-    let scratch = makeScratch(operations, withGradients: true)
-    // y, x and the result's gradient are read, y's is written, x's is written or added to.
-    let tensors = dx.map { $0.accumulate ? 6 : 5 } ?? 4
-    forEachPiece(compute, products: 2, tensors: tensors) { range, member in
-      let piece = scratch[member]
-      let dpart = dout.matrix(rows: points).rows(range)
-      piece.forward(range, y.tensor, x.tensor)
-      let normalized = piece.normalized(range.count)
-      compute.backend.multiply(dpart.transposed, normalized.plain, into: piece.weightGradient, accumulate: true)
-      compute.backend.multiply(dpart.plain, weight.plain, into: normalized, accumulate: false)
-      piece.backward(range, y.tensor, dy: dy, dx: dx)
-    }
-    for piece in scratch {
-      piece.addGradients(
-        weight: operations.gradient(p.weight),
-        norms: [inner.scale, inner.shift, outer.scale, outer.shift].map { operations.gradient($0) }, compute)
-    }
+    operations.compute.addBiasGradient(of: dout, rows: points, .perColumn, to: operations.gradient(p.bias))
+    operations.compute.joinedNormsBackward(
+      kernel(operations), y.tensor, x.tensor, dout: dout, dy: dy, dx: dx,
+      parameters: [p.weight, inner.scale, inner.shift, outer.scale, outer.shift].map { operations.gradient($0) })
     operations.contribute(dy, to: y)
   }
 
-  private static let pieceRows = 512
-
-  /// One scratch for each thread.
-  private func makeScratch(_ operations: LocalOperations, withGradients: Bool) -> [BlendPiece] {
-    let compute = operations.compute
-    return (0..<compute.team.count).map { _ in
-      BlendPiece(
-        compute, variables: variables, rows: Blend.pieceRows,
-        inner: (operations.value(inner.scale), operations.value(inner.shift)),
-        outer: (operations.value(outer.scale), operations.value(outer.shift)), withGradients: withGradients)
-    }
-  }
-
-  /// Shares ranges of at most `pieceRows` points out to the threads: `body(range, thread)`.
-  ///
-  /// - Parameters:
-  ///   - products: of points, variables and twice the variables, for which this counts.
-  ///   - tensors: [points, variables], that are read or written.
-  private func forEachPiece(_ compute: Compute, products: Int, tensors: Int, _ body: (Range<Int>, Int) -> Void) {
-    if let meter = compute.meter {
-      for _ in 0..<products { meter.product(m: points, n: variables, k: 2 * variables, pause: nil) }
-      return meter.pass(bytes: tensors * points * variables * ElementType.float32.byteCount)
-    }
-    let size = Blend.pieceRows
-    let count = (points + size - 1) / size
-    let members = compute.team.count
-    compute.team.run { member in
-      for index in count * member / members..<count * (member + 1) / members {
-        body(index * size..<min(points, (index + 1) * size), member)
-      }
-    }
+  private func kernel(_ operations: LocalOperations) -> JoinedNorms {
+    JoinedNorms(
+      inner: (operations.value(inner.scale), operations.value(inner.shift)),
+      outer: (operations.value(outer.scale), operations.value(outer.shift)), epsilon: layerNormEpsilon,
+      weight: operations.value(p.weight), bias: operations.value(p.bias))
   }
 }

@@ -2,7 +2,7 @@ import Distribution
 import Execution
 import Tensors
 
-// As on one process, with distributed products and statistics: of the intermediate results only the input of gelu is kept. What
+// The block computes what it computes on one process, with distributed GEMMs and statistics: of the intermediate results only the input of gelu is kept. What
 // travels is in FP32; where one process stores the input of gelu and its gradient in bf16, they are rounded here as well, so that
 // the model is the same.
 
@@ -172,7 +172,7 @@ private struct DistributedResidualMLP {
   /// - Parameters:
   ///   - dy: becomes the gradient of x.
   ///   - hidden: gelu's input.
-  private func backward(_ dy: Tensor, hidden: Tensor, _ statistics: DistributedOperations.NormStatistics) throws {
+  private func backward(_ dy: Tensor, hidden: Tensor, _ statistics: RowStatistics) throws {
     var dbranch = dy
     if dropout != nil {
       dbranch = operations.newTensor(x.shape)
@@ -202,8 +202,8 @@ private struct DistributedResidualMLP {
 
     let normalized = operations.newTensor(x.shape)
     compute.normalize(
-      x.tensor, scale: operations.value(p.norm.scale), shift: operations.value(p.norm.shift), mean: statistics.mean,
-      rstd: statistics.rstd, into: normalized)
+      x.tensor, scale: operations.value(p.norm.scale), shift: operations.value(p.norm.shift), statistics,
+      into: normalized)
     let dnormalized = operations.newTensor(x.shape)
     try operations.products.linearBackward(
       operations.matrix(dhidden, inner), operations.matrix(normalized, outer), weight(p.first),

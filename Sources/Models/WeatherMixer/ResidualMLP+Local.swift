@@ -1,7 +1,7 @@
 import Execution
 import Tensors
 
-// The normalised input and gelu's output are computed again in backward. What only products and gelu read is stored as these
+// The normalised input and gelu's output are computed again in backward. What only GEMMs and gelu read is stored as these
 // want it (Compute.activationType).
 
 extension ResidualMLP {
@@ -47,7 +47,7 @@ private struct LocalResidualMLP {
     let activated = operations.tape == nil ? hidden : newHidden()
     apply(
       p.first, normalized, into: hidden, rows: hiddenRows,
-      Finish(
+      Epilogue(
         bias: operations.value(p.first.bias), bias, activation: .gelu(into: activated.matrix(rows: hiddenRows))))
     maskHidden(activated)
 
@@ -56,7 +56,7 @@ private struct LocalResidualMLP {
     let residual = dropout == nil ? x.tensor.matrix(rows: rows) : nil
     apply(
       p.second, activated, into: y, rows: rows,
-      Finish(bias: operations.value(p.second.bias), bias, addend: residual))
+      Epilogue(bias: operations.value(p.second.bias), bias, addend: residual))
     if dropout != nil {
       maskOutput(y)
       compute.add(x.tensor, to: y)
@@ -71,7 +71,7 @@ private struct LocalResidualMLP {
   /// - Parameters:
   ///   - dy: becomes the gradient of x.
   ///   - hidden: gelu's input.
-  private func backward(_ dy: Tensor, hidden: Tensor, _ statistics: (mean: Tensor, rstd: Tensor)) {
+  private func backward(_ dy: Tensor, hidden: Tensor, _ statistics: RowStatistics) {
     var dbranch = dy
     if dropout != nil {
       dbranch = operations.newTensor(x.shape)
@@ -82,7 +82,7 @@ private struct LocalResidualMLP {
     // The gradient with respect to gelu's input, and gelu's output once more. A mask comes before gelu's derivative.
     let dhidden = newHidden()
     let activated = newHidden()
-    let derivative = Finish(
+    let derivative = Epilogue(
       activation: .geluGradient(of: hidden.matrix(rows: hiddenRows), output: activated.matrix(rows: hiddenRows)))
     applyTransposed(p.second, dbranch, rows: rows, into: dhidden, dropout == nil ? derivative : nil)
     if dropout != nil {
@@ -97,9 +97,8 @@ private struct LocalResidualMLP {
     applyTransposed(p.first, dhidden, rows: hiddenRows, into: dnormalized, nil)
     // The residual path: the gradient of the output is also the first part of that of the input.
     compute.layerNormBackward(
-      x.tensor, scale: operations.value(p.norm.scale), mean: statistics.mean, rstd: statistics.rstd, dnormalized,
-      into: dy, accumulate: true, dscale: operations.gradient(p.norm.scale),
-      dshift: operations.gradient(p.norm.shift))
+      x.tensor, scale: operations.value(p.norm.scale), statistics, dnormalized, into: (dy, true),
+      dscale: operations.gradient(p.norm.scale), dshift: operations.gradient(p.norm.shift))
     operations.contribute(dy, to: x)
   }
 
@@ -111,7 +110,7 @@ private struct LocalResidualMLP {
     return type == .float32 ? normalized : nil
   }
 
-  // MARK: Products
+  // MARK: GEMMs
 
   private func matrix(_ weight: ParameterID) -> Matrix {
     let weight = operations.value(weight)
@@ -119,34 +118,34 @@ private struct LocalResidualMLP {
   }
 
   /// Y = W·X along tokens, X·Wᵀ along channels.
-  private func apply(_ p: LinearParameters, _ x: Tensor, into y: Tensor, rows: Int, _ finish: Finish) {
+  private func apply(_ p: LinearParameters, _ x: Tensor, into y: Tensor, rows: Int, _ epilogue: Epilogue) {
     let w = matrix(p.weight)
     switch dimension {
     case .tokens:
       compute.multiply(
         operations.operand(w, isLeft: true), x.matrix(rows: w.columns).plain, into: y.matrix(rows: rows),
-        finish: finish)
+        epilogue: epilogue)
     case .channels:
       compute.multiply(
         x.matrix(rows: rows).plain, operations.operand(w, transposed: true, isLeft: false),
-        into: y.matrix(rows: rows), finish: finish)
+        into: y.matrix(rows: rows), epilogue: epilogue)
     }
   }
 
   /// dX = Wᵀ·dY along tokens, dY·W along channels.
   private func applyTransposed(
-    _ p: LinearParameters, _ dy: Tensor, rows: Int, into dx: Tensor, _ finish: Finish?
+    _ p: LinearParameters, _ dy: Tensor, rows: Int, into dx: Tensor, _ epilogue: Epilogue?
   ) {
     let w = matrix(p.weight)
     switch dimension {
     case .tokens:
       compute.multiply(
         operations.operand(w, transposed: true, isLeft: true), dy.matrix(rows: rows).plain,
-        into: dx.matrix(rows: w.columns), finish: finish)
+        into: dx.matrix(rows: w.columns), epilogue: epilogue)
     case .channels:
       compute.multiply(
         dy.matrix(rows: rows).plain, operations.operand(w, isLeft: false), into: dx.matrix(rows: rows),
-        finish: finish)
+        epilogue: epilogue)
     }
   }
 

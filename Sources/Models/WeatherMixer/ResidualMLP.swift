@@ -34,7 +34,7 @@ public struct MLPParameters: Sendable, Hashable {
 /// x + second(gelu(first(norm(x)))), [R, B, C] → [R, B, C], with both linear layers along tokens (W·X, W₁ [H, R],
 /// W₂ [R, H]) or along channels (X·Wᵀ, W₁ [H, C], W₂ [C, H]). Dropout follows gelu and the second layer.
 ///
-/// Fused: bias, GELU, its derivative and the residual are applied to products while these are in the cache. Of the
+/// Fused: bias, GELU, its derivative and the residual are applied to a GEMM's result while it is in the cache. Of the
 /// intermediate results only the input of gelu is kept.
 public struct ResidualMLP: Operation {
   public let x: Value

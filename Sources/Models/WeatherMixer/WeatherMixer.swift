@@ -109,6 +109,16 @@ public struct WeatherMixer: LatentModel {
         outer: table.norm("blend.outer", lengths: [v, v], group: .decoder),
         linear: table.linear("blend", inputs: [v, v], outputs: v, group: .decoder))
     }
+    table.label(encoder.weight, columns: form.inputSlots)
+    table.label(decoder.weight, rows: form.outputSlots)
+    table.label(decoder.bias, columns: form.outputSlots)
+    if case .blend(let inner, let outer, let linear) = head {
+      let predicted = (0..<v).map { FieldSlot(.prediction, field: $0) }
+      let both = predicted + (0..<v).map { FieldSlot(.state(time: form.inputTimes - 1), field: $0) }
+      for id in [inner.scale, inner.shift, linear.bias] { table.label(id, columns: predicted) }
+      for id in [outer.scale, outer.shift] { table.label(id, columns: both) }
+      table.label(linear.weight, rows: predicted, columns: both)
+    }
     parameters = table
   }
 

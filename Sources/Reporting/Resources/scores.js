@@ -12,28 +12,14 @@ const regionNames = {
   domain: "Domain",
 };
 
-const metrics = {
-  rmse: { label: "RMSE", title: "Root-mean-square error", note: "Area-weighted root-mean-square error; smaller is better." },
-  acc: {
-    label: "ACC", title: "Anomaly correlation", hasNoUnit: true,
-    note: "Correlation of forecast and true anomalies from climatology; 1 is perfect. Climatology itself has no anomalies.",
-  },
-  bias: { label: "Bias", title: "Mean error", note: "Mean of forecast − truth; 0 is best." },
-  mae: { label: "MAE", title: "Mean absolute error", note: "Area-weighted mean absolute error; smaller is better." },
-  activity: {
-    label: "Activity", title: "Activity",
-    note: "Standard deviation in space of the forecast's anomaly. Persistence keeps that of the real atmosphere; below it, forecasts are too smooth.",
-  },
-};
-
-const isSmallerBetter = (metric) => metric === "rmse" || metric === "mae";
-
 function startLeads(host) {
   const scores = report.scores;
-  const state = { region: scores.regions[0], metric: "rmse" };
+  const metrics = new Map(scores.metrics.map((metric) => [metric.name, metric]));
+  const state = { region: scores.regions[0], metric: scores.metrics[0].name };
+  const metric = () => metrics.get(state.metric);
   const chooser = fieldChooser(scores.channels, () => draw());
   const controls = make("div", { class: "controls" }, chooser.element,
-    segments("Metric", Object.entries(metrics).map(([value, { label }]) => ({ value, label })), state.metric,
+    segments("Metric", scores.metrics.map(({ name, label }) => ({ value: name, label })), state.metric,
       (value) => { state.metric = value; draw(); }));
   if (scores.regions.length > 1) {
     controls.append(segments("Region", scores.regions.map((value) => ({ value, label: regionNames[value] ?? value })), state.region,
@@ -46,20 +32,20 @@ function startLeads(host) {
 
   const values = (system) => scores.values[system]?.[chooser.value]?.[state.region]?.[state.metric];
   const systems = () => scores.systems.filter((system) => values(system)?.some((v) => v !== null)
-    && !(system === "climatology" && state.metric === "activity"));
-  const unit = () => (metrics[state.metric].hasNoUnit ? "" : channels.get(chooser.value).unit);
+    && !metric().meaninglessFor.includes(system));
+  const unit = () => (metric().hasNoUnit ? "" : channels.get(chooser.value).unit);
 
   const chart = chartCard(chartPlace, {
     describe: () => {
       const channel = channels.get(chooser.value);
-      const metric = metrics[state.metric];
+      const { title, label, startsAtZero, mark } = metric();
       return {
-        heading: `${metric.title} of ${channel.label}`,
-        label: `${metric.title} of ${channel.longName} against lead time`,
+        heading: `${title} of ${channel.label}`,
+        label: `${title} of ${channel.longName} against lead time`,
         height: 360,
         x: { label: "lead time (h)", ticks: "hours", domain: [0, scores.leads.at(-1)] },
-        y: { label: withUnit(metric.label, unit() && `(${unit()})`), zero: state.metric !== "acc", pad: true },
-        level: state.metric === "bias" ? { y: 0 } : state.metric === "acc" ? { y: 0.6, text: "0.6: often taken as the limit of use" } : null,
+        y: { label: withUnit(label, unit() && `(${unit()})`), zero: startsAtZero, pad: true },
+        level: mark,
         series: systems().map((system) => ({ ...systemLooks[system], x: scores.leads, y: values(system), dots: system === "model" })),
         unit: unit(), title: (lead) => `+${lead} h`,
       };
@@ -69,7 +55,7 @@ function startLeads(host) {
 
   function draw() {
     chart.update();
-    note.textContent = metrics[state.metric].note;
+    note.textContent = metric().note;
     drawTable();
   }
 
@@ -77,7 +63,7 @@ function startLeads(host) {
   function drawTable() {
     const shown = pickLeads(scores.leads, 7);
     const present = systems();
-    const hasRatio = isSmallerBetter(state.metric) && present.includes("persistence");
+    const hasRatio = metric().isSmallerBetter && present.includes("persistence");
     const head = make("tr", {}, make("th", {}, "Lead"), ...present.map((system) =>
       make("th", {}, { climatology: "Climat.", persistence: "Persist.", "damped-persistence": "Damped" }[system] ?? "Model")),
       hasRatio ? make("th", {}, "vs persist.") : null);
@@ -88,7 +74,7 @@ function startLeads(host) {
           `${change > 0 ? "+" : "−"}${Math.abs(change).toFixed(Math.abs(change) < 9.95 ? 1 : 0)} %`) : null);
     });
     const channel = channels.get(chooser.value);
-    tablePlace.replaceChildren(make("h3", {}, withUnit(`${metrics[state.metric].label}, ${regionNames[state.region] ?? state.region}`, unit() && `(${unit()})`)),
+    tablePlace.replaceChildren(make("h3", {}, withUnit(`${metric().label}, ${regionNames[state.region] ?? state.region}`, unit() && `(${unit()})`)),
       make("div", { class: "scroll" }, make("table", { class: "plain" }, make("thead", {}, head), make("tbody", {}, ...body))),
       make("p", { class: "note" }, `${channel.label}: ${channel.longName}.`));
   }

@@ -17,6 +17,22 @@ struct GRIBCatalog: Sendable {
     var fields: [Int: Int] = [:]
     /// A second field that claims a position.
     var rivals: [Int: Int] = [:]
+    /// The factor of numbers of products in other units than the array's.
+    var factors: [Int: Double] = [:]
+
+    /// Takes a field for a position, or notes it as a rival of the first one there.
+    ///
+    /// - Parameter isSame: whether two fields have the same bytes.
+    /// - Returns: whether it repeats the first one.
+    mutating func add(_ field: Int, at cell: Int, isSame: (Int, Int) throws -> Bool) rethrows -> Bool {
+      guard let first = fields[cell] else {
+        fields[cell] = field
+        return false
+      }
+      if try isSame(first, field) { return true }
+      if rivals[cell] == nil { rivals[cell] = field }
+      return false
+    }
   }
 
   private(set) var entries: [String: Entry] = [:]
@@ -45,7 +61,7 @@ struct GRIBCatalog: Sendable {
         lead: times == .validity ? 0 : product.step, member: product.member,
         level: product.isOnPressureLevel ? product.level : nil)
     }
-    let groups = GRIBVariant.groups(index) { position($0) }
+    let groups = GRIBVariant.groups(index, isSeries: times == .validity) { position($0) }
     let allTimes = Set(index.fields.map { position($0).time }).sorted()
     let leads = Set(index.fields.map { position($0).lead }).sorted()
     // Masks and the like come without a member, or with number 0.
@@ -65,7 +81,7 @@ struct GRIBCatalog: Sendable {
     for (variant, fields) in groups {
       let name = names[variant] ?? variant.shortName
       let positions = fields.map { position(index.fields[$0]) }
-      // What has one time, where others that aren't accumulated have several, is constant: masks, orography.
+      // A field of one time, where others that aren't accumulated have several, is constant: masks, orography.
       let isConstant = times == .validity && hasSeries && Set(positions.map(\.time)).count == 1
       let hasMembers = Set(positions.map(\.member)).count > 1
       var outer: [ArrayInfo.Dimension] = []
@@ -81,23 +97,15 @@ struct GRIBCatalog: Sendable {
           name: name, type: .float32, dimensions: dimensions,
           chunks: outer.map { _ in 1 } + inner.map(\.size),
           codec: index.products[index.fields[fields[0]].product].packing,
-          attributes: GRIBCatalog.attributes(index.products[index.fields[fields[0]].product], variant)
-            .merging(GRIBCatalog.directions(fields.map { index.grids[index.fields[$0].grid].directions })) { $1 }))
+          attributes: GRIBCatalog.attributes(of: fields, index, variant, leads: times == .forecasts ? leads : nil)))
+      entry.factors = GRIBCatalog.factors(fields, index)
       for (field, position) in zip(fields, positions) {
         var cell = 0
         if !isConstant { cell = timeIndex[position.time] ?? 0 }
         if times == .forecasts { cell = cell * leads.count + (leadIndex[position.lead] ?? 0) }
         if hasMembers { cell = cell * members.count + (memberIndex[position.member] ?? 0) }
         if let level = position.level { cell = cell * levels.count + (levelIndex[level] ?? 0) }
-        if let first = entry.fields[cell] {
-          if try isSame(index.fields[first], index.fields[field]) {
-            repetitions += 1
-          } else if entry.rivals[cell] == nil {
-            entry.rivals[cell] = field
-          }
-        } else {
-          entry.fields[cell] = field
-        }
+        repetitions += try entry.add(field, at: cell) { try isSame(index.fields[$0], index.fields[$1]) } ? 1 : 0
       }
       entries[name] = entry
     }
@@ -106,7 +114,7 @@ struct GRIBCatalog: Sendable {
   // MARK: Pieces
 
   private static func onlyGrid(_ index: GRIBIndex, _ path: String) throws -> GRIBGrid {
-    // Where editions are mixed, edition 2 tells places more exactly.
+    // Where editions are mixed, edition 2 has places more exactly.
     guard let first = index.grids.max(by: { $0.edition < $1.edition }) else {
       preconditionFailure("an index has fields")
     }
@@ -144,6 +152,16 @@ struct GRIBCatalog: Sendable {
     Dictionary(uniqueKeysWithValues: values.enumerated().map { ($1, $0) })
   }
 
+  /// - Parameter leads: of forecasts.
+  private static func attributes(of fields: [Int], _ index: GRIBIndex, _ variant: GRIBVariant, leads: [Int64]?)
+    -> [String: AttributeValue]
+  {
+    let products = Set(fields.map { index.fields[$0].product }).map { index.products[$0] }
+    return attributes(index.products[index.fields[fields[0]].product], variant)
+      .merging(directions(fields.map { index.grids[index.fields[$0].grid].directions })) { $1 }
+      .merging(spans(products, leads: leads)) { $1 }
+  }
+
   /// Named as cfgrib names them, CF's among them.
   private static func attributes(_ product: GRIBProduct, _ variant: GRIBVariant) -> [String: AttributeValue] {
     var result: [String: AttributeValue] = [
@@ -154,6 +172,25 @@ struct GRIBCatalog: Sendable {
     result["standard_name"] = product.standardName.map { .text($0) }
     if let level = variant.level { result["GRIB_level"] = .numbers([level]) }
     return result
+  }
+
+  /// By product, from its unit to that of the first field, where they differ.
+  private static func factors(_ fields: [Int], _ index: GRIBIndex) -> [Int: Double] {
+    let units = index.products[index.fields[fields[0]].product].units
+    return Dictionary(
+      uniqueKeysWithValues: Set(fields.map { index.fields[$0].product }).compactMap { product in
+        GRIBUnits.factor(from: index.products[product].units, to: units).flatMap { $0 == 1 ? nil : (product, $0) }
+      })
+  }
+
+  /// Over which periods fields are accumulated or averaged; nothing for those of an instant.
+  /// - Parameter leads: for each of which there is a number, seconds; nil: one number for all.
+  private static func spans(_ products: [GRIBProduct], leads: [Int64]?) -> [String: AttributeValue] {
+    guard products.contains(where: { $0.stepType != "instant" && $0.spanSeconds != 0 }) else { return [:] }
+    let spans = Dictionary(grouping: products) { leads == nil ? 0 : $0.step }.mapValues { products in
+      Double(FieldSpan.common(products.map { FieldSpan.calendar($0.spanSeconds) }))
+    }
+    return [FieldSpan.attribute: .numbers((leads ?? [0]).map { spans[$0] ?? 0 })]
   }
 
   /// How vectors lie on the grids of some fields, as cfgrib says it; nothing where east and north are meant. Both numbers where

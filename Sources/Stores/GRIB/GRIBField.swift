@@ -1,6 +1,6 @@
 import Basics
 
-/// What a field is, apart from its date: read once for all fields whose headers differ in nothing else.
+/// The kind of a field, apart from its date: read once for all fields whose headers differ in nothing else.
 struct GRIBProduct: Sendable, Hashable {
   let edition: Int
   /// ECMWF's short name; made of its numbers where the tables have none.
@@ -48,6 +48,7 @@ extension GRIBProduct {
   init(_ message: GRIBMessage, base: Int64, _ place: String) throws {
     edition = message.integer("edition") ?? 0
     try GRIBProduct.requireKnown(message, edition)
+    try GRIBProduct.requireValues(message)
     shortName = GRIBProduct.name(message, edition: edition)
     paramId = message.integer("paramId") ?? 0
     longName = message.text("name") ?? shortName
@@ -55,9 +56,10 @@ extension GRIBProduct {
     standardName = message.text("cfName").flatMap { $0.isEmpty || $0 == "unknown" ? nil : $0 }
     let type = message.text("typeOfLevel") ?? "unknown"
     let stored = message.number("level") ?? 0
-    // The library speaks of whole hPa or, where that doesn't do, of Pa.
+    // The library speaks of whole hPa or, below one, of Pa.
     typeOfLevel = type == "isobaricInPa" ? GRIBProduct.pressure : type
-    level = type == "isobaricInPa" ? stored / 100 : stored
+    let isPressure = typeOfLevel == GRIBProduct.pressure
+    level = isPressure ? GRIBProduct.exactPressure(message) ?? (type == "isobaricInPa" ? stored / 100 : stored) : stored
     stepType = message.text("stepType") ?? "instant"
     member = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil } ?? 0
     packing = message.text("packingType") ?? "unknown"
@@ -77,7 +79,7 @@ extension GRIBProduct {
     return "unknown" + keys.map { message.integer($0).map { "_\($0)" } ?? "" }.joined()
   }
 
-  /// What ecCodes has no tables for has no keys either.
+  /// Messages that ecCodes has no tables for have no keys either.
   private static func requireKnown(_ message: GRIBMessage, _ edition: Int) throws {
     let gridType = message.text("gridType") ?? ""
     // Representations 50 to 80 of edition 1, for which a header alone has no grid type.
@@ -95,6 +97,38 @@ extension GRIBProduct {
     }
   }
 
+  /// Fields that have the name of a variable and are none of its values: statistics of ensembles other than means, probabilities, percentiles,
+  /// differences and deviations over a period, and errors of analyses and forecasts.
+  private static func requireValues(_ message: GRIBMessage) throws {
+    if let derived = message.integer("derivedForecast"), ![0, 1, 6].contains(derived) {
+      throw GRIBUnreadable("a statistic of an ensemble that is no mean (derivedForecast \(derived))")
+    }
+    if message.integer("probabilityType") != nil { throw GRIBUnreadable("probabilities, not values") }
+    if message.integer("percentileValue") != nil { throw GRIBUnreadable("percentiles, not values") }
+    let processing = ["diff", "rms", "sd", "cov", "sdiff", "ratio", "stdanom"]
+    if let step = message.text("stepType"), processing.contains(step) {
+      throw GRIBUnreadable("differences, deviations or ratios over a period (stepType \(step)), not values")
+    }
+    if let process = message.integer("typeOfGeneratingProcess"), [5, 6, 7].contains(process) {
+      throw GRIBUnreadable("errors or probabilities of a forecast or analysis (typeOfGeneratingProcess \(process))")
+    }
+    // MARS: deviations of an ensemble, probabilities, which edition 1 tells in its local section alone.
+    if let type = message.text("type"), ["es", "ses", "ep", "pb", "pd"].contains(type) {
+      throw GRIBUnreadable("deviations or probabilities of an ensemble (type \(type)), not values")
+    }
+  }
+
+  /// hPa of a pressure level of edition 2, whose key `level` is cut to whole numbers.
+  private static func exactPressure(_ message: GRIBMessage) -> Double? {
+    guard message.integer("typeOfFirstFixedSurface") == 100,
+      let scale = message.integer("scaleFactorOfFirstFixedSurface"), (-20...20).contains(scale),
+      let value = message.integer("scaledValueOfFirstFixedSurface"), (0..<Int(Int32.max)).contains(value)
+    else { return nil }
+    // Powers of ten are exact, so that one rounding is left.
+    let power = (0..<abs(scale)).reduce(1.0) { power, _ in power * 10 }
+    return scale < 0 ? Double(value) * power / 100 : Double(value) / (power * 100)
+  }
+
   /// Seconds since 1970 of 20010131 and 1830; nil for what is no date.
   static func timestamp(date: Int, time: Int) -> Int64? {
     let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100)
@@ -106,8 +140,37 @@ extension GRIBProduct {
   }
 
   /// Whether seconds to the validity depend on the date: of months, and of periods whose end is given as a date.
-  static func dependsOnDate(_ message: GRIBMessage) -> Bool {
-    (3...7).contains(message.integer("indicatorOfUnitOfTimeRange") ?? 1) || message.integer("numberOfTimeRange") != nil
+  /// - Parameter knowsEnd: whether that end is known as seconds from the base time.
+  static func dependsOnDate(_ message: GRIBMessage, knowsEnd: Bool) -> Bool {
+    let months = 3...7
+    if months.contains(message.integer("indicatorOfUnitOfTimeRange") ?? 1) { return true }
+    guard message.integer("numberOfTimeRange") != nil else { return false }
+    return !knowsEnd || months.contains(message.integer("indicatorOfUnitForTimeRange") ?? 1)
+  }
+}
+
+/// The end of the period of a field of edition 2, where the products of most archives have it: six numbers of a date.
+enum GRIBPeriodEnd {
+  /// Bytes from the beginning of section 4 to the end's year, by the number of the template (WMO Manual on Codes, code table 4.0).
+  private static let places = [
+    8: 34, 9: 47, 10: 35, 11: 37, 12: 36, 13: 68, 14: 64, 34: 26, 42: 36, 43: 39, 46: 47, 47: 50, 61: 44, 67: 43,
+    68: 46, 72: 39, 73: 42, 91: 35,
+  ]
+
+  /// Seconds since 1970, and where the date stands; nil where there is none, or none that can be.
+  static func read(_ header: [UInt8]) -> (seconds: Int64, bytes: Range<Int>)? {
+    func number(_ place: Int, _ width: Int) -> Int { header[place..<place + width].reduce(0) { $0 << 8 | Int($1) } }
+    var section = 16
+    while section + 9 <= header.count, header[section + 4] != 4 { section += max(5, number(section, 4)) }
+    guard section + 9 <= header.count, let place = places[number(section + 7, 2)] else { return nil }
+    let range = section + place..<section + place + 7
+    guard range.upperBound <= min(header.count, section + number(section, 4)) else { return nil }
+    let parts = (2..<7).map { Int(header[range.lowerBound + $0]) }
+    guard parts[4] < 60,
+      let seconds = GRIBProduct.timestamp(
+        date: number(range.lowerBound, 2) * 10_000 + parts[0] * 100 + parts[1], time: parts[2] * 100 + parts[3])
+    else { return nil }
+    return (seconds + Int64(parts[4]), range)
   }
 }
 

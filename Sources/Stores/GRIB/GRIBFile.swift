@@ -37,7 +37,7 @@ final class GRIBFile: Sendable {
   /// Whether a file holds GRIB messages, also after something else such as a bulletin's heading.
   static func isGRIB(_ path: String) throws -> Bool {
     let bytes = try Files.read(path, atMost: 1 << 16)
-    // What NetCDF files begin with: classic, HDF5.
+    // NetCDF files begin with one of two marks: classic, HDF5.
     if bytes.starts(with: Array("CDF".utf8)) || bytes.starts(with: [0x89] + Array("HDF".utf8)) { return false }
     var place = 0
     while let start = GRIBFile.find(bytes, from: place) {

@@ -15,7 +15,7 @@ extension GRIBFraming {
     let header = start..<end
     if flags & 0x40 != 0 { end = try section1(end, start, least: 6).upperBound }
     let data = try number(end, 3, start)
-    // ECMWF's way to have messages beyond 8 MiB: lengths in units of 120 bytes, the rest told in the data section.
+    // ECMWF's way to have messages beyond 8 MiB: lengths in units of 120 bytes, the remainder in the data section.
     if length >= 0x80_0000 && data < 120 {
       length = (length & 0x7F_FFFF) * 120 - data + 4
     } else if data < 11 || end + data > start + length - 4 {

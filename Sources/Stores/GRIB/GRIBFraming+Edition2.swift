@@ -21,7 +21,7 @@ extension GRIBFraming {
       guard size >= 5, place + size <= end, (1...7).contains(which) else {
         throw damaged(start, "a section \(which) of \(size) bytes")
       }
-      // Ascending; after a field it may go on with section 2, 3 or 4.
+      // Ascending; after a field, section 2, 3 or 4 may follow.
       guard which > last || (last == 7 && (2...4).contains(which)) else {
         throw damaged(start, "section \(which) after section \(last)")
       }

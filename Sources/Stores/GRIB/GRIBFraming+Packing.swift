@@ -1,4 +1,4 @@
-/// Of packed numbers only what libraries trust without a look, or crash at: ecCodes and what it unpacks with.
+/// Checks of packed numbers: only what libraries trust without a look, or crash at (ecCodes and what it unpacks with).
 extension GRIBFraming {
   /// Section 7 must hold as many numbers as section 5 says, as far as that can be seen without unpacking.
   ///
@@ -29,7 +29,7 @@ extension GRIBFraming {
   private mutating func requireGroups(_ packing: Range<Int>, _ data: Range<Int>, _ packed: Int, _ start: Int) throws {
     guard packing.count >= 47 else { throw damaged(start, "a section 5 of \(packing.count) bytes") }
     let groups = try number(packing.lowerBound + 31, 4, start)
-    // Of the references, the widths and the lengths.
+    // The bits of the references, the widths and the lengths.
     let bits = try [19, 36, 46].reduce(0) { $0 + Int(try byte(packing.lowerBound + $1)) }
     // A field without a single number has a few groups all the same.
     guard groups <= max(16, packed), groups * bits <= 8 * (data.count - 5) else {

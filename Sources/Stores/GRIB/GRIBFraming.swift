@@ -3,17 +3,17 @@ import Basics
 /// One field as it lies in a file: the bytes that make a message with this field alone.
 struct GRIBFrame: Sendable {
   let edition: Int
-  /// Of the message within the file, and which field of the message it is.
+  /// The place of the message within the file, and which field of the message it is.
   let offset, part: Int
   /// All of it; a field of several in one message lacks the closing "7777".
   let pieces: [Range<Int>]
-  /// What comes before bitmap and packed numbers.
+  /// The bytes before bitmap and packed numbers.
   let header: [Range<Int>]
   /// How many of the header's last bytes tell the packing (section 5); 0 in GRIB 1.
   let packingSize: Int
   /// The section that describes the grid; empty where a GRIB 1 message has none.
   let grid: Range<Int>
-  /// As the sections say; 0 in GRIB 1, which says so only in the grid.
+  /// The number of points that the sections give; 0 in GRIB 1, which gives it only in the grid.
   let points: Int
 }
 
@@ -100,7 +100,7 @@ struct GRIBFraming {
     return Int(value)
   }
 
-  /// Has some bytes at hand.
+  /// Makes some bytes available.
   private mutating func load(_ place: Int, _ count: Int) throws {
     if place >= window.lowerBound && place + count <= window.upperBound { return }
     guard place + count <= file.size else { throw cut(place, count) }

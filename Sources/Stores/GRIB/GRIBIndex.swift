@@ -1,6 +1,6 @@
 import Basics
 
-/// What a file holds, found by reading the headers of its messages once.
+/// The contents of a file, found by reading the headers of its messages once.
 ///
 /// Nothing of it is kept on disk: reading headers alone takes some ten microseconds a field, and an index that outlives a change of
 /// its file gives wrong fields.
@@ -8,7 +8,7 @@ struct GRIBIndex: Sendable {
   let fields: [GRIBField]
   let products: [GRIBProduct]
   let grids: [GRIBGrid]
-  /// What was left out, a sentence for each reason.
+  /// Sentences on messages that were left out, one for each reason.
   let notes: [String]
 
   /// - Throws: naming the message that is damaged; also when there is none at all.
@@ -37,7 +37,7 @@ struct GRIBIndex: Sendable {
     var grids: [GRIBGrid] = []
     /// With how many.
     var leftOut: [LeftOut: Int] = [:]
-    /// By header without its date.
+    /// By header without its date, and with the seconds from there to the end of a period in place of that.
     private var known: [[UInt8]: Kind] = [:]
     private var knownProducts: [GRIBProduct: Int] = [:]
     private var knownGrids: [[UInt8]: Int] = [:]
@@ -64,7 +64,12 @@ struct GRIBIndex: Sendable {
         throw JigsawError(place, "has no date that can be", remedy: "the file is damaged; copy it again")
       }
       let gridKey = Array(header[gridBytes(frame)])
+      let end = frame.edition == 2 ? GRIBPeriodEnd.read(header) : nil
       var key = header
+      if let end {
+        key.removeSubrange(end.bytes)
+        withUnsafeBytes(of: end.seconds - date.seconds) { key += $0 }
+      }
       key.removeSubrange(date.bytes)
       switch known[key] {
       case .leftOut(let kind): return leftOut[kind, default: 0] += 1
@@ -76,7 +81,10 @@ struct GRIBIndex: Sendable {
       do {
         let (product, dependsOnDate) = try GRIBLibrary.withMessage(header, place) { message in
           name = GRIBProduct.name(message, edition: frame.edition)
-          return (try GRIBProduct(message, base: date.seconds, place), GRIBProduct.dependsOnDate(message))
+          return (
+            try GRIBProduct(message, base: date.seconds, place),
+            GRIBProduct.dependsOnDate(message, knowsEnd: end != nil)
+          )
         }
         let grid = try grid(gridKey, header, frame, place)
         let index = number(of: product)

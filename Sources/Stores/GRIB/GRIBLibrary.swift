@@ -62,7 +62,7 @@ enum GRIBLibrary {
       remedy: "the file is damaged or of a kind that this version of ecCodes doesn't know")
   }
 
-  /// What a message's numbers mean is read from tables that are installed with the library.
+  /// The meaning of a message's numbers is read from tables that are installed with the library.
   private static func requireTables() throws {
     guard !hasTables else { return }
     let folders = jk_grib_definitions().map { String(cString: $0) } ?? ""

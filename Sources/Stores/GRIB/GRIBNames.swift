@@ -4,7 +4,7 @@
 /// else when it stands on a single kind of level. What is left gets the kind of level too (`t_tropopause`), and its number where
 /// there are several (`t_heightAboveGround_80`), then the way of processing where that differs (`tcc_avg`), then hours.
 enum GRIBNames {
-  /// What owns the plain name, the first that is there.
+  /// The kinds of level that own the plain name: the first that exists does.
   private static let plain = [
     GRIBProduct.pressure, "surface", "meanSea", "entireAtmosphere", "atmosphere", "atmosphereSingleLayer",
   ]

@@ -36,7 +36,7 @@ struct GRIBPeriod {
     _ = try after(base, 0, unit, edition: 1, place)
     try message.set("stepUnits", isCalendar ? unit : GRIBPeriod.secondsUnit, place)
     let (first, last) = (message.integer("startStep") ?? 0, message.integer("endStep") ?? 0)
-    // Of seconds as asked for, code 13 of edition 2.
+    // The unit is seconds, code 13 of edition 2.
     func time(_ count: Int) throws -> Int64 {
       try isCalendar
         ? after(base, count, unit, edition: 1, place)

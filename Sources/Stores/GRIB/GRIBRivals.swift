@@ -33,7 +33,7 @@ extension GRIBIndex {
       ? "of other values" : differing.map { "\($0) \($1.1) instead of \($1.0)" }.joined(separator: ", ")
     let condition = differing.first.map { "\($0.0)=\($0.1.0)" } ?? "offset!=\(other.offset)"
     return JigsawError(
-      place(field, name, file.path), "is there twice", expected: "one message, or others with the same bytes",
+      place(field, name, file.path), "is stored twice", expected: "one message, or others with the same bytes",
       found: "another at byte \(other.offset): \(difference)",
       remedy: "keep one of them, for example with 'grib_copy -w \(condition) \(file.path) new.grib'")
   }

@@ -4,10 +4,10 @@ import Basics
 ///
 /// Arrays are called by ECMWF's short names (see `GRIBNames`): `t` [time, (number,) level, latitude, longitude] on pressure
 /// levels, `2t` [time, latitude, longitude] at the surface. `time` is the time of validity, in seconds since 1970, `level` in
-/// hPa; `number` is there when a variable has several members. Latitudes go north to south, longitudes eastwards. Grids that
+/// hPa; `number` exists when a variable has several members. Latitudes go north to south, longitudes eastwards. Grids that
 /// are no product of latitudes and longitudes (reduced Gaussian ones above all) have one dimension `values` with
 /// `latitude` [values] and `longitude` [values]. What has one time in a file with several is constant and has no `time`.
-/// Combinations for which there is no message read as NaN, and so does what a bitmap leaves out. A message that is there again byte
+/// Combinations for which there is no message read as NaN, and so does what a bitmap leaves out. A message that is repeated byte
 /// for byte is taken once; different ones for the same place are an error when they are read.
 ///
 /// Fields are FP32: packed numbers have at most 24 bits as a rule, and nothing here computes in more.
@@ -19,6 +19,9 @@ public final class GRIBStore: ArrayStore {
   public let notes: [String]
   public let problems: [String: JigsawError]
   public let reads = ReadCounter()
+  public var libraryBytes: Int { GRIBStore.measuredLibraryBytes }
+  /// ecCodes' definitions of keys and tables, by the peak of a process that inspects a small file (docs/results/planning/memory.md).
+  public static let measuredLibraryBytes = 40_000_000
   private let file: GRIBFile
   private let index: GRIBIndex
   private let catalog: GRIBCatalog
@@ -68,6 +71,9 @@ public final class GRIBStore: ArrayStore {
           if let field = entry.fields[cell] {
             if let error = try index.rivalry(entry, cell, name, file) { throw error }
             try decode(index.fields[field], name, inner, into: part)
+            if let factor = entry.factors[index.fields[field].product] {
+              for place in part.indices { part[place] = Float(Double(part[place]) * factor) }
+            }
           } else {
             part.update(repeating: .nan)
           }

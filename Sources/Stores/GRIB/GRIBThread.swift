@@ -47,7 +47,7 @@ final class GRIBThread: @unchecked Sendable {
     }
   }
 
-  /// Apart, so that nothing of the job is held when its end is told.
+  /// Apart, so that nothing of the job is held when its end is signalled.
   @inline(never)
   private func perform() { job() }
 }

@@ -5,7 +5,7 @@ struct GRIBVariant: Hashable {
   var level: Double?
   var stepType: String
   var paramId: Int
-  /// Nil unless several spans give values for the same time, as with precipitation of 6 h and since the start.
+  /// Nil unless there are several, as with precipitation of 6 h and since the start.
   var spanSeconds: Int64?
 
   init(_ product: GRIBProduct) {
@@ -18,18 +18,24 @@ struct GRIBVariant: Hashable {
 }
 
 extension GRIBVariant {
-  /// Numbers of a file's fields by kind; those of different spans are told apart where they claim the same position.
+  /// Numbers of a file's fields by kind. Those of different spans are distinguished: in a series always, for sums of 3 h and of 6 h are
+  /// no series, in forecasts, whose sums grow with the lead, where they claim the same position.
   static func groups(
-    _ index: GRIBIndex, _ position: (GRIBField) -> some Hashable
+    _ index: GRIBIndex, isSeries: Bool, _ position: (GRIBField) -> some Hashable
   ) -> [GRIBVariant: [Int]] {
     var groups: [GRIBVariant: [Int]] = [:]
     for (number, field) in index.fields.enumerated() {
       groups[GRIBVariant(index.products[field.product]), default: []].append(number)
     }
     joinEditions(&groups, index)
+    joinNumbers(&groups, index, position)
     for (variant, fields) in groups where variant.stepType != "instant" {
-      let bySpan = Dictionary(grouping: fields) { index.products[index.fields[$0].product].spanSeconds }
-      guard bySpan.count > 1, Set(fields.map { position(index.fields[$0]) }).count < fields.count else { continue }
+      let bySpan = Dictionary(grouping: fields) {
+        FieldSpan.calendar(index.products[index.fields[$0].product].spanSeconds)
+      }
+      guard bySpan.count > 1, isSeries || Set(fields.map { position(index.fields[$0]) }).count < fields.count else {
+        continue
+      }
       groups[variant] = nil
       for (span, fields) in bySpan {
         var part = variant
@@ -56,6 +62,29 @@ extension GRIBVariant {
         old.stepType == "instant" || old.stepType == new.stepType, old.shortName == new.shortName
       else { continue }
       groups[new, default: []] += groups.removeValue(forKey: old) ?? []
+    }
+  }
+
+  /// Makes one of what has an old number in some messages and a new one in others, as ECMWF changes them with edition 2: cloud cover 164
+  /// and 228164, precipitation 228 and 228228. Neither has a field where the other has one, and their units are convertible.
+  private static func joinNumbers(
+    _ groups: inout [GRIBVariant: [Int]], _ index: GRIBIndex, _ position: (GRIBField) -> some Hashable
+  ) {
+    for (name, variants) in Dictionary(grouping: groups.keys, by: \.shortName)
+    where variants.count == 2 && !name.hasPrefix("unknown") {
+      let (old, new) =
+        variants[0].paramId < variants[1].paramId ? (variants[0], variants[1]) : (variants[1], variants[0])
+      let (ofOld, ofNew) = (groups[old] ?? [], groups[new] ?? [])
+      guard old.paramId != new.paramId, old.level != nil, new.level != nil, old.stepType == new.stepType,
+        let first = ofNew.first, !ofOld.isEmpty,
+        ofOld.allSatisfy({ number in
+          let (from, to) = (index.products[index.fields[number].product], index.products[index.fields[first].product])
+          return GRIBUnits.factor(from: from.units, to: to.units) != nil
+        }), Set(ofOld.map { position(index.fields[$0]) }).isDisjoint(with: ofNew.map { position(index.fields[$0]) })
+      else { continue }
+      // The first field says the unit.
+      groups[new] = ofNew + ofOld
+      groups[old] = nil
     }
   }
 

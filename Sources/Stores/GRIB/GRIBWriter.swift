@@ -123,7 +123,7 @@ public final class GRIBWriter {
     }
     do { try message.set("paramId", field.paramId, place) } catch { try requireWord(false, place) }
     guard let level = field.levelHPa else {
-      // What is left of the sample's pressure, on levels that have no number.
+      // The sample's pressure is left on levels that have no number.
       if (message.integer("level") ?? 0) > 1_000 {
         try message.set("scaleFactorOfFirstFixedSurface", 0, place)
         try message.set("scaledValueOfFirstFixedSurface", 0, place)

@@ -9,7 +9,7 @@ struct ClassicHeader {
   private var position = 4
   private let hasWideCounts, hasWideOffsets: Bool
 
-  /// Thrown when the header goes on beyond the bytes at hand.
+  /// Thrown when the header is longer than the bytes read so far.
   private struct EndOfBytes: Error {}
 
   /// Thrown when no library should see the file.

@@ -17,6 +17,12 @@ enum NetCDFLibrary {
     }
   }
 
+  /// The same for what reads a file, which may be damaged.
+  /// - Parameter byteCount: how much is decoded.
+  static func withLock<R>(_ fault: LibraryFault, byteCount: Int = 0, _ body: () throws -> R) rethrows -> R {
+    try withLock { try fault.guarding(byteCount: byteCount, body) }
+  }
+
   // HDF5 is a library of netCDF's that may not be there at all, so its functions are looked up by name.
   private typealias SetErrorHandler = @convention(c) (Int64, UnsafeRawPointer?, UnsafeMutableRawPointer?) -> Int32
   private typealias Plain = @convention(c) () -> Int32

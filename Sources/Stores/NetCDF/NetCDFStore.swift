@@ -10,17 +10,20 @@ public final class NetCDFStore: ArrayStore {
   public let arrays: [String: ArrayInfo]
   public let reads = ReadCounter()
   private let file: Int32
+  private let fault: LibraryFault
   private let variables: [String: NetCDFGroups.Variable]
 
   public init(_ path: String) throws {
     location = path
-    try Files.requireNoSpecialFile(path)
     if let needed = try ClassicHeader.requiredByteCount(path), let size = Files.size(path), size < needed {
       throw JigsawError(
         path, "was cut short", expected: "\(needed) bytes", found: "\(size)", remedy: "copy the file again")
     }
     var file: Int32 = 0
-    (format, attributes, arrays, variables) = try NetCDFLibrary.withLock {
+    let fault = LibraryFault(path)
+    self.fault = fault
+    (format, attributes, arrays, variables) = try NetCDFLibrary.withLock(fault) {
+      try HDF5Links.check(path)
       try NetCDFLibrary.check(
         nc_open(path, NC_NOWRITE, &file), path, "open this as NetCDF",
         remedy: "it must be a complete NetCDF file or a Zarr folder")
@@ -34,7 +37,7 @@ public final class NetCDFStore: ArrayStore {
     self.file = file
   }
 
-  deinit { NetCDFLibrary.withLock { _ = nc_close(file) } }
+  deinit { NetCDFLibrary.withLock(fault) { _ = nc_close(file) } }
 
   public func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
     let info = try info(name)
@@ -46,7 +49,9 @@ public final class NetCDFStore: ArrayStore {
     var status = NC_NOERR
     let bytes = [UInt8](unsafeUninitializedCapacity: count * info.type.byteCount) { out, initialized in
       if count > 0 {
-        status = NetCDFLibrary.withLock { nc_get_vara(place.group, place.variable, start, extent, out.baseAddress) }
+        status = NetCDFLibrary.withLock(fault, byteCount: out.count) {
+          nc_get_vara(place.group, place.variable, start, extent, out.baseAddress)
+        }
       }
       initialized = out.count
     }
@@ -56,6 +61,17 @@ public final class NetCDFStore: ArrayStore {
       status, "\(location): \(name)", "read \(extent) values from \(start)",
       remedy: "the file is damaged or was cut short; copy it again")
     return RawArray(type: info.type, bytes: bytes)
+  }
+
+  public func bytesKept(afterReading name: String, _ box: [Range<Int>]) -> Int {
+    guard let info = arrays[name], let place = variables[name], let chunks = info.chunks else { return 0 }
+    var (size, slots, preemption) = (0, 0, Float(0))
+    let status = NetCDFLibrary.withLock {
+      nc_get_var_chunk_cache(place.group, place.variable, &size, &slots, &preemption)
+    }
+    guard status == NC_NOERR else { return 0 }
+    let bytes = chunks.reduce(info.type.byteCount) { $0.multipliedSaturating(by: $1) }
+    return ChunkCache(byteLimit: size, chunkBytes: bytes).bytes(chunks: info.chunkCount(in: box))
   }
 
   // MARK: Inspection (under the lock)
@@ -88,7 +104,8 @@ public final class NetCDFStore: ArrayStore {
   /// Values of one attribute.
   private static let attributeLimit = 1 << 24
 
-  /// Nil for types that hold no numbers (strings, compounds) but the single characters of grid mappings.
+  /// Nil for types that hold no numbers (strings, compounds), but for characters: the single ones of grid mappings, and rows of
+  /// text.
   private static func inspect(
     _ place: NetCDFGroups.Variable, _ groups: NetCDFGroups, _ path: String
   ) throws -> ArrayInfo? {
@@ -100,8 +117,8 @@ public final class NetCDFStore: ArrayStore {
     try NetCDFLibrary.check(
       nc_inq_var(file, variable, &name, &type, &rank, nil, &attributeCount), path, "inspect a variable")
     let variableName = groups.name(of: place)
-    let isMark = type == NC_CHAR && rank == 0
-    guard let scalarType = isMark ? .int8 : NetCDFLibrary.scalarType(type) else { return nil }
+    let isText = type == NC_CHAR && (rank == 0 || rank == 2)
+    guard let scalarType = isText ? .int8 : NetCDFLibrary.scalarType(type) else { return nil }
     var ids = [Int32](repeating: 0, count: Int(rank))
     try NetCDFLibrary.check(nc_inq_vardimid(file, variable, &ids), path, "inspect \(variableName)")
     let dimensions = try ids.map { id in
@@ -134,10 +151,10 @@ public final class NetCDFStore: ArrayStore {
     }
     return ArrayInfo(
       name: variableName, type: scalarType, dimensions: dimensions, chunks: isChunked ? chunks : nil, codec: codec,
-      attributes: attributes, realAttributes: realAttributes)
+      attributes: attributes, realAttributes: realAttributes, isText: isText)
   }
 
-  /// What netCDF fills in where nothing was written and no other fill value was agreed on. Bytes have none, since all
+  /// The value that netCDF fills in where nothing was written and no other fill value was agreed on. Bytes have none, since all
   /// their values are likely (NetCDF User's Guide, "Fill Values"); no field is stored in 64-bit integers.
   private static func defaultFill(_ type: ScalarType) -> Double? {
     switch type {
@@ -171,11 +188,11 @@ public final class NetCDFStore: ArrayStore {
       case NC_CHAR:
         var text = [CChar](repeating: 0, count: length + 1)
         try NetCDFLibrary.check(nc_get_att_text(file, variable, name, &text), path, "read an attribute")
-        result[string(name)] = .text(string(text))
+        result[string(name)] = .text(string(text).withoutPadding)
       case NC_STRING:
         var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: length)
         try NetCDFLibrary.check(nc_get_att_string(file, variable, name, &pointers), path, "read an attribute")
-        let texts = pointers.map { $0.map { String(cString: $0) } ?? "" }
+        let texts = pointers.map { $0.map { String(cString: $0).withoutPadding } ?? "" }
         nc_free_string(length, &pointers)
         result[string(name)] = texts.count == 1 ? .text(texts[0]) : .texts(texts)
       default:

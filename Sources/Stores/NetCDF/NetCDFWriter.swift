@@ -70,6 +70,23 @@ public final class NetCDFWriter: ArrayWriter {
     try? Files.remove(temporary)
   }
 
+  /// Bytes of chunks that the library keeps until the file is closed, once all of its arrays are written.
+  public static func bytesKept(_ definition: StoreDefinition) -> Int {
+    var (size, slots, preemption) = (0, 0, Float(0))
+    let status = NetCDFLibrary.withLock { nc_get_chunk_cache(&size, &slots, &preemption) }
+    guard status == NC_NOERR else { return 0 }
+    let sizes = Dictionary(uniqueKeysWithValues: definition.dimensions.map { ($0.name, $0.size) })
+    return definition.arrays.reduce(0) { sum, array in
+      guard let chunks = array.chunks else { return sum }
+      let bytes = chunks.reduce(array.type.byteCount) { $0.multipliedSaturating(by: $1) }
+      let count = zip(array.dimensions, chunks).reduce(1) { count, dimension in
+        let size = max(1, dimension.1)
+        return count.multipliedSaturating(by: ((sizes[dimension.0] ?? 1) + size - 1) / size)
+      }
+      return sum + ChunkCache(byteLimit: size, chunkBytes: bytes).bytes(chunks: count)
+    }
+  }
+
   private func check(_ status: Int32, _ name: String) throws {
     // Positive numbers are the system's; HDF5 doesn't say what it is.
     let isDisk = status > 0 || status == NC_EHDFERR

@@ -2,7 +2,7 @@
 /// that a name is expected, not that anything would be called.
 public enum AnemoiGlobals {
   /// Packages whose classes models are made of.
-  private static let packages: Set = ["anemoi", "omegaconf", "torch_geometric"]
+  private static let packages: Set = ["anemoi", "einops", "flash_attn", "omegaconf", "torch_geometric"]
 
   /// Modules of other packages, with names of theirs; no names: all.
   private static let names: [String: Set<String>] = [
@@ -21,7 +21,6 @@ public enum AnemoiGlobals {
     "copy_reg": ["_reconstructor", "__newobj__", "__newobj_ex__"],
     "copyreg": ["_reconstructor", "__newobj__", "__newobj_ex__"],
     "datetime": ["datetime", "timedelta", "date", "timezone"],
-    "einops.layers.torch": [],
     "enum": ["Enum"],
     "functools": ["partial"],
     "hydra._internal.target_policy": ["_DeferredTarget"],
@@ -36,12 +35,23 @@ public enum AnemoiGlobals {
       "LongStorage", "IntStorage", "ShortStorage", "CharStorage", "ByteStorage", "BoolStorage", "float32", "float64",
       "float16", "bfloat16", "int32", "int64", "bool",
     ],
+    // Kinds of attention and activations, which layers refer to.
+    "torch._C._nn": ["scaled_dot_product_attention", "gelu", "silu", "leaky_relu", "softplus"],
+    "torch.nn.attention": ["SDPBackend"],
+    "torch.nn.attention.flex_attention": [],
+    "torch.nn.functional": [],
     "torch._utils": [
       "_rebuild_tensor_v2", "_rebuild_parameter", "_rebuild_parameter_with_state", "_rebuild_sparse_tensor",
     ],
     "torch.serialization": ["_get_layout"],
     "torch.storage": ["UntypedStorage"],
-    "typing": ["Any", "OrderedDict", "Union", "Optional", "List", "Dict", "Tuple", "Callable"],
+    // Signatures of functions that torch_geometric keeps with its layers.
+    "types": ["GenericAlias", "NoneType", "UnionType", "FunctionType", "SimpleNamespace"],
+    "typing": [
+      "Any", "OrderedDict", "Union", "Optional", "List", "Dict", "Tuple", "Callable", "Set", "Type", "Literal",
+      "Sequence",
+      "Mapping", "Iterable",
+    ],
     "uuid": ["UUID", "SafeUUID"],
   ]
 

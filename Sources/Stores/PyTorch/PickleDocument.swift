@@ -1,4 +1,4 @@
-/// What a pickle file holds, as plain data: nothing of it is ever called. Objects of any class are opaque: their class's
+/// The contents of a pickle file as plain data: nothing of it is ever called. Objects of any class are opaque: their class's
 /// name, the arguments and the state that a pickle gives them.
 ///
 /// Values lie in one array and name each other by their place in it, so that deep and cyclic values cost no recursion.
@@ -20,7 +20,7 @@ public struct PickleDocument: Sendable {
     /// A class or function: "torch.nn.modules.linear Linear".
     case global(String)
     case object(Object)
-    /// What lies outside of the pickle: of a PyTorch file, a storage.
+    /// An object outside of the pickle: a storage of a PyTorch file.
     case persistent(ID)
   }
 
@@ -28,12 +28,12 @@ public struct PickleDocument: Sendable {
     public let key, value: ID
   }
 
-  /// What a class or function would have been called with.
+  /// A class or function and the arguments that it would have been called with.
   public struct Object: Sendable, Equatable {
     public let callee: ID
     public let arguments: ID
     public var state: ID?
-    /// Of subclasses of dictionaries and lists.
+    /// The entries of subclasses of dictionaries and lists.
     public var pairs: [Pair] = []
     public var elements: [ID] = []
   }

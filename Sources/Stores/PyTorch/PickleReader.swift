@@ -102,7 +102,7 @@ struct PickleReader {
     return id
   }
 
-  /// What lies above the last mark.
+  /// The values above the last mark.
   private mutating func popMark() throws -> [PickleDocument.ID] {
     guard let mark = marks.popLast() else { throw damaged("a mark that is missing") }
     defer { stack.removeSubrange(mark...) }

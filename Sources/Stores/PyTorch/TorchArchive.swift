@@ -41,7 +41,7 @@ public struct TorchArchive: Sendable {
 
   /// Elements of a storage, as a tensor or an array.
   public struct Tensor: Sendable, Equatable {
-    /// As in safetensors: "F32", "I64" …
+    /// The type as safetensors names it: "F32", "I64" …
     public let type: String
     public let shape: [Int]
     /// Elements of the storage between neighbours along each dimension.

@@ -8,7 +8,7 @@ import Synchronization
 /// Where values of remote stores are kept, and how much of them.
 public struct CacheOptions: Sendable, Equatable {
   public var folder: String
-  /// What was not used for longest goes first.
+  /// Values that were not used for longest go first.
   public var limitBytes: Int
 
   public init(folder: String, limitBytes: Int = 50 << 30) {
@@ -44,7 +44,7 @@ public final class CachedStorage: Storage {
   private static let temporaryNames = Atomic<Int>(0)
 
   private struct State {
-    /// Of all documents that were read.
+    /// The fingerprint of all documents that were read.
     var documents = Fingerprint()
     /// Since the folder was last looked through; at first it is as good as full.
     var written = Int.max / 2
@@ -59,12 +59,11 @@ public final class CachedStorage: Storage {
   /// - Throws: `JigsawError` if the folder can't be written to.
   public init(_ inner: any Storage, _ options: CacheOptions, place: String? = nil) throws {
     self.inner = inner
-    self.place = place ?? inner.location
+    // Kept values say where they are from; passwords are no part of that.
+    self.place = withoutUserInformation(place ?? inner.location)
     self.options = options
-    // What is kept may be for this user's eyes only.
-    let isNew = !Files.exists(options.folder)
-    try Files.createDirectory(options.folder)
-    if isNew { chmod(options.folder, 0o700) }
+    // Kept values may be for this user's eyes only.
+    try Files.createDirectory(options.folder, isPrivate: true)
     let probe = temporaryPath()
     try OutputFile(creating: probe, shownAs: options.folder).close()
     try Files.remove(probe)
@@ -111,7 +110,7 @@ public final class CachedStorage: Storage {
   // MARK: Files
 
   private struct Entry {
-    /// What the file holds, in full, since names of files are short.
+    /// The place and part that the file holds, in full, since names of files are short.
     let identity: [UInt8]
     let path: String
   }
@@ -139,7 +138,7 @@ public final class CachedStorage: Storage {
     return header
   }
 
-  /// What is kept; nil for what is not there, not whole or not right.
+  /// The kept part; nil where it is not there, not whole or not right.
   private func kept(_ entry: Entry) -> PartOfValue? {
     guard let file = (try? Files.readIfPresent(entry.path)) ?? nil else { return nil }
     let start = CachedStorage.headerLength + entry.identity.count
@@ -154,15 +153,14 @@ public final class CachedStorage: Storage {
     return part
   }
 
-  /// A disk that is full or gone must not end a training that can go on without: from then on nothing is kept.
+  /// A disk that is full or gone must not end a training that can do without: from then on nothing is cached.
   private func keep(_ part: PartOfValue, _ entry: Entry) {
     let size = CachedStorage.headerLength + entry.identity.count + part.bytes.count
     guard size <= options.limitBytes / 4, !state.withLock({ $0.isBroken }) else { return }
     let temporary = temporaryPath()
     do {
-      try Files.createDirectory(Files.parent(of: entry.path))
-      let file = try OutputFile(creating: temporary)
-      chmod(temporary, 0o600)
+      try Files.createDirectory(Files.parent(of: entry.path), isPrivate: true)
+      let file = try OutputFile(creating: temporary, isPrivate: true)
       try header(entry.identity, part).withUnsafeBytes { try file.write($0) }
       try entry.identity.withUnsafeBytes { try file.write($0) }
       try part.bytes.withUnsafeBytes { try file.write($0) }

@@ -1,7 +1,7 @@
 import Basics
 import CCurl
 
-// What object stores can do and say beyond HTTP.
+// Requests and answers of object stores beyond plain HTTP.
 extension HTTPStorage {
   /// The most pages of names of one folder, a thousand each.
   private static let pageLimit = 10_000
@@ -37,7 +37,7 @@ extension HTTPStorage {
     throw JigsawError(place(key), "has too many names", expected: "at most \(1_000 * HTTPStorage.pageLimit)")
   }
 
-  /// What an answer without a value means, and what to do.
+  /// The meaning of an answer without a value, and what to do.
   func refusal(_ status: Int, _ response: jk_curl_response, _ remedy: String) -> (String, String) {
     let problem = "the server answered with status \(status)"
     guard let bucket else { return (problem, remedy) }

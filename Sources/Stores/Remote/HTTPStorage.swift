@@ -18,11 +18,11 @@ public struct HTTPStorage: Storage {
   private let workers = WorkerPool(threads: HTTPStorage.requestsAtOnce)
   private static let requestsAtOnce = 16
 
-  /// What can be listed, and asked with a signature.
+  /// A bucket, which can be listed, and asked with a signature.
   struct Bucket {
     /// With the bucket's name in the host or as the only folder.
     let address: String
-    /// Of all keys of the store; "" or with a slash at its end.
+    /// The prefix of all keys of the store; "" or with a slash at its end.
     let prefix: String
     var keys: S3Settings.Keys?
     var region = "us-east-1"
@@ -34,6 +34,8 @@ public struct HTTPStorage: Storage {
     /// Before the second attempt; it doubles each time.
     public var firstPauseSeconds = 0.25
     public var silenceSeconds = 30
+    /// Longest time of one attempt, however steadily bytes arrive.
+    public var totalSeconds = 6 * 3600
 
     public init() {}
   }
@@ -57,7 +59,7 @@ public struct HTTPStorage: Storage {
         throw JigsawError(
           address, "has a query or a fragment", expected: "the address of a folder, to which names can be added")
       }
-      // What a run's folder has in place of them; then they are taken from ~/.netrc.
+      // A run's folder has a mask in place of them; then they are taken from ~/.netrc.
       let isMasked = place.hasPrefix("***@")
       base = "\(scheme)://\(isMasked ? String(place.dropFirst(4)) : place)"
       bucket = nil
@@ -176,7 +178,7 @@ public struct HTTPStorage: Storage {
 
   private func send(_ url: String, _ range: String?, _ limit: Int, _ response: inout jk_curl_response) {
     guard let bucket, let keys = bucket.keys else {
-      return jk_curl_get(url, range, limit, retries.silenceSeconds, nil, &response)
+      return jk_curl_get(url, range, limit, retries.silenceSeconds, retries.totalSeconds, nil, &response)
     }
     let host = HTTPStorage.split(bucket.address)?.rest.split(separator: "/").first.map(String.init) ?? ""
     func send(_ token: UnsafePointer<CChar>?) {
@@ -185,7 +187,7 @@ public struct HTTPStorage: Storage {
           bucket.region.withCString { region in
             host.withCString { host in
               var signature = jk_curl_signature(key: key, secret: secret, token: token, region: region, host: host)
-              jk_curl_get(url, range, limit, retries.silenceSeconds, &signature, &response)
+              jk_curl_get(url, range, limit, retries.silenceSeconds, retries.totalSeconds, &signature, &response)
             }
           }
         }
@@ -196,7 +198,7 @@ public struct HTTPStorage: Storage {
 
   private struct Wrong: Error { let what: String }
 
-  /// What an answer holds, if it is what was asked for.
+  /// The value in an answer, if it is the requested one.
   private static func answer(
     _ bytes: [UInt8], _ status: Int, _ part: ByteRange?, first: Int, total: Int
   ) -> Result<PartOfValue, Wrong> {

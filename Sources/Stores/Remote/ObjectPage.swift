@@ -3,7 +3,7 @@
 struct ObjectPage {
   /// Whole keys: of objects, and of what has more below it, with a slash at its end.
   let keys: [String]
-  /// What the next page has to be asked for with; nil after the last.
+  /// The token that asks for the next page; nil after the last.
   let next: String?
 
   /// Nil if this is no such answer.
@@ -26,7 +26,7 @@ struct ObjectPage {
     if isTruncated && next == nil { return nil }
   }
 
-  /// What stands between the tags of a name, from first to last.
+  /// The texts between the tags of a name, from first to last.
   private static func elements(_ name: String, _ text: Substring) -> [Substring] {
     var found: [Substring] = []
     var rest = text

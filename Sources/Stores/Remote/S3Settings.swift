@@ -8,12 +8,12 @@ import Basics
 struct S3Settings: Sendable, Equatable {
   var keys: Keys?
   var region: String?
-  /// Of another service than Amazon's, without a slash at its end.
+  /// The address of another service than Amazon's, without a slash at its end.
   var endpoint: String?
 
   struct Keys: Sendable, Equatable {
     let key, secret: String
-    /// Of temporary keys.
+    /// The token of temporary keys.
     let token: String?
   }
 

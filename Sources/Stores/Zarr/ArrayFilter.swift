@@ -4,7 +4,7 @@ import Basics
 /// numcodecs, so that decoding gives the same bits.
 struct ArrayFilter: Sendable {
   let name: String
-  /// Of the numbers before and after encoding.
+  /// The types of the numbers before and after encoding.
   let decoded, encoded: ScalarType
   private let operation: Operation
 
@@ -53,7 +53,7 @@ struct ArrayFilter: Sendable {
   /// Whether another number of numbers comes out than goes in: no filter can follow.
   var packsBits: Bool { if case .packBits = operation { true } else { false } }
 
-  /// Of a chunk of `count` numbers.
+  /// The encoded bytes of a chunk of `count` numbers.
   func encodedByteCount(_ count: Int) -> Int {
     if case .packBits = operation { return 1 + (count + 7) / 8 }
     return count * encoded.byteCount
@@ -92,7 +92,7 @@ struct ArrayFilter: Sendable {
 
   // MARK: Elements
 
-  /// Of each encoded number a decoded one: whole numbers by `whole`, the others, and all if that is nil, by `real`.
+  /// Decodes each encoded number: whole numbers by `whole`, the others, and all if that is nil, by `real`.
   private func map(_ bytes: [UInt8], whole: ((Int64) -> Int64)?, real: (Double) -> Double) -> [UInt8] {
     let count = bytes.count / encoded.byteCount
     var result = [UInt8](repeating: 0, count: count * decoded.byteCount)

@@ -5,7 +5,7 @@ struct BloscBlocks: PiecewiseBytes {
   private let input: UnsafeRawBufferPointer
   let byteCount: Int
   let blockSize: Int
-  /// As the header has it: the unit in which blosc counts.
+  /// The item size in the header: the unit in which blosc counts.
   private let itemSize: Int
   let elementSize: Int
 

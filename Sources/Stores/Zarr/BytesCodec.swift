@@ -21,10 +21,10 @@ enum BytesCodec: Sendable, Equatable {
   /// First bytes of all elements, second bytes of all, and so on.
   case shuffle(elementSize: Int)
   case bzip2
-  /// .xz or .lzma, told apart by their headers.
+  /// .xz or .lzma, distinguished by their headers.
   case lzma
 
-  /// What we write: as xarray's and WeatherBench 2's default.
+  /// The codec that we write, xarray's and WeatherBench 2's default.
   static let standard = BytesCodec.blosc(compressor: "lz4", level: 5, shuffle: 1)
 
   /// For people.
@@ -148,7 +148,7 @@ enum BytesCodec: Sendable, Equatable {
     return bytes.isEmpty ? nil : bytes
   }
 
-  /// zlib or gzip, told apart by their headers: 15 + 32 is the largest window, header detected.
+  /// zlib or gzip, distinguished by their headers: 15 + 32 is the largest window, header detected.
   private func inflated(_ input: [UInt8], capacity: Int) -> [UInt8]? {
     BytesCodec.inflated(input, capacity: capacity, window: 15 + 32)
   }
@@ -198,7 +198,8 @@ func inflateRaw(_ input: [UInt8], length: Int) -> [UInt8]? {
 }
 
 /// The checksum of ZIP archives.
-func zipChecksum(_ bytes: [UInt8]) -> Int { Int(crc32_z(0, bytes, bytes.count)) }
+/// - Parameter start: the checksum of what comes before.
+func zipChecksum(_ bytes: [UInt8], after start: Int = 0) -> Int { Int(crc32_z(UInt(start), bytes, bytes.count)) }
 
 // Versions of the libraries that are loaded.
 public var bloscVersion: String { String(cString: blosc_get_version_string()) }

@@ -9,18 +9,25 @@ extension ChunkPipeline {
   /// Where a chunk's bytes are: some of them, or all (nil), are put into memory. Nil: there is no value.
   struct Source {
     let read: (ByteRange?, RawBytes) throws -> StoredBytes?
+    /// Where the bytes can be looked at here and there: the same ones, opened.
+    var open: (() throws -> (any ValueBytes)?)?
+
+    init(open: (() throws -> (any ValueBytes)?)? = nil, read: @escaping (ByteRange?, RawBytes) throws -> StoredBytes?) {
+      self.open = open
+      self.read = read
+    }
 
     /// No value.
     static var absent: Source { Source { _, _ in nil } }
   }
 
-  /// What is wanted of a chunk, by the dimensions of what is stored.
+  /// The part of a chunk that is wanted, by the dimensions of what is stored.
   struct Wanted {
     var box: [Range<Int>]
     /// For each dimension, which it is of the array, and the array's index of the chunk's first number.
     var dimensions, origin: [Int]
     let type: ScalarType
-    /// What missing inner chunks hold, one element.
+    /// The element that missing inner chunks consist of.
     let fill: [UInt8]
     var only: ArrayPart.Only?
     /// Told of each chunk that is decoded.
@@ -101,13 +108,17 @@ extension ChunkPipeline {
       bytes = stored.bytes
       first = 0
     } else {
-      guard let stored = try source.read(nil, scratch.stored) else { return false }
-      if !isBigEndian, let pieces = piecewise(stored.bytes, byteCount, elementSize: wanted.width) {
-        guard pieces.byteCount == byteCount else { throw Damage(expected: "\(byteCount) bytes from \(description)") }
-        wanted.decoded()
-        guard pieces.decode(storedShape, wanted, scratch.decoded) else {
-          throw Damage(expected: "\(byteCount) bytes from \(description)")
+      if !isBigEndian, let open = source.open, byteCount >= ChunkPipeline.readHereAndThere, isBlosc {
+        guard let value = try open() else { return false }
+        if let streams = try BloscStreams(value, byteCount: byteCount, elementSize: wanted.width) {
+          try decode(streams, wanted, scratch)
+          return true
         }
+      }
+      guard let stored = try source.read(nil, scratch.stored) else { return false }
+      if !isBigEndian, let pieces = try piecewise(stored.bytes, byteCount, elementSize: wanted.width) {
+        guard pieces.byteCount == byteCount else { throw Damage(expected: "\(byteCount) bytes from \(description)") }
+        try decode(pieces, wanted, scratch)
         return true
       }
       bytes = try decompressed(stored.bytes, limit: byteCount, scratch)
@@ -123,13 +134,32 @@ extension ChunkPipeline {
     return true
   }
 
+  /// Chunks of so many bytes, decoded, are read where they are needed; smaller ones at once.
+  private static let readHereAndThere = 1 << 20
+
+  private var isBlosc: Bool {
+    guard !shape.isEmpty, compressors.count == 1, case .blosc = compressors[0] else { return false }
+    return true
+  }
+
+  private func decode(_ pieces: some PiecewiseBytes, _ wanted: Wanted, _ scratch: ReadingScratch) throws {
+    wanted.decoded()
+    guard try pieces.decode(storedShape, wanted, scratch.decoded) else {
+      throw Damage(expected: "\(pieces.byteCount) bytes from \(description)")
+    }
+  }
+
   /// Nil where all has to be decoded at once.
-  private func piecewise(_ stored: UnsafeRawBufferPointer, _ byteCount: Int, elementSize: Int) -> (
+  private func piecewise(_ stored: UnsafeRawBufferPointer, _ byteCount: Int, elementSize: Int) throws -> (
     any PiecewiseBytes
   )? {
     if shape.isEmpty || compressors.count != 1 { return nil }
     switch compressors[0] {
-    case .blosc: return BloscBlocks(stored, elementSize: elementSize)
+    case .blosc:
+      if let streams = try BloscStreams(HeldBytes(stored), byteCount: byteCount, elementSize: elementSize) {
+        return streams
+      }
+      return BloscBlocks(stored, elementSize: elementSize)
     case .zstd: return ZstdStream(stored, byteCount: byteCount, elementSize: elementSize)
     default: return nil
     }
@@ -191,7 +221,7 @@ extension ChunkPipeline {
     // Where the next codec writes and what it no longer needs.
     var (out, free) = (scratch.decoded, scratch.stored)
     for (position, codec) in compressors.enumerated().reversed() {
-      // What comes out of an outer codec may be a little longer than the numbers.
+      // The bytes out of an outer codec may be a little longer than the numbers.
       let capacity = position == 0 ? limit : limit + limit / 8 + 1 << 16
       guard let decoded = codec.decode(bytes, capacity: capacity, into: out) else {
         throw Damage(expected: "\(limit) bytes from \(description)")

@@ -22,7 +22,7 @@ struct ChunkPipeline: Sendable {
   struct Filters: Sendable {
     /// In the order of encoding.
     let list: [ArrayFilter]
-    /// Of what the last one makes.
+    /// The byte order of what the last filter makes.
     let isBigEndian: Bool
 
     /// Nil if a chunk of so many numbers is too long on the way.
@@ -35,7 +35,7 @@ struct ChunkPipeline: Sendable {
 
   /// A chunk of chunks (Zarr 3, codec sharding_indexed): inner chunks in any order, and an index of where they are.
   struct Shard: Sendable {
-    /// Of the inner chunks; extents are those of the ordered dimensions.
+    /// The pipeline of the inner chunks; extents are those of the ordered dimensions.
     let inner: ChunkPipeline
     let grid: [Int]
     let indexIsFirst: Bool

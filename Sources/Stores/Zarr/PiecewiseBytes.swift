@@ -3,11 +3,12 @@ protocol PiecewiseBytes {
   var byteCount: Int { get }
   /// Where decoding can begin and end: at its multiples, and at the end.
   var blockSize: Int { get }
-  /// Of one number.
+  /// Bytes of one number.
   var elementSize: Int { get }
 
   /// Decodes a range; ranges ascend. False when something is damaged.
-  func decode(_ range: Range<Int>, into out: UnsafeMutableRawPointer) -> Bool
+  /// - Throws: where the chunk can't be read.
+  func decode(_ range: Range<Int>, into out: UnsafeMutableRawPointer) throws -> Bool
   /// Called when no more is wanted. False when what is known of the rest shows damage.
   func finish() -> Bool
 }
@@ -18,7 +19,7 @@ private let pieceBytes = 256 << 10
 extension PiecewiseBytes {
   /// Hands on what is wanted of a chunk of this shape, which has at least one dimension.
   /// - Returns: false when a block is damaged.
-  func decode(_ shape: [Int], _ wanted: ChunkPipeline.Wanted, _ memory: RawBytes) -> Bool {
+  func decode(_ shape: [Int], _ wanted: ChunkPipeline.Wanted, _ memory: RawBytes) throws -> Bool {
     let strides = Stores.strides(shape, isFortranOrder: false)
     // Pieces are runs along one dimension, each step a whole number of the dimensions below it, and small.
     let small = pieceBytes / 4 / elementSize
@@ -41,7 +42,9 @@ extension PiecewiseBytes {
         var end = isWhole ? wanted.box[cut].upperBound : step + 1
         while end < wanted.box[cut].upperBound, wanted.needs(end, along: cut) { end += 1 }
         let from = base + step * unit
-        guard let available = window.content(from: from, atLeast: unit, upTo: base + end * unit) else { return false }
+        guard let available = try window.content(from: from, atLeast: unit, upTo: base + end * unit) else {
+          return false
+        }
         let steps = available.count / (unit * elementSize)
         let part = index.map { $0..<$0 + 1 } + [step..<step + steps] + below
         wanted.give(part, at: available.baseAddress! + offset * elementSize, strides: strides)
@@ -65,7 +68,7 @@ private struct Window<Bytes: PiecewiseBytes> {
   }
 
   /// A whole number of times `unit` elements from `from` on, at least one and at most up to `end`.
-  mutating func content(from: Int, atLeast unit: Int, upTo end: Int) -> UnsafeRawBufferPointer? {
+  mutating func content(from: Int, atLeast unit: Int, upTo end: Int) throws -> UnsafeRawBufferPointer? {
     let size = blocks.elementSize
     let (start, need, limit) = (from * size, (from + unit) * size, end * size)
     let blockSize = blocks.blockSize
@@ -85,7 +88,7 @@ private struct Window<Bytes: PiecewiseBytes> {
       let count = min((wanted - held.upperBound + blockSize - 1) / blockSize, atOnce)
       let upper = min(held.upperBound + count * blockSize, blocks.byteCount)
       let out = memory.pointer + (held.upperBound - held.lowerBound)
-      guard blocks.decode(held.upperBound..<upper, into: out) else { return nil }
+      guard try blocks.decode(held.upperBound..<upper, into: out) else { return nil }
       held = held.lowerBound..<upper
     }
     let available = (min(held.upperBound, limit) - start) / (unit * size) * (unit * size)

@@ -7,7 +7,7 @@ struct ZarrDocuments {
   /// The file that says so.
   let place: String
   private(set) var groupAttributes: JSONValue = .object([:])
-  /// Of arrays by name, "group/array" below the top: the array's document, its attributes.
+  /// The documents of arrays by name, "group/array" below the top: the array's document, its attributes.
   private(set) var arrays: [String: (document: JSONValue, attributes: JSONValue)] = [:]
 
   /// Groups in groups that are looked into.

@@ -27,11 +27,10 @@ extension ZarrMetadata {
     pipeline = ChunkPipeline(
       shape: chunks, order: storageOrder == "C" ? Array(chunks.indices) : chunks.indices.reversed(), form: form,
       compressors: codecs + (compressor.map { [$0] } ?? []))
-    fill = ZarrMetadata.element(type, json["fill_value"])
-    fillNumber = json["fill_value"]?.double
+    (fill, fillNumber) = try ZarrMetadata.fill(document, type)
   }
 
-  /// What filters make of numbers, and those that work on bytes.
+  /// The meaning that filters give to elements, and the codecs of filters that work on bytes.
   private static func filters(_ document: Document, _ type: ScalarType, isBigEndian: Bool, count: Int) throws -> (
     form: ChunkPipeline.Form, codecs: [BytesCodec]
   ) {
@@ -118,7 +117,7 @@ extension BytesCodec {
     case "zstd": self = .zstd(level: level, hasChecksum: json["checksum"] == .bool(true))
     case "lz4": self = .lz4
     case "bz2": self = .bzip2
-    // Raw streams need their settings told; nobody writes them.
+    // Raw streams need their settings given; nobody writes them.
     case "lzma" where json["format"]?.integer != 3: self = .lzma
     case "shuffle":
       let size = json["elementsize"]?.integer ?? 4

@@ -6,6 +6,7 @@ extension ZarrMetadata {
   init(version3 json: JSONValue, place: String) throws {
     let document = Document(json: json, place: place)
     guard json["zarr_format"]?.integer == 3 else { throw document.invalid("zarr_format", "3") }
+    try ZarrMetadata.requireNoExtension(document)
     guard let found = ZarrMetadata.type(version3: json["data_type"]) else {
       throw document.invalid("data_type", "a number type such as \"float32\"")
     }
@@ -30,7 +31,7 @@ extension ZarrMetadata {
     self.type = type
     timeUnits = found.timeUnits
     pipeline = try ZarrMetadata.pipeline(json["codecs"], "codecs", chunks, type, document, depth: 0)
-    fill = ZarrMetadata.fill(type, json["fill_value"])
+    fill = try ZarrMetadata.fill(document, type).bytes
     fillNumber = nil  // in format 3 it marks nothing as missing; _FillValue does
   }
 
@@ -63,12 +64,17 @@ extension ZarrMetadata {
     }
   }
 
-  /// Also floating-point numbers given by their bits: "0x7fc00000".
-  private static func fill(_ type: ScalarType, _ value: JSONValue?) -> [UInt8] {
-    if let text = value?.string, text.hasPrefix("0x"), let bits = UInt64(text.dropFirst(2), radix: 16) {
-      return withUnsafeBytes(of: bits.littleEndian) { Array($0.prefix(type.byteCount)) }
+  private static let knownKeys: Set = [
+    "zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs",
+    "attributes", "storage_transformers", "dimension_names",
+  ]
+
+  /// - Throws: for an extension that doesn't say that it may be passed over.
+  private static func requireNoExtension(_ document: Document) throws {
+    for (key, value) in document.json.object ?? [:] where !knownKeys.contains(key) {
+      guard value["must_understand"] != .bool(false) else { continue }
+      throw document.invalid(key, "no extension that must be understood", found: value)
     }
-    return element(type, value)
   }
 
   /// Codecs from numbers to bytes. - Parameter depth: of shards in shards.
@@ -113,31 +119,12 @@ extension ZarrMetadata {
         guard endian == "little" || endian == "big" || endian == nil && stored.byteCount == 1 else {
           throw unknown(codec)
         }
-        if filters.isEmpty {
-          form = .numbers(isBigEndian: endian == "big")
-        } else {
-          let count = shape.reduce(1, *)
-          guard let made = ChunkPipeline.Filters(filters, isBigEndian: endian == "big", count: count) else {
-            throw document.invalid(key, "chunks of at most 4 GiB", found: codec)
-          }
-          form = .filtered(made)
+        guard let bytes = bytesForm(filters, isBigEndian: endian == "big", count: shape.reduce(1, *)) else {
+          throw document.invalid(key, "chunks of at most 4 GiB", found: codec)
         }
+        form = bytes
       case "sharding_indexed" where form == nil && filters.isEmpty && depth < 4:
-        let stored = order.map { shape[$0] }
-        guard let extents = settings["chunk_shape"]?.integers, extents.count == stored.count,
-          zip(extents, stored).allSatisfy({ $0 > 0 && $1 % $0 == 0 })
-        else { throw document.invalid(key, "a chunk_shape that divides \(stored)", found: codec) }
-        let inner = try pipeline(settings["codecs"], "\(key): codecs", extents, type, document, depth: depth + 1)
-        let index = settings["index_codecs"]?.array?.compactMap { Extension($0) } ?? []
-        let location = settings["index_location"]?.string ?? "end"
-        let endian = index.first?.configuration["endian"]?.string
-        guard index.first?.name == "bytes", endian == "little" || endian == "big",
-          index.count == 1 || index.count == 2 && index[1].name == "crc32c", location == "start" || location == "end"
-        else { throw document.invalid(key, "an index of bytes, or bytes and crc32c, at start or end", found: codec) }
-        form = .shard(
-          ChunkPipeline.Shard(
-            inner: inner, grid: zip(stored, extents).map(/), indexIsFirst: location == "start",
-            indexIsBigEndian: endian == "big", indexHasChecksum: index.count == 2))
+        form = .shard(try shard(codec, settings, key, order.map { shape[$0] }, type, document, depth: depth))
       case let name where form != nil:
         guard let compressor = BytesCodec(version3: name, settings) else { throw unknown(codec) }
         compressors.append(compressor)
@@ -146,6 +133,34 @@ extension ZarrMetadata {
     }
     guard let form else { throw document.invalid(key, "a codec that makes bytes", found: json) }
     return ChunkPipeline(shape: shape, order: order, form: form, compressors: compressors)
+  }
+
+  /// Numbers as bytes, behind filters if there are any; nil where those can't take so many.
+  private static func bytesForm(_ filters: [ArrayFilter], isBigEndian: Bool, count: Int) -> ChunkPipeline.Form? {
+    filters.isEmpty
+      ? .numbers(isBigEndian: isBigEndian)
+      : ChunkPipeline.Filters(filters, isBigEndian: isBigEndian, count: count).map { .filtered($0) }
+  }
+
+  /// Inner chunks and index of shards.
+  /// - Parameter stored: shape of a shard, dimensions in stored order.
+  private static func shard(
+    _ codec: JSONValue, _ settings: JSONValue, _ key: String, _ stored: [Int], _ type: ScalarType,
+    _ document: Document, depth: Int
+  ) throws -> ChunkPipeline.Shard {
+    guard let extents = settings["chunk_shape"]?.integers, extents.count == stored.count,
+      zip(extents, stored).allSatisfy({ $0 > 0 && $1 % $0 == 0 })
+    else { throw document.invalid(key, "a chunk_shape that divides \(stored)", found: codec) }
+    let inner = try pipeline(settings["codecs"], "\(key): codecs", extents, type, document, depth: depth + 1)
+    let index = settings["index_codecs"]?.array?.compactMap { Extension($0) } ?? []
+    let location = settings["index_location"]?.string ?? "end"
+    let endian = index.first?.configuration["endian"]?.string
+    guard index.first?.name == "bytes", endian == "little" || endian == "big",
+      index.count == 1 || index.count == 2 && index[1].name == "crc32c", location == "start" || location == "end"
+    else { throw document.invalid(key, "an index of bytes, or bytes and crc32c, at start or end", found: codec) }
+    return ChunkPipeline.Shard(
+      inner: inner, grid: zip(stored, extents).map(/), indexIsFirst: location == "start",
+      indexIsBigEndian: endian == "big", indexHasChecksum: index.count == 2)
   }
 }
 

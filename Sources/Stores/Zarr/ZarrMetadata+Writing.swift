@@ -24,13 +24,8 @@ extension ZarrMetadata {
     if let limit = encoding.compression.inputLimit, piece > limit {
       throw unusable("has chunks that its compressor can't take", "at most \(limit) bytes", found: "\(piece) bytes")
     }
-    let needs: [(isAsked: Bool, format: Int, what: String)] = [
-      (shards != nil, 3, "shards"), (encoding.hasChecksum, 3, "checksums of chunks"),
-      (encoding.compression == .lz4, 2, "the compressor lz4 (but Blosc's)"),
-      (encoding.compression.isZlib, 2, "the compressor zlib (but gzip)"),
-    ]
-    if let need = needs.first(where: { $0.isAsked && $0.format != format }) {
-      throw unusable("can't be written in Zarr format \(format)", "format \(need.format) for \(need.what)")
+    if let need = ZarrMetadata.need(of: encoding, otherThan: format) {
+      throw unusable("can't be written in Zarr format \(format)", need)
     }
     guard array.meaning.fits(array.type) else {
       throw unusable("has a type that doesn't fit", "uint8 for truth values, int64 for times", found: "\(array.type)")
@@ -66,7 +61,17 @@ extension ZarrMetadata {
     timeUnits = nil
   }
 
-  /// Of a chunk or shard, within what readers take.
+  /// The format that an encoding needs, and for what; nil where this one serves.
+  private static func need(of encoding: ChunkEncoding, otherThan format: Int) -> String? {
+    let needs: [(isAsked: Bool, format: Int, what: String)] = [
+      (encoding.shards != nil, 3, "shards"), (encoding.hasChecksum, 3, "checksums of chunks"),
+      (encoding.compression == .lz4, 2, "the compressor lz4 (but Blosc's)"),
+      (encoding.compression.isZlib, 2, "the compressor zlib (but gzip)"),
+    ]
+    return needs.first { $0.isAsked && $0.format != format }.map { "format \($0.format) for \($0.what)" }
+  }
+
+  /// Bytes of a chunk or shard, within what readers take.
   private static func byteCount(_ extents: [Int], _ type: ScalarType, _ place: String) throws -> Int {
     var bytes = type.byteCount
     for extent in extents {

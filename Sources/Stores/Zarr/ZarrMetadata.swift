@@ -1,6 +1,6 @@
 import Basics
 
-/// What the metadata of a Zarr array say, of format 2 or 3.
+/// The metadata of a Zarr array, of format 2 or 3.
 struct ZarrMetadata: Sendable {
   let shape: [Int]
   let type: ScalarType
@@ -12,6 +12,8 @@ struct ZarrMetadata: Sendable {
   let keys: KeyEncoding
   /// CF units for dates and time differences: "nanoseconds since 1970-01-01".
   let timeUnits: String?
+  /// Whether its last dimension is that of the characters of a row, which chunks have no number for.
+  var isText = false
 
   /// Names of chunks below the array's own.
   enum KeyEncoding: Sendable, Hashable {
@@ -26,7 +28,8 @@ struct ZarrMetadata: Sendable {
   var storedLimit: Int { pipeline.storedLimit(elementSize: type.byteCount) }
 
   func key(_ index: [Int]) -> String {
-    switch keys {
+    let index = isText ? index.dropLast() : index
+    return switch keys {
     case .plain(let separator): index.isEmpty ? "0" : index.map(String.init).joined(separator: separator)
     case .prefixed(let separator): (["c"] + index.map(String.init)).joined(separator: separator)
     }
@@ -67,14 +70,39 @@ struct ZarrMetadata: Sendable {
 
   }
 
-  /// One element with this value, zero if it is none.
-  static func element(_ type: ScalarType, _ value: JSONValue?) -> [UInt8] {
-    if case .bool(let flag) = value { return element(type, flag ? 1 : 0) }
-    if value == .string("NaT") { return element(type, .integer(.min)) }
-    if let whole = value?.integer, type == .int64 || type == .uint64 {
-      return withUnsafeBytes(of: whole) { Array($0) }
+  /// One element with the fill value of a document. Format 2 may have none, which is zero.
+  /// - Throws: for what is no value of the array's type.
+  static func fill(_ document: Document, _ type: ScalarType) throws -> (bytes: [UInt8], number: Double?) {
+    let (value, isVersion2) = (document.json["fill_value"] ?? .null, document.json["zarr_format"]?.integer == 2)
+    let invalid = document.invalid("fill_value", "a value of type \(type.rawValue)", found: value)
+    switch value {
+    case .null where isVersion2: return (element(type, 0), nil)
+    case .bool(let flag) where type == .uint8: return (element(type, flag ? 1 : 0), flag ? 1 : 0)
+    case .string("NaT") where type == .int64: return (withUnsafeBytes(of: Int64.min) { Array($0) }, nil)
+    case .integer(let whole) where type == .int64 || type == .uint64 && whole >= 0:
+      return (withUnsafeBytes(of: whole) { Array($0) }, Double(whole))
+    case .integer, .number:
+      guard let number = value.double, holds(type, number) else { throw invalid }
+      return (element(type, number), number)
+    case .string(let text):
+      // Floating-point numbers of format 3 may be given by all their bits.
+      if !isVersion2, type.isFloatingPoint, text.hasPrefix("0x"), text.count == 2 + 2 * type.byteCount,
+        let bits = UInt64(text.dropFirst(2), radix: 16)
+      {
+        return (withUnsafeBytes(of: bits.littleEndian) { Array($0.prefix(type.byteCount)) }, nil)
+      }
+      guard let number = value.double ?? (isVersion2 ? Double(text) : nil), holds(type, number) else { throw invalid }
+      return (element(type, number), number)
+    default: throw invalid
     }
-    return element(type, value?.double ?? 0)
+  }
+
+  private static func holds(_ type: ScalarType, _ number: Double) -> Bool {
+    if type.isFloatingPoint { return true }
+    let isSigned = type.rawValue.hasPrefix("int")
+    let span = Double(sign: .plus, exponent: 8 * type.byteCount, significand: 1)
+    let least = isSigned ? -span / 2 : 0
+    return number == number.rounded() && number >= least && number < least + span
   }
 
   static func element(_ type: ScalarType, _ value: Double) -> [UInt8] {

@@ -20,10 +20,12 @@ public final class ZarrStore: ArrayStore {
     attributes = ZarrStore.attributes(documents.groupAttributes)
     var arrays: [String: ArrayInfo] = [:]
     var metadata: [String: ZarrMetadata] = [:]
-    for (name, (document, attributes)) in documents.arrays.sorted(by: { $0.key < $1.key }) {
-      // Strings and objects are not fields; they are passed over as in NetCDF files.
+    for (name, (stored, attributes)) in documents.arrays.sorted(by: { $0.key < $1.key }) {
+      // Objects are passed over, as in NetCDF files.
+      let characters = ZarrMetadata.characters(stored, version: documents.version)
+      let document = characters ?? stored
       let place = "\(location)/\(name)/\(documents.version == 3 ? "zarr.json" : ".zarray")"
-      let array: ZarrMetadata
+      var array: ZarrMetadata
       if documents.version == 3 {
         guard ZarrMetadata.type(version3: document["data_type"]) != nil else { continue }
         array = try ZarrMetadata(version3: document, place: place)
@@ -31,10 +33,12 @@ public final class ZarrStore: ArrayStore {
         guard document["dtype"]?.string.flatMap(ZarrMetadata.type) != nil else { continue }
         array = try ZarrMetadata(version2: document, place: place)
       }
+      array.isText = characters != nil
       let given = documents.version == 3 ? document["dimension_names"]?.array?.map(\.string) : nil
-      let names =
+      let named =
         given?.enumerated().map { $1 ?? "dim_\($0)" } ?? attributes["_ARRAY_DIMENSIONS"]?.strings
-        ?? array.shape.indices.map { "dim_\($0)" }
+        ?? array.shape.dropLast(array.isText ? 1 : 0).indices.map { "dim_\($0)" }
+      let names = named + (array.isText ? ["characters of \(name)"] : [])
       guard names.count == array.shape.count else {
         throw JigsawError(
           "\(location)/\(name)", "names \(names.count) dimensions", expected: "\(array.shape.count)",
@@ -49,9 +53,9 @@ public final class ZarrStore: ArrayStore {
         name: name, type: array.type,
         dimensions: zip(names, array.shape).map { ArrayInfo.Dimension(name: $0, size: $1) },
         chunks: array.pipeline.innermostShape, codec: array.pipeline.description, attributes: values,
-        realAttributes: ZarrStore.realAttributes(attributes))
+        realAttributes: ZarrStore.realAttributes(attributes), isText: array.isText)
     }
-    self.arrays = arrays
+    self.arrays = ZarrGroups.scoped(arrays)
     self.metadata = metadata
   }
 
@@ -160,14 +164,17 @@ public final class ZarrStore: ArrayStore {
 
   /// The bytes under a key, read as far as they are needed.
   private func source(_ key: String, limit: Int) -> ChunkPipeline.Source {
-    ChunkPipeline.Source { [storage, reads] part, memory in
+    let open: () throws -> (any ValueBytes)? = { [storage, reads] in
+      try storage.open(key, limit: limit).map { CountedBytes(base: $0, counter: reads) }
+    }
+    return ChunkPipeline.Source(open: storage.canOpen ? open : nil) { [storage, reads] part, memory in
       let found = try storage.read(key, part, limit: limit, into: memory)
       reads.count(bytes: found?.bytes.count ?? 0)
       return found
     }
   }
 
-  /// As in xarray, the fill value of format 2 marks missing values. Zero, which zarr-python sets when none is asked for, does so only
+  /// The fill value of format 2 marks missing values, as in xarray. Zero, which zarr-python sets where none is given, does so only
   /// in packed arrays, which xarray writes. In format 3 the attribute alone does, for floating-point numbers as base64 of their bits.
   private static func markFills(_ values: inout [String: AttributeValue], _ array: ZarrMetadata, version: Int) {
     if version == 3 {
@@ -177,10 +184,18 @@ public final class ZarrStore: ArrayStore {
     }
     let isPacked = ["scale_factor", "add_offset", "_Unsigned"].contains { values[$0] != nil }
     guard let fill = array.fillNumber, !fill.isNaN, fill != 0 || isPacked else { return }
-    switch values["_FillValue"] {
-    case nil: values["_FillValue"] = .numbers([fill])
-    case .numbers(let marks)? where fill != 0 && !marks.contains(fill): values["_FillValue"] = .numbers(marks + [fill])
-    default: break
+    // Beside a _FillValue of another kind both mark missing values.
+    guard let stated = values["_FillValue"] else {
+      values["_FillValue"] = .numbers([fill])
+      return
+    }
+    if stated.text?.lowercased() == "nan" {
+      values["_FillValue"] = .numbers([fill])
+      return
+    }
+    let marks = PackingAttributes.wideMarks(stated)
+    if !marks.isEmpty || stated == .numbers([.nan]), !marks.contains(fill) {
+      values["_FillValue"] = .numbers(marks + [fill])
     }
   }
 
@@ -196,7 +211,7 @@ public final class ZarrStore: ArrayStore {
   private static func attributes(_ json: JSONValue) -> [String: AttributeValue] {
     (json.object ?? [:]).compactMapValues { value in
       switch value {
-      case .string(let text): .text(text)
+      case .string(let text): .text(text.withoutPadding)
       case .integer, .number: value.double.map { .numbers([$0]) }
       case .bool(let flag): .numbers([flag ? 1 : 0])
       case .array:

@@ -10,7 +10,7 @@ public final class ZarrWriter: ArrayWriter {
   private let joins: Bool
   private let isResumable: Bool
 
-  /// As `createStore` has it.
+  /// Creates a store as `createStore` describes it.
   public init(
     _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false,
     temporary: String? = nil, format: Int = 2
@@ -78,7 +78,7 @@ public final class ZarrWriter: ArrayWriter {
       "attributes": .object(definition.attributes.mapValues(\.asJSON)),
     ]
     if definition.isConsolidated {
-      // As zarr-python writes it; not part of the specification yet.
+      // The form is zarr-python's; it is not part of the specification yet.
       group["consolidated_metadata"] = .object([
         "kind": .string("inline"), "must_understand": .bool(false), "metadata": .object(arrays),
       ])
@@ -87,7 +87,7 @@ public final class ZarrWriter: ArrayWriter {
     return documents
   }
 
-  /// What an earlier process left behind must be made of the same arrays; attributes may have changed.
+  /// A store that an earlier process left behind must be made of the same arrays; attributes may have changed.
   private func requireSame(_ documents: [String: JSONValue]) throws {
     guard Files.exists(temporary) else { return }
     func other(_ name: String) -> JigsawError {

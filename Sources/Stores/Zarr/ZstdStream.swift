@@ -34,7 +34,7 @@ final class ZstdStream: PiecewiseBytes {
   deinit { ZSTD_freeDCtx(context) }
 
   func decode(_ range: Range<Int>, into out: UnsafeMutableRawPointer) -> Bool {
-    // What nobody wants is decoded, too, and overwritten.
+    // Bytes that nobody wants are decoded, too, and overwritten.
     while position < range.lowerBound {
       guard fill(out, min(range.count, range.lowerBound - position)) else { return false }
     }
@@ -42,7 +42,7 @@ final class ZstdStream: PiecewiseBytes {
   }
 
   func finish() -> Bool {
-    // A checksum stands behind the last byte; without one, the rest has nothing to tell of what came before it.
+    // A checksum stands behind the last byte; without one, the rest says nothing about what came before it.
     if position < byteCount && !hasChecksum { return true }
     var rest = [UInt8](repeating: 0, count: position < byteCount ? blockSize : 1)
     while position < byteCount {

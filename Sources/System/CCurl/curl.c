@@ -207,7 +207,7 @@ static CURLcode perform(CURL *handle, const char *url, bool is_signed, jk_curl_r
 }
 
 void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds,
-                 const jk_curl_signature *signature, jk_curl_response *response) {
+                 long total_seconds, const jk_curl_signature *signature, jk_curl_response *response) {
   memset(response, 0, sizeof *response);
   response->total = response->first = -1;
   response->retry_after = -1;
@@ -223,9 +223,9 @@ void jk_curl_get(const char *url, const char *range, size_t limit, long silence_
   curl_easy_setopt(handle, CURLOPT_NETRC, CURL_NETRC_OPTIONAL);
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, silence_seconds);
-  // A server that sends a byte now and then is as good as silent; the longest value at the least rate ends within the total.
+  // A server that sends a byte now and then is as good as silent.
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-  curl_easy_setopt(handle, CURLOPT_TIMEOUT, 6 * 3600L);
+  curl_easy_setopt(handle, CURLOPT_TIMEOUT, total_seconds);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, silence_seconds);
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "jigsaw");
   // As the curl program, OpenSSL and Python take it: the certificates of an institution's own servers.

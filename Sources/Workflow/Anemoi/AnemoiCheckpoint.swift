@@ -11,7 +11,7 @@ public struct AnemoiCheckpoint: Sendable {
   public let graph: HeteroGraph
   /// `anemoi.json`: configuration, variables, indices, provenance.
   public let metadata: JSONValue
-  /// Of the dataset that the model is for.
+  /// The name of the dataset that the model is for.
   public let dataset: String
   private let archive: TorchArchive
   private let module: TorchModule
@@ -35,7 +35,8 @@ public struct AnemoiCheckpoint: Sendable {
     module = try TorchModule(archive, root)
     state = AnemoiLayouts.state(module.state)
     metadata = AnemoiLayouts.metadata(try Self.metadata(archive))
-    graph = try AnemoiGraph(archive, root).graph
+    graph = try AnemoiGraph(archive, root).graph.withAttributes(
+      of: metadata["config"]?["model"] ?? .null, place: path)
     let names = metadata["metadata_inference"]?["dataset_names"]?.strings ?? metadata["dataset"]?.object?.keys.sorted()
     guard let name = names?.first, names?.count == 1 else {
       throw JigsawError(

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -30,11 +31,13 @@ public enum AnemoiExport {
         found: description.settings.family)
     }
     let variables = try ExportedVariables(checkpoint.manifest, model.columns)
-    let file = try Safetensors.File("\(checkpoint.path)/\(checkpoint.file(.averaged))")
-    var state: [String: Safetensors.Tensor] = [:]
-    for spec in model.parameters.specs { state[spec.name] = try file.tensor(spec.name) }
+    let weights = try checkpoint.tensors(.averaged, model.parameters)
+    var state = weights.tensors
     addBuffers(to: &state, graph)
     for (name, tensor) in variables.normalisers { state[name] = tensor }
+    try Replaceable.require(output, inputs: [], run: run)
+    try Replaceable.requireFolder(
+      output, mark: "variables.json", names: ["state_dict.safetensors", "graph.safetensors"])
     let lock = try OutputLock(output)
     defer { withExtendedLifetime(lock) {} }
     try Temporary.removeAbandoned(of: output)
@@ -44,7 +47,8 @@ public enum AnemoiExport {
       try Safetensors.write(state, metadata: ["format": "pt"], to: "\(folder)/state_dict.safetensors")
       try GraphFile.write(graph, to: "\(folder)/graph.safetensors")
       try Files.writeAtomically(
-        variables.json(checkpoint.manifest).text() + "\n", to: "\(folder)/variables.json")
+        variables.json(checkpoint.manifest, checksums: weights.checksums).text() + "\n",
+        to: "\(folder)/variables.json")
       try Files.replace(output, by: folder)
     } catch {
       try? Files.remove(folder)
@@ -74,7 +78,7 @@ public enum AnemoiExport {
 }
 
 /// The variables of a run in an order of one dataset, from which those of inputs and predictions follow.
-private struct ExportedVariables {
+struct ExportedVariables {
   private struct Variable {
     let role, units: String
     let scaling: AffineScaling
@@ -91,7 +95,9 @@ private struct ExportedVariables {
         remedy: "resume from it once: later checkpoints have them")
     }
     func name(_ channel: Channel) -> String {
-      let stem = Lexicon[channel.variable]?.ecmwf?.shortName ?? channel.variable
+      // ECMWF calls the geopotential of the surface z as well as that on levels: such a name would be read as the other one's.
+      let short = Lexicon[channel.variable]?.ecmwf?.shortName ?? channel.variable
+      let stem = Lexicon[short] == nil ? short : channel.variable
       return channel.levelHPa.map { "\(stem)_\(Channel.text($0))" } ?? stem
     }
     var variables: [String: Variable] = [:]
@@ -121,16 +127,22 @@ private struct ExportedVariables {
     inputs = columns.inputs.map { known[$0] }
     outputs = columns.outputs.map { predicted[$0] }
     self.variables = variables
-    names = ExportedVariables.merged(inputs, outputs)
+    names = try ExportedVariables.merged(inputs, outputs)
   }
 
-  /// All of both, each in its order.
-  private static func merged(_ inputs: [String], _ outputs: [String]) -> [String] {
+  /// All of both once, each in its order.
+  /// - Throws: where the two contradict each other.
+  static func merged(_ inputs: [String], _ outputs: [String]) throws -> [String] {
     var (names, rest) = ([String](), outputs[...])
     for name in inputs {
       if let place = rest.firstIndex(of: name) {
         names += rest[...place]
         rest = rest[(place + 1)...]
+      } else if names.contains(name) {
+        throw JigsawError(
+          "model.outputOrder", "contradicts model.inputOrder, and Anemoi has one order of variables for both",
+          expected: inputs.filter(outputs.contains).joined(separator: ", "),
+          found: outputs.filter(inputs.contains).joined(separator: ", "))
       } else {
         names.append(name)
       }
@@ -156,8 +168,11 @@ private struct ExportedVariables {
       })
   }
 
-  func json(_ manifest: CheckpointManifest) throws -> JSONValue {
+  /// - Parameter checksums: CRC-32C of weights, where the manifest has them.
+  func json(_ manifest: CheckpointManifest, checksums: [String: String]) throws -> JSONValue {
     .object([
+      "update": .integer(manifest.progress.update), "weights": .string(manifest.identity.hash),
+      "crc32c": .object(checksums.mapValues { .string($0) }),
       "writtenBy": .string("jigsaw \(jigsawVersion)"), "family": .string(manifest.model.settings.family),
       "settings": .object(
         Dictionary(manifest.model.settings.entries.map { ($0.key, .string($0.value)) }) { first, _ in first }),

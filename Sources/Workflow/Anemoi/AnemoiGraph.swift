@@ -2,6 +2,35 @@ import Basics
 import Geometry
 import Stores
 
+extension HeteroGraph {
+  private func attributes(_ set: EdgeSet, _ names: [String], place: String) throws -> [Attribute] {
+    try names.map { name in
+      guard let found = set.attributes.first(where: { $0.name == name }) else {
+        throw JigsawError(
+          "\(place): config.model", "names an attribute of edges that its graph does not have",
+          expected: "some of \(set.attributes.map(\.name).joined(separator: ", "))", found: name)
+      }
+      return found
+    }
+  }
+
+  /// The same with those attributes of edges that a model's configuration names for each of its parts, in that order.
+  ///
+  /// - Throws: for an attribute that is not there.
+  func withAttributes(of configuration: JSONValue, place: String) throws -> HeteroGraph {
+    let hidden = "hidden"
+    var graph = self
+    for (index, set) in edges.enumerated() {
+      let key = set.source == set.destination ? "processor" : set.destination == hidden ? "encoders" : "decoders"
+      let part = configuration[key]
+      let section = key == "processor" ? part : part?.object?.sorted { $0.key < $1.key }.first?.value["mapper"]
+      let names = section?["sub_graph_edge_attributes"]?.strings ?? configuration["attributes"]?["edges"]?.strings
+      if let names { graph.edges[index].attributes = try attributes(set, names, place: place) }
+    }
+    return graph
+  }
+}
+
 /// The graph in a checkpoint: a HeteroData of torch_geometric, whose stores of nodes and edges hold tensors by name.
 struct AnemoiGraph {
   let graph: HeteroGraph
@@ -30,7 +59,8 @@ struct AnemoiGraph {
       guard let names = document.elements(pair.key)?.map({ document.string($0) ?? "" }), names.count == 3 else {
         continue
       }
-      graph.edges.append(try Self.edges(names[0], names[2], pair.value, graph, archive))
+      // A transformer's processor has edges in name only.
+      if let set = try Self.edges(names[0], names[2], pair.value, graph, archive) { graph.edges.append(set) }
     }
     self.graph = graph
   }
@@ -74,9 +104,10 @@ struct AnemoiGraph {
 
   private static func edges(
     _ source: String, _ destination: String, _ store: PickleDocument.ID, _ graph: HeteroGraph, _ archive: TorchArchive
-  ) throws -> HeteroGraph.EdgeSet {
+  ) throws -> HeteroGraph.EdgeSet? {
     let place = "\(archive.path): graph, edges \(source) → \(destination)"
     let tensors = try tensors(store, archive)
+    if tensors.isEmpty { return nil }
     guard let from = graph.spaces[source], let to = graph.spaces[destination],
       let index = tensors.first(where: { $0.name == "edge_index" })?.tensor, index.shape.count == 2,
       index.shape[0] == 2,

@@ -21,6 +21,8 @@ public enum AnemoiImport {
     if Files.exists(output) && !overwrites {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or name another output")
     }
+    try Replaceable.require(output, inputs: [path])
+    try Replaceable.requireFolder(output, mark: "model.json", names: written)
     let lock = try OutputLock(output)
     defer { withExtendedLifetime(lock) {} }
     let checkpoint = try AnemoiCheckpoint(path)
@@ -37,6 +39,13 @@ public enum AnemoiImport {
     }
     return summary(checkpoint) + (obstacle.map { "\nno run: \($0)" } ?? "") + "\nwrote \(output)"
   }
+
+  /// Files that are written, and those that commands on the run add.
+  private static let written = [
+    "weights.safetensors", "graph.safetensors", "graph-by-rows.safetensors", "arrays.safetensors", "metadata.json",
+    "checkpoints", "statistics.json", "config.yaml", "provenance.json", "train.log", "metrics.csv", "validation.csv",
+    "tensorboard", "forecast", "evaluation", "report.html", ".replaced",
+  ]
 
   /// The run, or why there can't be one.
   private static func run(

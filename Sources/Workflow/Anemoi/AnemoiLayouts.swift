@@ -4,7 +4,7 @@ import Stores
 /// Checkpoints of earlier releases of anemoi-models, brought into the layout of the present one: names of tensors as its
 /// migrations change them, and before these as its releases 0.3 to 0.8 named layers; metadata nested by dataset.
 enum AnemoiLayouts {
-  /// Of releases that knew one dataset alone.
+  /// The name of the dataset in releases that knew one alone.
   private static let dataset = "data"
 
   // MARK: Tensors

@@ -11,13 +11,19 @@ public struct AnemoiModel {
   public let parameters: ParameterStore
   /// Columns of the dataset's variables that the model reads, and that it predicts.
   public let inputs, outputs: [Int]
-  /// Of all variables of the dataset: normalised = value·factor + addend, and back.
+  /// The normalisation of all variables of the dataset: normalised = value·factor + addend, and back.
   private let factor, addend, backFactor, backAddend: [Float]
 
   /// - Throws: for everything in the configuration that is not computed here, and for weights that don't fit.
   public init(_ checkpoint: AnemoiCheckpoint) throws {
     let reader = AnemoiModelReader(checkpoint)
-    model = GraphModel(try reader.description(), try ModelGraph(checkpoint.graph))
+    let description = try reader.description()
+    guard description.noise == nil else {
+      throw JigsawError(
+        checkpoint.path, "is of an ensemble, whose predictions depend on numbers drawn at random",
+        expected: "a model without noise_injector")
+    }
+    model = GraphModel(description, try ModelGraph(checkpoint.graph))
     parameters = ParameterStore(model.parameters)
     inputs = try reader.columns("data", "input", "full")
     outputs = try reader.columns("data", "output", "full")
@@ -34,24 +40,28 @@ public struct AnemoiModel {
     let (points, steps, v) = (model.graph.dataNodes, model.description.inputSteps, inputs.count)
     precondition(states.count == steps * points * v)
     let x = compute.tensor([points, 1, steps * v])
-    for step in 0..<steps {
-      for point in 0..<points {
-        for column in 0..<v {
-          // Two roundings, as in the original.
-          let scaled = states[(step * points + point) * v + column] * factor[inputs[column]]
-          x.pointer[(point * steps + step) * v + column] = scaled + addend[inputs[column]]
+    x.updateOnHost { x in
+      for step in 0..<steps {
+        for point in 0..<points {
+          for column in 0..<v {
+            // Two roundings, as in the original.
+            let scaled = states[(step * points + point) * v + column] * factor[inputs[column]]
+            x[(point * steps + step) * v + column] = scaled + addend[inputs[column]]
+          }
         }
       }
     }
     let y = try model.step(Value(x), LocalOperations(compute: compute, parameters: parameters)).tensor
     let (ahead, w) = (model.description.outputSteps, outputs.count)
     var states = [Float](repeating: 0, count: y.count)
-    for step in 0..<ahead {
-      for point in 0..<points {
-        for column in 0..<w {
-          let value = y.pointer[(point * ahead + step) * w + column]
-          states[(step * points + point) * w + column] =
-            (value - backAddend[outputs[column]]) / backFactor[outputs[column]]
+    y.readOnHost { y in
+      for step in 0..<ahead {
+        for point in 0..<points {
+          for column in 0..<w {
+            let value = y[(point * ahead + step) * w + column]
+            states[(step * points + point) * w + column] =
+              (value - backAddend[outputs[column]]) / backFactor[outputs[column]]
+          }
         }
       }
     }

@@ -8,8 +8,18 @@ import Tensors
 /// Finds the parts of a model in a checkpoint.
 struct AnemoiModelReader {
   let checkpoint: AnemoiCheckpoint
+  /// By place, which of the checkpoint's data points lies there; nil: they are in its order.
+  private let order: [Int]?
+  /// With its points in this order.
+  let graph: HeteroGraph
 
-  init(_ checkpoint: AnemoiCheckpoint) { self.checkpoint = checkpoint }
+  init(_ checkpoint: AnemoiCheckpoint, order: [Int]? = nil) {
+    self.checkpoint = checkpoint
+    self.order = order
+    graph = order.map { checkpoint.graph.reordered(AnemoiModelReader.dataNodes, $0) } ?? checkpoint.graph
+  }
+
+  private static let dataNodes = "data"
 
   func columns(_ space: String, _ side: String, _ kind: String) throws -> [Int] {
     let path = "data_indices.\(checkpoint.dataset).\(space).\(side).\(kind)"
@@ -65,17 +75,13 @@ struct AnemoiModelReader {
       boundings: boundings, place: checkpoint.path)
   }
 
-  private func edges(_ source: String, _ destination: String) -> Graph? {
-    checkpoint.graph.graph(from: source, to: destination)
-  }
-
   /// Every parameter of the model; the checkpoint must hold no others.
   func load(_ parameters: ParameterStore) throws {
     var known = Set<String>()
     for (spec, tensor) in parameters.named(in: parameters.values) {
       known.insert(spec.name)
       let values = try inLayout(try floats(spec.name, spec.shape), spec)
-      for (index, value) in values.enumerated() { tensor.floats[index] = value }
+      tensor.updateOnHost { _ = $0.update(fromContentsOf: values) }
     }
     let buffers = [".latlons_", ".layer_norm_attention_dest.", ".trainable_layout_version", ".norm_min_val"]
     let others = checkpoint.state.keys.filter { name in
@@ -89,17 +95,29 @@ struct AnemoiModelReader {
   }
 
   /// Trainable numbers of edges follow the order of destinations; releases before 0.16 stored them in the order of the graph.
+  /// Those of data points and of edges into them follow the points.
   private func inLayout(_ values: [Float], _ spec: ParameterSpec) throws -> [Float] {
+    func rows(_ order: some Sequence<Int>) -> [Float] {
+      order.flatMap { values[$0 * spec.columns..<($0 + 1) * spec.columns] }
+    }
     let suffix = ".trainable.trainable"
-    guard spec.name.hasSuffix(suffix),
-      checkpoint.state["\(spec.name.dropLast(suffix.count)).trainable_layout_version"] == nil
-    else { return values }
+    if let order, spec.name == "model.node_attributes.trainable_tensors.\(Self.dataNodes).trainable" {
+      return rows(order)
+    }
+    guard spec.name.hasSuffix(suffix) else { return values }
     let ends =
       spec.name.contains("encoder_")
       ? ("data", "hidden")
       : spec.name.contains("decoder_") ? ("hidden", "data") : ("hidden", "hidden")
-    guard let graph = edges(ends.0, ends.1) else { throw JigsawError(checkpoint.path, "has no edges of \(spec.name)") }
-    let columns = spec.columns
-    return graph.perm.flatMap { values[Int($0) * columns..<(Int($0) + 1) * columns] }
+    guard let stored = checkpoint.graph.graph(from: ends.0, to: ends.1),
+      let own = graph.graph(from: ends.0, to: ends.1)
+    else { throw JigsawError(checkpoint.path, "has no edges of \(spec.name)") }
+    guard checkpoint.state["\(spec.name.dropLast(suffix.count)).trainable_layout_version"] != nil else {
+      return rows(own.perm.lazy.map(Int.init))
+    }
+    if own.perm == stored.perm { return values }
+    var places = [Int](repeating: 0, count: stored.perm.count)
+    for (place, edge) in stored.perm.enumerated() { places[Int(edge)] = place }
+    return rows(own.perm.lazy.map { places[Int($0)] })
   }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Communication
 import Configuration
 import Datasets
@@ -29,13 +30,14 @@ struct AnemoiRun {
   init(_ checkpoint: AnemoiCheckpoint, output: String, data: String?) throws {
     self.checkpoint = checkpoint
     folder = RunFolder(output)
-    reader = AnemoiModelReader(checkpoint)
+    let places = try AnemoiRun.grid(checkpoint)
+    reader = AnemoiModelReader(checkpoint, order: places.order)
     try AnemoiRun.checkSurroundings(
       checkpoint.metadata["config"] ?? .null, checkpoint.dataset,
       outputMask: checkpoint.supportingArrays()["output_mask"]?.bytes, checkpoint.path)
     variables = try AnemoiVariables(checkpoint, reader)
     stepHours = try AnemoiRun.stepHours(checkpoint)
-    grid = try AnemoiRun.grid(checkpoint)
+    grid = places.grid
     self.data =
       data ?? checkpoint.metadata["dataset"]?[checkpoint.dataset]?["arguments"]?["args"]?.array?.first?["dataset"]?
       .string
@@ -50,10 +52,12 @@ struct AnemoiRun {
     fields.scaling = predicted.map {
       FieldScaling(name: $0.channel.name, offset: Float($0.scaling.offset), scale: Float($0.scaling.scale))
     }
-    fields.graph = checkpoint.graph
+    fields.graph = reader.graph
     let settings = try reader.description().settings(
       fields,
-      ImportedOrders(inputs: v.inputOrder, outputs: v.outputOrder, graphFile: "\(folder.path)/graph.safetensors"),
+      ImportedOrders(
+        inputs: v.inputOrder, outputs: v.outputOrder,
+        graphFile: "\(folder.path)/\(places.order == nil ? "graph" : AnemoiRun.orderedGraph).safetensors"),
       place: checkpoint.path)
     description = ModelDescription(settings, fields)
     // Whatever can't be a run is found before anything is written.
@@ -68,17 +72,23 @@ struct AnemoiRun {
   func write(to temporary: String) throws {
     let folder = RunFolder(temporary)
     let model = try description.makeModel()
-    let rank = try Ingredients.rank(
-      ParallelSection(), model, batch: 1, SingleRank(), RankResources(SingleRank(), threads: 0),
-      products: Precision.fp32.products().backend, trains: true)
+    let rank = try Assembly.rank(
+      ParallelSection(), model, batch: 1, products: Precision.fp32.products().backend, trains: true,
+      RunContext(SingleRank(), threads: 0, console: .silent))
     try reader.load(rank.parameters)
-    let optimizer = Optimizer(rank.parameters, rank.compute, Optimizer.Options())
+    let optimizer = Optimizer(rank.parameters, rank.compute, OptimizerOptions())
     let path = "\(folder.checkpoints().path)/\(CheckpointFolder.name(update: 0))"
     try Files.createDirectory(folder.checkpoints().path)
-    try Checkpoint.write(manifest(model), rank, optimizer: optimizer, to: path)
-    try Ingredients.save(statistics, to: folder.statistics)
+    try Checkpoint.write(manifest(model), rank, optimizer: optimizer.state, to: path)
+    if reader.graph != checkpoint.graph {
+      try GraphFile.write(reader.graph, to: "\(folder.path)/\(AnemoiRun.orderedGraph).safetensors")
+    }
+    try Assembly.save(statistics, to: folder.statistics)
     try Files.writeAtomically(configuration.yaml(comments: true), to: folder.configuration)
   }
+
+  /// The graph with the points of a raster in the order of rows, where the checkpoint has them in another.
+  private static let orderedGraph = "graph-by-rows"
 
   // MARK: What is known of it
 
@@ -116,7 +126,7 @@ struct AnemoiRun {
       version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: grid,
       stepHours: stepHours, channels: entries(variables.predicted),
       staticFields: variables.statics.map(\.channel.name), forcings: variables.computed.map(\.forcing),
-      trainingStart: period.start.description, trainingEnd: period.end.description, optimizer: Optimizer.Options(),
+      trainingStart: period.start.description, trainingEnd: period.end.description, optimizer: OptimizerOptions(),
       progress: CheckpointManifest.Progress(update: 0, samples: 0, samplesPerEpoch: 0, seed: 0))
     let run = checkpoint.metadata["run_id"]?.string ?? checkpoint.metadata["uuid"]?.string
     manifest.imported =
@@ -146,7 +156,7 @@ struct AnemoiRun {
     configuration.data.train.start = period.start
     configuration.data.train.end = period.end
     configuration.data.statistics = folder.statistics
-    // For those who go on training it: a thousandth of the original's, at a small rate.
+    // For further training: a thousandth of the original's, at a small rate.
     configuration.training.updates = 1_000
     configuration.training.batchSize = 1
     configuration.training.learningRate = 1e-5
@@ -197,8 +207,10 @@ struct AnemoiRun {
     return count * unit
   }
 
-  /// A raster where the points are one, as data on them have it; its points must be in the order of rows.
-  private static func grid(_ checkpoint: AnemoiCheckpoint) throws -> FieldGrid {
+  /// A raster where the points are one, as data on them have it: rows from north to south.
+  ///
+  /// - Returns: also which point of the checkpoint each one is; nil where they are in its order.
+  private static func grid(_ checkpoint: AnemoiCheckpoint) throws -> (grid: FieldGrid, order: [Int]?) {
     let arrays = try checkpoint.supportingArrays()
     func degrees(_ name: String) throws -> [Double] {
       guard let tensor = arrays[name], ["F32", "F64"].contains(tensor.type) else {
@@ -214,7 +226,19 @@ struct AnemoiRun {
     guard latitudes.count == longitudes.count else {
       throw JigsawError(checkpoint.path, "has more latitudes than longitudes, or fewer")
     }
+    let found = grid(latitudes: latitudes, longitudes: longitudes)
+    guard latitudes.count == checkpoint.graph.spaces["data"]?.count else {
+      throw JigsawError(
+        checkpoint.path, "has coordinates of other points than its graph",
+        expected: "\(checkpoint.graph.spaces["data"]?.count ?? 0)", found: "\(latitudes.count)")
+    }
+    return found
+  }
+
+  /// A raster where points are one, in degrees.
+  static func grid(latitudes: [Double], longitudes: [Double]) -> (grid: FieldGrid, order: [Int]?) {
     let points = PointGrid(latitudes: latitudes, longitudes: longitudes)
-    return points.regular().map { .raster($0.grid) } ?? .points(points)
+    guard let found = points.regular() else { return (.points(points), nil) }
+    return (.raster(found.grid), found.order == Array(found.order.indices) ? nil : found.order)
   }
 }

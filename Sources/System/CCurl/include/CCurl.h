@@ -16,9 +16,9 @@ typedef struct {
   /// What arrived; to be given to jk_curl_release.
   uint8_t *body;
   size_t length;
-  /// Of the whole resource, from Content-Range; -1 if not told. Its first byte too.
+  /// Length of the whole resource, from Content-Range, and the place of its first byte; -1 if unknown.
   int64_t total, first;
-  /// Seconds to wait before the next attempt, from Retry-After; -1 if not told.
+  /// Seconds to wait before the next attempt, from Retry-After; -1 if unknown.
   double retry_after;
   /// Where S3 says a bucket is, from x-amz-bucket-region; empty if it doesn't.
   char region[32];
@@ -42,10 +42,11 @@ typedef struct {
 ///
 /// - range: "0-99" or "-100"; null for all.
 /// - limit: more bytes than these are not taken.
-/// - silence_seconds: without a byte end the attempt.
+/// - silence_seconds: with less than 1 KiB a second end the attempt.
+/// - total_seconds: end it in any case.
 /// - signature: null for none. Redirections of signed requests are not followed.
 void jk_curl_get(const char *url, const char *range, size_t limit, long silence_seconds,
-                 const jk_curl_signature *signature, jk_curl_response *response);
+                 long total_seconds, const jk_curl_signature *signature, jk_curl_response *response);
 
 void jk_curl_release(jk_curl_response *response);
 

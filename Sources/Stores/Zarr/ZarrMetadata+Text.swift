@@ -1,0 +1,60 @@
+import Basics
+
+// Rows of text, as xarray writes times of WRF: NumPy's fixed widths in format 2, `null_terminated_bytes` and `fixed_length_utf32` in
+// format 3.
+extension ZarrMetadata {
+  /// Text of times and names has some ten characters.
+  private static let widthLimit = 4_096
+
+  /// The document of a one-dimensional array of text as that of an array of characters [row, place in it]; nil for all others.
+  static func characters(_ json: JSONValue, version: Int) -> JSONValue? {
+    guard case .object(var members) = json, let shape = json["shape"]?.integers, shape.count == 1 else { return nil }
+    let found = version == 3 ? textType(version3: json) : textType(version2: json)
+    guard let (type, width) = found, (1...widthLimit).contains(width) else { return nil }
+    func wide(_ extents: JSONValue?) -> JSONValue? {
+      extents?.integers.map { .array(($0 + [width]).map { .integer($0) }) }
+    }
+    members["shape"] = wide(json["shape"])
+    members["fill_value"] = .integer(0)
+    if version == 3 {
+      members["data_type"] = type
+      guard let chunks = wide(json["chunk_grid"]?["configuration"]?["chunk_shape"]) else { return nil }
+      members["chunk_grid"] = .object([
+        "name": .string("regular"), "configuration": .object(["chunk_shape": chunks]),
+      ])
+    } else {
+      members["dtype"] = type
+      members["order"] = .string("C")
+      guard let chunks = wide(json["chunks"]) else { return nil }
+      members["chunks"] = chunks
+    }
+    return .object(members)
+  }
+
+  /// Type of a character, and how many there are in a row.
+  private static func textType(version2 json: JSONValue) -> (JSONValue, width: Int)? {
+    guard json["filters"] ?? .null == .null, let dtype = json["dtype"]?.string, dtype.count > 2 else { return nil }
+    let (order, kind) = (dtype.prefix(1), dtype.dropFirst().prefix(1))
+    guard let width = Int(dtype.dropFirst(2)) else { return nil }
+    switch kind {
+    case "S": return (.string("|i1"), width)
+    case "U" where ["<", ">"].contains(order): return (.string("\(order)u4"), width)
+    default: return nil
+    }
+  }
+
+  private static func textType(version3 json: JSONValue) -> (JSONValue, width: Int)? {
+    let type = json["data_type"]
+    // Others would need to know of the dimension of characters.
+    let codecs = (json["codecs"]?.array ?? []).map { $0.string ?? $0["name"]?.string ?? "" }
+    guard Set(codecs).isDisjoint(with: ["transpose", "sharding_indexed"]),
+      json["chunk_grid"]?["name"]?.string == "regular",
+      let bytes = type?["configuration"]?["length_bytes"]?.integer
+    else { return nil }
+    switch type?["name"]?.string {
+    case "null_terminated_bytes": return (.string("int8"), bytes)
+    case "fixed_length_utf32" where bytes % 4 == 0: return (.string("uint32"), bytes / 4)
+    default: return nil
+    }
+  }
+}
