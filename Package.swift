@@ -50,7 +50,10 @@ let package = Package(
       name: "COneDNN", path: "Sources/System/COneDNN", cSettings: [.treatAllWarnings(as: .error)],
       linkerSettings: [.linkedLibrary("dnnl")]),
     .target(name: "CLinux", path: "Sources/System/CLinux", cSettings: [.treatAllWarnings(as: .error)]),
-    .target(name: "CKernels", cSettings: [.treatAllWarnings(as: .error)]),
+    // Optimised in debug builds, too: tests run the instructions that users run, and much sooner.
+    .target(
+      name: "CKernels",
+      cSettings: [.treatAllWarnings(as: .error), .unsafeFlags(["-O2"], .when(configuration: .debug))]),
 
     .systemLibrary(
       name: "CMPILibrary", path: "Sources/System/CMPILibrary", pkgConfig: "mpi-c",
@@ -140,7 +143,7 @@ let package = Package(
     .target(
       name: "KernelEmulation", dependencies: ["CKernels"], path: "Tests/KernelEmulation",
       cSettings: [.treatAllWarnings(as: .error)]),
-    tests("TensorsTests", ["Basics", "Tensors", "CKernels", "KernelEmulation"]),
+    tests("TensorsTests", ["Basics", "Tensors", "CKernels", "KernelEmulation", "TestSupport"]),
     // Gradients of operations against differences, for the tests of every room that has operations.
     .target(
       name: "OperationChecks", dependencies: ["Tensors", "Execution"], path: "Tests/OperationChecks",
@@ -203,7 +206,8 @@ let package = Package(
     tests("GeometryTests", ["Basics", "Tensors", "Geometry"]),
     tests("CommunicationTests", ["Basics", "Tensors", "Communication", "RankChecks"]),
     tests(
-      "DistributionTests", ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks"]),
+      "DistributionTests",
+      ["Basics", "Tensors", "Execution", "Communication", "Distribution", "Models", "RankChecks", "TestSupport"]),
     tests("ExecutionTests", ["Basics", "Tensors", "Execution", "OperationChecks"]),
     tests(
       "ModelsTests",

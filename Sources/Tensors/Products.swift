@@ -170,13 +170,16 @@ public struct ReferenceProducts: ProductBackend {
   public var name: String { "reference" }
 
   public func multiply(_ a: Operand, _ b: Operand, into c: Matrix, accumulate: Bool, pause: (() -> Void)?) {
+    let (x, y) = (a.matrix.pointer, b.matrix.pointer)
+    let (xRow, xColumn) = a.isTransposed ? (1, a.matrix.stride) : (a.matrix.stride, 1)
+    let (yRow, yColumn) = b.isTransposed ? (1, b.matrix.stride) : (b.matrix.stride, 1)
     for i in 0..<c.rows {
       for j in 0..<c.columns {
         var sum = accumulate ? Double(c[i, j]) : 0
-        for k in 0..<a.columns {
-          let x = a.isTransposed ? a.matrix[k, i] : a.matrix[i, k]
-          let y = b.isTransposed ? b.matrix[j, k] : b.matrix[k, j]
-          sum += Double(x) * Double(y)
+        var k = 0
+        while k < a.columns {
+          sum += Double(x[i * xRow + k * xColumn]) * Double(y[k * yRow + j * yColumn])
+          k += 1
         }
         c[i, j] = Float(sum)
       }

@@ -21,7 +21,7 @@ import Testing
     let expected = try fields.floats("forcing/\(forcing.rawValue)")
     #expect(times.count == 6 && expected.count == 6 * 48)
     let found = times.flatMap { plane(forcing, grid, $0) }
-    let worst = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
+    let worst = largestDifference(found, expected)
     #expect(worst < 2e-7, "\(forcing)")
   }
 
@@ -69,7 +69,7 @@ import Testing
       for text in ["2001-01-01T00:00", "2000-03-01T00:00", "2004-06-30T00:00"] {
         let after = Timestamp(text)!
         let before = Timestamp(seconds: after.seconds - 60)
-        let step = zip(plane(forcing, grid, before), plane(forcing, grid, after)).map { abs($0 - $1) }.max() ?? 1
+        let step = largestDifference(plane(forcing, grid, before), plane(forcing, grid, after))
         #expect(step < 0.02, "\(forcing) \(text)")
       }
     }

@@ -1,6 +1,7 @@
 import Communication
 import RankChecks
 import Tensors
+import TestSupport
 import Testing
 
 @testable import Distribution
@@ -67,7 +68,7 @@ import Testing
       for j in columns {
         var sum = test.accumulates ? Double(number(i, j, 3)) : 0
         for l in 0..<test.k { sum += Double(number(i, l, 1)) * Double(number(l, j, 2)) }
-        worst = max(worst, abs(c.block[i - rows.lowerBound, j - columns.lowerBound] - Float(sum)))
+        worst = [worst, abs(c.block[i - rows.lowerBound, j - columns.lowerBound] - Float(sum))].largest
       }
     }
     return (worst, products.flops, context.traffic.bytesSent - before)

@@ -8,6 +8,7 @@ import Models
 import Stepping
 import Stores
 import Tensors
+import TestSupport
 import Testing
 import Training
 
@@ -103,19 +104,18 @@ struct Golden {
   /// gradient is zero but for rounding, and is compared on the scale of the others.
   func parameterDifference(_ piece: Tensor, _ prefix: String) throws -> Double {
     let expected = try parameters.table.specs.map { try file.floats(prefix + $0.name) }
-    let largest = expected.joined().map { abs($0) }.max() ?? 0
+    let largest = expected.joined().map { abs($0) }.largest
     return zip(parameters.named(in: piece), expected).map { found, expected in
       expected.allSatisfy { abs($0) < 1e-12 }
-        ? Double(found.tensor.values.map { abs($0) }.max()! / largest)
+        ? Double(found.tensor.values.map { abs($0) }.largest / largest)
         : relativeDifference(found.tensor.values, expected)
-    }.max() ?? .infinity
+    }.largest
   }
 }
 
 func relativeDifference(_ a: [Float], _ b: [Float]) -> Double {
   precondition(a.count == b.count && !a.isEmpty)
-  let scale = b.map { Double(abs($0)) }.max() ?? 0
-  return zip(a, b).map { Double(abs($0 - $1)) }.max()! / max(scale, 1e-30)
+  return Double(largestDifference(a, b)) / max(b.map { Double(abs($0)) }.largest, 1e-30)
 }
 
 @Suite struct GoldenTests {

@@ -25,7 +25,8 @@ import Testing
     for (key, entry) in report {
       if let error = entry["relative_l2"]?.double {
         compared += 1
-        #expect(error < 2e-6, "\(name): \(key)")
+        // On its way to the inputs a gradient passes LayerNorms of eight channels, which amplify rounding errors.
+        #expect(error < (key == "grad_x" ? 6e-6 : 2e-6), "\(name): \(key)")
       } else if let error = entry["worst_of_whole_norm"]?["error"]?.double {
         compared += 1
         // Two steps with weights drawn at random amplify rounding errors.

@@ -288,13 +288,14 @@ public enum ModelChecks {
       for i in values.indices where found.holds[name]![i] {
         let error = abs(Double(found.values[name]![i]) - Double(values[i]))
         (squares, count) = (squares + error * error, count + 1)
-        if error > tolerance.element * (max(scale, Double(abs(values[i]))) + floor) {
+        // Not a number is no small error.
+        if !(error <= tolerance.element * (max(scale, Double(abs(values[i]))) + floor)) {
           failures.append("\(setting.name): \(name)[\(i)] is \(found.values[name]![i]), not \(values[i])")
           break
         }
       }
       let mean = (squares / Double(max(count, 1))).squareRoot()
-      if mean > tolerance.mean * (scale + floor) {
+      if !(mean <= tolerance.mean * (scale + floor)) {
         failures.append("\(setting.name): \(name) is off by \(mean / scale) in the mean")
       }
     }
@@ -303,7 +304,7 @@ public enum ModelChecks {
     if abs(found.bytesSent - found.bytesPlanned) > 64 {
       failures.append("\(setting.name): \(found.bytesSent) bytes were sent, \(found.bytesPlanned) planned")
     }
-    if abs(found.gradientSquares / expected.gradientSquares - 1) > tolerance.element {
+    if !(abs(found.gradientSquares / expected.gradientSquares - 1) <= tolerance.element) {
       failures.append("\(setting.name): the gradients' squares sum to \(found.gradientSquares)")
     }
     return failures

@@ -1,4 +1,5 @@
 import Basics
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -37,7 +38,7 @@ import Testing
       let c = Tensor(zeros: [m, n])
       Compute(threads: 2, backend: try precision.products(unit: unit).backend).multiply(
         a.matrix.plain, b.matrix.plain, into: c.matrix)
-      return zip(c.values, exact.values).map { abs($0 - $1) }.max()!
+      return largestDifference(c.values, exact.values)
     }
     // Of sums of 200 products of numbers in ±1, whose magnitudes add up to 50.
     #expect(try error(.fp32, unit: nil) < 1e-5)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -5,6 +6,13 @@ import Testing
 #if canImport(Glibc)
   import Glibc
 #endif
+
+extension Matrix {
+  /// The elements of an FP32 matrix, row by row.
+  var values: [Float] {
+    (0..<rows).flatMap { UnsafeBufferPointer(start: pointer + $0 * stride, count: columns) }
+  }
+}
 
 @Suite struct ProductTests {
   /// All transpositions, uneven sizes, strides, one to three threads, with and without accumulation.
@@ -20,11 +28,7 @@ import Testing
           let (x, y) = (Operand(a, transposed: transposesA), Operand(b, transposed: transposesB))
           compute.multiply(x, y, into: c, accumulate: accumulates)
           ReferenceProducts().multiply(x, y, into: expected, accumulate: accumulates)
-          for i in 0..<m {
-            for j in 0..<n {
-              #expect(abs(c[i, j] - expected[i, j]) < 1e-5 * Float(k).squareRoot() + 1e-6)
-            }
-          }
+          #expect(largestDifference(c.values, expected.values) < 1e-5 * Float(k).squareRoot() + 1e-6)
         }
       }
     }
@@ -64,9 +68,9 @@ import Testing
           let (c, expected) = (matrix(m, n, seed: 3), matrix(m, n, seed: 3))
           backend.multiply(a, b, into: c, accumulate: accumulates)
           ReferenceProducts().multiply(a, b, into: expected, accumulate: accumulates)
-          var worst: Float = 0
-          for i in 0..<m { for j in 0..<n { worst = max(worst, abs(c[i, j] - expected[i, j])) } }
-          #expect(worst < 1e-5 * Float(k).squareRoot() + 1e-6, "\(name) \(m)x\(n)x\(k) \(transposesA) \(transposesB)")
+          #expect(
+            largestDifference(c.values, expected.values) < 1e-5 * Float(k).squareRoot() + 1e-6,
+            "\(name) \(m)x\(n)x\(k) \(transposesA) \(transposesB)")
         }
       }
     }
@@ -84,9 +88,9 @@ import Testing
       backend = packed
     }
     for (m, n, k) in [(1, 1, 1), (13, 37, 9), (200, 40, 300), (6, 16, 2), (40, 40, 5_000)] {
+      let (a, b) = (matrix(m, k, seed: 1), matrix(k, n, seed: 2))
       for threads in [1, 3] {
         let compute = Compute(threads: threads, backend: backend)
-        let (a, b) = (matrix(m, k, seed: 1), matrix(k, n, seed: 2))
         for direction in [BiasDirection.perColumn, .perRow] {
           let bias = tensor([direction == .perColumn ? n : m], seed: 4)
           let (residual, u) = (tensor([m, n], seed: 5), tensor([m, n], seed: 6))
@@ -101,27 +105,29 @@ import Testing
           let sum = Tensor(plain.values, shape: [m, n])
           compute.addBias(bias, to: sum, rows: m, direction)
           compute.add(residual, to: sum)
-          #expect(largestDifference(result(Epilogue(bias: bias, direction, addend: residual.matrix)), sum) < 1e-5)
+          #expect(
+            largestDifference(result(Epilogue(bias: bias, direction, addend: residual.matrix)).values, sum.values)
+              < 1e-5)
 
           let (before, after) = (Tensor(plain.values, shape: [m, n]), Tensor(zeros: [m, n]))
           compute.addBiasThenGELU(bias, to: before, into: after, rows: m, direction)
           let activated = Tensor(zeros: [m, n])
           let c = result(Epilogue(bias: bias, direction, activation: .gelu(into: activated.matrix)))
-          #expect(largestDifference(c, before) < 1e-5)
-          #expect(largestDifference(activated, after) < 1e-5)
+          #expect(largestDifference(c.values, before.values) < 1e-5)
+          #expect(largestDifference(activated.values, after.values) < 1e-5)
           let inPlace = Tensor(zeros: [m, n])
           compute.multiply(
             a.plain, b.plain, into: inPlace.matrix,
             epilogue: Epilogue(bias: bias, direction, activation: .gelu(into: inPlace.matrix)))
-          #expect(largestDifference(inPlace, activated) < 1e-6)
+          #expect(largestDifference(inPlace.values, activated.values) < 1e-6)
 
           let (gradient, output) = (Tensor(plain.values, shape: [m, n]), Tensor(zeros: [m, n]))
           compute.geluBackward(u, gradient, into: gradient, output: output)
           let again = Tensor(zeros: [m, n])
           let d = result(Epilogue(activation: .geluGradient(of: u.matrix, output: again.matrix)))
           // Two instruction sets' derivatives times a sum of k terms, which grows as √k: a few roundings of its size.
-          #expect(largestDifference(d, gradient) < 3e-7 * (1 + Float(k).squareRoot()))
-          #expect(largestDifference(again, output) < 1e-6)
+          #expect(largestDifference(d.values, gradient.values) < 3e-7 * (1 + Float(k).squareRoot()))
+          #expect(largestDifference(again.values, output.values) < 1e-6)
         }
       }
     }
@@ -162,10 +168,6 @@ import Testing
   private func tensor(_ shape: [Int], seed: UInt64) -> Tensor {
     let m = matrix(1, shape.reduce(1, *), seed: seed)
     return Tensor(shape: shape, buffer: m.buffer, offset: m.offset)
-  }
-
-  private func largestDifference(_ x: Tensor, _ y: Tensor) -> Float {
-    zip(x.values, y.values).reduce(0) { max($0, abs($1.0 - $1.1)) }
   }
 
   private func matrix(_ rows: Int, _ columns: Int, seed: UInt64) -> Matrix {

@@ -40,7 +40,7 @@ import Testing
     for (name, space) in checkpoint.graph.spaces {
       let stored = try checkpoint.tensor("model.node_attributes.latlons_\(name)")
       let worst = stored.bytes.withUnsafeBytes { raw in
-        zip(space.encodedCoordinates, raw.bindMemory(to: Float.self)).map { abs($0 - $1) }.max() ?? 1
+        largestDifference(space.encodedCoordinates, raw.bindMemory(to: Float.self))
       }
       #expect(worst < 2e-7, "\(name)")
     }

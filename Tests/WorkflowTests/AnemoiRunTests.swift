@@ -213,7 +213,7 @@ import Verification
     let plain = try predict(AnemoiModelReader(checkpoint), x)
     let found = try predict(AnemoiModelReader(checkpoint, order: order), turned)
     let expected = order.flatMap { plain[13 * $0..<13 * ($0 + 1)] }
-    let error = zip(found, expected).map { abs($0 - $1) }.max() ?? 1
+    let error = largestDifference(found, expected)
     #expect(error < 1e-5)
     #expect(zip(plain, expected).contains { abs($0 - $1) > 1e-2 })
     // What order that is follows from the coordinates.

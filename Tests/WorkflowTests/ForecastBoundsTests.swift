@@ -81,8 +81,8 @@ import Verification
     try Files.remove("\(folder.path)/data.zarr")
     try store.write("\(folder.path)/data.zarr")
     let again = try rainAt(0, Self.forecast(configuration, .physical, leadHours: 6))
-    let fromFree = try zip(rainAt(1, free).map { max(0, $0) }, again).map { abs($0 - $1) }.max() ?? 0
-    let difference = zip(second, again).map { abs($0 - $1) }.max() ?? 1
+    let fromFree = try largestDifference(rainAt(1, free).map { max(0, $0) }, again)
+    let difference = largestDifference(second, again)
     #expect(difference < 1e-5)
     #expect(fromFree > 1e-3, "the bound matters for the next step")
   }

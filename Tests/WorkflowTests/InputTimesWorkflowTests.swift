@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Datasets
 import Models
+import Stores
 import TestSupport
 import Testing
 import Training
@@ -86,7 +87,12 @@ import Workflow
     }
     try forecast("one", 1)
     try forecast("two", 2)
-    #expect(Files.size("\(folder.path)/one.nc") == Files.size("\(folder.path)/two.nc"))
+    let (one, two) = (try openStore("\(folder.path)/one.nc"), try openStore("\(folder.path)/two.nc"))
+    #expect(one.arrays.keys.sorted() == two.arrays.keys.sorted() && one.arrays["z"] != nil)
+    for (name, array) in one.arrays where array.shape.count > 2 {
+      let (found, expected) = (try two.read(name).doubles, try one.read(name).doubles)
+      #expect(try largestDifference(found, expected) < 1e-5 * #require(expected.map(abs).max()), "\(name)")
+    }
 
     // A forecast needs the states before its start, and the forcings of its steps.
     func problem(_ from: Timestamp) -> String {

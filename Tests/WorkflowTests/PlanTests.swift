@@ -168,17 +168,18 @@ import Testing
     var machine = try MachineCatalogue.named("horeka-a100-40")
     machine.name = "small"
     machine.programBytes.value = 0
-    machine.memoryBytes.value = 2.5e6
+    machine.memoryBytes.value = 2.3e6
     let path = "\(folder.path)/small.json"
     try Files.writeAtomically(machine.json(), to: path)
+    let configuration = try Self.configuration("model.blocks=1")
     var request = Self.request(machine: path)
-    let alone = #expect(throws: JigsawError.self) { try Self.plan(Self.configuration(), request) }
+    let alone = #expect(throws: JigsawError.self) { try Self.plan(configuration, request) }
     let sentence = "\(try #require(alone))"
     #expect(
       sentence.hasPrefix("plan: every layout of 1 rank needs more memory than a rank of small has; expected at most"))
     #expect(sentence.contains(" ranks ") && sentence.contains(" fits, with "), "\(sentence)")
     request.mesh = (16, 1, 1)
-    let mesh = #expect(throws: JigsawError.self) { try Self.plan(Self.configuration(), request) }
+    let mesh = #expect(throws: JigsawError.self) { try Self.plan(configuration, request) }
     #expect("\(try #require(mesh))".hasPrefix("plan: the mesh 16 × 1 × 1 needs more memory"))
   }
 
