@@ -231,15 +231,8 @@ import Verification
   /// Points that are no raster are points of the run.
   @Test func pointsThatAreNoRasterAreImported() throws {
     let folder = try TemporaryFolder()
-    let archive = try ZipStorage(AnemoiCheckpointTests.path)
     let checkpoint = try AnemoiCheckpoint(AnemoiCheckpointTests.path)
-    let root = try #require(archive.list("").first)
-    var values: [String: [UInt8]] = [:]
-    func add(_ key: String) throws {
-      if let value = try archive.read(key) { values[key] = value }
-      for name in archive.list(key) { try add("\(key)/\(name)") }
-    }
-    for name in archive.list(root) { try add("\(root)/\(name)") }
+    var values = try EditedCheckpoint.entries()
     // One point moves by a degree, in the graph and in the supporting array.
     let space = try #require(checkpoint.graph.spaces["data"])
     let moved = 300
@@ -257,29 +250,11 @@ import Verification
       width == 8 ? withUnsafeBytes(of: degrees) { Array($0) } : withUnsafeBytes(of: Float(degrees)) { Array($0) }
     values[array]?.replaceSubrange(width * moved..<width * (moved + 1), with: bytes)
     let path = "\(folder.path)/moved.ckpt"
-    try Files.writeAtomically(Self.archive(values), to: path)
+    try Files.writeAtomically(EditedCheckpoint.archive(values), to: path)
     #expect(try !AnemoiImport.run(path, to: "\(folder.path)/run", overwrites: false).contains("no run"))
     let imported = try Checkpoint("\(folder.path)/run/checkpoints/update-0000000")
     #expect(imported.manifest.grid.summary.contains("684 points"), "\(imported.manifest.grid.summary)")
     #expect(try imported.description().makeModel().form.tokens == 684)
-  }
-
-  /// A ZIP archive of stored entries (APPNOTE 6.3).
-  private static func archive(_ values: [String: [UInt8]]) -> [UInt8] {
-    func number(_ value: Int, _ width: Int) -> [UInt8] {
-      (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
-    }
-    var (entries, directory): ([UInt8], [UInt8]) = ([], [])
-    for (name, value) in values {
-      let common =
-        number(20, 2) + number(0, 8) + number(zipChecksum(value), 4) + number(value.count, 4) + number(value.count, 4)
-        + number(name.utf8.count, 2)
-      directory +=
-        number(0x0201_4B50, 4) + number(20, 2) + common + number(0, 12) + number(entries.count, 4) + Array(name.utf8)
-      entries += number(0x0403_4B50, 4) + common + number(0, 2) + Array(name.utf8) + value
-    }
-    return entries + directory + number(0x0605_4B50, 4) + number(0, 4) + number(values.count, 2)
-      + number(values.count, 2) + number(directory.count, 4) + number(entries.count, 4) + number(0, 2)
   }
 
   /// Each variable once, in an order that inputs and predictions share.

@@ -47,6 +47,26 @@ struct AnemoiModelReader {
     }
   }
 
+  private func modelVariables() throws -> GraphModelDescription.Variables {
+    let inputs = try columns("model", "input", "full").count
+    let outputs = try columns("model", "output", "full").count
+    let prognosticInputs = try columns("model", "input", "prognostic")
+    let prognosticOutputs = try columns("model", "output", "prognostic")
+    let forcingInputs = try columns("model", "input", "forcing")
+    guard prognosticInputs.count == prognosticOutputs.count else {
+      throw JigsawError(checkpoint.path, "has other prognostic variables in its input than in its output")
+    }
+    guard (prognosticInputs + forcingInputs).allSatisfy({ $0 < inputs }), prognosticOutputs.allSatisfy({ $0 < outputs })
+    else {
+      throw JigsawError(
+        "\(checkpoint.path): data_indices.\(checkpoint.dataset).model", "has columns beyond its input or output",
+        expected: "columns of \(inputs) inputs and \(outputs) outputs")
+    }
+    return GraphModelDescription.Variables(
+      inputs: inputs, outputs: outputs, prognosticInputs: prognosticInputs, prognosticOutputs: prognosticOutputs,
+      forcingInputs: forcingInputs)
+  }
+
   func description() throws -> GraphModelDescription {
     guard let configuration = checkpoint.metadata["config"]?["model"] else {
       throw JigsawError(checkpoint.path, "has no configuration of its model")
@@ -55,14 +75,7 @@ struct AnemoiModelReader {
       throw JigsawError(
         checkpoint.path, "has a model of differently named data", expected: "data", found: checkpoint.dataset)
     }
-    let variables = GraphModelDescription.Variables(
-      inputs: try columns("model", "input", "full").count, outputs: try columns("model", "output", "full").count,
-      prognosticInputs: try columns("model", "input", "prognostic"),
-      prognosticOutputs: try columns("model", "output", "prognostic"),
-      forcingInputs: try columns("model", "input", "forcing"))
-    guard variables.prognosticInputs.count == variables.prognosticOutputs.count else {
-      throw JigsawError(checkpoint.path, "has other prognostic variables in its input than in its output")
-    }
+    let variables = try modelVariables()
     let boundings = try GraphModelDescription.Bounding.list(
       anemoi: configuration["bounding"]?["datasets"]?[checkpoint.dataset] ?? configuration["bounding"] ?? .array([]),
       outputs: checkpoint.metadata["data_indices"]?[checkpoint.dataset]?["model"]?["output"]?["name_to_index"] ?? .null,
