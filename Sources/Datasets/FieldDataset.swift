@@ -59,6 +59,8 @@ public final class FieldDataset: Sendable {
     let storedTimes: DateRuns
     /// Memory that reading one time takes beside that for its fields.
     let bytesOnTheWay: Int
+    /// By channel, times at which the store has others and lacks it.
+    let absentTimes: [Int: Set<Timestamp>]
 
     init(series: Int, store: any GridFields, fields: [WantedField]) {
       self.series = series
@@ -66,6 +68,9 @@ public final class FieldDataset: Sendable {
       self.fields = fields
       storedTimes = .coarsest(fields.map { store.storedTimes($0.found) })
       bytesOnTheWay = store.bytesOnTheWay(fields)
+      absentTimes = Dictionary(fields.map { ($0.channel, store.absentTimes($0.found, slot: $0.slot)) }) {
+        $0.union($1)
+      }.filter { !$0.value.isEmpty }
     }
   }
 
@@ -126,10 +131,7 @@ public final class FieldDataset: Sendable {
     if times.isEmpty && !parts.isEmpty {
       throw JigsawError(
         opened.display, "have no time in common",
-        found: parts.map { part in
-          part.store.times.first.map { "\($0.display) … \(part.store.times[part.store.times.count - 1].display)" }
-            ?? "none"
-        }.joined(separator: " and "), remedy: "choose sources for the same period")
+        found: FieldDataset.periods(parts, channels), remedy: "choose sources for the same period")
     }
     imputed = try FieldDataset.masks(impute, channels, parts, places.first, grid)
     imputedStatics = Dictionary(
@@ -152,7 +154,8 @@ public final class FieldDataset: Sendable {
   private static func align(_ parts: [Part]) throws -> ([Timestamp], [Place]) {
     var ofSeries: [Int: [Timestamp: (part: Int, index: Int)]] = [:]
     for (number, part) in parts.enumerated() {
-      for (index, time) in part.store.times.enumerated() {
+      let absent = part.absentTimes.values.reduce(into: Set()) { $0.formUnion($1) }
+      for (index, time) in part.store.times.enumerated() where !absent.contains(time) {
         if let other = ofSeries[part.series]?[time] {
           throw JigsawError(
             part.store.location,

@@ -32,6 +32,9 @@ protocol GridFields: Sendable {
   /// Runs of times that are stored together, and so are best read together.
   func storedTimes(_ found: FoundVariable) -> DateRuns
 
+  /// Times at which the store has no field of a variable, at a level, though it has others.
+  func absentTimes(_ found: FoundVariable, slot: Int) -> Set<Timestamp>
+
   /// Memory that reading fields of one time takes beside that for the fields.
   func bytesOnTheWay(_ fields: [WantedField]) -> Int
 

@@ -104,3 +104,25 @@ extension GriddedStore {
     return levels
   }
 }
+
+extension ArrayStore {
+  /// Those of a store's times for which it has no field of an array, or lacks a member of it.
+  ///
+  /// - Parameters:
+  ///   - dimension: that of times.
+  ///   - level: the dimension of levels, and the index of the wanted one; nil without any.
+  func times(
+    _ times: [Timestamp], without array: ArrayInfo, along dimension: String?, level: (dimension: String?, index: Int?)
+  ) -> Set<Timestamp> {
+    func place(_ dimension: String?) -> Int? { dimension.flatMap { array.dimensionNames.firstIndex(of: $0) } }
+    var box = array.shape.map { 0..<$0 }
+    guard let time = place(dimension), box[time] == times.indices, hasGaps(array.name, box) else { return [] }
+    if let dimension = place(level.dimension), let index = level.index { box[dimension] = index..<index + 1 }
+    var absent: Set<Timestamp> = []
+    for index in times.indices {
+      box[time] = index..<index + 1
+      if hasGaps(array.name, box) { absent.insert(times[index]) }
+    }
+    return absent
+  }
+}

@@ -45,6 +45,13 @@ extension GriddedStore: GridFields {
 
   func storedTimes(_ found: FoundVariable) -> DateRuns { .coarsest(bindings(found).map(storedTimes)) }
 
+  func absentTimes(_ found: FoundVariable, slot: Int) -> Set<Timestamp> {
+    let bindings = bindings(found)
+    let binding = bindings.count > 1 ? bindings[slot] : bindings[0]
+    return store.times(
+      times, without: binding.array, along: axes.time, level: (axes.level(of: binding.array), slot))
+  }
+
   /// Chunks come in small pieces.
   func bytesOnTheWay(_ fields: [WantedField]) -> Int { 0 }
 

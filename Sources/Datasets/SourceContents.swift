@@ -84,7 +84,11 @@ extension SourceContents.Field {
     let levels = Set(found.flatMap(\.found.levelsHPa)).sorted(by: >)
     var times: [Timestamp] = []
     if problem == nil, variable == nil, opened.stores.count == 1 {
-      times = first.isStatic ? [] : found[0].store.times
+      let store = found[0].store
+      let ofField: [Double?] = first.hasLevels ? first.levelsHPa : [nil]
+      let slots = ofField.compactMap { try? store.slot($0, of: first) }
+      let absent = slots.reduce(into: Set()) { $0.formUnion(store.absentTimes(first, slot: $1)) }
+      times = first.isStatic ? [] : store.times.filter { !absent.contains($0) }
     } else if problem == nil {
       do {
         let dataset = try FieldDataset(

@@ -208,6 +208,10 @@ extension ArrayStore {
   public var libraryBytes: Int { 0 }
 
   public var notes: [String] { [] }
+  /// Whether a box holds positions for which there is no field, which read as missing values: times, members or levels of GRIB
+  /// without a message.
+  func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool
+
   public var problems: [String: JigsawError] { [:] }
   public var readsAtOnce: Int { 1 }
 
@@ -216,6 +220,7 @@ extension ArrayStore {
   ) throws {
     try read(name, ArrayPart(box), scratch) { $0.copy(to: out, holding: box) }
   }
+  public func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool { false }
 
   public func read(
     _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void

@@ -96,7 +96,10 @@ public struct ConvertWorkflow {
         source.openView(key: "data.sources[0]", threads: resources.threads), origin: source.display,
         keepsOrder: source.open != nil, from: request.start, through: request.end,
         windowBytes: resources.fieldBytes(data))
-      return (input, dates(input.missingDates, "that the source lacks are marked as missing"))
+      let partial = input.partialDates.flatMap { lacking, times in
+        dates(times, "have no values of \(lacking.joined(separator: ", ")), which the source lacks there")
+      }
+      return (input, dates(input.missingDates, "that the source lacks are marked as missing") + partial)
     }
     // Nothing is read twice, so that nothing need be kept.
     let dataset = try Assembly.dataset(data, cacheBytes: 0, threads: resources.threads)

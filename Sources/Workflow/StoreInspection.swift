@@ -103,6 +103,9 @@ public enum StoreInspection {
     if field.isStatic { text += ", static" }
     if let problem = field.problem { return "\(text); not usable: \(problem)" }
     if !field.levelsHPa.isEmpty { text += ", \(field.levelsHPa.count) level\(field.levelsHPa.count == 1 ? "" : "s")" }
+    if report.files.count == 1, let times = field.times, times.count != report.times?.count {
+      text += ", \(times.count) times from \(times.period)"
+    }
     if report.files.count > 1 {
       text += ", in \(field.files) of \(report.files.count) files"
       if let times = field.times { text += ", \(times.count) times from \(times.period)" }
@@ -156,8 +159,12 @@ public enum StoreInspection {
     report.notes = view.notes + reading.notes
     report.fields = zip(view.variables, reading.fields).map { field($0, $1) }
     if let grid = view.points.regular()?.grid { report.grid = .init(.raster(grid)) }
-    for index in report.fields.indices {
-      report.fields[index].times = report.fields[index].isStatic ? nil : report.times
+    for (index, variable) in view.variables.enumerated() {
+      let times = view.dates.filter { !variable.absentTimes.contains($0) }
+      report.fields[index].times = report.fields[index].isStatic ? nil : .init(times)
+      if times.count < view.dates.count {
+        report.fields[index].remarks.append("\(times.count) of \(view.dates.count) times")
+      }
       report.fields[index].files = report.files.count
     }
     judge(&report, kind: .points)

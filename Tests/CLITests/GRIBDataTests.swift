@@ -32,6 +32,37 @@ import Testing
     try writer.finish()
   }
 
+  /// What a variable of a file lacks is said by its name.
+  @Test func gapsOfOneVariableAreNamed() throws {
+    let workspace = try Workspace()
+    let writer = try GRIBWriter("\(workspace.path)/gaps.grib")
+    for (paramId, hours) in [(167, Array(0...12)), (151, [0, 6, 12])] {
+      for hour in hours {
+        let field = GRIBFieldDefinition(
+          paramId: paramId, levelHPa: nil,
+          grid: .regular(latitudes: [60, 50, 40], longitudes: [0, 10, 20, 30]),
+          baseTime: Timestamp(year: 2020, month: 1, day: 1, hour: hour), leadHours: 0)
+        try [Float](repeating: Float(hour), count: 12).withUnsafeBufferPointer { try writer.write(field, $0) }
+      }
+    }
+    try writer.finish()
+    let inspected = try workspace.run(["data", "inspect", "gaps.grib"])
+    #expect(
+      inspected.out.contains(
+        "msl = msl: mean sea level pressure, Pa, 3 times from 2020-01-01 00:00 to 2020-01-01 12:00\n"),
+      "\(inspected.out)")
+    for (variables, layout, said) in [
+      ("variables: [t2m, msl], ", "fields", "10 dates that msl lacks are left out: 2020-01-01 01:00, "),
+      ("", "anemoi", "10 dates have no values of msl, which the source lacks there: 2020-01-01 01:00, "),
+    ] {
+      try Files.writeAtomically(
+        "data: {\(variables)sources: [{path: gaps.grib}]}\n", to: "\(workspace.path)/gaps.yaml")
+      let output = try workspace.run(
+        ["data", "convert", "gaps.yaml", "gaps.zarr", "--layout", layout, "--overwrite"])
+      #expect(output.status == 0 && output.out.contains(said), "\(output.out) \(output.err)")
+    }
+  }
+
   @Test func aModelIsTrainedOnGRIBAndVerifiedAgainstIt() throws {
     let workspace = try Workspace()
     try write("\(workspace.path)/data.grib")

@@ -58,6 +58,14 @@ import Testing
     #expect(abs(rotated[0] - 3) > 0.1)
   }
 
+  /// A rotated component is made of both, so that it isn't there where either is missing.
+  @Test func componentsLackWhatEitherLacks() throws {
+    var store = store(rotatedPole, ["standard_name": "x_wind"], ["standard_name": "y_wind"])
+    store.gaps["v10"] = [0]
+    let view = try #require(try PointFields(store))
+    #expect(view.variables.allSatisfy { $0.absentTimes == Set(view.dates) })
+  }
+
   /// One component alone reads both.
   @Test func oneComponentIsEnoughToAskFor() throws {
     let points = try #require(

@@ -8,6 +8,8 @@ struct MemoryStore: ArrayStore {
   let format = "memory"
   var attributes: [String: AttributeValue] = [:]
   private(set) var arrays: [String: ArrayInfo] = [:]
+  /// By array, indices of times for which there is no field.
+  var gaps: [String: Set<Int>] = [:]
   private var values: [String: [Double]] = [:]
   private var sizes: [String: Int]
 
@@ -46,3 +48,5 @@ struct MemoryStore: ArrayStore {
     return RawArray(type: .float64, bytes: offsets.map { all[$0] }.withUnsafeBytes { Array($0) })
   }
 }
+  func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool { gaps[name]?.contains(where: box[0].contains) ?? false }
+

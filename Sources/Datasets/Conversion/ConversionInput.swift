@@ -17,6 +17,8 @@ public struct ConversionInput {
   let dates: [Timestamp]
   /// Indices of dates that the source lacks.
   let missing: Set<Int>
+  /// Dates that are stored without values of some variables, by the names of these: the source has no field of them.
+  public private(set) var partialDates: [(lacking: [String], dates: [Timestamp])] = []
   let points: PointGrid
   /// The grid, where points are one, row after row.
   let grid: LatLonGrid?
@@ -45,6 +47,7 @@ public struct ConversionInput {
   private init(keeping kept: [Int], of all: ConversionInput) {
     fields = all.fields
     keepsOrder = all.keepsOrder
+    partialDates = all.partialDates
     dates = kept.map { all.dates[$0] }
     missing = []
     points = all.points
@@ -116,6 +119,11 @@ public struct ConversionInput {
       !absent.contains($0) && stored[$0] >= start ?? stored[$0] && stored[$0] <= end ?? stored[$0]
     }
     (dates, missing) = try ConversionInput.regular(chosen.map { stored[$0] }, view.location)
+    let chosenDates = Set(chosen.map { stored[$0] })
+    partialDates = Dictionary(grouping: view.variables) { $0.absentTimes.intersection(chosenDates) }
+      .filter { !$0.key.isEmpty }.map { ($0.value.map(\.name), $0.key.sorted()) }.sorted {
+        $0.lacking[0] < $1.lacking[0]
+      }
     let index = Dictionary(chosen.map { (stored[$0], $0) }, uniquingKeysWith: { first, _ in first })
     fields = view.variables.map { variable in
       let (stem, level) = variable.stemAndLevel

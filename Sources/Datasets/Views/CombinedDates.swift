@@ -8,6 +8,14 @@ struct CombinedDates: DerivedView {
     case between(parts: Int)
     /// The mean of so many dates; missing values don't count.
     case mean(of: Int)
+
+    /// The dates of the base that one is made of.
+    func sources(_ date: Int) -> Range<Int> {
+      switch self {
+      case .between(let parts): date / parts..<date / parts + (date % parts == 0 ? 1 : 2)
+      case .mean(let count): date..<date + count
+      }
+    }
   }
 
   let base: any FieldView
@@ -15,6 +23,7 @@ struct CombinedDates: DerivedView {
   let missing: Set<Int> = []
   let storedDates: DateRuns
   let pointsOnTheWay: Int
+  let variables: [ViewVariable]
   private let rule: Rule
 
   /// Dates between those that are there, linear in time.
@@ -38,7 +47,9 @@ struct CombinedDates: DerivedView {
     dates =
       all.dropLast().flatMap { date in (0..<parts).map { Timestamp(seconds: date.seconds + Int64($0) * seconds) } }
       + all.suffix(1)
-    rule = .between(parts: parts)
+    let rule = Rule.between(parts: parts)
+    self.rule = rule
+    variables = ViewVariable.made(of: base, at: dates) { Array(rule.sources($0)) }
     storedDates = base.storedDates.spread(parts, count: dates.count)
     pointsOnTheWay = base.pointsOnTheWay + 2 * base.points.count
   }
@@ -56,7 +67,9 @@ struct CombinedDates: DerivedView {
     self.base = base
     let places = Array(before..<all.count - after)
     dates = places.map { all[$0] }
-    rule = .mean(of: before + after + 1)
+    let rule = Rule.mean(of: before + after + 1)
+    self.rule = rule
+    variables = ViewVariable.made(of: base, at: dates) { Array(rule.sources($0)) }
     storedDates = base.storedDates.picked(places)
     pointsOnTheWay = base.pointsOnTheWay + (before + after + 1) * base.points.count
   }
@@ -78,26 +91,18 @@ struct CombinedDates: DerivedView {
 
   func storedRuns(of variable: Int) -> [Range<Int>] { base.storedRuns(of: variable) }
 
-  /// The dates of the base that one is made of.
-  private func sources(_ date: Int) -> Range<Int> {
-    switch rule {
-    case .between(let parts): date / parts..<date / parts + (date % parts == 0 ? 1 : 2)
-    case .mean(let count): date..<date + count
-    }
-  }
-
   func read(_ wanted: WantedPart, into target: (_ date: Int, _ variable: Int) -> UnsafeMutablePointer<Float>) throws {
     // Each source once.
     var inBase = wanted
     inBase.dates = []
-    for date in wanted.dates { inBase.dates += sources(date).filter { $0 > inBase.dates.last ?? -1 } }
+    for date in wanted.dates { inBase.dates += rule.sources(date).filter { $0 > inBase.dates.last ?? -1 } }
     let places = Dictionary(uniqueKeysWithValues: inBase.dates.enumerated().map { ($1, $0) })
     let (count, lines) = (wanted.points.count, wanted.variables.count)
     try withTemporary(inBase.dates.count * lines * count) { values in
       try base.read(inBase) { values + ($0 * lines + $1) * count }
       for (place, date) in wanted.dates.enumerated() {
         for line in 0..<lines {
-          let fields = sources(date).compactMap { places[$0] }.map {
+          let fields = rule.sources(date).compactMap { places[$0] }.map {
             UnsafePointer(values + ($0 * lines + line) * count)
           }
           combine(fields, date, count, into: target(place, line))

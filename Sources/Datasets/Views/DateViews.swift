@@ -46,6 +46,7 @@ struct ConcatenatedView: FieldView {
   /// Part and date in it, of each date.
   private let places: [(part: Int, date: Int)]
   let missing: Set<Int>
+  let variables: [ViewVariable]
 
   /// - Throws: when variables, members or points differ, or the dates don't follow each other at one interval.
   init(_ parts: [any FieldView]) throws {
@@ -53,6 +54,7 @@ struct ConcatenatedView: FieldView {
       try checkSame(parts[0], part, "concat", .variables, .members, .points, .frequency)
     }
     self.parts = parts
+    variables = ViewVariable.common(of: parts)
     dates = parts.flatMap(\.dates)
     places = parts.enumerated().flatMap { number, part in part.dates.indices.map { (part: number, date: $0) } }
     var missing: Set<Int> = []
@@ -76,7 +78,6 @@ struct ConcatenatedView: FieldView {
   }
 
   var location: String { parts.map(\.location).joined(separator: " + ") }
-  var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { parts[0].memberCount }
   var memberNumbers: [Int]? { parts.lazy.compactMap(\.memberNumbers).first }
   var points: PointGrid { parts[0].points }

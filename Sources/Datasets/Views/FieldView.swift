@@ -75,6 +75,8 @@ public struct ViewVariable: Sendable, Equatable {
   public var isConstantInTime = false
   /// Over which it is an amount, a mean or an extreme: one number, or one for each lead of forecasts; empty where that isn't known.
   public var periodSeconds: [Int64] = []
+  /// Dates of the view at which the store has no field of it, though it has others.
+  public var absentTimes: Set<Timestamp> = []
   /// Known for any time and place, as the position of the sun is.
   public var isComputedForcing = false
   public var statistics: FieldStatistics?
@@ -84,6 +86,33 @@ public struct ViewVariable: Sendable, Equatable {
   public init(name: String, units: String? = nil) {
     self.name = name
     self.units = units
+  }
+}
+
+extension ViewVariable {
+  /// The variables of views that have the same ones, with the dates at which any of the views lacks them.
+  static func common(of parts: [any FieldView]) -> [ViewVariable] {
+    let all = parts.map(\.variables)
+    return all[0].enumerated().map { index, variable in
+      var common = variable
+      for variables in all.dropFirst() { common.absentTimes.formUnion(variables[index].absentTimes) }
+      return common
+    }
+  }
+
+  /// The same variables at other dates, each made of some of a view's, which must all have them.
+  ///
+  /// - Parameter sources: the dates that a new one is made of.
+  static func made(of base: any FieldView, at dates: [Timestamp], _ sources: (Int) -> [Int]) -> [ViewVariable] {
+    let own = base.dates
+    return base.variables.map { variable in
+      guard !variable.absentTimes.isEmpty else { return variable }
+      var made = variable
+      made.absentTimes = Set(
+        dates.indices.filter { date in sources(date).contains { variable.absentTimes.contains(own[$0]) } }
+          .map { dates[$0] })
+      return made
+    }
   }
 }
 

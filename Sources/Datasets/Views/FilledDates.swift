@@ -18,11 +18,21 @@ struct FilledDates: DerivedView {
     case date(Int)
     case between(Int, Int, later: Double)
     case values([Float])
+
+    /// The dates that it is made of.
+    var dates: [Int] {
+      switch self {
+      case .date(let date): [date]
+      case .between(let before, let after, _): [before, after]
+      case .values: []
+      }
+    }
   }
 
   let base: any FieldView
   /// Dates that can't be filled: those before the first or after the last with data, with `closest` and `interpolate`.
   let missing: Set<Int>
+  let variables: [ViewVariable]
   private let fillings: [Int: Filling]
   let pointsOnTheWay: Int
 
@@ -47,6 +57,7 @@ struct FilledDates: DerivedView {
       }
     }
     self.fillings = fillings
+    variables = ViewVariable.made(of: base, at: base.dates) { date in fillings[date]?.dates ?? [date] }
     missing = absent.filter { fillings[$0] == nil }
     pointsOnTheWay = base.pointsOnTheWay + base.points.count
   }

@@ -97,6 +97,8 @@ final class GriddedView: GridFields {
 
   func storedTimes(_ found: FoundVariable) -> DateRuns { storedTimes }
 
+  func absentTimes(_ found: FoundVariable, slot: Int) -> Set<Timestamp> { variables[slot].absentTimes }
+
   func bytesOnTheWay(_ fields: [WantedField]) -> Int {
     fields.count * (view.pointsOnTheWay + (order == nil ? 0 : view.points.count)) * MemoryLayout<Float>.size
   }

@@ -91,13 +91,14 @@ public final class PointFields: FieldView {
     memberNumbers = try GriddedStore.memberNumbers(store, axes.member)
 
     let (variables, fields) = try PointFields.variables(
-      of: store, axes, times: dates, meanings, at: latitudeName, longitudeName, sizes: sizes)
-    // Anemoi's inference writes levels into names.
-    self.variables = LevelNames.applied(to: variables)
+      of: store, axes, times: dates, meanings, at: latitudeName, longitudeName,
+      sizes: sizes)
     let isCurvilinear = dimensions.count == 2 && points.regular() == nil
     self.fields = try PointFields.rotated(
       fields, GridComponents(store: store, isCurvilinear: isCurvilinear, meanings: meanings), points,
       axes.points.count, &notes)
+    // Anemoi's inference writes levels into names.
+    self.variables = LevelNames.applied(to: PointFields.completed(variables, self.fields))
     self.notes = notes
     storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
@@ -114,8 +115,8 @@ public final class PointFields: FieldView {
   ///
   /// - Parameter sizes: of the dimensions of points.
   private static func variables(
-    of store: any ArrayStore, _ axes: Axes, times: [Timestamp], _ meanings: [String: String], at latitudeName: String,
-    _ longitudeName: String, sizes: [Int]
+    of store: any ArrayStore, _ axes: Axes, times: [Timestamp], _ meanings: [String: String],
+    at latitudeName: String, _ longitudeName: String, sizes: [Int]
   ) throws -> ([ViewVariable], [Field]) {
     let scalarLevels = try ScalarLevels(store)
     var (variables, fields): ([ViewVariable], [Field]) = ([], [])
@@ -133,7 +134,6 @@ public final class PointFields: FieldView {
       let name = variable?.name ?? array.name
       let conversion = variable.flatMap { known in units.flatMap { UnitConversion(from: $0, to: known.units) } }
       let time = axes.time.flatMap { array.dimensionNames.firstIndex(of: $0) }
-      let storedDates = time.map { DateRuns(count: times.count, together: array.chunks?[$0] ?? 1) }
       let levelDimension = axes.level(of: array)
       let levelsHPa = levelDimension.flatMap { axes.levels[$0] } ?? []
       let scalar =
@@ -145,13 +145,14 @@ public final class PointFields: FieldView {
         described.levelHPa = channel.levelHPa
         described.isConstantInTime = time == nil
         described.periodSeconds = period
+        described.absentTimes = store.times(times, without: array, along: axes.time, level: (levelDimension, index))
         described.storedName = array.name
         described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
         variables.append(described)
         var field = Field(
           array: array, level: index, conversion: conversion ?? .none,
           packing: Result { try store.packing(of: array) },
-          storedDates: storedDates)
+          storedDates: time.map { DateRuns(count: times.count, together: array.chunks?[$0] ?? 1) })
         if let variable, meanings[array.name] == nil {
           field.refusal = try PointFields.contradiction(
             of: array, to: variable, among: arrays, scalarLevels.place(of: array, dimension: levelDimension), store,
@@ -172,6 +173,19 @@ public final class PointFields: FieldView {
       }
     }
     return (variables, fields)
+  }
+
+  /// Variables of fields. Components of rotated vectors are there when both stored ones are.
+  private static func completed(_ variables: [ViewVariable], _ fields: [Field])
+    -> [ViewVariable]
+  {
+    zip(variables, fields).map { variable, field in
+      var completed = variable
+      if let rotated = field.rotated {
+        completed.absentTimes = variables[rotated.x].absentTimes.union(variables[rotated.y].absentTimes)
+      }
+      return completed
+    }
   }
 
   public var location: String { store.location }

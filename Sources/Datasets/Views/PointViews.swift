@@ -58,11 +58,13 @@ struct GridUnion: FieldView {
   /// Where the points of each part begin, and the end.
   private let starts: [Int]
   let missing: Set<Int>
+  let variables: [ViewVariable]
 
   /// - Throws: when dates, variables or members differ.
   init(_ parts: [any FieldView], key: String) throws {
     for part in parts.dropFirst() { try checkSame(parts[0], part, key, .dates, .variables, .members) }
     self.parts = parts
+    variables = ViewVariable.common(of: parts)
     points = PointGrid(
       latitudes: parts.flatMap(\.points.latitudes), longitudes: parts.flatMap(\.points.longitudes),
       isSinglePrecision: parts.allSatisfy(\.points.isSinglePrecision))
@@ -72,7 +74,6 @@ struct GridUnion: FieldView {
 
   var location: String { parts.map(\.location).joined(separator: " + ") }
   var dates: [Timestamp] { parts[0].dates }
-  var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { parts[0].memberCount }
   var memberNumbers: [Int]? { parts.lazy.compactMap(\.memberNumbers).first }
   var gridSizes: [Int] { parts.map(\.points.count) }
@@ -118,18 +119,19 @@ struct EnsembleView: FieldView {
   private let parts: [any FieldView]
   private let places: [(part: Int, member: Int)]
   let missing: Set<Int>
+  let variables: [ViewVariable]
 
   /// - Throws: when dates, variables or points differ.
   init(_ parts: [any FieldView]) throws {
     for part in parts.dropFirst() { try checkSame(parts[0], part, "ensemble", .dates, .variables, .points) }
     self.parts = parts
+    variables = ViewVariable.common(of: parts)
     places = parts.enumerated().flatMap { number, part in (0..<part.memberCount).map { (part: number, member: $0) } }
     missing = parts.reduce(into: []) { $0.formUnion($1.missing) }
   }
 
   var location: String { parts.map(\.location).joined(separator: " + ") }
   var dates: [Timestamp] { parts[0].dates }
-  var variables: [ViewVariable] { parts[0].variables }
   var memberCount: Int { places.count }
   /// Those of all parts, where no two members have the same.
   var memberNumbers: [Int]? {

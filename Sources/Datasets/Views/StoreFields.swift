@@ -45,6 +45,8 @@ final class StoreFields: FieldView {
         variable.levelHPa = channel.levelHPa
         variable.isConstantInTime = binding.isStatic
         variable.periodSeconds = period
+        variable.absentTimes = gridded.store.times(
+          gridded.times, without: array, along: gridded.axes.time, level: (gridded.axes.level(of: array), level))
         variable.storedName = array.name
         variable.storedUnits = binding.conversion == .none ? nil : units
         variables.append(variable)

@@ -69,33 +69,35 @@ struct GRIBCatalog: Sendable {
       groups.values.map { fields in Set(fields.map { position(index.fields[$0]).member }) }.filter { $0.count > 1 }
         .joined()
     ).sorted()
-    let hasSeries = groups.contains { variant, fields in
-      variant.stepType == "instant" && Set(fields.map { position(index.fields[$0]).time }).count > 1
+    let isSeries = groups.contains { variant, fields in
+      variant.stepType == "instant" && times == .validity
+        && Set(fields.map { position(index.fields[$0]).time }).count > 1
     }
-    let levels = Set(index.products.filter(\.isOnPressureLevel).map(\.level)).sorted()
+    let levels = GRIBCatalog.levels(groups.values.map { $0.compactMap { position(index.fields[$0]).level } })
     try addCoordinates(allTimes, times == .forecasts ? leads : nil, members, levels, path)
 
-    let (timeIndex, leadIndex) = (GRIBCatalog.indices(allTimes), GRIBCatalog.indices(leads))
-    let (memberIndex, levelIndex) = (GRIBCatalog.indices(members), GRIBCatalog.indices(levels))
+    let timeIndex = GRIBCatalog.indices(allTimes)
+    let (leadIndex, memberIndex) = (GRIBCatalog.indices(leads), GRIBCatalog.indices(members))
     let names = GRIBNames.names(Array(groups.keys), taken: Set(coordinates.keys))
     for (variant, fields) in groups {
       let name = names[variant] ?? variant.shortName
       let positions = fields.map { position(index.fields[$0]) }
       // A field of one time, where others that aren't accumulated have several, is constant: masks, orography.
-      let isConstant = times == .validity && hasSeries && Set(positions.map(\.time)).count == 1
+      let isConstant = isSeries && variant.mayBeConstant && Set(positions.map(\.time)).count == 1
       let hasMembers = Set(positions.map(\.member)).count > 1
-      var outer: [ArrayInfo.Dimension] = []
-      if !isConstant { outer.append(.init(name: "time", size: allTimes.count)) }
-      if times == .forecasts { outer.append(.init(name: "prediction_timedelta", size: leads.count)) }
-      if hasMembers { outer.append(.init(name: "number", size: members.count)) }
-      if variant.level == nil { outer.append(.init(name: "level", size: levels.count)) }
-      let inner = GRIBCatalog.inner(grid)
-      let dimensions = outer + inner
+      let ownLevels = Set(positions.compactMap(\.level)).sorted()
+      let outer = GRIBCatalog.outer([
+        isConstant ? nil : ("time", allTimes.count),
+        times == .forecasts ? ("prediction_timedelta", leads.count) : nil,
+        hasMembers ? ("number", members.count) : nil,
+        levels.firstIndex(of: ownLevels).map { (GRIBCatalog.levelName($0), ownLevels.count) },
+      ])
+      let dimensions = outer + GRIBCatalog.inner(grid)
       try GRIBCatalog.requireSize(dimensions, "\(path): \(name)")
       var entry = Entry(
         info: ArrayInfo(
           name: name, type: .float32, dimensions: dimensions,
-          chunks: outer.map { _ in 1 } + inner.map(\.size),
+          chunks: outer.map { _ in 1 } + dimensions.dropFirst(outer.count).map(\.size),
           codec: index.products[index.fields[fields[0]].product].packing,
           attributes: GRIBCatalog.attributes(of: fields, index, variant, leads: times == .forecasts ? leads : nil)))
       entry.factors = GRIBCatalog.factors(fields, index)
@@ -104,7 +106,7 @@ struct GRIBCatalog: Sendable {
         if !isConstant { cell = timeIndex[position.time] ?? 0 }
         if times == .forecasts { cell = cell * leads.count + (leadIndex[position.lead] ?? 0) }
         if hasMembers { cell = cell * members.count + (memberIndex[position.member] ?? 0) }
-        if let level = position.level { cell = cell * levels.count + (levelIndex[level] ?? 0) }
+        if let level = position.level { cell = cell * ownLevels.count + (ownLevels.firstIndex(of: level) ?? 0) }
         repetitions += try entry.add(field, at: cell) { try isSame(index.fields[$0], index.fields[$1]) } ? 1 : 0
       }
       entries[name] = entry
@@ -112,6 +114,16 @@ struct GRIBCatalog: Sendable {
   }
 
   // MARK: Pieces
+
+  /// The sets of levels that variables have, the largest first: each is a dimension.
+  private static func levels(_ ofVariables: [[Double]]) -> [[Double]] {
+    Set(ofVariables.map { Set($0).sorted() }.filter { !$0.isEmpty }).sorted {
+      $0.count != $1.count ? $0.count > $1.count : $0.lexicographicallyPrecedes($1)
+    }
+  }
+
+  /// "level", "level_2".
+  private static func levelName(_ number: Int) -> String { number == 0 ? "level" : "level_\(number + 1)" }
 
   private static func onlyGrid(_ index: GRIBIndex, _ path: String) throws -> GRIBGrid {
     // Where editions are mixed, edition 2 has places more exactly.
@@ -124,6 +136,10 @@ struct GRIBCatalog: Sendable {
       path, "has fields on several grids", expected: "one grid for each file",
       found: Set([first.summary] + others.map(\.summary)).sorted().joined(separator: ", "),
       remedy: "split it, for example with 'grib_copy \(path) [gridType]_[numberOfDataPoints].grib'")
+  }
+
+  private static func outer(_ dimensions: [(name: String, size: Int)?]) -> [ArrayInfo.Dimension] {
+    dimensions.compactMap { $0 }.map { ArrayInfo.Dimension(name: $0.name, size: $0.size) }
   }
 
   private static func inner(_ grid: GRIBGrid) -> [ArrayInfo.Dimension] {
@@ -206,7 +222,7 @@ struct GRIBCatalog: Sendable {
   }
 
   private mutating func addCoordinates(
-    _ times: [Int64], _ leads: [Int64]?, _ members: [Int], _ levels: [Double], _ path: String
+    _ times: [Int64], _ leads: [Int64]?, _ members: [Int], _ levels: [[Double]], _ path: String
   ) throws {
     func add(
       _ name: String, _ type: ScalarType, _ values: [Double], along: String? = nil, _ attributes: [String: String]
@@ -234,9 +250,9 @@ struct GRIBCatalog: Sendable {
     if members.count > 1 {
       add("number", .int64, members.map(Double.init), ["standard_name": "realization", "units": "1"])
     }
-    if !levels.isEmpty {
+    for (number, levels) in levels.enumerated() {
       add(
-        "level", .float64, levels,
+        GRIBCatalog.levelName(number), .float64, levels,
         ["standard_name": "air_pressure", "units": "hPa", "positive": "down", "axis": "Z"])
     }
     let (north, east) = (

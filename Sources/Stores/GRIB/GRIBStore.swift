@@ -85,6 +85,16 @@ public final class GRIBStore: ArrayStore {
     return RawArray(type: .float32, bytes: bytes)
   }
 
+  public func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool {
+    guard let entry = catalog.entries[name] else { return false }
+    let innerRank = GRIBStore.innerRank(catalog.grid)
+    let shape = Array(entry.info.shape.dropLast(innerRank))
+    if entry.fields.count == shape.reduce(1, *) { return false }
+    var isMissing = false
+    GRIBStore.forEachCell(shape, Array(box.dropLast(innerRank))) { if entry.fields[$0] == nil { isMissing = true } }
+    return isMissing
+  }
+
   // MARK: One field
 
   /// Decodes a field and copies the part `inner` of the grid.
