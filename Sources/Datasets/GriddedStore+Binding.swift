@@ -124,7 +124,7 @@ extension GriddedStore {
     if found.isEmpty {
       let named = store.arrays.values.filter { array in
         Lexicon.find(array.name) == nil && isField(array)
-          && Lexicon.find(standardNameOf: array, place(of: array))?.name == name
+          && Lexicon.find(meaningOf: array, place(of: array))?.name == name
       }.sorted { $0.name < $1.name }
       return try named.isEmpty ? meanRates(of: name) : levels(named, of: name)
     }
@@ -144,7 +144,7 @@ extension GriddedStore {
     guard let rate = LexiconTable.meanRates[name].flatMap({ Lexicon[$0] }) else { return [] }
     let rates = store.arrays.values.filter { array in
       isField(array)
-        && (Lexicon.find(array.name) ?? Lexicon.find(standardNameOf: array, place(of: array)))?.name == rate.name
+        && (Lexicon.find(array.name) ?? Lexicon.find(meaningOf: array, place(of: array)))?.name == rate.name
     }
     guard rates.count == 1, let units = rates[0].units else { return [] }
     do { return try sum(of: rates[0], units, Lexicon.variable(name)) == nil ? [] : rates } catch is MeanPeriod.Doubt {

@@ -80,7 +80,7 @@ public enum Lexicon {
   static func names(of arrays: [ArrayInfo], place: (ArrayInfo) throws -> VerticalPlace) rethrows -> [Variable?] {
     let places = try arrays.map(place)
     let found = zip(arrays, places).map { array, place in
-      find(array.name) == nil ? find(standardNameOf: array, place) : find(array.name, units: array.units)
+      find(array.name) == nil ? find(meaningOf: array, place) : find(array.name, units: array.units)
     }
     let together = Dictionary(
       grouping: zip(found, places).compactMap { variable, place in variable.map { ($0.name, place) } }, by: \.0
@@ -107,8 +107,23 @@ public enum Lexicon {
   /// The variables with a CF standard name; nil where there is none.
   static func variables(standardName: String) -> [Variable]? { byStandardName[standardName] }
 
+  /// The one variable that an array means whose name isn't known: by GRIB's number of it, which stays where releases of ecCodes
+  /// change short names, or by its standard name.
+  static func find(meaningOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
+    guard array.attributes["GRIB_shortName"]?.text == array.name,
+      let number = array.attributes["GRIB_paramId"]?.number.flatMap({ Int(exactly: $0) }),
+      let found = find(paramId: number),
+      array.units.map({ UnitConversion(from: $0, to: found.units) != nil }) ?? true
+    else { return find(standardNameOf: array, place) }
+    if !isOnLevels(found.name) { return found }
+    switch place {
+    case .pressureLevels, .pressure: return found
+    case .height, .unsaid: return find(standardNameOf: array, place)
+    }
+  }
+
   /// The one variable that an array's standard name, place and units mean. Extremes over a period are none.
-  static func find(standardNameOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
+  private static func find(standardNameOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
     guard let standard = array.attributes["standard_name"]?.text, let named = byStandardName[standard] else {
       return nil
     }

@@ -126,9 +126,16 @@ extension GridFields {
   /// The variable that an array may hold, where it can be read as that: not on levels of a model, for example.
   fileprivate func suggestion(for storedName: String, known: Set<String>) -> Variable? {
     guard let variable = Lexicon.suggestion(for: array(storedName)), !known.contains(variable.name),
+      !isElsewhere(storedName, than: variable),
       (try? find(variable.name, rename: [variable.name: storedName], asStatic: false)) != nil
     else { return nil }
     return variable
+  }
+
+  /// Whether an array says of itself that it is another variable, or this one at a height that it doesn't have.
+  private func isElsewhere(_ storedName: String, than variable: Variable) -> Bool {
+    guard let gridded = self as? GriddedStore, let array = array(storedName) else { return false }
+    return Lexicon.contradiction(of: array, to: variable, gridded.place(of: array)) != nil
   }
 
   fileprivate func array(_ name: String) -> ArrayInfo? { (self as? GriddedStore)?.store.arrays[name] }

@@ -1,7 +1,8 @@
 import Basics
-import Stores
 import TestSupport
 import Testing
+
+@testable import Stores
 
 /// Files that ecCodes for Python wrote (Tests/Goldens/make_grib_goldens.py), read as it reads them.
 enum GRIBGoldens {
@@ -109,6 +110,30 @@ enum GRIBGoldens {
     // Accumulations are valid at the end of their span.
     let times = try store.read("time").integers
     #expect(times.count == 2 && times[1] - times[0] == 12 * 3_600)
+  }
+
+  /// A parameter that may lie at any height is called by its level, whether there is one or several; one whose name has the height is not.
+  @Test(arguments: [
+    ("t", 130, "heightAboveGround", [80.0], ["t_heightAboveGround_80"]),
+    ("t", 130, "heightAboveGround", [80, 100], ["t_heightAboveGround_80", "t_heightAboveGround_100"]),
+    ("t", 130, "hybrid", [137], ["t_hybrid_137"]), ("t", 130, "tropopause", [0], ["t_tropopause"]),
+    ("t", 130, "surface", [0], ["t"]), ("wz", 260_238, "heightAboveGround", [50], ["wz_heightAboveGround_50"]),
+    ("2t", 167, "heightAboveGround", [2], ["2t"]), ("mx2t", 201, "heightAboveGround", [2], ["mx2t"]),
+    ("100u", 228_246, "heightAboveGround", [100], ["100u"]), ("lnsp", 152, "hybrid", [1], ["lnsp"]),
+    ("soilw", 260_185, "depthBelowLandLayer", [10], ["soilw"]), ("lcc", 186, "lowCloudLayer", [0], ["lcc"]),
+  ])
+  func namesSayAnyHeight(
+    shortName: String, paramId: Int, typeOfLevel: String, levels: [Double], expected: [String]
+  ) {
+    let variants = levels.map { level in
+      GRIBVariant(
+        GRIBProduct(
+          edition: 2, shortName: shortName, paramId: paramId, longName: "", units: "", standardName: nil,
+          typeOfLevel: typeOfLevel, level: level, stepType: "instant", spanSeconds: 0, step: 0, member: 0, packing: "",
+          gridType: "", isOfLocalTable: false))
+    }
+    let names = GRIBNames.names(variants, taken: [])
+    #expect(variants.map { names[$0] } == expected)
   }
 
   @Test func forecastsAreReadByStartIfAsked() throws {

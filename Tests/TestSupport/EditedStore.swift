@@ -26,8 +26,9 @@ public struct EditedStore {
   public var arrays: [String: Entry] = [:]
   public var attributes: [String: AttributeValue]
 
-  public init(_ path: String) throws {
-    let store = try openStore(path)
+  public init(_ path: String) throws { try self.init(openStore(path)) }
+
+  public init(_ store: any ArrayStore) throws {
     attributes = store.attributes
     for (name, info) in store.arrays {
       for dimension in info.dimensions where !sizes.contains(where: { $0.name == dimension.name }) {

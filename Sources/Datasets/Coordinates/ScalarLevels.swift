@@ -77,6 +77,12 @@ struct ScalarLevels: Sendable {
   /// - Parameter dimension: of pressure levels that it has.
   func place(of array: ArrayInfo, dimension: String?) -> Lexicon.VerticalPlace {
     if dimension != nil { return .pressureLevels }
+    // An array that has the name of a variable is that one.
+    if Lexicon.find(array.name) == nil, array.attributes["GRIB_typeOfLevel"]?.text == "heightAboveGround",
+      let metres = array.attributes["GRIB_level"]?.number
+    {
+      return .height(metres: metres)
+    }
     let ofDimension = entries.first { array.dimensionNames.contains($0.name) }?.level
     switch level(of: array) ?? ofDimension {
     case .pressure(let hPa)?: return .pressure(hPa: hPa)

@@ -1,4 +1,5 @@
 import Basics
+import Stores
 
 /// Pressure levels in names: `z_500`, as Anemoi names variables. A number at the end of a name may mean something else too (`swvl_1`,
 /// `surface_01`), so names are asked only where metadata say nothing, and believed for
@@ -41,6 +42,11 @@ enum LevelNames {
     JigsawError(
       "\(location): \(array)", "is not what data.sources.names says it is",
       expected: "\(name) at \(Channel.text(levelHPa)) hPa", found: found, remedy: "correct data.sources.names")
+  }
+
+  /// Whether GRIB's metadata say that an array lies on another kind of level than pressures, so that a number in its name is none.
+  static func isElsewhere(_ array: ArrayInfo) -> Bool {
+    array.attributes["GRIB_typeOfLevel"]?.text.map { $0 != "isobaricInhPa" } ?? false
   }
 
   /// The variables of a store, with levels where names tell them.

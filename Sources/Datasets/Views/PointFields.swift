@@ -141,7 +141,7 @@ public final class PointFields: FieldView {
       for index in levelDimension != nil ? levelsHPa.indices.map({ $0 }) : [nil] {
         let channel = Channel(variable: name, levelHPa: index.map { levelsHPa[$0] } ?? scalar)
         var described = ViewVariable(name: channel.name, units: variable?.units ?? units)
-        described.parameter = channel.levelHPa == nil ? nil : name
+        described.parameter = channel.levelHPa != nil || LevelNames.isElsewhere(array) ? name : nil
         described.levelHPa = channel.levelHPa
         described.isConstantInTime = time == nil
         described.periodSeconds = period

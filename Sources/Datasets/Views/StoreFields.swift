@@ -41,7 +41,7 @@ final class StoreFields: FieldView {
         let channel = Channel(variable: name, levelHPa: level.map { binding.levelsHPa[$0] })
         var variable = ViewVariable(
           name: channel.name, units: known?.units ?? units)
-        variable.parameter = binding.hasLevels ? name : nil
+        variable.parameter = binding.hasLevels || LevelNames.isElsewhere(array) ? name : nil
         variable.levelHPa = channel.levelHPa
         variable.isConstantInTime = binding.isStatic
         variable.periodSeconds = period

@@ -1,13 +1,29 @@
 /// Names for the arrays of a file, as users of cfgrib would guess them.
 ///
 /// ECMWF's short name alone where it is clear: for pressure levels, else for the surface, mean sea level or the whole column,
-/// else when it stands on a single kind of level. What is left gets the kind of level too (`t_tropopause`), and its number where
-/// there are several (`t_heightAboveGround_80`), then the way of processing where that differs (`tcc_avg`), then hours.
+/// else when it stands on a single kind of level. Parameters that may lie at any height (`t`, unlike `2t`) have it for those kinds
+/// alone. What is left gets the kind of level too (`t_tropopause`), and its number where there are several
+/// (`soilw_depthBelowLandLayer_10`), for parameters of any height always (`t_heightAboveGround_80`), then the way of processing where
+/// that differs (`tcc_avg`), then hours.
 enum GRIBNames {
   /// The kinds of level that own the plain name: the first that exists does.
   private static let plain = [
     GRIBProduct.pressure, "surface", "meanSea", "entireAtmosphere", "atmosphere", "atmosphereSingleLayer",
   ]
+
+  /// Kinds of level whose number is part of what a parameter is, unless its name has that: `2t`, `mx2t`, `10u`.
+  private static let numbered: Set = [
+    "heightAboveGround", "heightAboveSea", "hybrid", "hybridHeight", "hybridPressure", "sigma", "eta", "theta",
+    "potentialVorticity", "generalVertical", "generalVerticalLayer", "depthBelowSea",
+  ]
+
+  /// Whether a parameter lies at a level that it need not lie at. The logarithm of the surface pressure (152) is stored on a model level,
+  /// and means one value of a column.
+  private static func isAtSomeLevel(_ variant: GRIBVariant) -> Bool {
+    if plain.contains(variant.typeOfLevel) || variant.paramId == 152 { return false }
+    return GRIBVariant.ofAnyLevel.contains(variant.paramId)
+      || numbered.contains(variant.typeOfLevel) && !variant.shortName.contains(where: \.isNumber)
+  }
 
   /// - Parameter taken: names of coordinates.
   static func names(_ variants: [GRIBVariant], taken: Set<String>) -> [GRIBVariant: String] {
@@ -20,8 +36,9 @@ enum GRIBNames {
         let sameType = group.filter { $0.typeOfLevel == variant.typeOfLevel }
         let sameLevel = sameType.filter { $0.level == variant.level }
         var name = variant.shortName
-        let hasLevels = Set(sameType.map(\.level)).count > 1
-        if variant.typeOfLevel != main || hasLevels { name += "_\(variant.typeOfLevel)" }
+        let isAtSomeLevel = isAtSomeLevel(variant)
+        let hasLevels = Set(sameType.map(\.level)).count > 1 || isAtSomeLevel && variant.level != 0
+        if variant.typeOfLevel != main || hasLevels || isAtSomeLevel { name += "_\(variant.typeOfLevel)" }
         if hasLevels, let level = variant.level { name += "_\(text(level))" }
         let steps = Set(sameLevel.map(\.stepType)).sorted(by: stepPrecedes)
         if variant.stepType != steps.first { name += "_\(variant.stepType)" }

@@ -110,7 +110,7 @@ extension GRIBVariant {
   /// Parameters that have values at any height, so that the level is part of what they are: stream function to equivalent potential
   /// temperature, wind speed, pressure, potential vorticity, rain and snow water, geopotential to vertical velocity, vorticity,
   /// divergence, geopotential height, relative humidity, ozone, cloud water, ice and cover.
-  private static let ofAnyLevel: Set = [
+  static let ofAnyLevel: Set = [
     1, 2, 3, 4, 10, 54, 60, 75, 76, 129, 130, 131, 132, 133, 135, 138, 155, 156, 157, 203, 246, 247, 248,
   ]
 }
