@@ -49,10 +49,10 @@ public struct GriddedStore: Sendable {
       store, latitude: latitude.variable, longitude: longitude.variable)
     var notes = store.notes
 
-    guard latitudes.count > 1, GriddedStore.isMonotonic(latitudes) else {
+    guard let first = latitudes.first, let last = latitudes.last, GriddedStore.isMonotonic(latitudes) else {
       throw JigsawError("\(store.location): \(latitude.variable)", "is not a list of ascending or descending latitudes")
     }
-    flipsLatitude = latitudes[0] < latitudes[1]
+    flipsLatitude = first < last
     if flipsLatitude { notes.append("latitude flipped to north-to-south") }
 
     // Ascending from 0 when the circle is closed, else from the west.

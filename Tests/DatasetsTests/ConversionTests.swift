@@ -90,6 +90,36 @@ import Testing
     #expect(try values(path) == values(whole))
   }
 
+  /// A part of one row, one column or one point.
+  @Test(arguments: [(1, 8), (4, 1), (1, 1)], [ConversionLayout.fields, .anemoi])
+  func oneRowOrColumnIsReadBack(size: (rows: Int, columns: Int), layout: ConversionLayout) throws {
+    let folder = try TemporaryFolder()
+    var store = MemoryStore(["time": 3, "lat": size.rows, "lon": size.columns])
+    store.add("time", ["time"], [0, 6, 12], ["units": "hours since 2000-01-01"])
+    store.add("lat", ["lat"], [40, 30, 20, 10], ["units": "degrees_north"])
+    store.add("lon", ["lon"], (0..<8).map { Double($0) * 10 }, ["units": "degrees_east"])
+    store.add("t2m", ["time", "lat", "lon"], (0..<96).map { 280 + Double($0) }, ["units": "K"])
+    try EditedStore(store).write("\(folder.path)/a.nc")
+    func dataset(_ path: String) throws -> FieldDataset {
+      try FieldDataset(sources: [SourceDescription(path: path)], variables: ["t2m"], levelsHPa: [])
+    }
+    func fields(_ dataset: FieldDataset) throws -> [[Float]] {
+      try dataset.times.indices.map { time in
+        var values = [Float](repeating: 0, count: dataset.grid.count)
+        try values.withUnsafeMutableBufferPointer { try dataset.readChecked(time: time, into: $0.baseAddress!) }
+        return values
+      }
+    }
+    let original = try dataset("\(folder.path)/a.nc")
+    var options = Conversion.Options()
+    options.layout = layout
+    try Conversion(ConversionInput(original, from: nil, through: nil), to: "\(folder.path)/b.zarr", options)
+      .run(on: SingleRank()) { _, _ in }
+    let copy = try dataset("\(folder.path)/b.zarr")
+    #expect(copy.times == original.times && copy.grid.points.matches(original.grid.points))
+    #expect(try fields(copy) == fields(original))
+  }
+
   @Test func whatCantBeConvertedIsNamed() throws {
     func problem(_ view: any FieldView) -> String {
       #expect(throws: JigsawError.self) {

@@ -99,7 +99,7 @@ import Testing
     #expect(problem(StubStore(latitudes: [10, 20, 15]))?.contains("latitude: is not a list of ascending") == true)
     #expect(problem(StubStore(latitudes: [10, .nan]))?.contains("not numbers") == true)
     #expect(problem(StubStore(latitudes: [80, 100]))?.contains("latitude") == true)
-    #expect(problem(StubStore(latitudes: [10]))?.contains("latitude") == true)
+    #expect(problem(StubStore(latitudes: []))?.contains("latitude: is not a list of") == true)
     #expect(problem(StubStore(longitudes: [0, 20, 10]))?.contains("longitude: is not a list of ascending") == true)
     #expect(problem(StubStore(longitudes: [270, 200, 90, 0]))?.contains("evenly spaced westwards") == true)
     #expect(problem(StubStore(times: [0, 12, 6]))?.contains("not ascending; found 2000-01-01 06:00 after") == true)

@@ -36,10 +36,19 @@ struct MemoryStore: ArrayStore {
     values[name] = (0..<shape.reduce(1, *)).map { given[$0 % given.count] }
   }
 
+  mutating func set(_ array: String, _ attribute: String, _ text: String) {
+    guard let old = arrays[array] else { return }
+    arrays[array] = ArrayInfo(
+      name: array, type: old.type, dimensions: old.dimensions, chunks: old.chunks, codec: old.codec,
+      attributes: old.attributes.merging([attribute: .text(text)]) { $1 }, isText: old.isText)
+  }
+
   /// Of arrays that are added from now on.
   mutating func resize(_ dimension: String, _ size: Int) { sizes[dimension] = size }
 
   mutating func remove(_ name: String) { arrays[name] = nil }
+
+  func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool { gaps[name]?.contains(where: box[0].contains) ?? false }
 
   func read(_ name: String, _ box: [Range<Int>]) throws -> RawArray {
     let (all, shape) = (values[name] ?? [], try info(name).shape)
@@ -48,5 +57,3 @@ struct MemoryStore: ArrayStore {
     return RawArray(type: .float64, bytes: offsets.map { all[$0] }.withUnsafeBytes { Array($0) })
   }
 }
-  func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool { gaps[name]?.contains(where: box[0].contains) ?? false }
-
