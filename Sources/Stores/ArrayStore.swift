@@ -109,6 +109,16 @@ public struct ArrayInfo: Sendable {
   }
 }
 
+/// The properties of an array of strings of any length.
+public struct StringArray: Sendable {
+  public let dimensionNames: [String]
+  public let attributes: [String: AttributeValue]
+
+  public init(dimensionNames: [String], attributes: [String: AttributeValue]) {
+    (self.dimensionNames, self.attributes) = (dimensionNames, attributes)
+  }
+}
+
 /// Part of an array as stored: native byte order, C order, not decoded.
 public struct RawArray: Sendable {
   public let type: ScalarType
@@ -176,6 +186,8 @@ public protocol ArrayStore: Sendable {
   var arrays: [String: ArrayInfo] { get }
   /// For people: what of the files is left out, and why.
   var notes: [String] { get }
+  /// Arrays of strings of any length, which can't be read, by name.
+  var strings: [String: StringArray] { get }
   /// By array, why some of it can't be read; known without reading.
   var problems: [String: JigsawError] { get }
   var reads: ReadCounter { get }
@@ -196,6 +208,10 @@ public protocol ArrayStore: Sendable {
   /// How many reads gain from waiting side by side, whatever the number of processors.
   var readsAtOnce: Int { get }
 
+  /// Whether a box holds positions for which there is no field, which read as missing values: times, members or levels of GRIB
+  /// without a message.
+  func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool
+
   /// Bytes of decoded chunks that a library keeps once a box of an array was read.
   func bytesKept(afterReading name: String, _ box: [Range<Int>]) -> Int
 
@@ -204,14 +220,12 @@ public protocol ArrayStore: Sendable {
 }
 
 extension ArrayStore {
+  public func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool { false }
   public func bytesKept(afterReading name: String, _ box: [Range<Int>]) -> Int { 0 }
   public var libraryBytes: Int { 0 }
 
   public var notes: [String] { [] }
-  /// Whether a box holds positions for which there is no field, which read as missing values: times, members or levels of GRIB
-  /// without a message.
-  func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool
-
+  public var strings: [String: StringArray] { [:] }
   public var problems: [String: JigsawError] { [:] }
   public var readsAtOnce: Int { 1 }
 
@@ -220,7 +234,6 @@ extension ArrayStore {
   ) throws {
     try read(name, ArrayPart(box), scratch) { $0.copy(to: out, holding: box) }
   }
-  public func hasGaps(_ name: String, _ box: [Range<Int>]) -> Bool { false }
 
   public func read(
     _ name: String, _ part: ArrayPart, _ scratch: ReadingScratch, _ take: (StoredPiece) -> Void

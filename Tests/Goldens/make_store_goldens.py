@@ -428,6 +428,15 @@ def tidy():
             path.unlink()
 
 
+def strings():
+    """Times as xarray writes NumPy's text to NetCDF-4."""
+    times = np.array(["2001-02-03T00:00:00", "2001-02-03T06:00:00"])
+    xr.Dataset(
+        {"t2m": (("time", "lat", "lon"), np.full((2, 2, 4), 280.0, "f4"), {"units": "K"})},
+        {"time": times, "lat": ("lat", [45.0, -45], {"units": "degrees_north"}),
+         "lon": ("lon", np.arange(4) * 90.0, {"units": "degrees_east"})}).to_netcdf(HERE / "strings.nc")
+
+
 def dates():
     rng = np.random.default_rng(11)
     seconds = np.concatenate([
@@ -461,6 +470,7 @@ def main():
     gridded_zarr()
     statistics()
     forcings()
+    strings()
     dates()
     tidy()
     save_file(dict(sorted(fields.items())), HERE / "fields.safetensors")

@@ -81,14 +81,37 @@ extension StoreAxes {
     }
     if let reference { return try afterReference(reference, leads, store) }
     let texts = store.arrays.values.filter { isTextTime($0) && used.contains($0.dimensionNames[0]) }
+    if texts.isEmpty { try refuseStrings(store, used: used) }
     return texts.min { $0.name < $1.name }.map {
       Time(coordinate: Coordinate(variable: $0.name, dimension: $0.dimensionNames[0]), lead: nil)
     }
   }
 
-  /// Whether an array holds times as text, a row for each, as WRF and MPAS write them.
+  /// Whether an array holds times as text, a row for each: as WRF and MPAS write them, or a coordinate of dates of ISO 8601.
   private static func isTextTime(_ array: ArrayInfo) -> Bool {
-    array.isText && array.dimensions.count == 2 && ["times", "xtime"].contains(array.name.lowercased())
+    array.isText && array.dimensions.count == 2 && namesTime(array.name, array.attributes)
+  }
+
+  /// Whether text that is called so is meant for times.
+  private static func namesTime(_ name: String, _ attributes: [String: AttributeValue]) -> Bool {
+    let standard = attributes["standard_name"]?.text ?? ""
+    return standard == "time"
+      || standard.isEmpty && ["time", "times", "xtime", "valid_time", "date", "dates"].contains(name.lowercased())
+  }
+
+  /// - Throws: when times are there as strings that are not read.
+  private static func refuseStrings(_ store: any ArrayStore, used: Set<String>) throws {
+    for (name, text) in store.strings.sorted(by: { $0.key < $1.key }) {
+      guard namesTime(name, text.attributes), let dimension = text.dimensionNames.first, used.contains(dimension) else {
+        continue
+      }
+      throw JigsawError(
+        "\(store.location): \(name)", "holds times as strings of any length, which are not read",
+        expected: "numbers with units such as 'hours since 2000-01-01', or rows of characters",
+        found: "strings along \(dimension)",
+        remedy:
+          "write them as dates before, for example in xarray: ds['\(name)'] = ds['\(name)'].astype('datetime64[ns]')")
+    }
   }
 
   /// Times of rows such as "2000-01-24_12:00:00".
@@ -101,7 +124,7 @@ extension StoreAxes {
       if let time = Timestamp(text.replacing("_", with: "T")) { return time }
       throw JigsawError(
         "\(store.location): \(array.name)", "has a time that can't be read",
-        expected: "for example '2000-01-24_12:00:00'",
+        expected: "for example '2000-01-24T12:00:00'",
         found: "'\(text)'", remedy: "correct it, or add a coordinate of time with units")
     }
   }

@@ -8,6 +8,7 @@ public final class NetCDFStore: ArrayStore {
   public let format: String
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
+  public let strings: [String: StringArray]
   public let reads = ReadCounter()
   private let file: Int32
   private let fault: LibraryFault
@@ -22,7 +23,7 @@ public final class NetCDFStore: ArrayStore {
     var file: Int32 = 0
     let fault = LibraryFault(path)
     self.fault = fault
-    (format, attributes, arrays, variables) = try NetCDFLibrary.withLock(fault) {
+    (format, attributes, arrays, variables, strings) = try NetCDFLibrary.withLock(fault) {
       try HDF5Links.check(path)
       try NetCDFLibrary.check(
         nc_open(path, NC_NOWRITE, &file), path, "open this as NetCDF",
@@ -78,16 +79,22 @@ public final class NetCDFStore: ArrayStore {
 
   private static func inspect(
     _ file: Int32, _ path: String
-  ) throws -> (String, [String: AttributeValue], [String: ArrayInfo], [String: NetCDFGroups.Variable]) {
+  ) throws -> (
+    String, [String: AttributeValue], [String: ArrayInfo], [String: NetCDFGroups.Variable], [String: StringArray]
+  ) {
     var attributeCount: Int32 = 0
     var format: Int32 = 0
     try NetCDFLibrary.check(nc_inq_natts(file, &attributeCount), path, "inspect")
     try NetCDFLibrary.check(nc_inq_format(file, &format), path, "inspect")
     var arrays: [String: ArrayInfo] = [:]
     var variables: [String: NetCDFGroups.Variable] = [:]
+    var strings: [String: StringArray] = [:]
     let groups = try NetCDFGroups(file, path)
     for variable in groups.variables {
-      guard let info = try inspect(variable, groups, path) else { continue }
+      guard let info = try inspect(variable, groups, path) else {
+        strings[groups.name(of: variable)] = try self.strings(variable, groups, path)
+        continue
+      }
       arrays[info.name] = info
       variables[info.name] = variable
     }
@@ -96,7 +103,22 @@ public final class NetCDFStore: ArrayStore {
       NC_FORMAT_CDF5: "NetCDF CDF-5",
     ]
     let attributes = try attributes(file, NC_GLOBAL, attributeCount, path).values
-    return (names[format] ?? "NetCDF-4", attributes, arrays, variables)
+    return (names[format] ?? "NetCDF-4", attributes, arrays, variables, strings)
+  }
+
+  /// Nil for variables of other types than strings.
+  private static func strings(_ place: NetCDFGroups.Variable, _ groups: NetCDFGroups, _ path: String) throws
+    -> StringArray?
+  {
+    var (type, rank, attributeCount) = (nc_type(0), Int32(0), Int32(0))
+    try NetCDFLibrary.check(
+      nc_inq_var(place.group, place.variable, nil, &type, &rank, nil, &attributeCount), path, "inspect a variable")
+    guard type == NC_STRING else { return nil }
+    var ids = [Int32](repeating: 0, count: Int(rank))
+    try NetCDFLibrary.check(nc_inq_vardimid(place.group, place.variable, &ids), path, "inspect a variable")
+    return StringArray(
+      dimensionNames: ids.map { groups.dimensions[$0] ?? "" },
+      attributes: try attributes(place.group, place.variable, attributeCount, path).values)
   }
 
   private static let damaged = "the file is damaged; copy it again"

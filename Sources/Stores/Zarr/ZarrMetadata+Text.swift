@@ -31,6 +31,19 @@ extension ZarrMetadata {
     return .object(members)
   }
 
+  /// An array of strings that is not read: of Python's strings and, where its chunks are not plain, of fixed widths; nil for other types.
+  static func strings(_ json: JSONValue, _ attributes: JSONValue) -> StringArray? {
+    let type = json["dtype"]?.string ?? json["data_type"]?.string ?? json["data_type"]?["name"]?.string ?? ""
+    let isText =
+      type == "|O" || ["S", "U"].contains(type.dropFirst().prefix(1)) || textTypes.contains(type)
+    let names = json["dimension_names"]?.strings ?? attributes["_ARRAY_DIMENSIONS"]?.strings
+    return isText ? StringArray(dimensionNames: names ?? [], attributes: ZarrStore.attributes(attributes)) : nil
+  }
+
+  private static let textTypes: Set = [
+    "string", "variable_length_utf8", "variable_length_bytes", "null_terminated_bytes", "fixed_length_utf32",
+  ]
+
   /// Type of a character, and how many there are in a row.
   private static func textType(version2 json: JSONValue) -> (JSONValue, width: Int)? {
     guard json["filters"] ?? .null == .null, let dtype = json["dtype"]?.string, dtype.count > 2 else { return nil }

@@ -6,6 +6,7 @@ public final class ZarrStore: ArrayStore {
   public let format: String
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
+  public let strings: [String: StringArray]
   public let reads = ReadCounter()
   private let storage: any Storage
   private let metadata: [String: ZarrMetadata]
@@ -20,17 +21,24 @@ public final class ZarrStore: ArrayStore {
     attributes = ZarrStore.attributes(documents.groupAttributes)
     var arrays: [String: ArrayInfo] = [:]
     var metadata: [String: ZarrMetadata] = [:]
+    var strings: [String: StringArray] = [:]
     for (name, (stored, attributes)) in documents.arrays.sorted(by: { $0.key < $1.key }) {
-      // Objects are passed over, as in NetCDF files.
+      // Objects are passed over, as in NetCDF files; of strings it is known that they are there.
       let characters = ZarrMetadata.characters(stored, version: documents.version)
       let document = characters ?? stored
       let place = "\(location)/\(name)/\(documents.version == 3 ? "zarr.json" : ".zarray")"
       var array: ZarrMetadata
       if documents.version == 3 {
-        guard ZarrMetadata.type(version3: document["data_type"]) != nil else { continue }
+        guard ZarrMetadata.type(version3: document["data_type"]) != nil else {
+          strings[name] = ZarrMetadata.strings(document, attributes)
+          continue
+        }
         array = try ZarrMetadata(version3: document, place: place)
       } else {
-        guard document["dtype"]?.string.flatMap(ZarrMetadata.type) != nil else { continue }
+        guard document["dtype"]?.string.flatMap(ZarrMetadata.type) != nil else {
+          strings[name] = ZarrMetadata.strings(document, attributes)
+          continue
+        }
         array = try ZarrMetadata(version2: document, place: place)
       }
       array.isText = characters != nil
@@ -55,6 +63,7 @@ public final class ZarrStore: ArrayStore {
         chunks: array.pipeline.innermostShape, codec: array.pipeline.description, attributes: values,
         realAttributes: ZarrStore.realAttributes(attributes), isText: array.isText)
     }
+    self.strings = strings
     self.arrays = ZarrGroups.scoped(arrays)
     self.metadata = metadata
   }
@@ -208,7 +217,7 @@ public final class ZarrStore: ArrayStore {
     return Set((json.object ?? [:]).filter { isReal($0.value) }.keys)
   }
 
-  private static func attributes(_ json: JSONValue) -> [String: AttributeValue] {
+  static func attributes(_ json: JSONValue) -> [String: AttributeValue] {
     (json.object ?? [:]).compactMapValues { value in
       switch value {
       case .string(let text): .text(text.withoutPadding)
