@@ -90,23 +90,20 @@ struct ChannelSelection {
     guard let first = known.first,
       let other = known.first(where: { $0.found.periodSeconds != first.found.periodSeconds })
     else { return }
-    func hours(_ entry: OpenedSources.Found) -> String {
-      entry.found.periodSeconds.map { "\(Channel.text(Double($0) / 3_600)) h" }.joined(separator: ", ")
-    }
-    throw JigsawError(
-      "\(location(other)): \(other.found.storedName)", "is over another period than in \(location(first))",
-      expected: hours(first), found: hours(other), remedy: "make sums or means over the same periods before")
+    throw FieldPeriod.differs(
+      "\(location(other)): \(other.found.storedName)", than: location(first), first.found.periodSeconds,
+      other.found.periodSeconds)
   }
 
-  /// - Throws: when stores say of a variable that it is different quantities.
+  /// - Throws: when stores say of a variable that it is different quantities, or of other members, leads or calendars.
   private func checkMeaning(_ all: [OpenedSources.Found]) throws {
     let known = all.compactMap { entry in entry.found.meaning.map { (entry, $0) } }
     for (entry, meaning) in known.dropFirst() {
       guard let difference = known[0].1.difference(from: meaning) else { continue }
       throw JigsawError(
         "\(location(entry)): \(entry.found.storedName)",
-        "is another quantity than in \(location(known[0].0)), by its \(difference.key)", expected: difference.own,
-        found: difference.other, remedy: "name files of one quantity, or correct the attribute")
+        difference.problem(location(known[0].0)), expected: difference.own, found: difference.other,
+        remedy: difference.remedy)
     }
   }
 

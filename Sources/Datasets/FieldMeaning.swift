@@ -1,10 +1,12 @@
+import Basics
 import Stores
 
-/// Attributes of an array that say what its values are, on which files of one series must agree.
-struct FieldMeaning: Sendable {
+/// The meaning of an array's values, by its attributes and by coordinates without a dimension: files of one series must agree on it.
+struct FieldMeaning: Sendable, Equatable {
   private let values: [String: String]
 
-  init(_ array: ArrayInfo) {
+  /// - Parameter shared: the meaning of all fields of the store.
+  init(_ array: ArrayInfo, _ shared: SharedMeaning) {
     func text(_ key: String) -> String? { array.attributes[key]?.text }
     var values: [String: String] = [:]
     values["standard_name"] = text("standard_name")
@@ -15,14 +17,59 @@ struct FieldMeaning: Sendable {
       values["GRIB_level"] = String(level)
     }
     values["cell_methods"] = text("cell_methods").map { CellMethods($0).summary }
-    self.values = values.filter { !$0.value.isEmpty && $0.value != "unknown" }
+    self.values = values.filter { !$0.value.isEmpty && $0.value != "unknown" }.merging(shared.values) { $1 }
   }
 
-  /// The first attribute that both have and in which they differ.
-  func difference(from other: FieldMeaning) -> (key: String, own: String, other: String)? {
+  /// The first respect in which two that both say it differ.
+  struct Difference {
+    fileprivate let key: String
+    let own, other: String
+
+    /// - Parameter location: of the store that it differs from.
+    func problem(_ location: String) -> String {
+      switch key {
+      case SharedMeaning.member: "is another member of an ensemble than in \(location)"
+      case SharedMeaning.lead: "has another lead time than in \(location)"
+      case SharedMeaning.calendar: "has times of another calendar than in \(location)"
+      default: "is another quantity than in \(location), by its \(key)"
+      }
+    }
+
+    var remedy: String {
+      switch key {
+      case SharedMeaning.member: "name files of one member"
+      case SharedMeaning.lead: "name files of one lead time"
+      case SharedMeaning.calendar: "name files of one calendar, or correct the attribute"
+      default: "name files of one quantity, or correct the attribute"
+      }
+    }
+  }
+
+  func difference(from other: FieldMeaning) -> Difference? {
     for (key, own) in values.sorted(by: { $0.key < $1.key }) {
-      if let found = other.values[key], found != own { return (key, own, found) }
+      if let found = other.values[key], found != own { return Difference(key: key, own: own, other: found) }
     }
     return nil
+  }
+}
+
+/// The one member and the one lead time of all fields of a store, and the calendar of their times.
+struct SharedMeaning: Sendable {
+  fileprivate static let member = "number"
+  fileprivate static let lead = "forecast_period"
+  fileprivate static let calendar = "calendar"
+  fileprivate var values: [String: String] = [:]
+
+  /// - Throws: when coordinates can't be read.
+  init(_ store: any ArrayStore, _ axes: StoreAxes) throws {
+    if let numbers = try GriddedStore.memberNumbers(store, axes.member), numbers.count == 1 {
+      values[SharedMeaning.member] = "member \(numbers[0])"
+    }
+    values[SharedMeaning.lead] = try StoreAxes.singleLead(store).map { "\(Channel.text(Double($0) / 3_600)) h" }
+    if let time = axes.time.flatMap({ store.arrays[$0.coordinate.variable] }), !time.isText {
+      // CF's default (CF 1.11, 4.4.1). Dates of today are the same in both of these.
+      let calendar = CFCalendar(time.attributes["calendar"]?.text ?? "standard")
+      values[SharedMeaning.calendar] = calendar.map { $0 == .proleptic ? CFCalendar.standard.rawValue : $0.rawValue }
+    }
   }
 }

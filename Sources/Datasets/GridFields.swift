@@ -98,7 +98,7 @@ struct FoundVariable: Sendable {
   /// Over which it is an amount, a mean or an extreme: one number, or one for each lead of forecasts (0 where nothing is known); empty
   /// where the store doesn't say.
   var periodSeconds: [Int64] = []
-  /// Attributes that say what the values are; nil for a variable of a view.
+  /// The meaning of the values; nil where nothing is known.
   var meaning: FieldMeaning?
   /// Which stored numbers are taken as missing, where that needs saying.
   var remarks: [String] = []

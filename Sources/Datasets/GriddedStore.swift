@@ -15,6 +15,7 @@ public struct GriddedStore: Sendable {
 
   let axes: Axes
   let scalarLevels: ScalarLevels
+  let meaning: SharedMeaning
   let flipsLatitude: Bool
   /// Whether columns are stored from east to west.
   let isWestward: Bool
@@ -45,6 +46,7 @@ public struct GriddedStore: Sendable {
         found: "points along \(found.places.dimensions.joined(separator: ", "))")
     }
     scalarLevels = try ScalarLevels(store)
+    meaning = try SharedMeaning(store, found)
     let (latitudes, longitudes) = try StoreAxes.degrees(
       store, latitude: latitude.variable, longitude: longitude.variable)
     var notes = store.notes

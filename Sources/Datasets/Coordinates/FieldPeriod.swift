@@ -27,6 +27,16 @@ enum FieldPeriod {
     }
   }
 
+  /// The refusal of amounts, means or extremes over other periods than another store has.
+  static func differs(_ place: String, than location: String, _ expected: [Int64], _ found: [Int64]) -> JigsawError {
+    func hours(_ seconds: [Int64]) -> String {
+      seconds.map { "\(Channel.text(Double($0) / 3_600)) h" }.joined(separator: ", ")
+    }
+    return JigsawError(
+      place, "is over another period than in \(location)", expected: hours(expected), found: hours(found),
+      remedy: "make sums or means over the same periods before")
+  }
+
   /// Whether a field has values over periods along dimensions of time: an amount by its name, or by its cell methods.
   static func isOverPeriod(_ array: ArrayInfo, named name: String, along dimensions: [String]) -> Bool {
     if Lexicon.isAmount(name) { return true }

@@ -191,6 +191,12 @@ extension StoreAxes {
     return times.map { Timestamp(seconds: $0.seconds + seconds) }
   }
 
+  /// Seconds of the one lead time of all fields, of a coordinate with a single value; nil without one.
+  static func singleLead(_ store: any ArrayStore) throws -> Int64? {
+    let leads = store.arrays.values.filter { isLead($0) && $0.count == 1 }
+    return try leads.min { $0.name < $1.name }.map { try leadSeconds($0.name, store) }
+  }
+
   private static func leadSeconds(_ name: String, _ store: any ArrayStore) throws -> Int64 {
     let info = try store.info(name)
     let units = info.attributes["units"]?.text ?? ""

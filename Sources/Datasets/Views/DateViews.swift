@@ -51,7 +51,7 @@ struct ConcatenatedView: FieldView {
   /// - Throws: when variables, members or points differ, or the dates don't follow each other at one interval.
   init(_ parts: [any FieldView]) throws {
     for part in parts.dropFirst() {
-      try checkSame(parts[0], part, "concat", .variables, .members, .points, .frequency)
+      try checkSame(parts[0], part, "concat", .variables, .meaning, .members, .points, .frequency)
     }
     self.parts = parts
     variables = ViewVariable.common(of: parts)
@@ -101,7 +101,7 @@ struct ConcatenatedView: FieldView {
 }
 
 /// In what views that are combined must agree.
-enum Agreement { case dates, frequency, variables, members, points }
+enum Agreement { case dates, frequency, variables, meaning, members, points }
 
 /// - Throws: naming the first respect in which two views differ.
 func checkSame(_ first: any FieldView, _ other: any FieldView, _ key: String, _ respects: Agreement...) throws {
@@ -137,6 +137,7 @@ func checkSame(_ first: any FieldView, _ other: any FieldView, _ key: String, _ 
       }
       throw fail(
         "units of \(own.name)", own.units ?? "none", theirs.units ?? "none", "add rescale, or convert one of them")
+    case .meaning: try checkMeaning(first, other, key)
     case .members where first.memberCount != other.memberCount:
       throw fail("members", "\(first.memberCount)", "\(other.memberCount)", "choose with member")
     case .members:
@@ -147,6 +148,22 @@ func checkSame(_ first: any FieldView, _ other: any FieldView, _ key: String, _ 
     case .points where !first.points.matches(other.points):
       throw fail("points", first.points.summary, other.points.summary, "regrid one of them")
     default: continue
+    }
+  }
+}
+
+/// - Throws: where views of the same variables say that these are other quantities, over other periods, of other members, leads or
+///   calendars.
+private func checkMeaning(_ first: any FieldView, _ other: any FieldView, _ key: String) throws {
+  for (own, theirs) in zip(first.variables, other.variables) {
+    let place = "\(key): \(other.location): \(theirs.name)"
+    if let meaning = own.meaning, let difference = theirs.meaning.flatMap({ meaning.difference(from: $0) }) {
+      throw JigsawError(
+        place, difference.problem(first.location), expected: difference.own, found: difference.other,
+        remedy: difference.remedy)
+    }
+    if !own.periodSeconds.isEmpty, !theirs.periodSeconds.isEmpty, own.periodSeconds != theirs.periodSeconds {
+      throw FieldPeriod.differs(place, than: first.location, own.periodSeconds, theirs.periodSeconds)
     }
   }
 }

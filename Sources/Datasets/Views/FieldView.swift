@@ -77,6 +77,8 @@ public struct ViewVariable: Sendable, Equatable {
   public var periodSeconds: [Int64] = []
   /// Dates of the view at which the store has no field of it, though it has others.
   public var absentTimes: Set<Timestamp> = []
+  /// The meaning of its values; nil where nothing is known.
+  var meaning: FieldMeaning?
   /// Known for any time and place, as the position of the sun is.
   public var isComputedForcing = false
   public var statistics: FieldStatistics?

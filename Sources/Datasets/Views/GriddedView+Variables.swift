@@ -50,6 +50,7 @@ extension GriddedView {
       levelsHPa: chosen.isOnLevels ? slots.keys.sorted() : [], isStatic: asStatic, storedUnits: first.units,
       conversion: try conversion(chosen.variables, to: known), handle: .variables(slots))
     variable.periodSeconds = first.periodSeconds
+    variable.meaning = first.meaning
     variable.storedTimeCount = asStatic && !first.isConstantInTime ? max(1, times.count) : 1
     return variable
   }

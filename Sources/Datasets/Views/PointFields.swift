@@ -98,7 +98,8 @@ public final class PointFields: FieldView {
       fields, GridComponents(store: store, isCurvilinear: isCurvilinear, meanings: meanings), points,
       axes.points.count, &notes)
     // Anemoi's inference writes levels into names.
-    self.variables = LevelNames.applied(to: PointFields.completed(variables, self.fields))
+    self.variables = try LevelNames.applied(
+      to: PointFields.completed(variables, self.fields, SharedMeaning(store, found)))
     self.notes = notes
     storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
@@ -175,12 +176,13 @@ public final class PointFields: FieldView {
     return (variables, fields)
   }
 
-  /// Variables of fields. Components of rotated vectors are there when both stored ones are.
-  private static func completed(_ variables: [ViewVariable], _ fields: [Field])
+  /// Variables with what the store says that they are. Components of rotated vectors are there when both stored ones are.
+  private static func completed(_ variables: [ViewVariable], _ fields: [Field], _ shared: SharedMeaning)
     -> [ViewVariable]
   {
     zip(variables, fields).map { variable, field in
       var completed = variable
+      completed.meaning = FieldMeaning(field.array, shared)
       if let rotated = field.rotated {
         completed.absentTimes = variables[rotated.x].absentTimes.union(variables[rotated.y].absentTimes)
       }
