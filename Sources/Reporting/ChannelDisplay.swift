@@ -21,15 +21,17 @@ public struct ChannelDisplay: Sendable {
   /// Colour scales of Resources/palettes.js.
   public enum Palette: String, Sendable { case thermal, height, moisture, wind }
 
-  public init(_ channel: Channel) {
+  /// - Parameter units: those of a variable that the lexicon lacks, which is shown as it is stored.
+  public init(_ channel: Channel, units: String? = nil) {
     self.channel = channel
     let variable = Lexicon.variable(channel.variable)
+    let own = Lexicon[channel.variable] == nil ? units : nil
     let level = channel.levelHPa.map { "\(Channel.text($0)) hPa" }
     label = level.map { "\(channel.variable) \($0)" } ?? channel.variable
     longName = level.map { "\(variable.longName) at \($0)" } ?? variable.longName
     let scaling = channel.variable == "tp" ? ChannelDisplay.millimetres : ChannelDisplay.scalings[variable.units]
     (factor, offset) = (scaling?.factor ?? 1, scaling?.offset ?? 0)
-    unit = ChannelDisplay.typeset(scaling?.unit ?? variable.units)
+    unit = ChannelDisplay.typeset(own ?? scaling?.unit ?? variable.units)
     valueUnit = scaling?.valueUnit ?? unit
     (palette, hasContours) =
       switch channel.variable {
@@ -55,13 +57,13 @@ public struct ChannelDisplay: Sendable {
   ]
   private static let millimetres = Scaling(factor: 1_000, unit: "mm")
 
-  /// Exponents of a UDUNITS text set high: "m2 s-2" → "m² s⁻²"; "1" (no dimension) → "".
+  /// Exponents of a UDUNITS text set high: "m2 s-2", "m**2 s**-2" → "m² s⁻²"; "1" (no dimension) → "".
   public static func typeset(_ units: String) -> String {
     if units == "1" { return "" }
     let high: [Character: Character] = [
       "-": "⁻", "0": "⁰", "1": "¹", "2": "²", "3": "³", "4": "⁴", "5": "⁵", "6": "⁶", "7": "⁷", "8": "⁸", "9": "⁹",
     ]
-    return units.split(separator: " ").map { word in
+    return units.replacing("**", with: "").replacing("^", with: "").split(separator: " ").map { word in
       let letters = word.prefix { $0.isLetter || $0 == "%" || $0 == "°" }
       let exponent = word.dropFirst(letters.count)
       return letters + String(exponent.map { high[$0] ?? $0 })

@@ -1,3 +1,5 @@
+import Datasets
+
 import Basics
 
 /// Everything a report shows, as plain values. Parts that are nil are left out of the page.
@@ -11,6 +13,8 @@ public struct ReportContents: Sendable {
   /// The parts that are missing, and how to make them.
   public var hints: [Hint] = []
   public var keyFigures: [KeyFigure] = []
+  /// By channel, units of variables that the lexicon lacks.
+  public var units: [String: String] = [:]
   public var maps: MapContents?
   public var scores: ScoreTable?
   public var spectra: SpectraTable?
@@ -26,6 +30,8 @@ public struct ReportContents: Sendable {
     self.title = title
     self.origin = origin
   }
+
+  func display(of channel: Channel) -> ChannelDisplay { ChannelDisplay(channel, units: units[channel.name]) }
 
   /// A part that the page lacks: `text` says so, `command` makes it (nil: nothing to run).
   public struct Hint: Sendable {

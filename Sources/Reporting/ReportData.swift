@@ -18,7 +18,7 @@ enum ReportData {
       contents.training?.validations.rmse.map(\.channel) ?? [],
     ]
     for channel in named.joined() where !channels.contains(channel) { channels.append(channel) }
-    var object: [String: JSONValue] = ["channels": .array(channels.map { json(ChannelDisplay($0)) })]
+    var object: [String: JSONValue] = ["channels": .array(channels.map { json(contents.display(of: $0)) })]
     if let scores = contents.scores { object["scores"] = json(scores) }
     if let spectra = contents.spectra { object["spectra"] = json(spectra) }
     if let training = contents.training { object["training"] = json(training) }

@@ -146,7 +146,7 @@ public struct ReportPage {
     html += "* worse than climatology</caption>\n<tr><th>field</th><th>unit</th>"
     html += leads.map { "<th>+\($0) h</th>" }.joined() + "</tr>\n"
     for channel in scores.channels {
-      let display = ChannelDisplay(channel)
+      let display = contents.display(of: channel)
       html += "<tr><th>\(markupText(display.label))</th><td>\(markupText(display.unit))</td>"
       for lead in leads {
         let rmse = scores[.model, channel, lead, region].map { significant($0[RMSE.self] * display.factor, 3) } ?? "–"

@@ -89,6 +89,9 @@ public struct ForecastReader: Sendable {
     return converted
   }
 
+  /// The unit that the first store says.
+  public func storedUnits(of channel: Channel) -> String? { parts.first?.storedUnits(of: channel) }
+
   /// By store, over which periods a channel is an amount, a mean or an extreme: one number, or one for each lead (0 where nothing is
   /// known, below 0 where starts differ). Stores that don't say are left out.
   public func periodSeconds(of channel: Channel) -> [[Int64]] {

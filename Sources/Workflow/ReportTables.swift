@@ -69,6 +69,15 @@ struct ReportTables {
       values: values)
   }
 
+  /// The units in scores.csv, each channel's once.
+  func units(_ path: String) throws -> [(channel: Channel, units: String)] {
+    let table = try CSVTable(path)
+    guard table.columns.contains("units") else { return [] }
+    var seen: Set<Substring> = []
+    return zip(try table.texts("channel"), try table.texts("units")).filter { seen.insert($0.0).inserted }
+      .map { (channel($0), String($1)) }
+  }
+
   /// spectra.csv, whose rows come with rising wavenumbers.
   func spectra(_ path: String) throws -> SpectraTable {
     let table = try CSVTable(path)

@@ -53,8 +53,12 @@ public struct ReportWorkflow {
         .init("Nothing is trained yet. Train with", command: "jigsaw train \(folder.configuration)"))
     }
     let store = forecast ?? folder.existingForecasts.first
-    let isStale = try addMaps(of: store, isNamed: forecast != nil, to: &contents)
-    try addScores(of: store, isStale: isStale, tables, to: &contents)
+    var units = ReportUnits()
+    for entry in manifest?.channels ?? [] { units.add(entry.channel, entry.units, of: "checkpoint") }
+    let isStale = try addMaps(of: store, isNamed: forecast != nil, to: &contents, &units)
+    try addScores(of: store, isStale: isStale, tables, to: &contents, &units)
+    contents.units = units.units
+    contents.hints += units.hints
 
     let facts = ReportFacts(configuration: configuration, manifest: manifest)
     contents.summary = facts.summary(contents)
@@ -70,7 +74,9 @@ public struct ReportWorkflow {
 
   /// Maps of a forecast, unless the run's own is of another checkpoint than the run has now.
   /// - Returns: whether it is.
-  private func addMaps(of store: String?, isNamed: Bool, to contents: inout ReportContents) throws -> Bool {
+  private func addMaps(of store: String?, isNamed: Bool, to contents: inout ReportContents, _ units: inout ReportUnits)
+    throws -> Bool
+  {
     guard let store else {
       contents.hints.append(
         .init("No forecast yet, so no maps. Make one with", command: "jigsaw forecast \(folder.path)"))
@@ -90,12 +96,19 @@ public struct ReportWorkflow {
       truth.map { try reader.inUnits(of: $0) } ?? reader, truth: truth, withGaps: Set(configuration.data.impute.keys),
       hasBoundary: configuration.data.boundary != .none, console: console
     ).contents()
+    for channel in contents.maps?.fields.map(\.display.channel) ?? [] {
+      units.add(
+        channel, truth?.units(of: channel) ?? reader.storedUnits(of: channel), of: truth == nil ? "forecast" : "data")
+    }
     if let model = reader.lineage?.model { contents.facts.append(.init("Forecast", "\(store), \(model.summary)")) }
     return false
   }
 
   /// Scores and spectra, unless they are of another forecast than the one shown.
-  private func addScores(of store: String?, isStale: Bool, _ tables: ReportTables, to contents: inout ReportContents)
+  private func addScores(
+    of store: String?, isStale: Bool, _ tables: ReportTables, to contents: inout ReportContents,
+    _ units: inout ReportUnits
+  )
     throws
   {
     let folder = try store.map { try self.folder.evaluation(of: $0) } ?? self.folder.evaluation
@@ -129,6 +142,7 @@ public struct ReportWorkflow {
     }
     if made == nil { contents.hints.append(.init("\(scores) does not say which forecast it is of.")) }
     contents.scores = try tables.scores(scores)
+    for (channel, text) in try tables.units(scores) { units.add(channel, text, of: "scores") }
     if let made, let forecast = made.forecast {
       let model = made.model.map { ", \($0.summary)" } ?? ""
       contents.facts.append(

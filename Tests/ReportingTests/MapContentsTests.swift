@@ -87,6 +87,11 @@ struct MapContentsTests {
     let t = ChannelDisplay(Channel(variable: "t2m"))
     #expect(t.unit == "K" && t.valueUnit == "°C" && t.offset == -273.15)
     #expect(ChannelDisplay(Channel(variable: "my_field")).label == "my_field")
+    // What the lexicon lacks is shown as it is stored, in its own unit; what it has is in ours.
+    let own = ChannelDisplay(Channel(variable: "my_field"), units: "K")
+    #expect(own.unit == "K" && own.valueUnit == "K" && own.factor == 1 && own.offset == 0)
+    #expect(ChannelDisplay(Channel(variable: "msl"), units: "m").unit == "hPa")
+    #expect(ChannelDisplay.typeset("m**2 s**-2") == "m² s⁻²" && ChannelDisplay.typeset("J/kg") == "J/kg")
   }
 }
 

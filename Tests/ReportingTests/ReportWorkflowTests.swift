@@ -1,5 +1,7 @@
 import Basics
 import Configuration
+import Datasets
+import Reporting
 import Testing
 
 @testable import Workflow
@@ -59,6 +61,40 @@ final class ReportWorkflowTests {
     #expect(data["training"]?["validation"]?["rmse"]?["t2m"]?.array?.compactMap(\.double) == [0.5])
     #expect(data["channels"]?.array?.first?["label"]?.string == "z 500 hPa")
     #expect(data["spectra"]?["truth"]?["z_500"]?.array?.first?.array?.compactMap(\.double) == [8, 4])
+  }
+
+  @Test("Variables that the lexicon lacks have the unit that the scores say")
+  func unitsOfUnknownVariables() throws {
+    try Files.createDirectory("\(folder)/evaluation")
+    var scores = "system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity\n"
+    for (channel, units) in [("dust", "ug m**-3"), ("t2m", "K"), ("ratio", "1")] {
+      scores += "model,\(channel),\(units),24,globe,5,80,60,1,0.9,400\n"
+    }
+    try Files.writeAtomically(scores, to: "\(folder)/evaluation/scores.csv")
+    let html = try report()
+    #expect(html.contains("<th>dust</th><td>ug m⁻³</td>") && html.contains("<th>ratio</th><td></td>"))
+    let data = try #require(try jsonBlocks(html)["report-data"])
+    let units = Dictionary(
+      uniqueKeysWithValues: (data["channels"]?.array ?? []).map {
+        ($0["name"]?.string ?? "", ($0["unit"]?.string ?? "none") + "|" + ($0["valueUnit"]?.string ?? "none"))
+      })
+    #expect(units == ["dust": "ug m⁻³|ug m⁻³", "t2m": "K|°C", "ratio": "|"])
+  }
+
+  @Test("Parts of a run that say other units are named")
+  func unitsThatDiffer() {
+    var units = ReportUnits()
+    units.add(Channel(variable: "dust"), "kg m-3", of: "checkpoint")
+    units.add(Channel(variable: "dust"), "kg m**-3", of: "scores")
+    units.add(Channel(variable: "t2m"), "degC", of: "checkpoint")
+    #expect(units.units == ["dust": "kg m-3"] && units.hints.isEmpty)
+    units.add(Channel(variable: "dust"), "g m-3", of: "data")
+    #expect(units.units.isEmpty)
+    #expect(
+      units.hints.map(\.text) == [
+        "dust is in 'kg m-3' in the checkpoint and in 'g m-3' in the data, so it is shown without a unit. Make them anew from "
+          + "the same data."
+      ])
   }
 
   @Test("A damaged file is named")
