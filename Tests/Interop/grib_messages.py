@@ -137,16 +137,19 @@ def expect(path, latitudes=None, longitudes=None):
         where = (seconds(get("validityDate"), get("validityTime")), member, level)
         cells.setdefault(get("shortName"), {})[where] = unscanned(handle, values)
     handle = decoded(path)[0][0]
-    times, _, levels = ({key[i] for cell in cells.values() for key in cell} - {None} for i in range(3))
+    times = sorted({key[0] for cell in cells.values() for key in cell})
+    # Each set of levels is a dimension, the largest first.
+    own = {name: tuple(sorted({key[2] for key in cell} - {None})) for name, cell in cells.items()}
+    level_sets = sorted({levels for levels in own.values() if levels}, key=lambda levels: (-len(levels), levels))
     # What comes without members, a mask, has number 0.
     groups = [{key[1] for key in cell} for cell in cells.values()]
     members = set().union(*(group for group in groups if len(group) > 1))
-    times, members, levels = sorted(times), sorted(members), sorted(levels)
+    members = sorted(members)
     arrays = {"time": np.array(times, "i8")}
     if len(members) > 1:
         arrays["number"] = np.array(members, "i8")
-    if levels:
-        arrays["level"] = np.array(levels, "f8")
+    for number, levels in enumerate(level_sets):
+        arrays["level" if number == 0 else f"level_{number + 1}"] = np.array(levels, "f8")
     arrays["latitude"] = latitudes if latitudes is not None else ec.codes_get_array(handle, "distinctLatitudes")
     arrays["longitude"] = longitudes if longitudes is not None else ec.codes_get_array(handle, "distinctLongitudes")
     for name, cell in cells.items():
@@ -154,8 +157,8 @@ def expect(path, latitudes=None, longitudes=None):
         keys = [0] if outer else []
         if len({key[1] for key in cell}) > 1:
             outer, keys = [*outer, members], [*keys, 1]
-        if next(iter(cell))[2] is not None:
-            outer, keys = [*outer, levels], [*keys, 2]
+        if own[name]:
+            outer, keys = [*outer, own[name]], [*keys, 2]
         shape = next(iter(cell.values())).shape
         x = np.full([len(o) for o in outer] + list(shape), np.nan)
         for where, plane in cell.items():
