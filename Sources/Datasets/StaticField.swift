@@ -7,6 +7,8 @@ import Basics
 struct StaticField: Sendable {
   let store: any GridFields
   let found: FoundVariable
+  /// The first of the store's times at which it is there.
+  private let time: Int
   /// A sentence on the sources that were compared, for people.
   let note: String?
 
@@ -23,16 +25,20 @@ struct StaticField: Sendable {
     let first = holders[0]
     (store, found) = first
     let affordable = min(StaticField.comparedNumbers / max(1, store.fieldGrid.count), StaticField.mostComparedTimes)
-    let times = StaticField.spread(found.storedTimeCount, most: max(StaticField.fewestComparedTimes, affordable))
+    let there = try StaticField.times(first)
+    time = there[0]
+    let times = StaticField.spread(there.count, most: max(StaticField.fewestComparedTimes, affordable)).map {
+      there[$0]
+    }
     let stores = StaticField.spread(holders.count, most: StaticField.comparedStores)
     var notes: [String] = []
     if times.count > 1 {
-      notes.append("its first time is taken, the same at \(times.count) of \(found.storedTimeCount) times")
+      notes.append("its first time is taken, the same at \(times.count) of \(there.count) times")
     }
     if stores.count > 1 { notes.append("the same in \(stores.count) of \(holders.count) files") }
     note = notes.isEmpty ? nil : "\(found.variable.name): \(notes.joined(separator: ", "))"
     if notes.isEmpty { return }
-    let field = try StaticField.read(first, time: 0)
+    let field = try StaticField.read(first, time: time)
     for time in times.dropFirst() where try StaticField.differ(field, StaticField.read(first, time: time)) {
       throw JigsawError(
         StaticField.place(first), "varies in time, but is among data.static",
@@ -40,7 +46,7 @@ struct StaticField: Sendable {
         remedy: "move it to data.variables, or select one time of it before")
     }
     for other in stores.dropFirst().map({ holders[$0] })
-    where try StaticField.differ(field, StaticField.read(other, time: 0)) {
+    where try StaticField.differ(field, StaticField.read(other, time: StaticField.times(other)[0])) {
       throw JigsawError(
         StaticField.place(other), "is another static field than that of \(store.location)",
         expected: "the same values in all files of a source",
@@ -49,7 +55,17 @@ struct StaticField: Sendable {
   }
 
   /// - Parameter out: [rows, columns].
-  func read(into out: UnsafeMutablePointer<Float>) throws { try store.readStatic(found, time: 0, into: out) }
+  func read(into out: UnsafeMutablePointer<Float>) throws { try store.readStatic(found, time: time, into: out) }
+
+  /// The times at which a store has the field; 0 where it has no times.
+  private static func times(_ holder: (store: any GridFields, found: FoundVariable)) throws -> [Int] {
+    let (store, found) = holder
+    let all = Array(0..<max(1, found.storedTimeCount))
+    guard all.count > 1 else { return all }
+    let absent = store.absentTimes(found, slot: try store.slot(nil, of: found))
+    let there = all.filter { !absent.contains(store.times[$0]) }
+    return there.isEmpty ? all : there
+  }
 
   var place: String { StaticField.place((store, found)) }
 

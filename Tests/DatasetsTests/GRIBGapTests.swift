@@ -135,6 +135,11 @@ import Testing
     }
     let both = try dataset(SourceDescription(path: path), ["t2m", "sst"])
     #expect(both.times == times([6]) && both.leftOutTimes.map(\.lacking) == [["sst"]])
+    // As a static field it is that of the time at which it is there.
+    for source in [SourceDescription(path: path), self.view(path)] {
+      let fixed = try FieldDataset(sources: [source], variables: ["t2m"], levelsHPa: [], staticVariables: ["sst"])
+      #expect(try fixed.readStatics().allSatisfy { abs($0 - 286) < 0.01 })
+    }
   }
 
   @Test func variablesWithoutACommonTimeAreNamed() throws {
