@@ -129,6 +129,7 @@ public struct CheckWorkflow {
       }
       if gaps.count > 10 { findings.lines.append("  and \(gaps.count - 10) more") }
     }
+    findings.lines += DateSentences.leftOut(dataset.leftOutTimes)
     findings.lines += try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset)
     for (name, period) in periods {
       let (start, end) = try period.range("data.\(name)")

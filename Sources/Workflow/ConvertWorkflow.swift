@@ -97,31 +97,27 @@ public struct ConvertWorkflow {
         keepsOrder: source.open != nil, from: request.start, through: request.end,
         windowBytes: resources.fieldBytes(data))
       let partial = input.partialDates.flatMap { lacking, times in
-        dates(times, "have no values of \(lacking.joined(separator: ", ")), which the source lacks there")
+        DateSentences.sentence(
+          times, "have no values of \(lacking.joined(separator: ", ")), which the source lacks there")
       }
-      return (input, dates(input.missingDates, "that the source lacks are marked as missing") + partial)
+      return (
+        input, DateSentences.sentence(input.missingDates, "that the source lacks are marked as missing") + partial
+      )
     }
     // Nothing is read twice, so that nothing need be kept.
     let dataset = try Assembly.dataset(data, cacheBytes: 0, threads: resources.threads)
     let input = try ConversionInput(
       dataset, from: request.start, through: request.end, windowBytes: resources.fieldBytes(data))
     let partial = dataset.leftOutTimes.map { lacking, times in
-      (lacking, times.filter { $0 >= request.start ?? $0 && $0 <= request.end ?? $0 })
+      (lacking: lacking, times: times.filter { $0 >= request.start ?? $0 && $0 <= request.end ?? $0 })
     }
-    let known = Set(partial.flatMap(\.1))
+    let known = Set(partial.flatMap(\.times))
     let word = request.layout == .fields ? "are left out" : "are marked as missing"
     return (
       input,
-      partial.flatMap { dates($1, "that \($0.joined(separator: ", ")) lack\($0.count == 1 ? "s" : "") are left out") }
-        + dates(input.missingDates.filter { !known.contains($0) }, "that no source has \(word)")
+      DateSentences.leftOut(partial)
+        + DateSentences.sentence(input.missingDates.filter { !known.contains($0) }, "that no source has \(word)")
     )
-  }
-
-  /// "5 dates that msl lacks are left out: 2001-01-01 00:00, …"; nothing for none.
-  private func dates(_ dates: [Timestamp], _ what: String) -> [String] {
-    if dates.isEmpty { return [] }
-    let shown = dates.prefix(10).map(\.display).joined(separator: ", ")
-    return ["\(dates.count) date\(dates.count == 1 ? "" : "s") \(what): \(shown)\(dates.count > 10 ? ", …" : "")"]
   }
 
   /// The single source of which all is wanted.

@@ -51,6 +51,16 @@ import Testing
       inspected.out.contains(
         "msl = msl: mean sea level pressure, Pa, 3 times from 2020-01-01 00:00 to 2020-01-01 12:00\n"),
       "\(inspected.out)")
+    let period = "{start: 2020-01-01, end: 2020-01-01T12}"
+    try Files.writeAtomically(
+      "data: {variables: [t2m, msl], sources: [{path: gaps.grib}], stepHours: 6, train: \(period), validation: \(period), "
+        + "test: \(period)}\n", to: "\(workspace.path)/check.yaml")
+    let checked = try workspace.run(["data", "check", "check.yaml", "--no-values"])
+    for said in [
+      "from: msl: msl of gaps.grib, 3 times from 2020-01-01 00:00 to 2020-01-01 12:00",
+      "from: t2m: 2t of gaps.grib, 13 times",
+      "10 dates that msl lacks are left out: 2020-01-01 01:00, ",
+    ] { #expect(checked.out.contains(said), "\(checked.out)") }
     for (variables, layout, said) in [
       ("variables: [t2m, msl], ", "fields", "10 dates that msl lacks are left out: 2020-01-01 01:00, "),
       ("", "anemoi", "10 dates have no values of msl, which the source lacks there: 2020-01-01 01:00, "),
