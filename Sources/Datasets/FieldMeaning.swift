@@ -16,6 +16,9 @@ struct FieldMeaning: Sendable, Equatable {
     if values["GRIB_typeOfLevel"] != nil, let level = array.attributes["GRIB_level"]?.number {
       values["GRIB_level"] = String(level)
     }
+    if let member = array.attributes["GRIB_number"]?.number {
+      values[SharedMeaning.member] = "member \(Channel.text(member))"
+    }
     values["cell_methods"] = text("cell_methods").map { CellMethods($0).summary }
     self.values = values.filter { !$0.value.isEmpty && $0.value != "unknown" }.merging(shared.values) { $1 }
   }

@@ -45,6 +45,15 @@ import Testing
         { $0.add("run", [], [Double(3 + $1)], ["standard_name": "realization"]) }
       ),
       (
+        // GRIB's messages say it one by one.
+        "is another member of an ensemble", ["member 1", "member 2"],
+        {
+          $0.add(
+            "dust", onPoints ? ["time", "values"] : ["time", "lat", "lon"], [1],
+            attributes: ["units": .text("kg"), "GRIB_number": .numbers([Double(1 + $1)])])
+        }
+      ),
+      (
         "has another lead time", ["6 h", "12 h"],
         { $0.add("forecast_period", [], [Double(6 + 6 * $1)], ["standard_name": "forecast_period", "units": "hours"]) }
       ),

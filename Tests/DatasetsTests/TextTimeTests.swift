@@ -69,7 +69,8 @@ import Testing
   /// Strings of any length, in both formats of Zarr, and such of a fixed one in shards.
   @Test(arguments: [(2, "|O"), (3, "string"), (3, "sharded")])
   func stringsOfZarrAreRefusedByName(format: Int, type: String) throws {
-    let path = try TemporaryFolder().path + "/a.zarr"
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.zarr"
     try Files.createDirectory(path)
     try Files.writeAtomically(
       format == 2 ? #"{"zarr_format": 2}"# : #"{"zarr_format": 3, "node_type": "group", "attributes": {}}"#,

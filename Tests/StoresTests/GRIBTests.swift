@@ -129,11 +129,27 @@ enum GRIBGoldens {
       GRIBVariant(
         GRIBProduct(
           edition: 2, shortName: shortName, paramId: paramId, longName: "", units: "", standardName: nil,
-          typeOfLevel: typeOfLevel, level: level, stepType: "instant", spanSeconds: 0, step: 0, member: 0, packing: "",
+          typeOfLevel: typeOfLevel, level: level, stepType: "instant", spanSeconds: 0, step: 0, number: nil,
+          packing: "",
           gridType: "", isOfLocalTable: false))
     }
     let names = GRIBNames.names(variants, taken: [])
     #expect(variants.map { names[$0] } == expected)
+  }
+
+  /// Where a file has one member, its fields say which.
+  @Test func oneMemberIsNamed() throws {
+    #expect(try openStore(GRIBGoldens.path("ensemble")).info("z").attributes["GRIB_number"] == nil)
+    #expect(try openStore(GRIBGoldens.path("names")).info("t").attributes["GRIB_number"] == nil)
+    let folder = try TemporaryFolder()
+    let file = "\(folder.path)/one.grib"
+    let bytes = try Files.read(GRIBGoldens.path("ensemble"))
+    // The first message follows a heading.
+    let start = try #require(
+      (0..<bytes.count).first { bytes[$0..<min(bytes.count, $0 + 4)].elementsEqual("GRIB".utf8) })
+    let length = bytes[(start + 4)..<(start + 7)].reduce(0) { $0 << 8 | Int($1) }
+    try Files.writeAtomically(Array(bytes[start..<start + length]), to: file)
+    #expect(try openStore(file).info("z").attributes["GRIB_number"] == .numbers([1]))
   }
 
   @Test func forecastsAreReadByStartIfAsked() throws {

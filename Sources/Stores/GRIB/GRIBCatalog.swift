@@ -176,6 +176,14 @@ struct GRIBCatalog: Sendable {
     return attributes(index.products[index.fields[fields[0]].product], variant)
       .merging(directions(fields.map { index.grids[index.fields[$0].grid].directions })) { $1 }
       .merging(spans(products, leads: leads)) { $1 }
+      .merging(member(products)) { $1 }
+  }
+
+  /// The number of the one member of an ensemble that fields are of; nothing where some have none, or others.
+  private static func member(_ products: [GRIBProduct]) -> [String: AttributeValue] {
+    let numbers = Set(products.map(\.number))
+    guard numbers.count == 1, let only = numbers.first, let number = only else { return [:] }
+    return ["GRIB_number": .numbers([Double(number)])]
   }
 
   /// Named as cfgrib names them, CF's among them.

@@ -18,13 +18,16 @@ struct GRIBProduct: Sendable, Hashable {
   let spanSeconds: Int64
   /// Seconds from the base time to that of validity.
   let step: Int64
-  /// The ensemble's member; 0 without one.
-  let member: Int
+  /// The ensemble's member; nil without one.
+  let number: Int?
   let packing: String
   let gridType: String
 
   /// Whether its number is one of a centre's own tables of edition 1.
   let isOfLocalTable: Bool
+
+  /// The member's number, 0 without one.
+  var member: Int { number ?? 0 }
 
   static let pressure = "isobaricInhPa"
   var isOnPressureLevel: Bool { typeOfLevel == GRIBProduct.pressure }
@@ -61,7 +64,7 @@ extension GRIBProduct {
     let isPressure = typeOfLevel == GRIBProduct.pressure
     level = isPressure ? GRIBProduct.exactPressure(message) ?? (type == "isobaricInPa" ? stored / 100 : stored) : stored
     stepType = message.text("stepType") ?? "instant"
-    member = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil } ?? 0
+    number = message.integer("number").flatMap { abs($0) < 1_000_000 ? $0 : nil }
     packing = message.text("packingType") ?? "unknown"
     gridType = message.text("gridType") ?? "unknown"
     isOfLocalTable = edition == 1 && message.integer("table2Version").map { $0 >= 128 } == true
