@@ -86,6 +86,7 @@ extension Operations {
     let outputs = try body(inputs).map {
       Value(shape: $0.shape, groups: $0.groups, data: $0.data, requiresGradient: true)
     }
+    let slots = outputs.map(\.slot)
     tape.record(parameters) { [self] in
       let inner = Tape()
       self.tape = inner
@@ -93,9 +94,9 @@ extension Operations {
       let again = inputs.map {
         Value(shape: $0.shape, groups: $0.groups, data: $0.data, requiresGradient: $0.requiresGradient)
       }
-      for (result, output) in zip(try body(again), outputs) {
-        result.gradient = output.gradient
-        output.gradient = nil
+      for (result, slot) in zip(try body(again), slots) {
+        result.gradient = slot.gradient
+        slot.gradient = nil
       }
       // Gradients that have arrived from other uses of the inputs are added to in place.
       for (input, copy) in zip(inputs, again) {
@@ -154,8 +155,8 @@ extension Operations {
         data.rows(parts.local(index, share: share), of: rowCount).copy(from: part.tensor)
       }
     }
-    tape?.record(parameters) { [self] in
-      let gradient = whole.takeGradient()
+    tape?.record(parameters) { [self, slot = whole.slot] in
+      let gradient = slot.take()
       defer { self.tape = nil }
       for index in 0..<parts.count {
         let inner = Tape()

@@ -30,6 +30,19 @@ public struct ValueShape: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "[\(rows), \(batch), \(columns)]" }
 }
 
+/// Where the gradient of the loss with respect to a value arrives, summed over the value's uses. A backward step that needs no
+/// more than the gradient of its output holds this, and not the output with its data.
+public final class GradientSlot {
+  public var gradient: Tensor?
+
+  /// The gradient, which must have arrived, handed over: the slot gives its reference up.
+  public func take() -> Tensor {
+    guard let gradient else { preconditionFailure("backward reached a value without a gradient") }
+    self.gradient = nil
+    return gradient
+  }
+}
+
 /// An activation in a computation, with a place for its gradient. In dry runs it has a shape but no data.
 public final class Value {
   /// Global: a distributed value holds only this rank's block of it in `data`.
@@ -37,8 +50,8 @@ public final class Value {
   /// Groups that the columns consist of, each with a column for every variable: the points of a patch. One otherwise.
   public let groups: Int
   public let data: Tensor?
-  /// The gradient of the loss with respect to this value, summed over its uses during a backward pass.
-  public var gradient: Tensor?
+  /// Where its gradient arrives during a backward pass.
+  public let slot = GradientSlot()
   /// Whether backward has to reach this value.
   public let requiresGradient: Bool
 
@@ -64,10 +77,12 @@ public final class Value {
     return data
   }
 
-  /// The gradient, which must have arrived, handed over: the value gives its reference up.
-  public func takeGradient() -> Tensor {
-    guard let gradient else { preconditionFailure("backward reached a value without a gradient") }
-    self.gradient = nil
-    return gradient
+  /// The gradient of the loss with respect to this value.
+  public var gradient: Tensor? {
+    get { slot.gradient }
+    set { slot.gradient = newValue }
   }
+
+  /// The gradient, which must have arrived, handed over: the value gives its reference up.
+  public func takeGradient() -> Tensor { slot.take() }
 }

@@ -119,10 +119,11 @@ public final class StepRunner {
     for (state, gradient) in zip(states.dropFirst(), gradients ?? []) where state.requiresGradient {
       state.gradient = gradient
     }
-    let (prediction, tape) = try record {
+    let tape = try record {
       try model.step(stepper.input(states, start, index), application: index, isTraining: true, operations)
+    } then: { prediction in
+      try addLoss(prediction, gradients?[count - 1])
     }
-    try addLoss(prediction, gradients?[count - 1])
     try tape.backward(completed: completed)
     guard index > 0 else { return nil }
     return states.map { state in
@@ -151,15 +152,16 @@ public final class StepRunner {
       },
       reverse: { [self] index, state, gradient in
         let latent = Value(shape: encoded.shape, data: state.tensor, requiresGradient: true)
-        let (output, tape) = try record {
+        let tape = try record {
           index < steps
             ? try model.process(latent, application: index, isTraining: true, operations)
             : try model.decode(latent, encoded: encoded, input: input, operations)
-        }
-        if index < steps {
-          output.gradient = gradient
-        } else {
-          total = try addLoss(output, target: target, gradient: nil, scale: scale)
+        } then: { output in
+          if index < steps {
+            output.gradient = gradient
+          } else {
+            total = try addLoss(output, target: target, gradient: nil, scale: scale)
+          }
         }
         // Those of the decoder are complete after its only use, those of the processor after its first application.
         try tape.backward(completed: index == steps || index == 0 ? completed : nil)
@@ -179,6 +181,13 @@ public final class StepRunner {
     operations.tape = tape
     defer { operations.tape = nil }
     return (try body(), tape)
+  }
+
+  /// Records `body` and sets the gradient of what it gives. Its data live on where backward needs them.
+  private func record(_ body: () throws -> Value, then setGradient: (Value) throws -> Void) rethrows -> Tape {
+    let (output, tape) = try record(body)
+    try setGradient(output)
+    return tape
   }
 
   /// The loss of a recorded prediction, with its gradient set for the backward pass.

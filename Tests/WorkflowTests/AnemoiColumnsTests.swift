@@ -13,25 +13,47 @@ import Testing
     ("input", "prognostic", "dropped"), ("output", "prognostic", "beyond"), ("input", "forcing", "beyond"),
   ])
   func columnsThatAModelDoesNotHaveAreNoRun(side: String, kind: String, fault: String) throws {
-    let folder = try TemporaryFolder()
-    var values = try EditedCheckpoint.entries()
-    let key = try #require(values.keys.first { $0.hasSuffix("/anemoi.json") })
-    var metadata = try JSONValue(parsing: #require(values[key]), place: key)
-    let model = try #require(metadata["data_indices"]?["data"]?["model"])
-    let (width, columns) = (model[side]?["full"]?.array?.count ?? 0, model[side]?[kind]?.array ?? [])
-    let changed = fault == "dropped" ? Array(columns.dropLast()) : columns.dropLast() + [.number(Double(width))]
-    metadata = metadata.replacing(["data_indices", "data", "model", side, kind], with: .array(changed))
-    values[key] = Array(try JSONEncoder().encode(metadata))
-    let path = "\(folder.path)/changed.ckpt"
-    try Files.writeAtomically(EditedCheckpoint.archive(values), to: path)
-    let found = try AnemoiImport.run(path, to: "\(folder.path)/run", overwrites: false)
+    let columns = try EditedCheckpoint.metadata["data_indices"]?["data"]?["model"]?[side]
+    let (width, all) = (columns?["full"]?.array?.count ?? 0, columns?[kind]?.array ?? [])
+    let changed = fault == "dropped" ? Array(all.dropLast()) : all.dropLast() + [.number(Double(width))]
+    let found = try EditedCheckpoint.imported(
+      ["data_indices", "data", "model", side, kind], .array(changed))
     let sentence = fault == "dropped" ? "other prognostic variables" : "columns beyond its input or output"
     #expect(found.contains("no run") && found.contains(sentence), "\(found)")
+  }
+
+  /// Sizes for which no computer has the memory.
+  @Test(arguments: [
+    ("processor", #"{"_target_": "TransformerProcessor", "num_layers": 1048576, "num_heads": 2}"#, "num_layers"),
+    ("processor", #"{"_target_": "TransformerProcessor", "num_layers": 2, "mlp_extra_layers": 99999}"#, "mlp_extra"),
+    ("noise_injector", #"{"_target_": "NoiseConditioning", "noise_channels_dim": 1099511627776}"#, "noise_channels"),
+    (
+      "noise_injector",
+      #"{"_target_": "NoiseConditioning", "noise_channels_dim": 4, "noise_mlp_hidden_dim": 0}"#, "noise_mlp_hidden"
+    ),
+  ])
+  func sizesThatNoModelHasAreNoRun(section: String, text: String, word: String) throws {
+    let value = try JSONValue(parsing: Array(text.utf8), place: "test")
+    let found = try EditedCheckpoint.imported(["config", "model", section], value)
+    #expect(found.contains("no run") && found.contains(word), "\(found)")
   }
 }
 
 /// The golden checkpoint taken apart and put together.
 enum EditedCheckpoint {
+  static var metadata: JSONValue { get throws { try AnemoiCheckpoint(AnemoiCheckpointTests.path).metadata } }
+
+  /// What an import says of a checkpoint with another value in its metadata.
+  static func imported(_ path: [String], _ value: JSONValue) throws -> String {
+    let folder = try TemporaryFolder()
+    var values = try entries()
+    let key = try #require(values.keys.first { $0.hasSuffix("/anemoi.json") })
+    let metadata = try JSONValue(parsing: #require(values[key]), place: key)
+    values[key] = Array(try JSONEncoder().encode(metadata.replacing(path[...], with: value)))
+    try Files.writeAtomically(archive(values), to: "\(folder.path)/changed.ckpt")
+    return try AnemoiImport.run("\(folder.path)/changed.ckpt", to: "\(folder.path)/run", overwrites: false)
+  }
+
   /// Entries of the golden checkpoint.
   static func entries() throws -> [String: [UInt8]] {
     let archive = try ZipStorage(AnemoiCheckpointTests.path)
@@ -67,8 +89,8 @@ extension JSONValue {
   /// The document with another value behind `path`.
   fileprivate func replacing(_ path: ArraySlice<String>, with value: JSONValue) -> JSONValue {
     guard let name = path.first else { return value }
-    guard case .object(var members) = self, let member = members[name] else { return self }
-    members[name] = member.replacing(path.dropFirst(), with: value)
+    guard case .object(var members) = self else { return self }
+    members[name] = (members[name] ?? .null).replacing(path.dropFirst(), with: value)
     return .object(members)
   }
 }

@@ -104,7 +104,7 @@ import Testing
     #expect(written.libraries == forecast.libraries + 2 * 4 * plane)
     // The longest rollout decides, whatever the first one is.
     try configuration.apply("training.rollout.stages=[{fraction: 0, steps: 1}]")
-    #expect(try Self.plan(configuration, request).best.memory.activations < training.activations)
+    #expect(try Self.plan(configuration, request).best.memory.total < training.total)
   }
 
   /// Checkpointing computes blocks again; one rank sends nothing.

@@ -110,27 +110,35 @@ struct LargeStep {
     try operations.withFrozenWeights(uses: 1) {
       let tape = Tape()
       if !options.isForward { operations.tape = tape }
-      let y = try model.step(state, operations)
-      operations.tape = nil
-      if keepsPrediction { result.prediction = y.tensor }
-      if let target {
-        let fields = description.variables.outputs
-        let gradient = compute.tensor(y.tensor.shape)
-        let (ones, weights) = (compute.tensor([LargeStep.points]), compute.tensor([fields]))
-        for tensor in [ones, weights] where compute.device.isHost { tensor.floats.update(repeating: 1) }
-        let scale = 1 / Double(LargeStep.points * fields)
-        result.loss =
-          scale
-          * compute.weightedSquares(
-            prediction: y.tensor, target: target, ErrorWeights(rows: ones, columns: weights, points: 1), batch: 1,
-            into: (gradient, false), gradientScale: Float(2 * scale))
-        y.gradient = gradient
-        try tape.backward()
-      }
+      try predict(model, operations, state, target, keepsPrediction: keepsPrediction, &result)
+      try tape.backward()
     }
     result.seconds = monotonicSeconds() - start
     result.peakBytes = compute.pool.counters.peakBytesInUse
     return result
+  }
+
+  /// The forward pass, and the gradient of the loss set. The prediction lives on where it is kept or backward needs it.
+  private func predict(
+    _ model: GraphModel, _ operations: LocalOperations, _ state: Value, _ target: Tensor?, keepsPrediction: Bool,
+    _ result: inout Result
+  ) throws {
+    let compute = operations.compute
+    let y = try model.step(state, operations)
+    operations.tape = nil
+    if keepsPrediction { result.prediction = y.tensor }
+    guard let target else { return }
+    let fields = description.variables.outputs
+    let gradient = compute.tensor(y.tensor.shape)
+    let (ones, weights) = (compute.tensor([LargeStep.points]), compute.tensor([fields]))
+    for tensor in [ones, weights] where compute.device.isHost { tensor.floats.update(repeating: 1) }
+    let scale = 1 / Double(LargeStep.points * fields)
+    result.loss =
+      scale
+      * compute.weightedSquares(
+        prediction: y.tensor, target: target, ErrorWeights(rows: ones, columns: weights, points: 1), batch: 1,
+        into: (gradient, false), gradientScale: Float(2 * scale))
+    y.gradient = gradient
   }
 
   /// What the pool is planned to hold at most, by a dry run of the same pass.

@@ -23,8 +23,9 @@ extension LayerNorm: DistributedOperation {
     let statistics = try operations.normalize(x, p, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(parameters) { [x, p] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let target = operations.gradientTarget(x)
       try operations.normalizeBackward(x, p, statistics, dy, into: target.tensor, accumulate: target.accumulate)
     }

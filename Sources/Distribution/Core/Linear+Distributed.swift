@@ -52,8 +52,9 @@ extension Linear: DistributedOperation {
     let n = operations.pointCount(form.shape)
     compute.addBias(operations.value(p.bias), to: y, rows: n, .perColumn)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(self.parameters) { [inputs, p] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       compute.addBiasGradient(of: dy, rows: n, .perColumn, to: operations.gradient(p.bias))
       for (i, x) in inputs.enumerated() {
         let target = x.requiresGradient ? operations.gradientTarget(x) : nil

@@ -60,8 +60,9 @@ extension Affine: DistributedOperation {
       alongTokens: false, into: operations.matrix(y, outputLayout), accumulate: addend != nil)
     if let bias = p.bias { compute.addBias(operations.value(bias), to: y, rows: n, .perColumn) }
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(self.parameters) { [x, p, addend] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       if let bias = p.bias {
         compute.addBiasGradient(of: dy, rows: n, .perColumn, to: operations.gradient(bias))
       }

@@ -102,8 +102,9 @@ extension Concatenation: DistributedOperation {
       requiresGradient: operations.tape != nil
         && (!parameters.isEmpty || inputs.contains(where: \.requiresGradient)))
     guard let tape = operations.tape, output.requiresGradient else { return output }
+    let slot = output.slot
     tape.record(parameters) {
-      let dy = output.takeGradient()
+      let dy = slot.take()
       for piece in pieces {
         let target: Tensor
         switch piece.part {

@@ -72,8 +72,9 @@ extension EdgeAttention: DistributedOperation {
     guard let tape = operations.tape else { return output }
     // Received rows alone are kept beyond the value; its own rows are in the value.
     let received = pending?.extended.compactMap { part.halo?.received($0, part.length) }
+    let slot = output.slot
     tape.record(parameters) { [q, k, v] in
-      let dout = output.takeGradient()
+      let dout = slot.take()
       let keys = part.extended(k.tensor, received?[0])
       let values = part.extended(v.tensor, received?[1])
       let dq = operations.newTensor(q.shape)

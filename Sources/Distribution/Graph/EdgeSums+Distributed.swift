@@ -22,8 +22,9 @@ extension EndpointSum: DistributedOperation {
       pending?.extended[0] ?? sources.tensor, atSources: true, local, length: length, to: y)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x, destinations, sources] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let d = operations.newTensor(destinations.shape)
       compute.sumEdges(dy, atSources: false, local, length: length, into: d)
       operations.contribute(d, to: destinations)
@@ -50,8 +51,9 @@ extension IncomingSum: DistributedOperation {
     compute.sumEdges(x.tensor, atSources: false, local, length: length, into: y)
     let output = operations.result(y, shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let target = operations.gradientTarget(x)
       if !target.accumulate { target.tensor.fill() }
       compute.addNodesToEdges(dy, atSources: false, local, length: length, to: target.tensor)

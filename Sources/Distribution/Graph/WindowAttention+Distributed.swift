@@ -65,8 +65,9 @@ extension WindowAttention: DistributedOperation {
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
     let received = pending?.extended.compactMap { halo?.received($0, length) }
+    let slot = output.slot
     tape.record { [q, k, v] in
-      let dout = output.takeGradient()
+      let dout = slot.take()
       func extended(_ own: Tensor, _ index: Int) -> Tensor {
         guard let halo, let received else { return own }
         return halo.extended(own, received[index], length)

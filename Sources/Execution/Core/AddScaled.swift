@@ -30,8 +30,9 @@ public struct AddScaled: Operation {
     operations.compute.addScaledColumns(x.tensor, factor: factor, y.tensor, into: sum)
     let output = operations.result(sum, x.shape, groups: groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x, y] in
-      let dsum = output.takeGradient()
+      let dsum = slot.take()
       let dy = operations.newTensor(y.shape, groups: groups)
       operations.compute.addScaledColumnsBackward(dsum, factor: factor, into: dy)
       operations.contribute(dy, to: y)

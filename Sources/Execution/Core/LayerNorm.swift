@@ -26,8 +26,9 @@ public struct LayerNorm: Operation {
     let statistics = operations.normalize(x.tensor, p, rows: x.shape.rows * x.shape.batch, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(parameters) { [x, p] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let target = operations.gradientTarget(x)
       operations.compute.layerNormBackward(
         x.tensor, scale: operations.value(p.scale), statistics, dy, into: target,

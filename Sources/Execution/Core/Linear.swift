@@ -67,8 +67,9 @@ public struct Linear: Operation {
     precondition(start == weight.shape[1], "linear layer with \(weight.shape[1]) inputs was given \(start)")
     let output = operations.result(y, form.shape, groups: form.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(parameters) { [inputs, p] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       compute.addBiasGradient(of: dy, rows: n, .perColumn, to: operations.gradient(p.bias))
       let dw = operations.gradient(p.weight).matrix(rows: outputs)
       var start = 0

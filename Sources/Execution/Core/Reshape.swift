@@ -30,8 +30,9 @@ public struct Reshape: Operation {
       shape: form.shape, groups: form.groups,
       data: x.tensor.reshaped(operations.block(form.shape, groups: form.groups)), requiresGradient: x.requiresGradient)
     guard let tape = operations.tape, x.requiresGradient else { return output }
+    let slot = output.slot
     tape.record { [x] in
-      operations.contribute(output.takeGradient().reshaped(x.tensor.shape), to: x)
+      operations.contribute(slot.take().reshaped(x.tensor.shape), to: x)
     }
     return output
   }

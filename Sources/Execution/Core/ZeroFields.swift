@@ -26,8 +26,9 @@ public struct ZeroFields: Operation {
     zero(result, on: operations)
     let output = Value(shape: x.shape, groups: x.groups, data: result, requiresGradient: x.requiresGradient)
     guard let tape = operations.tape, x.requiresGradient else { return output }
+    let slot = output.slot
     tape.record { [self] in
-      let d = output.takeGradient()
+      let d = slot.take()
       zero(d, on: operations)
       operations.contribute(d, to: x)
     }

@@ -24,8 +24,9 @@ public struct Activation: Operation {
     operations.compute.activation(kind, x.tensor, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x, kind] in
-      let d = output.takeGradient()
+      let d = slot.take()
       operations.compute.activationBackward(kind, x.tensor, d, into: d)
       operations.contribute(d, to: x)
     }
@@ -59,8 +60,9 @@ public struct Gate: Operation {
     operations.compute.gate(kind, gate.tensor, value.tensor, into: y)
     let output = operations.result(y, value.shape, groups: value.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [gate, value, kind] in
-      let d = output.takeGradient()
+      let d = slot.take()
       let dgate = operations.newTensor(gate.shape, groups: gate.groups)
       operations.compute.gateBackward(kind, gate.tensor, value.tensor, d, dgate: dgate, dvalue: d)
       operations.contribute(dgate, to: gate)

@@ -89,8 +89,9 @@ public struct Affine: Operation {
       accumulate: overwriting, epilogue: epilogue)
     let output = operations.result(y, shape, groups: form.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(parameters) { [x, p, addend] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       if let bias = p.bias {
         compute.addBiasGradient(of: dy, rows: n, .perColumn, to: operations.gradient(bias))
       }

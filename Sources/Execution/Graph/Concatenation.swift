@@ -95,8 +95,9 @@ public struct Concatenation: Operation {
       requiresGradient: operations.tape != nil
         && (!parameters.isEmpty || inputs.contains(where: \.requiresGradient)))
     guard let tape = operations.tape, output.requiresGradient else { return output }
+    let slot = output.slot
     tape.record(parameters) { [self] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       var start = 0
       for part in parts {
         let width = columns(part, table)

@@ -33,8 +33,9 @@ public struct ConditionalNorm: Operation {
     compute.scaleAndShift(y, by: scale.tensor, shift.tensor)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x, scale, shift] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let (dscale, dnormal) = (operations.newTensor(x.shape), operations.newTensor(x.shape))
       compute.scaleAndShiftBackward(
         x.tensor, scale: scale.tensor, statistics, dy, into: (dscale, dnormal))

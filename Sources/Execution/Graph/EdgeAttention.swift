@@ -63,8 +63,9 @@ public struct EdgeAttention: Operation {
       alpha: alpha)
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(parameters) { [q, k, v, attributes, p] in
-      let dout = output.takeGradient()
+      let dout = slot.take()
       let (dq, dk, dv) = (
         operations.newTensor(q.shape), operations.newTensor(k.shape), operations.newTensor(v.shape)
       )

@@ -37,8 +37,9 @@ public struct EndpointSum: Operation {
     compute.addNodesToEdges(sources.tensor, atSources: true, edges, length: length, to: y)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [edges, x, destinations, sources] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       for (nodes, atSources) in [(destinations, false), (sources, true)] {
         let d = operations.newTensor(nodes.shape)
         compute.sumEdges(dy, atSources: atSources, edges, length: length, into: d)
@@ -80,8 +81,9 @@ public struct IncomingSum: Operation {
     compute.sumEdges(x.tensor, atSources: false, edges, length: length, into: y)
     let output = operations.result(y, shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [edges, x] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let target = operations.gradientTarget(x)
       if !target.accumulate { target.tensor.fill() }
       compute.addNodesToEdges(dy, atSources: false, edges, length: length, to: target.tensor)

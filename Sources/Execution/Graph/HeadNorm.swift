@@ -31,8 +31,9 @@ public struct HeadNorm: Operation {
       x.tensor, scale: factor, shift: shift, epsilon: layerNormEpsilon, into: y, statistics)
     let output = operations.result(y, x.shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record(parameters) { [x, scale] in
-      let dy = output.takeGradient()
+      let dy = slot.take()
       let target = operations.gradientTarget(x)
       // The gradient of a shift that is not there.
       let dshift = compute.tensor([factor.count])

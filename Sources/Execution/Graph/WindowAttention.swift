@@ -43,8 +43,9 @@ public struct WindowAttention: Operation {
     compute.windowAttention(shape, values, into: out, most: most, sums: sums)
     let output = operations.result(out, q.shape)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [q, k, v] in
-      let dout = output.takeGradient()
+      let dout = slot.take()
       let (dq, dk, dv) = (
         operations.newTensor(q.shape), operations.newTensor(k.shape), operations.newTensor(v.shape)
       )

@@ -73,11 +73,12 @@ struct AnemoiReader {
 
   /// A whole number within the bounds of what can be a size.
   func count(
-    _ key: String, in section: JSONValue?, at path: String = "", from least: Int = 0, default fallback: Int? = nil
+    _ key: String, in section: JSONValue?, at path: String = "", from least: Int = 0, to most: Int = 1 << 20,
+    default fallback: Int? = nil
   ) throws -> Int {
     let value = try integer(key, in: section ?? .object([:]), at: path, default: fallback)
-    guard (least...1 << 20).contains(value) else {
-      throw refusal(path + key, "a whole number from \(least) to \(1 << 20)", "\(value)")
+    guard (least...most).contains(value) else {
+      throw refusal(path + key, "a whole number from \(least) to \(most)", "\(value)")
     }
     return value
   }
@@ -232,7 +233,7 @@ struct AnemoiReader {
     layer.normalizesQueries = try flag("qk_norm", in: section, at: "\(key).", default: false)
     layer.edgeActivation =
       try flag("edge_pre_mlp", in: section, at: "\(key).", default: false) ? activation : nil
-    layer.extraLayers = try count("mlp_extra_layers", in: section, at: "\(key).", default: 0)
+    layer.extraLayers = try count("mlp_extra_layers", in: section, at: "\(key).", to: 100, default: 0)
     return layer
   }
 
@@ -274,7 +275,7 @@ struct AnemoiReader {
     }
     var processor = GraphModelDescription.Processor(
       kind, try layer(section, "processor", channels: channels),
-      layers: try count("num_layers", in: section, at: "processor.", from: 1))
+      layers: try count("num_layers", in: section, at: "processor.", from: 1, to: 10_000))
     processor.isConditional = try checkKernels(section, "processor", conditional: kind != .edgeNetwork)
     if kind == .transformer {
       // None and -1 are no window at all.
@@ -335,8 +336,8 @@ struct AnemoiReader {
       throw refusal("noise_injector.\(option)", "none", section[option]?.line ?? "")
     }
     return GraphModelDescription.Noise(
-      channels: try integer("noise_channels_dim", in: section, at: "noise_injector."),
-      hiddenWidth: try integer("noise_mlp_hidden_dim", in: section, at: "noise_injector."),
+      channels: try count("noise_channels_dim", in: section, at: "noise_injector.", from: 1),
+      hiddenWidth: try count("noise_mlp_hidden_dim", in: section, at: "noise_injector.", from: 1),
       deviation: Float(try real("noise_std", in: section, at: "noise_injector.", default: 1)),
       activation: try activation(section, "noise_injector"))
   }

@@ -227,8 +227,7 @@ public struct GraphModel: Sendable {
 
   /// Layers that are checkpointed together.
   private var layerGroups: [Range<Int>] {
-    let count = min(parts.processor ?? layers.count, layers.count)
-    return (0..<count).map { chunk(layers.count, into: count, $0) }
+    ComputationParts.layerGroups(layers.count, into: min(parts.processor ?? layers.count, layers.count))
   }
 
   private func predict(_ o: Value, _ x: Value, _ operations: any Operations) throws -> Value {

@@ -14,6 +14,21 @@ public struct ComputationParts: Sendable, Hashable {
     self.mapper = mapper
     self.processor = processor
   }
+
+  /// Consecutive layers in groups. While backward is in group i, the inputs of groups 1 … i and of the layers of group i are
+  /// kept: earlier groups are larger, so that the most of these sums is as small as it can be.
+  static func layerGroups(_ layers: Int, into count: Int) -> [Range<Int>] {
+    var sizes = [Int](repeating: 1, count: count)
+    for _ in 0..<layers - count {
+      let smallest = sizes.indices.min { $0 + sizes[$0] < $1 + sizes[$1] }
+      if let smallest { sizes[smallest] += 1 }
+    }
+    var start = 0
+    return sizes.map { size in
+      defer { start += size }
+      return start..<start + size
+    }
+  }
 }
 
 /// A part of a mapper: destinations, the edges into them, and the sources of these.

@@ -36,8 +36,9 @@ extension AddColumns: DistributedOperation {
       accumulate: true, bytes: 2 * result.byteCount)
     let output = operations.result(result, y.shape, groups: y.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x, y] in
-      let d = output.takeGradient()
+      let d = slot.take()
       if x.requiresGradient {
         let dadded = compute.tensor([points, sourceWidth])
         dadded.fill()
@@ -93,8 +94,9 @@ extension Bound: DistributedOperation {
     compute.limitColumns(x.tensor, width: width, limits, totals: totals, totalWidth: totalWidth, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x] in
-      let d = output.takeGradient()
+      let d = slot.take()
       let dtotals = compute.tensor([points, totalWidth])
       dtotals.fill()
       compute.limitColumnsBackward(
@@ -210,8 +212,9 @@ extension NextWindow: DistributedOperation {
     move(ahead.source(prediction), to: ahead.new(next), where: isPredicted)
     let output = operations.result(next, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [x, y] in
-      let d = output.takeGradient()
+      let d = slot.take()
       // Gradients of the window and of the prediction.
       let gradients = [window, prediction].map { compute.tensor($0.shape) }
       for gradient in gradients { gradient.fill() }

@@ -33,8 +33,9 @@ struct AddColumns: Operation {
       rows: points, accumulate: true, bytes: 2 * result.byteCount)
     let output = operations.result(result, y.shape, groups: y.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [self] in
-      let d = output.takeGradient()
+      let d = slot.take()
       if x.requiresGradient {
         let target = operations.gradientTarget(x)
         if !target.accumulate { target.tensor.fill() }
@@ -86,8 +87,9 @@ struct Bound: Operation {
     compute.limitColumns(x.tensor, width: variables, limits, totals: x.tensor, totalWidth: variables, into: y)
     let output = operations.result(y, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [self] in
-      let d = output.takeGradient()
+      let d = slot.take()
       compute.limitColumnsBackward(
         x.tensor, width: variables, limits, totals: x.tensor, totalWidth: variables, (d, d), bytes: 2 * d.byteCount)
       operations.contribute(d, to: x)
@@ -165,8 +167,9 @@ public struct NextWindow: Operation {
       predictions(y.tensor), to: window(next, .list(prognosticColumns)), rows: rows, batch: batch, where: predicted)
     let output = operations.result(next, x.shape, groups: x.groups)
     guard let tape = operations.tape else { return output }
+    let slot = output.slot
     tape.record { [self] in
-      let d = output.takeGradient()
+      let d = slot.take()
       let dy = operations.gradientTarget(y)
       if !dy.accumulate { dy.tensor.fill() }
       if x.requiresGradient {

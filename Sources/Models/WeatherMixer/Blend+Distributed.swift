@@ -39,8 +39,9 @@ extension Blend: DistributedOperation {
     let blended = Blend(yPoints, with: xPoints, inner: inner, outer: outer, p).run(on: local)
     let output = operations.result(try exchange.toColumns(blended.tensor), y.shape)
     guard let tape = operations.tape, let pointTape else { return output }
+    let (slot, blendedSlot) = (output.slot, blended.slot)
     tape.record(parameters) { [x, y] in
-      blended.gradient = try exchange.toPoints(output.takeGradient())
+      blendedSlot.gradient = try exchange.toPoints(slot.take())
       try pointTape.backward()
       operations.contribute(try exchange.toColumns(yPoints.takeGradient()), to: y)
       if x.requiresGradient { operations.contribute(try exchange.toColumns(xPoints.takeGradient()), to: x) }

@@ -41,7 +41,8 @@ public struct Blend: Operation {
     let out = operations.newTensor(y.shape)
     operations.compute.joinedNorms(kernel(operations), y.tensor, x.tensor, into: out)
     let output = operations.result(out, y.shape)
-    operations.tape?.record(parameters) { backward(output.takeGradient(), operations) }
+    let slot = output.slot
+    operations.tape?.record(parameters) { backward(slot.take(), operations) }
     return output
   }
 

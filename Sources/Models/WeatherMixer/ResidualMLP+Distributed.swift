@@ -163,8 +163,9 @@ private struct DistributedResidualMLP {
       compute.add(x.tensor, to: y)
     }
     let output = operations.result(y, x.shape)
+    let slot = output.slot
     operations.tape?.record(p.all) { [hidden] in
-      try backward(output.takeGradient(), hidden: hidden, statistics)
+      try backward(slot.take(), hidden: hidden, statistics)
     }
     return output
   }

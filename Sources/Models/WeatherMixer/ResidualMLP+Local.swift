@@ -62,8 +62,9 @@ private struct LocalResidualMLP {
       compute.add(x.tensor, to: y)
     }
     let output = operations.result(y, x.shape)
+    let slot = output.slot
     operations.tape?.record(p.all) {
-      backward(output.takeGradient(), hidden: hidden, statistics)
+      backward(slot.take(), hidden: hidden, statistics)
     }
     return output
   }
