@@ -27,4 +27,6 @@ for name, keys in [("accumulations", {"productDefinitionTemplateNumber": 8, "sho
             time = datetime.datetime(2000, 1, 1) + datetime.timedelta(hours=6 * number)
             ec.codes_set(handle, "dataDate", int(time.strftime("%Y%m%d")))
             ec.codes_set(handle, "dataTime", time.hour * 100)
+            if "stepRange" in keys:  # The end of the period follows from it.
+                ec.codes_set(handle, "stepRange", keys["stepRange"])
             file.write(ec.codes_get_message(handle))
