@@ -122,11 +122,14 @@ public enum Lexicon {
     }
   }
 
+  /// Numbers of parameters to which ecCodes gives the standard name of another quantity: 3066, depth of snow, that of its water.
+  private static let misnamedParameters: Set<Double> = [3066]
+
   /// The one variable that an array's standard name, place and units mean. Extremes over a period are none.
   private static func find(standardNameOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
-    guard let standard = array.attributes["standard_name"]?.text, let named = byStandardName[standard] else {
-      return nil
-    }
+    guard let standard = array.attributes["standard_name"]?.text, let named = byStandardName[standard],
+      array.attributes["GRIB_paramId"]?.number.map({ !misnamedParameters.contains($0) }) ?? true
+    else { return nil }
     let ofSurface = named.filter { !isOnLevels($0.name) }
     if CellMethods(array.attributes["cell_methods"]?.text ?? "").other != nil { return nil }
     let fitting = named.filter { variable in

@@ -121,16 +121,20 @@ import Testing
     }
   }
 
-  /// What is there once may be meant for all times, as orography is, if it is not known to change.
+  /// A field that exists once is meant for all times where it describes the surface, as orography does: not pressure of the sea level by
+  /// another number (260 074), nor snow depth (3 066).
   @Test func oneTimeOfWhatChangesIsOneTime() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/a.grib"
     try write(
       path, Self.regular,
-      [(167, [nil], [0, 6, 12]), (34, [nil], [6]), (130, [500], [6]), (228_002, [nil], [0]), (172, [nil], [0])])
+      [
+        (167, [nil], [0, 6, 12]), (34, [nil], [6]), (130, [500], [6]), (228_002, [nil], [0]), (172, [nil], [0]),
+        (260_074, [nil], [6]), (3_066, [nil], [6]),
+      ])
     let view = try openView(path)
     #expect(Set(view.variables.filter(\.isConstantInTime).map(\.name)) == ["orog", "lsm"])
-    for name in ["sst", "t_500"] {
+    for name in ["sst", "t_500", "msl", "sde"] {
       #expect(view.variables.first { $0.name == name }?.absentTimes == Set(times([0, 12])))
     }
     let both = try dataset(SourceDescription(path: path), ["t2m", "sst"])

@@ -55,6 +55,15 @@ import Testing
     }
   }
 
+  /// ecCodes gives the depth of snow the standard name of the depth of its water.
+  @Test func depthOfSnowIsNotThatOfItsWater() throws {
+    for (name, number, isFound) in [("sde", 3_066.0, false), ("lwe", 9_999, true)] {
+      let texts = ["units": "m", "standard_name": "lwe_thickness_of_surface_snow_amount", "GRIB_shortName": name]
+      let found = try GriddedStore(store([(name, number, "surface", 0, texts)])).bind("sd")
+      #expect((found != nil) == isFound, "\(name)")
+    }
+  }
+
   /// A temperature at 80 m is not offered as that of the upper air.
   @Test func whatIsElsewhereIsNotSuggested() throws {
     let folder = try TemporaryFolder()

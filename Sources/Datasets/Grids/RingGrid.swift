@@ -19,7 +19,7 @@ struct RingGrid {
 
   let rings: [Ring]
 
-  /// Nil when the points are not rings one after the other, from north to south or from south to north.
+  /// Nil when the points are not rings one after the other, from north to south or from south to north, or a single column.
   init?(_ grid: PointGrid) {
     var lines: [(latitude: Double, range: Range<Int>)] = []
     for (point, latitude) in grid.latitudes.enumerated() {
@@ -29,7 +29,8 @@ struct RingGrid {
         lines.append((latitude, point..<point + 1))
       }
     }
-    guard lines.count > 1 else { return nil }
+    // A single column does not tell how wide its cells are.
+    guard lines.count > 1, lines.contains(where: { $0.range.count > 1 }) else { return nil }
     let steps = zip(lines, lines.dropFirst()).map { $1.latitude - $0.latitude }
     guard steps.allSatisfy({ $0 > 0 }) || steps.allSatisfy({ $0 < 0 }) else { return nil }
     func between(_ upper: Int) -> Double { (lines[upper].latitude + lines[upper - 1].latitude) / 2 }

@@ -88,24 +88,22 @@ extension GRIBVariant {
     }
   }
 
-  /// Whether fields of one time may be meant for all times: not what is known to change, on pressure levels or at the surface.
+  /// Whether fields of one time are meant for all times: those that describe the surface. Any other variable that has a field of one
+  /// time lacks the others.
   var mayBeConstant: Bool {
-    level != nil && stepType == "instant" && !GRIBVariant.varying.contains(paramId)
-      && (paramId == GRIBVariant.geopotential || !GRIBVariant.ofAnyLevel.contains(paramId))
+    guard level != nil, stepType == "instant" else { return false }
+    if GRIBVariant.heights.contains(paramId) {
+      return typeOfLevel == "surface" || typeOfLevel == "hybrid" && level == 1
+    }
+    return GRIBVariant.constant.contains(paramId)
   }
 
-  /// That of the surface is constant.
-  private static let geopotential = 129
+  /// Geopotential and height, which are constant at the surface; ECMWF has that geopotential on its first model level, too.
+  private static let heights: Set = [129, 3_008]
 
-  /// Parameters of the surface, of soil, sea and the whole column that change with time: those of ECMWF's table 128 by its numbers,
-  /// gusts, winds at 100 m, and the new numbers of cloud cover and precipitation.
-  private static let varying: Set = [
-    8, 9, 31, 33, 34, 39, 40, 41, 42, 59, 78, 79, 121, 122, 123, 134, 136, 137, 139, 141, 142, 143, 144, 146, 147, 151,
-    159, 164,
-    165, 166, 167, 168, 169, 170, 175, 176, 177, 178, 179, 180, 181, 182, 183, 186, 187, 188, 201, 202, 205, 206, 207,
-    212, 228,
-    235, 236, 238, 174_096, 228_001, 228_029, 228_164, 228_228, 228_246, 228_247, 260_242,
-  ]
+  /// Lake cover and depth, cover and types of vegetation, soil type, deviation, anisotropy, angle and slope of orography below the grid's
+  /// scale, land-sea mask, orography.
+  private static let constant: Set = [26, 27, 28, 29, 30, 43, 74, 160, 161, 162, 163, 172, 228_002, 228_007]
 
   /// Parameters that have values at any height, so that the level is part of what they are: stream function to equivalent potential
   /// temperature, wind speed, pressure, potential vorticity, rain and snow water, geopotential to vertical velocity, vorticity,

@@ -88,6 +88,15 @@ struct AnemoiModelReader {
       boundings: boundings, place: checkpoint.path)
   }
 
+  /// The checkpoint must hold every parameter of the model in its shape, before memory is taken for them.
+  func requireShapes(_ table: ParameterTable) throws {
+    for spec in table.specs where checkpoint.state[spec.name]?.shape != spec.shape {
+      throw JigsawError(
+        "\(checkpoint.path): \(spec.name)", "doesn't fit its model", expected: "\(spec.shape)",
+        found: checkpoint.state[spec.name].map { "\($0.shape)" } ?? "nothing")
+    }
+  }
+
   /// Every parameter of the model; the checkpoint must hold no others.
   func load(_ parameters: ParameterStore) throws {
     var known = Set<String>()

@@ -62,6 +62,7 @@ struct AnemoiRun {
     description = ModelDescription(settings, fields)
     // Whatever can't be a run is found before anything is written.
     let model = try description.makeModel()
+    try reader.requireShapes(model.parameters)
     try reader.load(ParameterStore(model.parameters, hasGradients: false))
     if let contradiction = manifest(model).contradiction {
       throw JigsawError(checkpoint.path, "has settings that no run can have (\(contradiction))")
