@@ -98,12 +98,15 @@ struct ChannelSelection {
   /// - Throws: when stores say of a variable that it is different quantities, or of other members, leads or calendars.
   private func checkMeaning(_ all: [OpenedSources.Found]) throws {
     let known = all.compactMap { entry in entry.found.meaning.map { (entry, $0) } }
-    for (entry, meaning) in known.dropFirst() {
-      guard let difference = known[0].1.difference(from: meaning) else { continue }
-      throw JigsawError(
-        "\(location(entry)): \(entry.found.storedName)",
-        difference.problem(location(known[0].0)), expected: difference.own, found: difference.other,
-        remedy: difference.remedy)
+    for index in known.indices.dropFirst() {
+      let (entry, meaning) = known[index]
+      // Two that agree with the first may differ: in one the start of the forecast is the same, in the other the lead.
+      for (other, expected) in [known[0], known[index - 1]] {
+        guard let difference = expected.difference(from: meaning) else { continue }
+        throw JigsawError(
+          "\(location(entry)): \(entry.found.storedName)", difference.problem(location(other)),
+          expected: difference.own, found: difference.other, remedy: difference.remedy)
+      }
     }
   }
 

@@ -4,9 +4,15 @@ import Stores
 /// The meaning of an array's values, by its attributes and by coordinates without a dimension: files of one series must agree on it.
 struct FieldMeaning: Sendable, Equatable {
   private let values: [String: String]
+  /// When the forecast starts; nil where that isn't known.
+  private let start: Timestamp?
+  /// Whether values are over a period whose length is known.
+  private let hasPeriod: Bool
 
-  /// - Parameter shared: the meaning of all fields of the store.
-  init(_ array: ArrayInfo, _ shared: SharedMeaning) {
+  /// - Parameters:
+  ///   - shared: the meaning of all fields of the store.
+  ///   - periodSeconds: over which the values are amounts, means or extremes; empty where that isn't known.
+  init(_ array: ArrayInfo, _ shared: SharedMeaning, over periodSeconds: [Int64]) {
     func text(_ key: String) -> String? { array.attributes[key]?.text }
     var values: [String: String] = [:]
     values["standard_name"] = text("standard_name")
@@ -21,6 +27,8 @@ struct FieldMeaning: Sendable, Equatable {
     }
     values["cell_methods"] = text("cell_methods").map { CellMethods($0).summary }
     self.values = values.filter { !$0.value.isEmpty && $0.value != "unknown" }.merging(shared.values) { $1 }
+    start = shared.start
+    hasPeriod = !periodSeconds.isEmpty && periodSeconds.allSatisfy { $0 > 0 }
   }
 
   /// The first respect in which two that both say it differ.
@@ -41,7 +49,7 @@ struct FieldMeaning: Sendable, Equatable {
     var remedy: String {
       switch key {
       case SharedMeaning.member: "name files of one member"
-      case SharedMeaning.lead: "name files of one lead time"
+      case SharedMeaning.lead: "name files of one lead time, or of one forecast"
       case SharedMeaning.calendar: "name files of one calendar, or correct the attribute"
       default: "name files of one quantity, or correct the attribute"
       }
@@ -50,9 +58,20 @@ struct FieldMeaning: Sendable, Equatable {
 
   func difference(from other: FieldMeaning) -> Difference? {
     for (key, own) in values.sorted(by: { $0.key < $1.key }) {
-      if let found = other.values[key], found != own { return Difference(key: key, own: own, other: found) }
+      guard let found = other.values[key], found != own, !means(key, own, theSameAs: found, of: other) else { continue }
+      return Difference(key: key, own: own, other: found)
     }
     return nil
+  }
+
+  /// Whether what is said in other words is the same for a series.
+  private func means(_ key: String, _ own: String, theSameAs found: String, of other: FieldMeaning) -> Bool {
+    switch key {
+    case "standard_name": Lexicon.areOfOneVariable(own, found)
+    // Leads grow along one forecast. Amounts over a period follow each other from the forecasts of an analysis, as ERA5's do.
+    case SharedMeaning.lead: start != nil && start == other.start || hasPeriod && other.hasPeriod
+    default: false
+    }
   }
 }
 
@@ -62,13 +81,20 @@ struct SharedMeaning: Sendable {
   fileprivate static let lead = "forecast_period"
   fileprivate static let calendar = "calendar"
   fileprivate var values: [String: String] = [:]
+  /// When the one forecast starts that all fields are of; nil where nothing says it.
+  fileprivate var start: Timestamp?
 
-  /// - Throws: when coordinates can't be read.
-  init(_ store: any ArrayStore, _ axes: StoreAxes) throws {
+  /// - Parameter times: of validity.
+  /// - Throws: when the members' numbers can't be read.
+  init(_ store: any ArrayStore, _ axes: StoreAxes, _ times: [Timestamp]) throws {
     if let numbers = try GriddedStore.memberNumbers(store, axes.member), numbers.count == 1 {
       values[SharedMeaning.member] = "member \(numbers[0])"
     }
-    values[SharedMeaning.lead] = try StoreAxes.singleLead(store).map { "\(Channel.text(Double($0) / 3_600)) h" }
+    if let lead = StoreAxes.singleLead(store) {
+      values[SharedMeaning.lead] = "\(Channel.text(Double(lead) / 3_600)) h"
+      start =
+        StoreAxes.singleStart(store) ?? (times.count == 1 ? Timestamp(seconds: times[0].seconds - lead) : nil)
+    }
     if let time = axes.time.flatMap({ store.arrays[$0.coordinate.variable] }), !time.isText {
       // CF's default (CF 1.11, 4.4.1). Dates of today are the same in both of these.
       let calendar = CFCalendar(time.attributes["calendar"]?.text ?? "standard")

@@ -54,7 +54,7 @@ public struct ForecastFields: Sendable {
       }
     }
     if channels.isEmpty {
-      throw refusals.values.first
+      throw refusals.min { $0.key.name < $1.key.name }?.value
         ?? JigsawError(
           store.location, "holds no forecasts",
           expected: "variables by initial time, lead, (level,) latitude and longitude",

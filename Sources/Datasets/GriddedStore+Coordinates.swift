@@ -6,10 +6,10 @@ extension GriddedStore {
   /// The dimension of an ensemble, by CF's name or those that cfgrib, Anemoi and others use.
   static func memberAxis(_ store: any ArrayStore) -> String? {
     let names = ["number", "realization", "member", "ensemble", "ensemble_member"]
-    let coordinate = store.arrays.values.first {
+    let coordinates = store.arrays.values.filter {
       $0.dimensionNames == [$0.name] && $0.attributes["standard_name"]?.text == "realization"
     }
-    if let coordinate { return coordinate.name }
+    if let coordinate = coordinates.min(by: { $0.name < $1.name }) { return coordinate.name }
     let dimensions = Set(store.arrays.values.flatMap(\.dimensionNames))
     return names.first { dimensions.contains($0) }
   }
@@ -17,15 +17,28 @@ extension GriddedStore {
   /// The members' own numbers along the dimension of an ensemble, or of the one that a coordinate without dimension names; nil where
   /// nothing says them, or not in whole numbers.
   static func memberNumbers(_ store: any ArrayStore, _ axis: String?) throws -> [Int]? {
-    let scalar = store.arrays.values.first {
-      $0.shape.isEmpty && ($0.attributes["standard_name"]?.text == "realization" || $0.name == "number")
-    }
-    guard let coordinate = axis.map({ store.arrays[$0] }) ?? scalar, axis == nil || coordinate.dimensionNames == [axis],
-      !coordinate.isText
+    guard let coordinate = axis.map({ store.arrays[$0] }) ?? scalarMember(store),
+      axis == nil || coordinate.dimensionNames == [axis], !coordinate.isText
     else { return nil }
     let numbers = try store.readCoordinate(coordinate.name, atMost: coordinateLimit).doubles.map { Int(exactly: $0) }
     let whole = numbers.compactMap { $0 }
     return whole.count == numbers.count && Set(whole).count == whole.count ? whole : nil
+  }
+
+  /// The coordinate without dimension that names the member of all fields: the one that CF calls so, else by its name where nothing
+  /// says that it counts something else.
+  private static func scalarMember(_ store: any ArrayStore) -> ArrayInfo? {
+    let scalars = store.arrays.values.filter(\.shape.isEmpty).sorted { $0.name < $1.name }
+    if let said = scalars.first(where: { $0.attributes["standard_name"]?.text == "realization" }) { return said }
+    let words = ["number", "realization", "member"]
+    let named = scalars.filter { array in
+      ["standard_name", "long_name"].allSatisfy { key in
+        let text = array.attributes[key]?.text?.lowercased() ?? ""
+        return text.isEmpty || text == "number" || text.contains("ensemble") || text.contains("realization")
+          || text.contains("member")
+      }
+    }
+    return words.lazy.compactMap { name in named.first { $0.name == name } }.first
   }
 
   /// No axis has more points; a longer one comes from damaged metadata.

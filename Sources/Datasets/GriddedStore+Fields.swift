@@ -28,7 +28,7 @@ extension GriddedStore: GridFields {
     found.hasScalarLevel = binding.level == nil && binding.hasLevels
     if case .other(let name, let text)? = binding.scalarLevel { found.otherLevel = (name, text) }
     found.storedTimeCount = binding.isStatic ? binding.fixedTimes : 1
-    found.meaning = FieldMeaning(binding.array, meaning)
+    found.meaning = FieldMeaning(binding.array, meaning, over: found.periodSeconds)
     return found
   }
 

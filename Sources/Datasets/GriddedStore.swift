@@ -46,7 +46,6 @@ public struct GriddedStore: Sendable {
         found: "points along \(found.places.dimensions.joined(separator: ", "))")
     }
     scalarLevels = try ScalarLevels(store)
-    meaning = try SharedMeaning(store, found)
     let (latitudes, longitudes) = try StoreAxes.degrees(
       store, latitude: latitude.variable, longitude: longitude.variable)
     var notes = store.notes
@@ -77,6 +76,7 @@ public struct GriddedStore: Sendable {
     grid = LatLonGrid(latitudes: Array(southwards.prefix(rows ?? storedRows)), longitudes: meridians.longitudes)
     if grid.rows < storedRows { notes.append("only the northern \(grid.rows) of \(storedRows) rows are used") }
     times = try found.time.map { try StoreAxes.readTimes($0, store, &notes) } ?? []
+    meaning = try SharedMeaning(store, found, times)
     let levels = try GriddedStore.readLevels(store, found.levels, &notes)
     axes = Axes(
       time: found.time?.coordinate.dimension, member: found.member, latitude: latitude.dimension,

@@ -2,6 +2,12 @@ import Basics
 import Stores
 
 extension Lexicon {
+  /// Whether two CF standard names are those of one variable.
+  static func areOfOneVariable(_ first: String, _ second: String) -> Bool {
+    let names = Set((variables(standardName: first) ?? []).map(\.name))
+    return (variables(standardName: second) ?? []).contains { names.contains($0.name) }
+  }
+
   private static let extremes = ["maximum", "minimum", "standard_deviation", "variance", "range"]
 
   /// A difference of temperatures has no zero that would be moved (CF 1.11, 3.1.2); a mask of the sea is no mask of the land.

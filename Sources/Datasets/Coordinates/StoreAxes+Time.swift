@@ -191,10 +191,20 @@ extension StoreAxes {
     return times.map { Timestamp(seconds: $0.seconds + seconds) }
   }
 
-  /// Seconds of the one lead time of all fields, of a coordinate with a single value; nil without one.
-  static func singleLead(_ store: any ArrayStore) throws -> Int64? {
-    let leads = store.arrays.values.filter { isLead($0) && $0.count == 1 }
-    return try leads.min { $0.name < $1.name }.map { try leadSeconds($0.name, store) }
+  /// Seconds of the one lead time of all fields, of a coordinate with a single value; nil without one that can be read.
+  static func singleLead(_ store: any ArrayStore) -> Int64? {
+    let leads = store.arrays.values.filter { isLead($0) && $0.count == 1 }.sorted { $0.name < $1.name }
+    return leads.lazy.compactMap { lead in
+      do { return try leadSeconds(lead.name, store) } catch { return nil }
+    }.first
+  }
+
+  /// The one time at which the forecast of all fields starts, of a coordinate with a single value; nil without one that can be read.
+  static func singleStart(_ store: any ArrayStore) -> Timestamp? {
+    let starts = store.arrays.values.filter { isReference($0) && $0.count == 1 }.sorted { $0.name < $1.name }
+    return starts.lazy.compactMap { start in
+      do { return try GriddedStore.readTimes(store, start.name).first } catch { return nil }
+    }.first
   }
 
   private static func leadSeconds(_ name: String, _ store: any ArrayStore) throws -> Int64 {

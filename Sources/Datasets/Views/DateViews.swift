@@ -50,8 +50,9 @@ struct ConcatenatedView: FieldView {
 
   /// - Throws: when variables, members or points differ, or the dates don't follow each other at one interval.
   init(_ parts: [any FieldView]) throws {
-    for part in parts.dropFirst() {
+    for (previous, part) in zip(parts, parts.dropFirst()) {
       try checkSame(parts[0], part, "concat", .variables, .meaning, .members, .points, .frequency)
+      try checkSame(previous, part, "concat", .meaning)
     }
     self.parts = parts
     variables = ViewVariable.common(of: parts)

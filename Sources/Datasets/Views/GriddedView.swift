@@ -212,7 +212,9 @@ final class GriddedView: GridFields {
   }
 
   func readStatic(_ found: FoundVariable, time: Int, into out: UnsafeMutablePointer<Float>) throws {
-    guard let variable = slots(found).values.first else { preconditionFailure("a variable without a slot") }
+    guard let variable = slots(found).min(by: { $0.key < $1.key })?.value else {
+      preconditionFailure("a variable without a slot")
+    }
     // Fields without dates are the same at all times.
     guard let date = dates.isEmpty ? (view.dates.isEmpty ? 0 : nil) : dates[time] else {
       throw JigsawError("\(location): \(found.storedName)", "can't be read: all dates are missing")

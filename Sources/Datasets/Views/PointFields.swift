@@ -99,7 +99,7 @@ public final class PointFields: FieldView {
       axes.points.count, &notes)
     // Anemoi's inference writes levels into names.
     self.variables = try LevelNames.applied(
-      to: PointFields.completed(variables, self.fields, SharedMeaning(store, found)))
+      to: PointFields.completed(variables, self.fields, SharedMeaning(store, found, dates)))
     self.notes = notes
     storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
@@ -182,7 +182,7 @@ public final class PointFields: FieldView {
   {
     zip(variables, fields).map { variable, field in
       var completed = variable
-      completed.meaning = FieldMeaning(field.array, shared)
+      completed.meaning = FieldMeaning(field.array, shared, over: variable.periodSeconds)
       if let rotated = field.rotated {
         completed.absentTimes = variables[rotated.x].absentTimes.union(variables[rotated.y].absentTimes)
       }

@@ -47,7 +47,7 @@ final class StoreFields: FieldView {
         variable.periodSeconds = period
         variable.absentTimes = gridded.store.times(
           gridded.times, without: array, along: gridded.axes.time, level: (gridded.axes.level(of: array), level))
-        variable.meaning = FieldMeaning(array, gridded.meaning)
+        variable.meaning = FieldMeaning(array, gridded.meaning, over: period)
         variable.storedName = array.name
         variable.storedUnits = binding.conversion == .none ? nil : units
         variables.append(variable)
