@@ -27,6 +27,9 @@ import Testing
     ("processor", #"{"_target_": "TransformerProcessor", "num_layers": 1048576, "num_heads": 2}"#, "num_layers"),
     ("processor", #"{"_target_": "TransformerProcessor", "num_layers": 2, "mlp_extra_layers": 99999}"#, "mlp_extra"),
     ("noise_injector", #"{"_target_": "NoiseConditioning", "noise_channels_dim": 1099511627776}"#, "noise_channels"),
+    ("node_trainable_parameters", #"{"data": 1099511627776, "hidden": 8}"#, "node_trainable_parameters"),
+    ("node_trainable_parameters", #"{"data": -8, "hidden": 8}"#, "node_trainable_parameters"),
+    ("node_trainable_parameters", #"{"data": 1048576, "hidden": 8}"#, "trainable"),
     (
       "noise_injector",
       #"{"_target_": "NoiseConditioning", "noise_channels_dim": 4, "noise_mlp_hidden_dim": 0}"#, "noise_mlp_hidden"

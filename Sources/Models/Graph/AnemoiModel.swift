@@ -137,7 +137,7 @@ struct AnemoiReader {
 
   func trainable(_ key: String, _ part: String) throws -> Int {
     guard let section = model[key] else { return 0 }
-    return try integer(part, in: section, at: "\(key).", default: 0)
+    return try count(part, in: section, at: "\(key).", default: 0)
   }
 
   /// Trainable parameters of each edge: the section's own `trainable_size` where it has one.
