@@ -119,7 +119,7 @@ extension GriddedStore {
 }
 
 extension ArrayStore {
-  /// Those of a store's times for which it has no field of an array, or lacks a member of it.
+  /// Times of a store for which it has no field of an array, or lacks a member of it.
   ///
   /// - Parameters:
   ///   - dimension: that of times.

@@ -20,7 +20,7 @@ public struct ScoreTable: Sendable {
   /// The first is the whole globe or domain.
   public let regions: [String]
   public let systems: [System]
-  /// Those that there are values of, in the order in which they are listed.
+  /// Metrics that have values, in the order in which they are listed.
   public let metrics: [any Metric.Type]
   /// Initial times that scores are averaged over.
   public let forecastCount: Int

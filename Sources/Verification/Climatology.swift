@@ -37,7 +37,7 @@ struct Climatology: Sendable {
   ///   - times: for which the climatology will be asked.
   ///   - windowDays: full width of the smoothing.
   ///   - workers: threads that add up.
-  /// - Throws: when the training period has no time at an hour asked for.
+  /// - Throws: when the training period has no time at a requested hour of the day.
   init(
     _ reader: ChannelReader, training: [Int], for times: [Timestamp], windowDays: Int,
     workers: WorkerPool = WorkerPool(threads: 0)

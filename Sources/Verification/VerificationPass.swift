@@ -180,6 +180,6 @@ final class TruthPowers: Sendable {
     return power
   }
 
-  /// Initial times ascend: what is valid before one is not asked for again.
+  /// Drops fields valid before an initial time. Initial times ascend, so none of them is read again.
   func forget(before time: Timestamp) { held.withLock { $0 = $0.filter { $0.key.time >= time } } }
 }

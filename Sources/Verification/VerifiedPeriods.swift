@@ -17,7 +17,7 @@ enum VerifiedPeriods {
       let found = forecasts.periodSeconds(of: channel)
       let known = leads.flatMap { lead in found.map { $0.count == 1 ? $0[0] : $0[lead] } }.filter { $0 != 0 }
       if known.isEmpty {
-        // Those of a run are of the very data that it was trained on.
+        // A run's own forecasts start from the data that it was trained on.
         if let own, forecasts.lineage == nil {
           notes.append(
             "\(channel.name): the forecast does not say over which period it is; taken for the truth's, \(hours(own))")

@@ -56,7 +56,7 @@ public struct StaticSignature: Sendable, Codable, Equatable {
 }
 
 extension FieldDataset {
-  /// Those of all static fields, in order.
+  /// The signatures of all static fields, in order.
   public func staticSignatures() throws -> [StaticSignature] {
     let fields = try readStatics()
     return fields.withUnsafeBufferPointer { fields in

@@ -63,7 +63,7 @@ public struct DateRuns: Sendable, Equatable {
     return DateRuns(count: count, starts: starts.map { $0 * parts }.filter { $0 < count })
   }
 
-  /// Those of dates among others that are not stored: each run begins where its first date does.
+  /// The runs of dates among dates that are not stored: each run begins where its first date does.
   /// - Parameter places: of these dates, ascending.
   func among(_ places: [Int], count: Int) -> DateRuns {
     guard let starts else { return DateRuns(count: count, together: 1) }

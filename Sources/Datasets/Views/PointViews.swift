@@ -133,7 +133,7 @@ struct EnsembleView: FieldView {
   var location: String { parts.map(\.location).joined(separator: " + ") }
   var dates: [Timestamp] { parts[0].dates }
   var memberCount: Int { places.count }
-  /// Those of all parts, where no two members have the same.
+  /// The member numbers of all parts; nil where a part has none or two members have the same.
   var memberNumbers: [Int]? {
     let numbers = parts.compactMap(\.memberNumbers)
     let all = numbers.flatMap { $0 }
