@@ -11,20 +11,66 @@ public final class BufferPool: Sendable {
     public var peakBytesInUse = 0
     /// Bytes held for later use.
     public var bytesIdle = 0
+    /// The most bytes that were ever held, in use or idle.
+    public fileprivate(set) var peakBytesHeld = 0
+    /// The most bytes that were ever in use.
+    fileprivate var highWaterInUse = 0
+    /// Bytes in use or idle, by what they are or were last used for: now, and when most were held.
     fileprivate var bytesByUse = [Int](repeating: 0, count: MemoryUse.allCases.count)
+    fileprivate var bytesByUseAtPeak = [Int](repeating: 0, count: MemoryUse.allCases.count)
 
-    /// Bytes in use or idle, by what they are or were last used for.
-    public subscript(use: MemoryUse) -> Int { bytesByUse[use.rawValue] }
+    /// Bytes in use or idle when the pool held the most, by what they were or had last been used for.
+    public subscript(use: MemoryUse) -> Int { bytesByUseAtPeak[use.rawValue] }
+
+    /// Bytes in use and idle.
+    fileprivate var bytesHeld: Int { bytesInUse + bytesIdle }
+
+    fileprivate mutating func take(_ bytes: Int, for use: MemoryUse) {
+      bytesInUse += bytes
+      peakBytesInUse = max(peakBytesInUse, bytesInUse)
+      highWaterInUse = max(highWaterInUse, bytesInUse)
+      bytesByUse[use.rawValue] += bytes
+    }
+
+    fileprivate mutating func notePeak() {
+      guard bytesHeld > peakBytesHeld else { return }
+      peakBytesHeld = bytesHeld
+      bytesByUseAtPeak = bytesByUse
+    }
   }
 
   private struct Piece {
     let pointer: UnsafeMutableRawPointer
     let use: MemoryUse
+    /// When the piece came back: the count of pieces that had come back before.
+    let returned: Int
   }
 
   private struct State {
+    /// Idle pieces by size, each list in the order of their return.
     var idle: [Int: [Piece]] = [:]
     var counters = Counters()
+    var returns = 0
+
+    mutating func takeIdle(_ size: Int) -> Piece? {
+      guard let piece = idle[size]?.popLast() else { return nil }
+      forget(piece, size)
+      return piece
+    }
+
+    /// Takes the piece out that has been idle longest.
+    mutating func takeOldest() -> (piece: Piece, size: Int)? {
+      let oldest = idle.lazy.compactMap { size, pieces in pieces.first.map { (returned: $0.returned, size: size) } }
+        .min { $0.returned < $1.returned }
+      guard let size = oldest?.size, let piece = idle[size]?.removeFirst() else { return nil }
+      forget(piece, size)
+      return (piece, size)
+    }
+
+    private mutating func forget(_ piece: Piece, _ size: Int) {
+      counters.bytesIdle -= size
+      counters.bytesByUse[piece.use.rawValue] -= size
+    }
   }
   private let state = Mutex(UncheckedBox(State()))
 
@@ -52,15 +98,12 @@ public final class BufferPool: Sendable {
     let wanted = (max(byteCount, 1) + Buffer.alignment - 1) / Buffer.alignment * Buffer.alignment
     let piece = state.withLock { box -> (size: Int, pointer: UncheckedPointer?) in
       let size = BufferPool.idleSize(for: wanted, box.value.idle) ?? wanted
-      box.value.counters.bytesInUse += size
-      box.value.counters.peakBytesInUse = max(box.value.counters.peakBytesInUse, box.value.counters.bytesInUse)
-      box.value.counters.bytesByUse[use.rawValue] += size
-      if let piece = box.value.idle[size]?.popLast() {
-        box.value.counters.bytesIdle -= size
-        box.value.counters.bytesByUse[piece.use.rawValue] -= size
-        return (size, UncheckedPointer(piece.pointer))
-      }
+      let idle = box.value.takeIdle(size)
+      box.value.counters.take(size, for: use)
+      if let idle { return (size, UncheckedPointer(idle.pointer)) }
+      releaseSurplus(&box.value)
       box.value.counters.allocations += 1
+      box.value.counters.notePeak()
       return (size, nil)
     }
     let address = piece.pointer?.value ?? device.allocate(piece.size, zeroed: false)
@@ -78,6 +121,19 @@ public final class BufferPool: Sendable {
     return idle.lazy.filter { !$1.isEmpty && $0 > wanted && $0 <= wanted + wanted / 8 }.map(\.key).min()
   }
 
+  /// Idle memory that a pool may hold beyond the most that was in use, bytes: so much, or an eighth of the most where that is more.
+  private static let surplus = 256 << 20
+
+  /// Gives the pieces back to the device that have been idle longest, until no more is held than allowed. A new piece is
+  /// needed only where no idle one fits, so that pools whose pieces repeat from step to step keep theirs.
+  private func releaseSurplus(_ state: inout State) {
+    let most = state.counters.highWaterInUse
+    let allowed = most + max(BufferPool.surplus, most / 8)
+    while state.counters.bytesHeld > allowed, let (piece, size) = state.takeOldest() {
+      device.release(piece.pointer, size)
+    }
+  }
+
   private struct UncheckedPointer: @unchecked Sendable {
     let value: UnsafeMutableRawPointer
     init(_ value: UnsafeMutableRawPointer) { self.value = value }
@@ -86,7 +142,9 @@ public final class BufferPool: Sendable {
   func take(back pointer: UnsafeMutableRawPointer, byteCount: Int, _ use: MemoryUse) {
     let pointer = UncheckedPointer(pointer)
     state.withLock {
-      $0.value.idle[byteCount, default: []].append(Piece(pointer: pointer.value, use: use))
+      let piece = Piece(pointer: pointer.value, use: use, returned: $0.value.returns)
+      $0.value.returns += 1
+      $0.value.idle[byteCount, default: []].append(piece)
       $0.value.counters.bytesInUse -= byteCount
       $0.value.counters.bytesIdle += byteCount
     }
@@ -95,14 +153,7 @@ public final class BufferPool: Sendable {
   /// Gives idle memory back to the device.
   public func trim() {
     state.withLock {
-      for (size, pieces) in $0.value.idle {
-        for piece in pieces {
-          $0.value.counters.bytesByUse[piece.use.rawValue] -= size
-          device.release(piece.pointer, size)
-        }
-      }
-      $0.value.idle = [:]
-      $0.value.counters.bytesIdle = 0
+      while let (piece, size) = $0.value.takeOldest() { device.release(piece.pointer, size) }
     }
   }
 }

@@ -95,6 +95,8 @@ struct LargeStep {
     var loss = 0.0
     var seconds = 0.0
     var peakBytes = 0
+    /// With the idle pieces of the pool.
+    var peakBytesHeld = 0
   }
 
   /// A forward pass, and unless forward alone is wanted backward. The gradients are added to the parameters'.
@@ -115,6 +117,7 @@ struct LargeStep {
     }
     result.seconds = monotonicSeconds() - start
     result.peakBytes = compute.pool.counters.peakBytesInUse
+    result.peakBytesHeld = compute.pool.counters.peakBytesHeld
     return result
   }
 
@@ -141,16 +144,19 @@ struct LargeStep {
     y.gradient = gradient
   }
 
-  /// What the pool is planned to hold at most, by a dry run of the same pass.
-  private func plannedPeak(_ parts: ComputationParts) throws -> Int {
+  /// What is planned to be in use of the pool at most, and with its idle pieces, by a dry run of the same pass.
+  private func plannedPeak(_ parts: ComputationParts) throws -> [String: JSONValue] {
     let dry = Compute(
       threads: options.threads, activationType: compute.backend.activationType,
       pool: BufferPool(on: DryDevice(NoNotes())))
     func value(_ columns: Int) -> Tensor { dry.zeros([LargeStep.points, 1, columns]) }
     let v = description.variables
-    return try pass(
-      parts, dry, Value(value(LargeStep.inputSteps * v.inputs)), target: options.isForward ? nil : value(v.outputs)
-    ).peakBytes
+    let result = try pass(
+      parts, dry, Value(value(LargeStep.inputSteps * v.inputs)), target: options.isForward ? nil : value(v.outputs))
+    return [
+      "planned_pool_peak_bytes": .integer(result.peakBytes),
+      "planned_pool_peak_bytes_held": .integer(result.peakBytesHeld),
+    ]
   }
 
   private func adam(_ moments: [Tensor], update: Int) {
@@ -166,7 +172,7 @@ struct LargeStep {
   /// The facts and the planned most of the pool, without a step.
   func plan() throws -> JSONValue {
     var members = try facts()
-    members["planned_pool_peak_bytes"] = .integer(try plannedPeak(options.parts))
+    members.merge(try plannedPeak(options.parts)) { $1 }
     return .object(members)
   }
 
@@ -175,7 +181,7 @@ struct LargeStep {
     let target = options.isForward ? nil : LargeStep.numbers(description.variables.outputs, "y")
     let moments = options.isForward ? [] : [parameters.makePiece(), parameters.makePiece()]
     var members = try facts()
-    let planned = try plannedPeak(options.parts)
+    members.merge(try plannedPeak(options.parts)) { $1 }
     let before = Machine.residentMemory
     var (seconds, losses): ([Double], [Double]) = ([], [])
     var peak = 0
@@ -192,7 +198,7 @@ struct LargeStep {
     members["step_seconds"] = .array(seconds.map { .number($0) })
     members["peak_bytes"] = .integer(Machine.peakResidentMemory)
     members["pool_peak_bytes"] = .integer(peak)
-    members["planned_pool_peak_bytes"] = .integer(planned)
+    members["pool_peak_bytes_held"] = .integer(compute.pool.counters.peakBytesHeld)
     if target != nil { members["losses"] = .array(losses.map { .number($0) }) }
     if let flops = members["product_flop"]?.double, let rate = members["core_flop_per_second"]?.double {
       let fastest = seconds.min() ?? .infinity
