@@ -9,6 +9,9 @@ public func duration(_ seconds: Double) -> String {
   return s >= 3_600 ? "\(s / 3_600):\(padded(s / 60 % 60)):\(padded(s % 60))" : "\(s / 60):\(padded(s % 60))"
 }
 
+/// "1 date", "2 dates".
+public func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+
 /// A number with a fixed count of decimals.
 public func fixed(_ value: Double, _ decimals: Int) -> String {
   guard value.isFinite else { return "–" }

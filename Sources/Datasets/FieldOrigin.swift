@@ -20,7 +20,7 @@ public struct FieldOrigin: Sendable, Equatable {
     let levels = levelsHPa.isEmpty ? "" : " (\(levelsHPa.map { Channel.text($0) }.joined(separator: ", ")) hPa)"
     let files = storeCount == 1 ? "" : ", \(storeCount) files"
     let period = times.first.flatMap { first in
-      times.last.map { ", \(times.count) times from \(first.display) to \($0.display)" }
+      times.last.map { ", \(counted(times.count, "time")) from \(first.display) to \($0.display)" }
     }
     return "\(variable)\(levels): \(storedName) of \(source)\(files)\(period ?? "")"
   }

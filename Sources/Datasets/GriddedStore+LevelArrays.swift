@@ -34,7 +34,7 @@ extension GriddedStore {
       case .pressure(let hPa)?: abs(hPa - levelHPa) < 1e-3 ? nil : "\(Channel.text(hPa)) hPa"
       case .other(let coordinate, let found)?: "\(coordinate): \(found)"
       case .height(let metres)?: "\(Channel.text(metres)) m"
-      case nil: binding.level == nil ? nil : "a dimension of \(binding.levelsHPa.count) levels"
+      case nil: binding.level == nil ? nil : "a dimension of \(counted(binding.levelsHPa.count, "level"))"
       }
     if let found { throw LevelNames.isElsewhere(array, name, levelHPa, found, store.location) }
     binding.levelsHPa = [levelHPa]

@@ -160,8 +160,8 @@ extension Lexicon {
     for text in [name, long].compactMap({ $0 }) {
       if let found = plainNames.first(where: { $0.names.contains(text) && fits($0.variable) }) { return found.variable }
     }
-    // Short names are too much alike.
-    guard name.count > 4, array.units != nil else { return nil }
+    // Short names are too much alike, and those of GRIB files come from tables: nobody mistypes them.
+    guard name.count > 4, array.units != nil, array.attributes["GRIB_shortName"] == nil else { return nil }
     let fitting = plainNames.filter { fits($0.variable) }
     guard let near = nearest(to: name, among: fitting.flatMap(\.names)) else { return nil }
     return fitting.first { $0.names.contains(near) }?.variable

@@ -76,7 +76,7 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
     let indices = dataset.indices(from: start, through: end)
     guard indices.count > 1 else {
       throw JigsawError(
-        "data.train", "holds \(indices.count) times of this data", expected: "at least 2",
+        "data.train", "holds \(counted(indices.count, "time")) of this data", expected: "at least 2",
         found: dataset.times.isEmpty
           ? "no times at all"
           : "data from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",

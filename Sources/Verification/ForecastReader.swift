@@ -155,17 +155,25 @@ public struct ForecastReader: Sendable {
           planes[point] = Float(Double(planes[point]) * conversion.factor + conversion.offset)
         }
       }
-      let lacks = planes[index * grid.count..<(index + 1) * grid.count].enumerated().contains { point, value in
-        !value.isFinite && !(isMissing[index]?[point] ?? false)
-      }
-      if lacks {
-        throw JigsawError(
-          "\(path): \(channel.variable)",
-          "has missing values at \(initialTimes[initial].display) +\(leadHours[lead]) h",
-          expected: "a number at every point, other than those where data.impute lets the truth have none",
-          remedy: "forecast again")
-      }
+      let values = planes[index * grid.count..<(index + 1) * grid.count]
+      let lacks = values.enumerated().contains { !$1.isFinite && !(isMissing[index]?[$0] ?? false) }
+      if lacks { throw lacking(channel, initial, lead, isWhole: !values.contains { $0.isFinite }) }
     }
+  }
+
+  /// A field that isn't there at all, or lacks some values.
+  private func lacking(_ channel: Channel, _ initial: Int, _ lead: Int, isWhole: Bool) -> JigsawError {
+    let when = "\(initialTimes[initial].display) +\(leadHours[lead]) h"
+    if isWhole {
+      return JigsawError(
+        "\(path): \(channel.name)", "has no field at \(when)",
+        expected: "a field at each lead from each initial time, as other variables or times have",
+        remedy: "add it, or leave \(channel.variable) out of data.variables or the forecast out of the files")
+    }
+    return JigsawError(
+      "\(path): \(channel.name)", "has missing values at \(when)",
+      expected: "a number at every point, other than those where data.impute lets the truth have none",
+      remedy: "forecast again")
   }
 
   /// One field [rows, columns], read on the calling thread.

@@ -115,10 +115,9 @@ public struct BenchStepReport: Codable, Sendable {
       columns.remove(at: index)
       for row in rows.indices { rows[row].remove(at: index) }
     }
-    func count(_ n: Int, _ thing: String) -> String { "\(n) \(thing)\(n == 1 ? "" : "s")" }
     return """
-      \(kind) of \(model.text), \(count(samplesPerStep, "sample")) per step
-      \(processor), \(count(ranks, "rank")) (\(mesh)) of \(count(threads, "thread")), \
+      \(kind) of \(model.text), \(counted(samplesPerStep, "sample")) per step
+      \(processor), \(counted(ranks, "rank")) (\(mesh)) of \(counted(threads, "thread")), \
       \(kernels) kernels, \(products)
 
       \(InspectWorkflow.table([columns] + rows))

@@ -114,16 +114,17 @@ public struct CheckWorkflow {
     }
     let steps = zip(dataset.times, dataset.times.dropFirst()).map { $1.seconds - $0.seconds }
     let interval = steps.min() ?? Int64(stepHours) * 3_600
+    func text(_ seconds: Int64) -> String { seconds % 3_600 == 0 ? "\(seconds / 3_600) h" : "\(seconds / 60) min" }
     findings.lines.append(
-      "times: \(dataset.times.count) from \(first.display) to \(last.display), every \(interval / 60) min")
+      "times: \(dataset.times.count) from \(first.display) to \(last.display), every \(text(interval))")
     if Int64(stepHours) * 3_600 % interval != 0 {
       findings.problems.append(
-        "data.stepHours: \(stepHours) h is not a multiple of the data's interval of \(interval / 60) min")
+        "data.stepHours: \(stepHours) h is not a multiple of the data's interval of \(text(interval))")
     }
     let gaps = zip(dataset.times, dataset.times.dropFirst()).filter { $1.seconds - $0.seconds > interval }
     if !gaps.isEmpty {
       let missing = gaps.reduce(0) { $0 + Int(($1.1.seconds - $1.0.seconds) / interval) - 1 }
-      findings.lines.append("gaps: \(missing) times are missing in \(gaps.count) gaps")
+      findings.lines.append("gaps: \(counted(missing, "time")) missing in \(counted(gaps.count, "gap"))")
       for (before, after) in gaps.prefix(10) {
         findings.lines.append("  between \(before.display) and \(after.display)")
       }
@@ -136,7 +137,7 @@ public struct CheckWorkflow {
       let times = dataset.indices(from: start, through: end).count
       let expected = Int((end.seconds - start.seconds) / interval) + 1
       findings.lines.append("\(name): \(times) of \(expected) times, \(start.display) … \(end.display)")
-      if times < 2 { findings.problems.append("data.\(name) holds \(times) times of these data") }
+      if times < 2 { findings.problems.append("data.\(name) holds \(counted(times, "time")) of these data") }
     }
   }
 
@@ -162,7 +163,8 @@ public struct CheckWorkflow {
     let sums = try run.world.allReduce([Double(reads.chunks - before.chunks), Double(reads.bytes - before.bytes)])
     findings.chunksRead = Int(sums[0])
     findings.lines.append(
-      "values: \(wanted.count) times read, \(InspectWorkflow.size(Int(sums[1]))) in \(Int(sums[0])) chunks")
+      "values: \(counted(wanted.count, "time")) read, \(InspectWorkflow.size(Int(sums[1]))) in \(counted(Int(sums[0]), "chunk"))"
+    )
     let absent = try run.world.merged(reads.absent)
     for (place, count) in absent.sorted(by: { $0.key < $1.key }) {
       findings.lines.append(

@@ -7,13 +7,16 @@ enum DateSentences {
   static func sentence(_ dates: [Timestamp], _ what: String) -> [String] {
     if dates.isEmpty { return [] }
     let shown = dates.prefix(10).map(\.display).joined(separator: ", ")
-    return ["\(dates.count) date\(dates.count == 1 ? "" : "s") \(what): \(shown)\(dates.count > 10 ? ", …" : "")"]
+    return ["\(counted(dates.count, "date")) \(what): \(shown)\(dates.count > 10 ? ", …" : "")"]
   }
 
   /// Dates that some variables have and others lack, a sentence for each set of these.
   static func leftOut(_ partial: [(lacking: [String], times: [Timestamp])]) -> [String] {
     partial.flatMap { lacking, times in
-      sentence(times, "that \(lacking.joined(separator: ", ")) lack\(lacking.count == 1 ? "s" : "") are left out")
+      sentence(
+        times,
+        "that \(lacking.joined(separator: ", ")) lack\(lacking.count == 1 ? "s" : "") \(times.count == 1 ? "is" : "are") left out"
+      )
     }
   }
 }

@@ -63,7 +63,7 @@ public enum InspectWorkflow {
     let warnings =
       try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset)
     var lines = [
-      "\(file): fine\(warnings.isEmpty ? "" : ", with \(warnings.count) warning\(warnings.count == 1 ? "" : "s")")",
+      "\(file): fine\(warnings.isEmpty ? "" : ", with \(counted(warnings.count, "warning"))")",
       "  fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
       "  grid: \(dataset.grid.summary)",
       "  times: \(dataset.times.count) from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",

@@ -102,13 +102,13 @@ public enum StoreInspection {
     }
     if field.isStatic { text += ", static" }
     if let problem = field.problem { return "\(text); not usable: \(problem)" }
-    if !field.levelsHPa.isEmpty { text += ", \(field.levelsHPa.count) level\(field.levelsHPa.count == 1 ? "" : "s")" }
+    if !field.levelsHPa.isEmpty { text += ", \(counted(field.levelsHPa.count, "level"))" }
     if report.files.count == 1, let times = field.times, times.count != report.times?.count {
-      text += ", \(times.count) times from \(times.period)"
+      text += ", \(counted(times.count, "time")) from \(times.period)"
     }
     if report.files.count > 1 {
       text += ", in \(field.files) of \(report.files.count) files"
-      if let times = field.times { text += ", \(times.count) times from \(times.period)" }
+      if let times = field.times { text += ", \(counted(times.count, "time")) from \(times.period)" }
     }
     return text
   }

@@ -54,7 +54,7 @@ import Testing
     let values = try workspace.run(["data", "check", "config.yaml"])
     #expect(values.status == 1)
     for text in [
-      "gaps: 4 times are missing in 1 gaps\n  between 2001-01-09 18:00 and 2001-01-11 00:00",
+      "gaps: 4 times missing in 1 gap\n  between 2001-01-09 18:00 and 2001-01-11 00:00",
       "problem: msl has 1 missing values in 1 of ", "first at 2001-01-02 06:00",
     ] { #expect(values.out.contains(text), "\(text) in \(values.out)") }
     // Without reading values only the gap is seen, which is no obstacle.

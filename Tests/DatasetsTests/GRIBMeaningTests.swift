@@ -78,6 +78,19 @@ import Testing
     }
   }
 
+  /// Short names come from tables: one that is a letter off another is another parameter's.
+  @Test func shortNamesAreNotMistyped() throws {
+    let folder = try TemporaryFolder()
+    for (shortName, suggestion) in [("istl1", nil as String?), (nil, "stl1")] {
+      var texts = ["units": "K", "long_name": "Temperature of a layer of ice"]
+      texts["GRIB_shortName"] = shortName
+      let path = "\(folder.path)/\(suggestion ?? "none").nc"
+      try EditedStore(store([("istl1", 999_999, "unknown", 0, texts)])).write(path)
+      let contents = SourceContents(try OpenedSources([SourceDescription(path: path)]))
+      #expect(contents.fields.map(\.suggestion?.name) == [suggestion])
+    }
+  }
+
   /// Heights of 50 and 100 m are no pressures of 50 and 100 hPa.
   @Test(arguments: [false, true]) func heightsInNamesAreNoPressures(onPoints: Bool) throws {
     let store = store(

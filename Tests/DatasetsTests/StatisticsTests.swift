@@ -72,7 +72,7 @@ import Testing
       }?.description ?? ""
     }
     #expect(problem(100, 200, step: 6).contains("holds 0 times of this data; expected at least 2"))
-    #expect(problem(0, 5, step: 6).contains("holds 1 times"))
+    #expect(problem(0, 5, step: 6).contains("holds 1 time"))
     #expect(problem(0, 42, step: 9).contains("no two times lie 9 h apart"))
     #expect(problem(0, 42, step: 48).contains("no two times lie 48 h apart"))
     let other = try Normalization(

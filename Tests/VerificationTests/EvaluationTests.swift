@@ -37,6 +37,31 @@ import Testing
     #expect(try ForecastReader(path).read(channels[1], initial: 0, lead: 0).allSatisfy { $0 == 850 })
   }
 
+  /// A field that isn't there is another fault than one with holes.
+  @Test func absentFieldsAndMissingValuesAreToldApart() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/f.nc"
+    let contents = try ForecastContents(
+      grid: .raster(LatLonGrid(latitudes: [10, 0], longitudes: [0, 10, 20])), channels: [Channel(variable: "msl")],
+      initialTimes: [Timestamp(year: 2001, month: 1, day: 1)], leadHours: [6, 12, 18], source: "a test")
+    let writer = try ForecastWriter(path, contents)
+    for lead in 0..<3 {
+      for unit in contents.units(bands: 1) {
+        // None, then one, then all are missing.
+        let values: [Float] = (0..<6).map { lead == 2 || lead == 1 && $0 == 4 ? .nan : 1e5 }
+        try values.withUnsafeBufferPointer { try writer.write(unit, $0, initial: 0, lead: lead) }
+      }
+    }
+    try writer.finish()
+    let reader = try ForecastReader(path)
+    func problem(_ lead: Int) -> String? {
+      #expect(throws: JigsawError.self) { try reader.read(reader.channels[0], initial: 0, lead: lead) }?.problem
+    }
+    #expect(try reader.read(reader.channels[0], initial: 0, lead: 0).allSatisfy { $0 == 1e5 })
+    #expect(problem(1) == "has missing values at 2001-01-01 00:00 +12 h")
+    #expect(problem(2) == "has no field at 2001-01-01 00:00 +18 h")
+  }
+
   /// Truth of 15 days and forecasts that start on the days from the 9th on, off by 1 + day/8 at the first lead, twice that at the
   /// second, and so on.
   struct Case {

@@ -65,7 +65,7 @@ private struct NamedRow {
 
   var odd: String? {
     guard let odd = row.odd, let (low, high) = extremes else { return nil }
-    let values = "\(name) has \(odd.values) value\(odd.values == 1 ? "" : "s") in \(odd.times) of \(timeCount) times"
+    let values = "\(name) has \(counted(odd.values, "value")) in \(odd.times) of \(counted(timeCount, "time"))"
     let first = "first at \(at(odd.firstTime))"
     var found: [String] = []
     if let plausible {

@@ -62,7 +62,7 @@ struct CombinedDates: DerivedView {
     _ = try CombinedDates.interval(base, key: key)
     let all = base.dates
     guard before + after < all.count else {
-      throw JigsawError(key, "is longer than the data", expected: "at most \(all.count) dates")
+      throw JigsawError(key, "is longer than the data", expected: "at most \(counted(all.count, "date"))")
     }
     self.base = base
     let places = Array(before..<all.count - after)

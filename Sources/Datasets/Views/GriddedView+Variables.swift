@@ -31,7 +31,7 @@ extension GriddedView {
       let called = variables.indices.filter { variables[$0].name == array || variables[$0].storedName == array }
       guard let index = called.first else { continue }
       if let other = variables[index].levelHPa, called.count > 1 || abs(other - level) >= 1e-3 {
-        let found = called.count > 1 ? "\(called.count) levels" : "\(Channel.text(other)) hPa"
+        let found = called.count > 1 ? counted(called.count, "level") : "\(Channel.text(other)) hPa"
         throw LevelNames.isElsewhere(array, known.name, level, found, location)
       }
       slots[level] = index

@@ -58,7 +58,8 @@ extension GRIBProduct {
     units = message.text("units") ?? "unknown"
     standardName = message.text("cfName").flatMap { $0.isEmpty || $0 == "unknown" ? nil : $0 }
     let type = message.text("typeOfLevel") ?? "unknown"
-    let stored = message.number("level") ?? 0
+    // Scaled by powers of ten, 0.44 becomes 0.44000000000000006.
+    let stored = message.number("level").map { abs($0) < 1e6 ? ($0 * 1e9).rounded() / 1e9 : $0 } ?? 0
     // The library speaks of whole hPa or, below one, of Pa.
     typeOfLevel = type == "isobaricInPa" ? GRIBProduct.pressure : type
     let isPressure = typeOfLevel == GRIBProduct.pressure

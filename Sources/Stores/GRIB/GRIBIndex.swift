@@ -53,7 +53,7 @@ struct GRIBIndex: Sendable {
       Dictionary(grouping: leftOut, by: \.key.reason).sorted { $0.key < $1.key }.map { reason, fields in
         let count = fields.reduce(0) { $0 + $1.value }
         let names = Set(fields.map(\.key.name)).sorted().joined(separator: ", ")
-        return "\(count) field\(count == 1 ? "" : "s") of \(names) left out: \(reason)"
+        return "\(counted(count, "field")) of \(names) left out: \(reason)"
       }
     }
 
