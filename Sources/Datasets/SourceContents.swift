@@ -6,7 +6,7 @@ public struct SourceContents: Sendable {
   public struct Field: Sendable {
     /// The array's name in the store; the first array's where each level has its own.
     public let storedName: String
-    /// All of these, in the order in which the store has them.
+    /// All of these, in the order in which the stores have them; files of a pattern may differ.
     public let storedNames: [String]
     /// Ours, or the store's where it isn't known.
     public let name: String
@@ -82,6 +82,9 @@ extension SourceContents.Field {
         entry.found.storedNames.lazy.compactMap(entry.store.problem).first
       }.first
     let levels = Set(found.flatMap(\.found.levelsHPa)).sorted(by: >)
+    let storedNames = found.reduce(into: [String]()) { names, entry in
+      names += entry.found.storedNames.filter { !names.contains($0) }
+    }
     var times: [Timestamp] = []
     if problem == nil, variable == nil, opened.stores.count == 1 {
       let store = found[0].store
@@ -98,7 +101,7 @@ extension SourceContents.Field {
       } catch { problem = error as? JigsawError }
     }
     self.init(
-      storedName: first.storedName, storedNames: first.storedNames, name: name, variable: variable, levelsHPa: levels,
+      storedName: first.storedName, storedNames: storedNames, name: name, variable: variable, levelsHPa: levels,
       isStatic: first.isStatic,
       storedUnits: first.storedUnits, isConverted: first.conversion != .none, storeCount: found.count, times: times,
       isSum: first.isSum, problem: problem,

@@ -36,6 +36,17 @@ import Testing
     }
   }
 
+  /// A variable that files call by different names is one field of the source, and listed once.
+  @Test func otherNamesInOtherFilesAreOneField() throws {
+    let folder = try TemporaryFolder()
+    try write(folder.path, files: 2, onPoints: false) { store, number in
+      store.add(["prmsl", "msl"][number], ["time", "lat", "lon"], [1e5], ["units": "Pa"])
+    }
+    let contents = SourceContents(try OpenedSources([SourceDescription(path: "\(folder.path)/*.nc")]))
+    #expect(contents.fields.map(\.name) == ["msl", "dust"])
+    #expect(contents.fields[0].storedNames == ["prmsl", "msl"] && contents.fields[0].times.count == 8)
+  }
+
   @Test(arguments: [false, true]) func membersLeadsAndCalendarsMustAgree(onPoints: Bool) throws {
     let cases: [(problem: String, found: [String], change: (inout MemoryStore, Int) -> Void)] = [
       (
