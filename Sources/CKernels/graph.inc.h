@@ -318,7 +318,7 @@ INLINE vf sigmoid(vf x) {
   return choose((vi)(x < (vf){0}), s, 1.0f - s);
 }
 
-// The activation of x and its derivative.
+// The activation of x and its derivative. The switch has no default, so that an activation without a case does not compile.
 INLINE vf activated(jk_activation kind, vf x, vf *derivative) {
   switch (kind) {
     case jk_sigmoid: {
@@ -336,13 +336,14 @@ INLINE vf activated(jk_activation kind, vf x, vf *derivative) {
       *derivative = choose(positive, splat(1), (vf){0});
       return choose(positive, x, (vf){0});
     }
-    default: {
+    case jk_gelu: {
       pf y;
       const pf d = gelu_derivative(pair(x, x), &y);
       *derivative = low(d);
       return low(y);
     }
   }
+  __builtin_unreachable();
 }
 
 static void activation_forward(jk_activation kind, const float *x, float *y, size_t n) {

@@ -220,14 +220,19 @@ import Testing
   @Test(arguments: KernelTests.sets) func activationsAndGatesAreExact(set: String) {
     let kernels = KernelTests.kernels(set)
     func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
-    let kinds: [(jk_activation, (Double) -> Double)] = [
-      (jk_gelu, { $0 * KernelTests.cdf($0) }), (jk_silu, { $0 * sigmoid($0) }), (jk_relu, { max($0, 0) }),
-      (jk_sigmoid, sigmoid),
-    ]
+    func f(_ kind: ActivationKind, _ x: Double) -> Double {
+      switch kind {
+      case .gelu: x * KernelTests.cdf(x)
+      case .silu: x * sigmoid(x)
+      case .relu: max(x, 0)
+      case .sigmoid: sigmoid(x)
+      }
+    }
     let (x, value, dy) = (
       KernelTests.numbers(101, 1, scale: 8), KernelTests.numbers(101, 2), KernelTests.numbers(101, 3)
     )
-    for (kind, f) in kinds {
+    for activation in ActivationKind.allCases {
+      let (kind, f) = (activation.kernel, { f(activation, $0) })
       var (y, dx, gated) = (x, x, x)
       var (dgate, dvalue) = (x, x)
       kernels.activation_forward(kind, x, &y, 101)
