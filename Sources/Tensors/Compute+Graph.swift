@@ -14,6 +14,14 @@ public enum ActivationKind: String, Sendable, Hashable, Codable, CaseIterable {
     case .sigmoid: jk_sigmoid
     }
   }
+
+  /// The arithmetic of so many numbers; that of an exponential and a division is priced as GELU's.
+  func arithmetic(_ count: Int) -> PassArithmetic {
+    switch self {
+    case .gelu, .silu, .sigmoid: .gelu(count)
+    case .relu: .little
+    }
+  }
 }
 
 /// Queries, keys and values of attention, or their gradients.
@@ -252,7 +260,7 @@ extension Compute {
   /// y = f(x). y may be x.
   public func activation(_ kind: ActivationKind, _ x: Tensor, into y: Tensor) {
     precondition(x.count == y.count)
-    pass(x.count, grain: 4_096, bytes: 2 * x.byteCount, arithmetic: .gelu(x.count)) {
+    pass(x.count, grain: 4_096, bytes: 2 * x.byteCount, arithmetic: kind.arithmetic(x.count)) {
       kernels.activation_forward(kind.kernel, x.pointer + $0.lowerBound, y.pointer + $0.lowerBound, $0.count)
     }
   }
@@ -260,7 +268,7 @@ extension Compute {
   /// dx = dy·f'(x). dx may be dy.
   public func activationBackward(_ kind: ActivationKind, _ x: Tensor, _ dy: Tensor, into dx: Tensor) {
     precondition(x.count == dy.count && dx.count == x.count)
-    pass(x.count, grain: 4_096, bytes: 3 * x.byteCount, arithmetic: .gelu(x.count)) {
+    pass(x.count, grain: 4_096, bytes: 3 * x.byteCount, arithmetic: kind.arithmetic(x.count)) {
       let i = $0.lowerBound
       kernels.activation_backward(kind.kernel, x.pointer + i, dy.pointer + i, dx.pointer + i, $0.count)
     }
@@ -269,7 +277,7 @@ extension Compute {
   /// y = f(gate)·value.
   public func gate(_ kind: ActivationKind, _ gate: Tensor, _ value: Tensor, into y: Tensor) {
     precondition(gate.count == value.count && y.count == value.count)
-    pass(y.count, grain: 4_096, bytes: 3 * y.byteCount, arithmetic: .gelu(y.count)) {
+    pass(y.count, grain: 4_096, bytes: 3 * y.byteCount, arithmetic: kind.arithmetic(y.count)) {
       let i = $0.lowerBound
       kernels.gated_forward(kind.kernel, gate.pointer + i, value.pointer + i, y.pointer + i, $0.count)
     }
@@ -280,7 +288,7 @@ extension Compute {
   ) {
     precondition(gate.count == value.count && dy.count == value.count)
     precondition(dgate.count == value.count && dvalue.count == value.count)
-    pass(dy.count, grain: 4_096, bytes: 5 * dy.byteCount, arithmetic: .gelu(dy.count)) {
+    pass(dy.count, grain: 4_096, bytes: 5 * dy.byteCount, arithmetic: kind.arithmetic(dy.count)) {
       let i = $0.lowerBound
       kernels.gated_backward(
         kind.kernel, gate.pointer + i, value.pointer + i, dy.pointer + i, dgate.pointer + i, dvalue.pointer + i,
