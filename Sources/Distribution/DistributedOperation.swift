@@ -2,8 +2,9 @@ import Execution
 
 /// An operation that runs on a mesh: where its parameters lie, what it sends, and how a rank runs it on its blocks.
 ///
-/// The facets of the core operations stand in this room, those of a family's own operations in its folder. An operation
-/// that treats every element by itself needs none of its own: its `run(on: some ExecutingOperations)` serves both.
+/// The facets of the core operations are in Core and Graph of this room, those of a family's own operations in its folder. An
+/// operation that treats every element by itself needs none of its own: its `run(on: some ExecutingOperations)` serves both, and
+/// the conformance is one line.
 public protocol DistributedOperation: Operation {
   /// Says where its parameters lie (`ParallelPlan.place`), which may depend on what each placement would send.
   ///
@@ -37,7 +38,3 @@ public struct SentElements: Sendable, Hashable {
     sum.backward += other.backward
   }
 }
-
-extension AddScaled: DistributedOperation {}
-extension Reshape: DistributedOperation {}
-extension ZeroFields: DistributedOperation {}

@@ -15,9 +15,12 @@ import Tensors
 ///   func output(_ table: ParameterTable) -> OutputForm { OutputForm(x.shape, groups: x.groups) }
 ///   func phase(_ table: ParameterTable) -> StepPhase? { .output }
 ///   func cost(_ table: ParameterTable) -> OperationCost { … }
-///   func run(on operations: LocalOperations) throws -> Value { … }
+///   func run(on operations: some ExecutingOperations) -> Value { … }
 /// }
+/// extension Square: DistributedOperation {}
 /// ```
+/// The last line, in Distribution or beside a family's model, says that it runs on blocks as on whole values, as what treats every
+/// element by itself does.
 public protocol Operation {
   /// The values that it reads.
   var inputs: [Value] { get }
@@ -34,11 +37,11 @@ public protocol Operation {
   func cost(_ table: ParameterTable) -> OperationCost
 
   /// Its large matrix products, of all ranks together, by which layouts are compared before they are simulated. None by
-  /// default.
+  /// default; an operation whose `cost` has such products and names none here counts as free when layouts are compared.
   func layers(_ table: ParameterTable) -> [LayerSizes]
 
   /// Elements of all ranks together that are kept for backward: the result, unless it is another view of memory, and what
-  /// else the operation keeps. The result alone by default.
+  /// else the operation keeps. The result alone by default; an operation that keeps more says so.
   func storedElements(_ table: ParameterTable) -> Int
 
   /// Computes the result and, where `operations.tape` is set, records its backward step there.

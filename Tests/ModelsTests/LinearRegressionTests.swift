@@ -49,16 +49,20 @@ import Testing
     #expect(next.tensor.values == state.values)
   }
 
+  /// A small model of a family.
+  static func model(_ family: any ModelSettings.Type) throws -> any ForecastModel {
+    if family is any AnemoiModelSettings.Type {
+      let settings = try GraphSettingsTests.settings(family.family)
+      return try settings.makeModel(GraphSettingsTests.fields(settings))
+    }
+    return try family.init().makeModel(
+      ModelFields(gridRows: 8, gridColumns: 16, variables: 3, auxiliaries: 2, tendencyScale: [1, 1, 1]))
+  }
+
   /// Both core operations count, and nothing is counted as a phase that the model doesn't name.
   @Test func itsPhasesAreThoseOfItsOperations() throws {
     for family in ModelFamilies.all {
-      let isGraph = ["graph-transformer", "gnn", "transformer"].contains(family.family)
-      let settings = try isGraph ? GraphSettingsTests.settings(family.family) : family.init()
-      let fields =
-        try isGraph
-        ? GraphSettingsTests.fields(settings)
-        : ModelFields(gridRows: 8, gridColumns: 16, variables: 3, auxiliaries: 2, tendencyScale: [1, 1, 1])
-      let model = try settings.makeModel(fields)
+      let model = try Self.model(family)
       let counting = CountingOperations(model.parameters)
       try model.dryStep(counting)
       #expect(Set(counting.forward.keys) == Set(model.phases), "\(family.family)")
