@@ -4,24 +4,16 @@ import Execution
 import Models
 import Tensors
 
-/// WeatherMixer on a mesh against WeatherMixer on one process: output, input gradient, every weight's gradient. Without
-/// a test library, so that it runs under mpirun too.
+/// A model on a mesh against the model on one process: output, input gradient, every weight's gradient, and the bytes sent. Without
+/// a test library, so that it runs under mpirun too. `settings` lists the models.
 public enum ModelChecks {
   /// So slow a link that every block travels in pieces.
   public static let slowLink = LinkEstimate(bytesPerSecond: 1, flopsPerSecond: 1e9)
 
   public struct Setting: Sendable {
-    public var name = ""
-    var tokens = 12
-    var points = 4
-    var variables = 6
-    var auxiliaries = 4
-    var channels = 24
-    var tokenWidth = 36
-    var channelWidth = 48
+    public var name: String
+    public var model: any ForecastModel
     var batch = 2
-    var isBlend = false
-    var dropout: Float = 0
     /// Of the distributed run; the reference keeps all.
     var checkpointsActivations = false
     /// Of both.
@@ -30,42 +22,33 @@ public enum ModelChecks {
     /// (`roundingFailures`).
     var tolerance: (element: Double, mean: Double) { precision == .bf16 ? (2e-2, 4e-3) : (1e-5, 1e-5) }
 
+    public init(
+      _ name: String, _ model: any ForecastModel, batch: Int = 2, checkpointsActivations: Bool = false,
+      precision: Precision = .fp32
+    ) {
+      self.name = name
+      self.model = model
+      self.batch = batch
+      self.checkpointsActivations = checkpointsActivations
+      self.precision = precision
+    }
+
     /// Whether every rank of the mesh gets some fields and tokens.
     public func fits(_ mesh: Mesh) -> Bool {
-      mesh.domain <= tokens && mesh.tensor <= variables
+      mesh.domain <= model.form.tokens && mesh.tensor <= model.form.variables
     }
 
-    public var model: WeatherMixer {
-      WeatherMixer(
-        WeatherMixer.Sizes(
-          tokens: tokens, pointsPerToken: points, variables: variables, auxiliaries: auxiliaries, channels: channels,
-          tokenWidth: tokenWidth, channelWidth: channelWidth, blocks: 2),
-        output: isBlend ? .blend : .residual(scale: (0..<variables).map { 0.5 + 0.25 * Float($0) }),
-        dropoutProbability: dropout)
+    /// What the model reads, each value made by its name, its fields and whether its gradient is compared.
+    func input(_ make: (_ name: String, _ fields: Int, _ needsGradient: Bool) -> Value) -> ModelInput {
+      let (form, last) = (model.form, model.form.inputTimes - 1)
+      func values(_ name: String, _ fields: Int, _ needsGradient: Bool) -> [Value] {
+        (0...last).map { make($0 == last ? name : "\(name) \($0 - last)", fields, needsGradient && $0 == last) }
+      }
+      return ModelInput(
+        states: values("state", form.variables, true),
+        auxiliaries: form.auxiliaries == 0 ? [] : values("auxiliary", form.auxiliaries, false))
     }
   }
-
-  public static let settings = [
-    Setting(name: "even", auxiliaries: 6),
-    Setting(name: "even, blend", auxiliaries: 6, isBlend: true),
-    Setting(
-      name: "uneven", tokens: 10, points: 3, variables: 7, auxiliaries: 5, channels: 13, tokenWidth: 11,
-      channelWidth: 17, batch: 3),
-    Setting(
-      name: "uneven, blend, dropout", tokens: 7, points: 2, variables: 5, auxiliaries: 4, channels: 10, tokenWidth: 9,
-      channelWidth: 23, batch: 2, isBlend: true, dropout: 0.3),
-    Setting(
-      name: "blocks computed again", tokens: 10, points: 3, variables: 7, auxiliaries: 5, channels: 13, tokenWidth: 11,
-      channelWidth: 17, batch: 3, isBlend: true, dropout: 0.3, checkpointsActivations: true),
-    // Some ranks have no auxiliary field.
-    Setting(name: "one auxiliary", auxiliaries: 1, isBlend: true),
-    // Many tokens, few channels, and the reverse: other placements are the cheapest.
-    Setting(name: "long", tokens: 64, points: 2, variables: 4, channels: 6, tokenWidth: 50, channelWidth: 9, batch: 1),
-    Setting(name: "wide", tokens: 6, points: 2, variables: 4, channels: 60, tokenWidth: 8, channelWidth: 90, batch: 1),
-    Setting(
-      name: "bf16", tokens: 30, points: 3, variables: 7, auxiliaries: 5, channels: 33, tokenWidth: 31, channelWidth: 47,
-      batch: 2, precision: .bf16),
-  ]
 
   public struct Outcome: Sendable {
     /// By name: global elements, nil where a rank holds none.
@@ -88,16 +71,9 @@ public enum ModelChecks {
   /// Weights away from their start, where the decoder's are zero.
   private static let seed: UInt64 = 11
 
-  private static func run(_ operations: any Operations, _ setting: Setting, _ state: Value, _ auxiliary: Value) throws
-    -> Value
-  {
-    try setting.model.step(
-      ModelInput(state: state, auxiliary: auxiliary), isTraining: true, operations)
-  }
-
   /// One process.
   static func reference(_ setting: Setting) throws -> Outcome {
-    let s = setting
+    let (s, form) = (setting, setting.model.form)
     let compute = Compute(threads: 1, backend: try s.precision.products().backend)
     let parameters = ParameterStore(s.model.parameters)
     parameters.initialize(seed: seed)
@@ -106,14 +82,15 @@ public enum ModelChecks {
     operations.randomKey.seed = 5
     let tape = Tape()
     operations.tape = tape
-    let state = Value(numbers([s.tokens, s.batch, s.points * s.variables], "state"), requiresGradient: true)
-    let auxiliary = Value(numbers([s.tokens, s.batch, s.points * s.auxiliaries], "auxiliary"))
-    let y = try run(operations, s, state, auxiliary)
+    let input = s.input { name, fields, needsGradient in
+      Value(numbers([form.tokens, s.batch, form.pointsPerToken * fields], name), requiresGradient: needsGradient)
+    }
+    let y = try s.model.step(input, isTraining: true, operations)
     y.gradient = numbers(y.shape.dimensions, "loss")
     try tape.backward()
     var outcome = Outcome()
     outcome.values["output"] = y.tensor.values
-    outcome.values["input gradient"] = state.takeGradient().values
+    outcome.values["input gradient"] = input.state.takeGradient().values
     for (spec, tensor) in parameters.named(in: parameters.gradients) { outcome.values[spec.name] = tensor.values }
     outcome.gradientSquares = compute.sumOfSquares(parameters.gradients)
     return outcome
@@ -142,18 +119,14 @@ public enum ModelChecks {
 
   /// One rank of a mesh; its blocks put where they belong.
   public static func distributed(_ setting: Setting, _ context: RankContext) throws -> Outcome {
-    let s = setting
+    let (s, form) = (setting, setting.model.form)
     let (mesh, place) = (context.mesh, context.position)
     let compute = Compute(threads: 1, backend: try s.precision.products().backend)
     let table = s.model.parameters
-    func dry(_ fields: Int) -> Value {
-      Value(
-        shape: ValueShape(rows: s.tokens, batch: s.batch, columns: s.points * fields), groups: s.points, data: nil,
-        requiresGradient: false)
+    func shape(_ fields: Int) -> ValueShape {
+      ValueShape(rows: form.tokens, batch: s.batch, columns: form.pointsPerToken * fields)
     }
-    let plan = try ParallelPlan.make(mesh, table) {
-      _ = try run($0, s, dry(s.variables), dry(s.auxiliaries))
-    }
+    let plan = try ParallelPlan.make(mesh, table) { try s.model.dryStep($0, batch: s.batch, isTraining: true) }
     let parameters = plan.makeParameters(place)
     parameters.initialize(seed: seed) { id, body in plan.placement(id).forEachRun(table[id], mesh, place, body) }
     perturb(parameters) { id, body in plan.placement(id).forEachRun(table[id], mesh, place, body) }
@@ -164,7 +137,7 @@ public enum ModelChecks {
     /// For each element of this rank's block of [T, B, groups·unit] its place in the whole.
     func places(_ columns: Int, groups: Int) -> [Int] {
       let unit = columns / groups
-      let shape = ValueShape(rows: s.tokens, batch: s.batch, columns: columns)
+      let shape = ValueShape(rows: form.tokens, batch: s.batch, columns: columns)
       let own = operations.unitRange(shape, groups: groups)
       return operations.rowRange(shape).flatMap { t in
         (0..<s.batch).flatMap { b in
@@ -173,29 +146,28 @@ public enum ModelChecks {
       }
     }
     func block(_ whole: Tensor, _ fields: Int) -> Tensor {
-      let indices = places(s.points * fields, groups: s.points)
-      let rows = operations.rowRange(dry(fields).shape).count
+      let indices = places(form.pointsPerToken * fields, groups: form.pointsPerToken)
+      let rows = operations.rowRange(shape(fields)).count
       return Tensor(indices.map { whole.pointer[$0] }, shape: [rows, s.batch, indices.count / (rows * s.batch)])
-    }
-    func input(_ name: String, _ fields: Int, _ needsGradient: Bool) -> Value {
-      Value(
-        shape: dry(fields).shape, groups: s.points,
-        data: block(numbers([s.tokens, s.batch, s.points * fields], name), fields), requiresGradient: needsGradient)
     }
     /// One pass: input, output, bytes sent.
     func pass() throws -> (state: Value, y: Value, bytes: Int) {
       let sentBefore = sent(context)
-      let state = input("state", s.variables, true)
+      let input = s.input { name, fields, needsGradient in
+        Value(
+          shape: shape(fields), groups: form.pointsPerToken,
+          data: block(numbers(shape(fields).dimensions, name), fields), requiresGradient: needsGradient)
+      }
       let y = try operations.trainingPass {
         let tape = Tape()
         operations.tape = tape
-        let y = try run(operations, s, state, input("auxiliary", s.auxiliaries, false))
-        y.gradient = block(numbers(y.shape.dimensions, "loss"), s.variables)
+        let y = try s.model.step(input, isTraining: true, operations)
+        y.gradient = block(numbers(y.shape.dimensions, "loss"), form.variables)
         try tape.backward()
         return y
       }
       try operations.sumSharedGradients()
-      return (state, y, sent(context) - sentBefore)
+      return (input.state, y, sent(context) - sentBefore)
     }
     if context.linkEstimate != nil {
       // The first pass learns which weights to send ahead.
@@ -207,8 +179,10 @@ public enum ModelChecks {
     var outcome = Outcome()
     outcome.bytesSent = bytesSent
     let planned = PlannedTraffic(plan, place, checkpointsActivations: s.checkpointsActivations)
-    let start = Value(shape: state.shape, groups: s.points, data: nil, requiresGradient: true)
-    _ = try s.model.step(ModelInput(state: start, auxiliary: dry(s.auxiliaries)), isTraining: true, planned)
+    let dry = s.input { _, fields, needsGradient in
+      Value(shape: shape(fields), groups: form.pointsPerToken, data: nil, requiresGradient: needsGradient)
+    }
+    _ = try s.model.step(dry, isTraining: true, planned)
     outcome.bytesPlanned = planned.bytes
     func put(_ name: String, _ count: Int, _ indices: [Int], _ values: [Float]) {
       outcome.values[name] = Array(repeating: 0, count: count)
@@ -218,7 +192,7 @@ public enum ModelChecks {
         outcome.holds[name]![index] = true
       }
     }
-    let indices = places(s.points * s.variables, groups: s.points)
+    let indices = places(form.pointsPerToken * form.variables, groups: form.pointsPerToken)
     put("output", y.shape.count, indices, y.tensor.values)
     put("input gradient", y.shape.count, indices, state.takeGradient().values)
     for (index, spec) in table.specs.enumerated() {
