@@ -23,6 +23,9 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// Names of settings that say how the model is computed, not what: a training may be resumed with others.
   static var computationSettings: Set<String> { get }
 
+  /// Names of settings that say in which order fields stand in columns: weights are taken by field, whatever the order.
+  static var orderSettings: Set<String> { get }
+
   /// Memory that an update may take on each rank, GiB; nil: any.
   var memoryGiB: Double? { get }
 
@@ -174,6 +177,7 @@ extension ModelSettings {
   public static var needsRaster: Bool { false }
   public var outputForm: String { "" }
   public static var computationSettings: Set<String> { [] }
+  public static var orderSettings: Set<String> { [] }
   public var memoryGiB: Double? { nil }
   public func waysToCompute(points: Int, ranks: Int) -> [Self] { [] }
   public var computation: String { "" }
