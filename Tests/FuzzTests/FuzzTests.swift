@@ -20,10 +20,19 @@ import Testing
     }
   }
 
-  @Test(arguments: [
+  /// Numbers of cases.
+  private static let counts = [
     ("metadata", 400), ("attributes", 2_000), ("chunks", 300), ("zip", 200), ("classic", 300), ("grib", 200),
     ("checkpoint", 12),
-  ])
+  ]
+
+  @Test func everyKindIsRun() throws {
+    #expect(Self.counts.map(\.0).sorted() == fuzzKinds.filter { $0 != "netcdf" })
+    let script = try Files.readText("\(Goldens.folder)/../../../Scripts/fuzz.sh")
+    for kind in fuzzKinds { #expect(script.contains("  half \(kind) "), "Scripts/fuzz.sh runs no case of \(kind)") }
+  }
+
+  @Test(arguments: counts)
   func damagedStoresAreReadOrRefused(name: String, count: Int) throws {
     let folder = try TemporaryFolder()
     let kind = try #require(try fuzzKind(name, folder: folder.path, bombByteCount: 8 << 20))
