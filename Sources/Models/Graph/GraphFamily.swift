@@ -66,6 +66,11 @@ public enum TransformerFamily: GraphFamily {
   public static let channels = 1_024
 }
 
+/// Settings of the families that anemoi-models has, too.
+public protocol AnemoiModelSettings: ModelSettings {}
+
+extension GraphSettings: AnemoiModelSettings {}
+
 public typealias GraphTransformerSettings = GraphSettings<GraphTransformerFamily>
 public typealias GNNSettings = GraphSettings<GNNFamily>
 public typealias TransformerSettings = GraphSettings<TransformerFamily>

@@ -27,7 +27,8 @@ public enum AnemoiExport {
     guard let model = try description.makeModel() as? GraphForecastModel, let graph = description.fields.graph else {
       throw JigsawError(
         checkpoint.path, "is of a model that anemoi-models doesn't have",
-        expected: "graph-transformer, gnn or transformer",
+        expected: ModelFamilies.all.filter { $0 is any AnemoiModelSettings.Type }.map { $0.family }
+          .joined(separator: ", "),
         found: description.settings.family)
     }
     let variables = try ExportedVariables(checkpoint.manifest, model.columns)
