@@ -1,4 +1,4 @@
-/// A score: a function of averaged statistics. CSV, scorecard, JSON and the report list every metric of `Metrics.all`.
+/// A score: a function of averaged statistics. CSV, JSON and the report list every metric of `Metrics.all`.
 public protocol Metric: Sendable {
   /// Its column in scores.csv, its key in JSON and in the report: lower case, the same for the same definition.
   static var name: String { get }
