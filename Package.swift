@@ -110,7 +110,7 @@ let package = Package(
     room(
       "Configuration",
       [
-        "Basics", "Settings", "Tensors", "Datasets", "Models", "Checkpoints", "Training",
+        "Basics", "Settings", "Tensors", "Datasets", "Models", "Checkpoints", "Training", "Forecasting",
         .product(name: "Yams", package: "Yams"),
       ]),
     room(
@@ -122,7 +122,7 @@ let package = Package(
     .executableTarget(
       name: "jigsaw",
       dependencies: [
-        "Basics", "Communication", "Configuration", "Datasets", "Stores", "Workflow",
+        "Basics", "Communication", "Configuration", "Datasets", "Forecasting", "Stores", "Workflow",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 

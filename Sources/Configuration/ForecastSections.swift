@@ -1,3 +1,4 @@
+import Forecasting
 import Settings
 
 public struct ForecastSection: Section {
@@ -5,15 +6,14 @@ public struct ForecastSection: Section {
   public var everyHours = 24
   public var batchSize = 8
   public var layout = Layout.together
-  public var format: Format?
+  public var format: ForecastFormat?
   public var bounds = Bounds.none
 
   public enum Layout: String, CaseIterable, Sendable { case together, perForecast }
-  public enum Format: String, CaseIterable, Sendable { case zarr, zarr3, netcdf, grib2 }
   public enum Bounds: String, CaseIterable, Sendable { case none, physical }
 
   /// The format that forecasts are stored in; where `format` is null, the layout decides.
-  public var storedFormat: Format { format ?? (layout == .perForecast ? .netcdf : .zarr) }
+  public var storedFormat: ForecastFormat { format ?? (layout == .perForecast ? .netcdf : .zarr) }
 
   public init() {}
 
@@ -27,8 +27,8 @@ public struct ForecastSection: Section {
         + "four dimensions, as CDO, NCO and most viewers want them."),
     .choice(
       "format", \.format,
-      "zarr: a Zarr folder as WeatherBench 2 has them; zarr3: the same in format 3; netcdf: CF NetCDF-4; grib2: one file of "
-        + "GRIB messages; null: zarr, of forecasts in files of their own netcdf."),
+      ForecastFormat.allCases.map { "\($0.rawValue): \($0.entry.help)" }.joined(separator: "; ")
+        + "; null: zarr, of forecasts in files of their own netcdf."),
     .choice(
       "bounds", \.bounds,
       "physical: what can't be negative (precipitation, humidity, cloud, snow, downward radiation) is kept from it at every "

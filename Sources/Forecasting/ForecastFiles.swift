@@ -34,7 +34,7 @@ public final class ForecastFiles: ForecastOutput {
     try create(0)
   }
 
-  /// A file's name tells its initial time: "20020320T00.nc".
+  /// A file's name tells its initial time: "20020320T000000.nc".
   static func name(_ time: Timestamp) -> String {
     let digits = time.description.filter { $0.isNumber || $0 == "T" }
     return "\(digits).nc"

@@ -101,7 +101,7 @@ public protocol ArrayWriter {
   func abandon()
 }
 
-/// Creates a store at `path`, Zarr if the name ends in `.zarr`, else NetCDF-4.
+/// Creates a store at `path`, Zarr if the name ends in `.zarr`, NetCDF-4 whatever else it is called.
 ///
 /// - Parameters:
 ///   - joins: whether another process has created it, to write chunks into it too; for Zarr alone.
@@ -116,12 +116,13 @@ public func createStore(
   _ path: String, _ definition: StoreDefinition, joins: Bool = false, resuming: Bool = false, temporary: String? = nil,
   zarrFormat: Int = 2
 ) throws -> any ArrayWriter {
-  precondition(!joins || path.hasSuffix(".zarr"), "a NetCDF file has one writer")
+  let isZarr = path.ends(in: StoreEndings.zarr)
+  precondition(!joins || isZarr, "a NetCDF file has one writer")
   precondition(!joins || temporary != nil, "who joins must know where the store is written")
   if HTTPStorage.isAddress(path) {
     throw JigsawError(path, "can't be written to", expected: "a path on this machine", remedy: "write here, then copy")
   }
-  if path.hasSuffix(".zarr") {
+  if isZarr {
     return try ZarrWriter(path, definition, joins: joins, resuming: resuming, temporary: temporary, format: zarrFormat)
   }
   if resuming {

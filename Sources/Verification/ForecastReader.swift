@@ -106,8 +106,7 @@ public struct ForecastReader: Sendable {
     guard found == [path], !path.contains("://"), Files.isDirectory(path) else { return found }
     let names = try Files.list(path)
     if names.contains(where: { ["zarr.json", ".zgroup", ".zmetadata"].contains($0) }) { return found }
-    let endings = [".nc", ".nc4", ".netcdf", ".grib", ".grib2", ".grb", ".grb2"]
-    let files = names.filter { name in endings.contains { name.hasSuffix($0) } && !Temporary.isOne(name) }
+    let files = names.filter { $0.ends(in: StoreEndings.netCDF + StoreEndings.grib) && !Temporary.isOne($0) }
     return files.isEmpty ? found : files.map { "\(path)/\($0)" }
   }
 

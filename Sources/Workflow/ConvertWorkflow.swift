@@ -38,7 +38,7 @@ public struct ConvertWorkflow {
         ("--layout", "\(request.layout)"), ("--zarr-format", "\(request.zarrFormat)"),
         ("--overwrite", request.overwrites ? "yes" : "no"),
       ], on: world)
-    guard path.hasSuffix(".zarr") else {
+    guard path.ends(in: StoreEndings.zarr) else {
       throw JigsawError(path, "can't be converted to", expected: "a name that ends in .zarr")
     }
     if let start = request.start, let end = request.end, start > end {

@@ -6,37 +6,57 @@ import Distribution
 import Forecasting
 import Stores
 
-/// Where a forecast goes and in which form: a Zarr store, a NetCDF file of all forecasts or of one, a folder of such files, GRIB.
+/// Where a forecast goes and in which form: one store of a format, or a folder of files of one forecast each.
 struct ForecastTarget {
-  private enum Form { case zarr(format: Int), netCDF, file, files, grib }
+  private enum Form { case store(ForecastFormat), files }
 
   private let path: String
   private let form: Form
 
   /// - Parameter count: of initial times.
-  /// - Throws: when the forecasts can't have this name in the layout that is asked for.
+  /// - Throws: when the forecasts can't have this name in the layout and format that are asked for.
   init(_ path: String, _ section: ForecastSection, count: Int) throws {
     self.path = path
-    let (isZarr, isGRIB) = (path.hasSuffix(".zarr"), RunFolder.isGRIB(path))
-    switch section.layout {
-    case .together:
-      form = isZarr ? .zarr(format: section.format == .zarr3 ? 3 : 2) : isGRIB ? .grib : count == 1 ? .file : .netCDF
-    case .perForecast:
-      if section.storedFormat != .netcdf || isZarr || isGRIB {
-        throw JigsawError(
-          "forecast.layout", "is perForecast, of which only NetCDF files are written",
-          expected: "forecast.format netcdf or null, and a folder for --output",
-          found: "\(section.storedFormat.rawValue), \(path)",
-          remedy: "leave forecast.format out, or set forecast.layout to together")
+    form =
+      switch section.layout {
+      case .together: .store(try ForecastTarget.format(path, section.format))
+      case .perForecast: try ForecastTarget.formPerForecast(path, section, count: count)
       }
-      if path.hasSuffix(".nc") && count > 1 {
-        throw JigsawError(
-          path, "is the name of one file, and there are \(count) forecasts", expected: "a folder",
-          remedy: "name one for --output, or set forecast.layout to together")
-      }
-      form = path.hasSuffix(".nc") ? .file : .files
+    try requireReplaceable()
+  }
+
+  private static func format(_ path: String, _ wanted: ForecastFormat?) throws -> ForecastFormat {
+    let named = ForecastFormat.named(path)
+    guard let first = named.first else {
+      try Replaceable.requireFile(path)
+      throw JigsawError(
+        path, "has an ending that tells no format", expected: ForecastFormat.endings().joined(separator: ", "),
+        remedy: "name another --output")
     }
-    try requireReplaceable(section)
+    guard let wanted else { return first }
+    if named.contains(wanted) { return wanted }
+    throw JigsawError(
+      path, "has the ending of another format than forecast.format says",
+      expected: "\(wanted.rawValue): \(wanted.entry.endings.joined(separator: ", "))",
+      found: named.map(\.rawValue).joined(separator: ", "),
+      remedy: "name another --output, or leave forecast.format out")
+  }
+
+  private static func formPerForecast(_ path: String, _ section: ForecastSection, count: Int) throws -> Form {
+    let named = ForecastFormat.named(path)
+    guard section.storedFormat == .netcdf, named.isEmpty || named.contains(.netcdf) else {
+      throw JigsawError(
+        "forecast.layout", "is perForecast, of which only NetCDF files are written",
+        expected: "forecast.format netcdf or null, and a folder for --output",
+        found: "\(section.storedFormat.rawValue), \(path)",
+        remedy: "leave forecast.format out, or set forecast.layout to together")
+    }
+    if !named.isEmpty && count > 1 {
+      throw JigsawError(
+        path, "is the name of one file, and there are \(count) forecasts", expected: "a folder",
+        remedy: "name one for --output, or set forecast.layout to together")
+    }
+    return named.isEmpty ? .files : .store(.netcdf)
   }
 
   /// The output's path as it is given, without slashes at its end.
@@ -52,42 +72,38 @@ struct ForecastTarget {
   }
 
   /// A folder is replaced as a whole: nothing but forecasts may be in it.
-  private func requireReplaceable(_ section: ForecastSection) throws {
+  private func requireReplaceable() throws {
     switch form {
-    case .zarr: try ZarrStore.requireReplaceable(path)
+    case .store(let format): try (format.entry.requireReplaceable ?? Replaceable.requireFile)(path)
     case .files: try Replaceable.requireForecasts(path)
-    case .netCDF, .file, .grib:
-      try Replaceable.requireFile(path)
-      guard !isGRIB, !ForecastTarget.netCDFEndings.contains(where: path.lowercased().hasSuffix) else { return }
-      throw JigsawError(
-        path, "has an ending that tells no format",
-        expected: ".zarr, .nc, .grib2\(section.layout == .perForecast ? ", or a folder" : "")",
-        remedy: "name another --output")
     }
   }
 
-  private static let netCDFEndings = [".nc", ".nc4", ".netcdf"]
-  private var isGRIB: Bool { if case .grib = form { true } else { false } }
-
   /// Whether one rank writes all fields of a forecast.
-  var hasOneWriterPerForecast: Bool { if case .zarr = form { false } else { true } }
+  var hasOneWriterPerForecast: Bool {
+    switch form {
+    case .store(let format): !format.entry.isShared
+    case .files: true
+    }
+  }
 
   /// Whether every rank has a writer.
   private var isShared: Bool {
     switch form {
-    case .zarr, .files: true
-    case .netCDF, .file, .grib: false
+    case .store(let format): format.entry.isShared
+    case .files: true
     }
   }
 
-  /// Bands of rows in which fields are stored: in a Zarr store one for each part of the domain, so that every rank writes some.
+  /// Bands of rows in which fields are stored: in a shared store one for each part of the domain, so that every rank writes some.
   /// - Throws: when model instances would have to share one file.
   func bands(_ mesh: Mesh) throws -> Int {
     if !isShared && mesh.replica > 1 {
+      let endings = ForecastFormat.endings(shared: true).joined(separator: " or ")
       throw JigsawError(
         path, "can't be written by \(mesh.replica) model instances at once",
-        expected: "a name that ends in .zarr, forecast.layout perForecast, or \(mesh.instance) ranks",
-        remedy: "forecast to Zarr, or start \(mesh.instance) ranks")
+        expected: "a name that ends in \(endings), forecast.layout perForecast, or \(mesh.instance) ranks",
+        remedy: "forecast to \(endings), or start \(mesh.instance) ranks")
     }
     return hasOneWriterPerForecast ? 1 : mesh.domain
   }
@@ -96,22 +112,18 @@ struct ForecastTarget {
   func open(_ contents: ForecastContents, bands: Int, lineage: Lineage, on world: any Communicator) throws
     -> (any ForecastOutput)?
   {
-    var writer: (any ForecastOutput)?
-    try world.together(onlyOn: 0) { writer = try output(contents, bands, lineage, joining: nil) }
-    let temporary = try world.broadcast(writer?.temporary ?? "", from: 0)
-    if isShared && world.rank > 0 { writer = try output(contents, bands, lineage, joining: temporary) }
-    return writer
-  }
-
-  private func output(_ contents: ForecastContents, _ bands: Int, _ lineage: Lineage, joining: String?) throws
-    -> any ForecastOutput
-  {
-    switch form {
-    case .zarr(let format): try ForecastWriter(path, contents, bands: bands, joining: joining, zarrFormat: format)
-    case .netCDF: try ForecastWriter(path, contents)
-    case .file: try ForecastFiles(file: path, contents)
-    case .files: try ForecastFiles(folder: path, contents, joining: joining)
-    case .grib: try GRIBForecastWriter(path, contents, lineage: lineage)
+    func output(joining: String?) throws -> any ForecastOutput {
+      switch form {
+      case .store(let format):
+        try format.entry.make(
+          path, ForecastFormat.Request(contents, bands: bands, lineage: lineage, joining: joining))
+      case .files: try ForecastFiles(folder: path, contents, joining: joining)
+      }
     }
+    var writer: (any ForecastOutput)?
+    try world.together(onlyOn: 0) { writer = try output(joining: nil) }
+    let temporary = try world.broadcast(writer?.temporary ?? "", from: 0)
+    if isShared && world.rank > 0 { writer = try output(joining: temporary) }
+    return writer
   }
 }

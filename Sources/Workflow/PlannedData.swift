@@ -124,14 +124,15 @@ struct PlannedData {
   /// Adds memory of libraries that write the forecasts or read them.
   private func addForecasts(to memory: inout ReadingMemory, isRead: Bool) throws {
     let section = configuration.forecast
-    if section.storedFormat == .grib2 { memory.ofLibraries = max(memory.ofLibraries, GRIBStore.measuredLibraryBytes) }
-    guard section.storedFormat == .netcdf, !initialTimes.isEmpty else { return }
+    let format = section.storedFormat.entry
+    memory.ofLibraries = max(memory.ofLibraries, format.libraryBytes)
+    if initialTimes.isEmpty { return }
     let leads = Array(
       stride(from: configuration.data.stepHours, through: section.leadHours, by: configuration.data.stepHours))
     let contents = try ForecastContents(
       grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads, source: "")
-    memory.keptByLibraries += contents.bytesKeptByNetCDF(
-      perForecast: section.layout == .perForecast || initialTimes.count == 1, isRead: isRead)
+    memory.keptByLibraries += format.bytesKept(
+      contents, section.layout == .perForecast || initialTimes.count == 1, isRead)
   }
 
   /// The memory of an evaluation of the forecasts; nil where there are none.

@@ -2,6 +2,7 @@ import Basics
 import Checkpoints
 import Configuration
 import Datasets
+import Forecasting
 import Training
 
 /// Where things are in the folder of a run.
@@ -110,22 +111,12 @@ public struct RunFolder: Sendable {
   /// The forecast that `forecast` writes by default.
   public func forecast(_ section: ForecastSection) -> String {
     if section.layout == .perForecast { return "\(path)/forecast" }
-    switch section.storedFormat {
-    case .zarr, .zarr3: return "\(path)/forecast.zarr"
-    case .netcdf: return "\(path)/forecast.nc"
-    case .grib2: return "\(path)/forecast.grib2"
-    }
-  }
-
-  /// Whether a forecast of this name is written as GRIB.
-  static func isGRIB(_ output: String) -> Bool {
-    [".grib2", ".grib", ".grb2", ".grb"].contains { output.lowercased().hasSuffix($0) }
+    return "\(path)/\(section.storedFormat.defaultName)"
   }
 
   /// The run's own forecasts that are there, the latest first.
   public var existingForecasts: [String] {
-    let paths = ["forecast.zarr", "forecast.nc", "forecast.grib2", "forecast"].map { "\(path)/\($0)" }
-      .filter(Files.exists)
+    let paths = (ForecastFormat.defaultNames + ["forecast"]).map { "\(path)/\($0)" }.filter(Files.exists)
     return paths.map { (path: $0, time: Files.modificationSeconds($0) ?? 0) }.sorted { $0.time > $1.time }.map(\.path)
   }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import Communication
 import Configuration
+import Forecasting
 import Workflow
 
 extension Timestamp: ExpressibleByArgument {
@@ -13,10 +14,10 @@ struct Forecast: ParsableCommand {
     abstract: "Roll a trained model out from initial states.",
     discussion: """
       Without --from, forecasts start throughout the run's test period. Initial states come from data.sources of the run's
-      configuration; other data can be named with --set. The output is a Zarr folder if its name ends in .zarr, GRIB 2 if
-      in .grib2, .grib, .grb2 or .grb, else CF NetCDF; dimensions time, prediction_timedelta, level, latitude, longitude, of a
-      single forecast in NetCDF time (of validity), level, latitude, longitude. With forecast.layout perForecast it is a folder
-      of such files. Under mpirun or srun all ranks forecast together, and each writes its own chunks of a Zarr store.
+      configuration; other data can be named with --set. The ending of the output's name tells its format:
+      \(ForecastFormat.endingsInWords). Its dimensions are time, prediction_timedelta, level, latitude, longitude, of a single
+      forecast in NetCDF time (of validity), level, latitude, longitude. With forecast.layout perForecast it is a folder of such
+      files. Under mpirun or srun all ranks forecast together, and each writes its own chunks of a Zarr store.
       """)
 
   @Argument(help: "The run folder.") var runFolder: String
@@ -25,7 +26,9 @@ struct Forecast: ParsableCommand {
   @Option(help: ArgumentHelp("Hours between initial times.", valueName: "hours")) var every: Int?
   @Option(help: ArgumentHelp("How far to forecast.", valueName: "hours")) var lead: Int?
   @Option(
-    help: ArgumentHelp("Where to write; default: forecast.zarr, .nc or .grib2 in the run folder.", valueName: "path"))
+    help: ArgumentHelp(
+      "Where to write; default: forecast\(ForecastFormat.endings().joined(separator: ", ")) in the run folder.",
+      valueName: "path"))
   var output: String?
   @Option(
     help: ArgumentHelp(

@@ -2,6 +2,7 @@ import Basics
 import Communication
 import Configuration
 import Datasets
+import Forecasting
 import Stores
 import TestSupport
 import Testing
@@ -114,7 +115,7 @@ import Verification
     let folder = try TemporaryFolder()
     var configuration = try Self.trained(folder.path)
     configuration.forecast.layout = .perForecast
-    func problem(_ output: String?, _ format: ForecastSection.Format? = nil, overwrites: Bool = false) -> String? {
+    func problem(_ output: String?, _ format: ForecastFormat? = nil, overwrites: Bool = false) -> String? {
       var (changed, request) = (configuration, ForecastWorkflow.Request())
       changed.forecast.format = format
       request.output = output.map { "\(folder.path)/\($0)" }
@@ -124,7 +125,7 @@ import Verification
       }
       return error?.problem
     }
-    for (output, format) in [("f.zarr", nil), ("f.grib2", nil), (nil, ForecastSection.Format.zarr)] {
+    for (output, format) in [("f.zarr", nil), ("f.grib2", nil), (nil, ForecastFormat.zarr)] {
       #expect(problem(output, format) == "is perForecast, of which only NetCDF files are written")
     }
     #expect(problem("f.nc")?.hasPrefix("is the name of one file") == true)
@@ -133,6 +134,16 @@ import Verification
     try Files.writeAtomically("thesis", to: "\(folder.path)/mine/thesis.txt")
     #expect(problem("mine", overwrites: true) == "is a folder that holds other things than forecasts")
     #expect(try Files.readText("\(folder.path)/mine/thesis.txt") == "thesis")
+    configuration.forecast.layout = .together
+    let contradictions: [(String, ForecastFormat)] = [
+      ("f.nc", .grib2), ("f.nc", .zarr3), ("f.zarr", .netcdf), ("f.GRB", .zarr),
+    ]
+    for (output, format) in contradictions {
+      #expect(problem(output, format) == "has the ending of another format than forecast.format says")
+    }
+    for format in [nil, ForecastFormat.zarr] {
+      #expect(problem("f.hdf", format) == "has an ending that tells no format")
+    }
   }
 
   @Test func theWorkingFolderIsNoOutput() throws {

@@ -1,5 +1,6 @@
 import Basics
 import Configuration
+import Forecasting
 import Foundation
 import Planning
 import TestSupport
