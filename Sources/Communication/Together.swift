@@ -55,7 +55,7 @@ private final class Outcomes {
   private static let napMicroseconds: UInt32 = 200
 
   private let communicator: any Communicator
-  /// Those that this rank hears from and tells: the first all others, these the first.
+  /// The ranks that this one hears from and tells: the first all others, these the first.
   private let peers: [Int]
   private var incoming: [Message] = []
   private var outgoing: [Message] = []

@@ -36,7 +36,7 @@ struct DateBlocks {
     self.blocks = blocks
   }
 
-  /// Those of a rank follow each other, so that it reads on where it was.
+  /// The blocks of a rank: they follow each other, so that it reads on where it was.
   func own(_ rank: Int, of size: Int) -> Range<Int> { chunk(blocks.count, into: size, rank) }
 
   /// Whose each block is.

@@ -39,7 +39,7 @@ public struct Moments: Sendable, Equatable {
     }
   }
 
-  /// All there is to it, to be stored or sent.
+  /// The moments as numbers, to be stored or sent.
   var numbers: [Double] { [Double(count), mean, squares, minimum, maximum] }
   static let numberCount = 5
 

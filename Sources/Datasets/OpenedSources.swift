@@ -57,7 +57,7 @@ public struct OpenedSources: Sendable {
       }
     }
     guard let first = stores.first?.store else {
-      throw JigsawError("data.sources", "is empty", remedy: "name at least one NetCDF file or Zarr folder")
+      throw JigsawError("data.sources", "is empty", remedy: "name at least one file, store or recipe (path, open)")
     }
     for store in stores.map(\.store) where !store.fieldGrid.matches(first.fieldGrid) {
       throw JigsawError(

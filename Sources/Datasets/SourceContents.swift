@@ -31,7 +31,7 @@ public struct SourceContents: Sendable {
   }
 
   public let grid: FieldGrid
-  /// Those that are known in the order of the lexicon, then others by name.
+  /// Known fields in the order of the lexicon, then others by name.
   public let fields: [Field]
   /// Sentences on values that are changed or left out in reading.
   public let notes: [String]

@@ -93,7 +93,7 @@ final class BlockRing: BlockStream {
     try startStep()
   }
 
-  /// To be called `count` times: the own block first.
+  /// The next block, the own one first; to be called `count` times.
   func next() throws -> Arrival {
     if arrivals == 0 {
       if !isBegun { try begin() }

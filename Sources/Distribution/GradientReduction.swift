@@ -134,7 +134,7 @@ public final class GradientReduction {
   /// This rank's share of the squared norm of all gradients: summed over all ranks of the mesh it is the norm's square.
   public func gradientSquares() -> Double {
     if splitsOptimizer || rank.context.position.replica == 0 {
-      // Those that all replicas hold count once.
+      // Gradients that all replicas hold count once.
       let shared = rank.parameters.unsharedLength
       let counted =
         rank.context.position.replica == 0 ? shard : OptimizerShard(shard.ranges.map { $0.clamped(to: 0..<shared) })

@@ -83,7 +83,7 @@ public final class RankContext {
     replica = try world.split(color: p.domain * mesh.tensor + p.tensor, key: p.replica)
   }
 
-  /// With communicators that are there already: `split` would have made the same.
+  /// A context of communicators that are there already: `split` would have made the same.
   public init(
     _ mesh: Mesh, _ world: any Communicator, instance: any Communicator, domain: any Communicator,
     tensor: any Communicator, replica: any Communicator, trace: Trace?

@@ -35,7 +35,7 @@ final class ReduceScatterStream {
   /// Lines that travel in one message.
   private var messages: [Range<Int>] { (0..<slices).map { chunk(lines, into: slices, $0) }.filter { !$0.isEmpty } }
 
-  /// One round.
+  /// Computes and sends the parts of all ranks, one round of the stream.
   ///
   /// - Parameters:
   ///   - target: where this rank's part goes; nil when it is empty.

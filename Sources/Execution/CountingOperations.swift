@@ -1,8 +1,8 @@
 import Tensors
 
 /// A dry run: shapes without data. Counts what a pass of the model costs, by walking the same model code that trains.
-/// A mixing layer also writes the input of gelu, which its backward reads; whatever else an implementation keeps, computes
-/// again or packs is not counted.
+/// What the forward of an operation writes for its backward counts where its `cost` says so; whatever else an implementation keeps,
+/// computes again or packs is not counted.
 public final class CountingOperations: Operations {
   public var tape: Tape?
   private let table: ParameterTable

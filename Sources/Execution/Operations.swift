@@ -75,7 +75,7 @@ extension Operations {
   public var checkpointsActivations: Bool { false }
   public var rowShare: (index: Int, count: Int) { (0, 1) }
 
-  /// With `checkpointsActivations`, `body` runs a second time when backward reaches it, recorded then (Chen et al. 2016,
+  /// A segment: with `checkpointsActivations`, `body` runs a second time when backward reaches it, recorded then (Chen et al. 2016,
   /// arXiv 1604.06174): one forward pass of the segment more, and the activations of one segment in memory instead of all.
   public func segment(
     _ inputs: [Value], _ parameters: [ParameterID], _ body: @escaping ([Value]) throws -> [Value]

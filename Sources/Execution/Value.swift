@@ -1,7 +1,7 @@
 import Tensors
 
 /// Extents of a value: rows (tokens), batch, columns (channels or variables). The memory is [rows, batch, columns], so
-/// that one GEMM serves the whole batch in token mixing, rows x (batch·columns), as in channel mixing,
+/// that one GEMM serves the whole batch whether it adds over rows, in rows x (batch·columns), or over columns, in
 /// (rows·batch) x columns.
 public struct ValueShape: Hashable, Sendable, CustomStringConvertible {
   public let rows, batch, columns: Int

@@ -40,7 +40,7 @@ public struct GraphRecipe: Sendable {
     case given(PointSpace)
     /// All vertices of a refined icosahedron.
     case triangular(level: Int)
-    /// Those near other points.
+    /// Vertices near other points.
     case limitedAreaTriangular(level: Int, Area)
     /// Vertices of a coarse level outside an area and of a fine level inside.
     case stretchedTriangular(globalLevel: Int, localLevel: Int, Area)

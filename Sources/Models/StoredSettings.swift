@@ -38,7 +38,7 @@ public struct UnknownModelSetting: Error {
 }
 
 extension JSONValue {
-  /// With a value at a path of keys; nil where there is no group to put it in.
+  /// The document with a value at a path of keys; nil where there is no group to put it in.
   fileprivate func setting(_ path: ArraySlice<String>, to value: JSONValue) -> JSONValue? {
     guard let key = path.first else { return value }
     guard var members = object else { return nil }

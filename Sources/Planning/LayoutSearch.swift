@@ -36,7 +36,7 @@ public struct LayoutSearch: Sendable {
   }
 
   public struct Outcome: Sendable {
-    /// Those that fit, the fastest first.
+    /// Candidates that fit, the fastest first.
     public var fitting: [Candidate] = []
     /// Simulated ones that need more than there is, the smallest first.
     public var tooLarge: [Candidate] = []

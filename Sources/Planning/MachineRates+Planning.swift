@@ -108,7 +108,7 @@ struct MeasuredProducts: Sendable {
   /// FLOP/s, the highest of all.
   let fastest: Double
 
-  /// Those of so many threads with so many copies at once, or of what comes nearest to that.
+  /// The rates of so many threads with so many copies at once, or of what comes nearest to that.
   init?(_ rates: MachineRates, type: String, threads: Int, copies: Int) {
     let typed = rates.products.filter { $0.type == type }
     guard let count = nearestCount(typed.map(\.threads), to: threads) else { return nil }

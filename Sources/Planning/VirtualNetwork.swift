@@ -78,7 +78,7 @@ final class VirtualNetwork {
   private var eventCount = 0
   private var arrivals = 0
   private var queues: [Route: Queue] = [:]
-  /// Those that are not empty.
+  /// Queues that are not empty.
   private var waiting: [Queue] = []
   /// Times until which each rank's connections are busy, within its node, then to other nodes.
   private var sendingUntil, receivingUntil: [Double]

@@ -22,7 +22,7 @@ public struct ArrayPart: Sendable, Hashable {
 /// Numbers of an array as they come out of a store: native byte order, at strides. Valid during a call.
 public struct StoredPiece {
   public let type: ScalarType
-  /// Those of the array.
+  /// The positions in the array.
   public let box: [Range<Int>]
   /// The address of the box's first number.
   public let start: UnsafeRawPointer

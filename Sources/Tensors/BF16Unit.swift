@@ -57,7 +57,7 @@ public struct BF16Unit: @unchecked Sendable {
   /// From the fastest on: the matrix unit of some Intel CPUs, pairs in vectors, and FP32 on widened numbers.
   public static let names = ["amx", "avx512bf16", "avx512", "avx2", "baseline"]
 
-  /// Those of this CPU, in this order; never empty.
+  /// Units of this CPU, in this order; never empty.
   public static var available: [BF16Unit] { names.compactMap { BF16Unit($0) } }
 
   /// Nil when this CPU lacks it.

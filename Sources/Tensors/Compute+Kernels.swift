@@ -3,7 +3,7 @@ import CKernels
 // Elementwise, normalisation and reduction kernels on contiguous tensors, FP32 unless stated, split over the team. Each forward
 // kernel has its backward partner beside it. Matrices are described by (rows, columns) of the tensor's memory.
 
-/// Whether a bias belongs to the columns of a matrix (channel mixing) or to its rows (token mixing).
+/// Whether a bias belongs to the columns of a matrix or to its rows.
 public enum BiasDirection: Sendable {
   case perColumn, perRow
 }

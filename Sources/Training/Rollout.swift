@@ -73,7 +73,7 @@ public struct CheckpointedChain<State, Gradient> {
   private func run(_ lower: Int, _ upper: Int, from state: State, gradient: inout Gradient?, slots: Int) throws {
     var upper = upper
     while upper - lower > 1 {
-      // With slots, split so that the right part needs one slot fewer; without, advance to the last step each time.
+      // The split: with slots, so that the right part needs one slot fewer; without, advance to the last step each time.
       let split = slots > 0 ? lower + max(1, (upper - lower) / (slots + 1)) : upper - 1
       var middle = state
       for index in lower..<split { middle = try advance(index, middle) }

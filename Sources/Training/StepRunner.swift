@@ -15,7 +15,7 @@ public final class StepRunner {
   public let slots: Int
   /// Points and fields of one state that are not predicted, on all ranks.
   private let unpredictedCount: Int
-  /// With the weights of this rank's points and fields.
+  /// The loss with the weights of this rank's points and fields.
   private let weighted: WeightedLoss
 
   public var model: any ForecastModel { stepper.model }
@@ -163,7 +163,7 @@ public final class StepRunner {
             total = try addLoss(output, target: target, gradient: nil, scale: scale)
           }
         }
-        // Those of the decoder are complete after its only use, those of the processor after its first application.
+        // Gradients of the decoder are complete after its only use, those of the processor after its first application.
         try tape.backward(completed: index == steps || index == 0 ? completed : nil)
         return latent.takeGradient()
       })

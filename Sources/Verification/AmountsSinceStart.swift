@@ -7,7 +7,7 @@ struct AmountsSinceStart {
   /// Share of the changed points that may change the other way, through packing, and that of a truth that surely does not grow.
   private static let tolerance = 0.01
   private static let clearShare = 0.1
-  /// With fewer leads a growing amount may be the morning's.
+  /// The fewest leads that tell: in fewer a growing amount may be the morning's.
   private static let fewestLeads = 3
 
   /// - Parameters:

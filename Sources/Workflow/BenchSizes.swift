@@ -6,7 +6,7 @@ struct ProductSize {
   /// The operands' order, as in `MachineRates.Product`.
   let operands: String
 
-  /// Forward, gradient of the input, gradient of the weight, of token mixing (W·X) and channel mixing (X·Wᵀ), at the sizes
+  /// Forward, gradient of the input, gradient of the weight, of layers along rows (W·X) and along columns (X·Wᵀ), at the sizes
   /// of docs/benchmarks.md; and square ones.
   static func all(isQuick: Bool) -> [ProductSize] {
     let (tokens, channels, tokenWidth, channelWidth) = isQuick ? (256, 256, 128, 512) : (2_048, 1_024, 512, 1_024)

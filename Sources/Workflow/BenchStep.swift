@@ -171,7 +171,7 @@ public struct BenchStep {
 
   // MARK: Steps
 
-  /// With the same two frames each time.
+  /// One update, with the same two frames each time.
   private func update(_ number: Int, _ training: TrainingUpdate, _ state: Frame, _ target: Frame) throws -> Double {
     var frames = [target] + Array(repeating: state, count: training.historyCount)
     let plan = TrainingUpdate.Plan(batchSize: state.times.count)

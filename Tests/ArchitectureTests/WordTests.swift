@@ -46,7 +46,9 @@ import Testing
   /// Whether a comment opens without the name of what it is about.
   private static func isNameless(_ line: Substring) -> Bool {
     let comment = line.drop { $0 == " " }
-    return ["What", "Of", "As"].contains { comment.hasPrefix("/// \($0) ") || comment.hasPrefix("// \($0) ") }
+    return ["What", "Of", "As", "With", "Those"].contains {
+      comment.hasPrefix("/// \($0) ") || comment.hasPrefix("// \($0) ")
+    }
   }
 
   @Test func commentsNameTheirSubject() throws {
@@ -59,7 +61,8 @@ import Testing
       }
     }
     #expect(
-      Self.isNameless("  /// Of each rank.") && Self.isNameless("// What is read.") && Self.isNameless("/// As is."))
+      Self.isNameless("  /// Of each rank.") && Self.isNameless("// What is read.") && Self.isNameless("/// As is.")
+        && Self.isNameless("/// Those of each rank."))
     #expect(!Self.isNameless("  /// The threads of each rank.") && !Self.isNameless("/// Whatever it is."))
   }
 

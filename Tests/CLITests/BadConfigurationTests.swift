@@ -128,7 +128,7 @@ import Testing
       "training.groupRates={head: 2}",
       ["training.groupRates.head: is not a group of parameters; expected encoder, processor, decoder"]),
     set("training.rollout.stages=[{steps: 900}]", ["data.train: holds no sample of 900 steps of 6 h"]),
-    set("data.sources=[]", ["data.sources: is empty; name at least one NetCDF file or Zarr folder"]),
+    set("data.sources=[]", ["data.sources: is empty; name at least one file, store or recipe (path, open)"]),
     set("data.sources=[{names: {z: z}}]", ["data.sources[0].path: is empty"]),
     set("data.variables=[]", ["data.variables: is empty; name what to predict"]),
     set("data.variables=[z, t, z]", ["data.variables: names z twice"]),

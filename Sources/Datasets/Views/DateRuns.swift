@@ -50,13 +50,13 @@ public struct DateRuns: Sendable, Equatable {
     return groups
   }
 
-  /// Those of some dates, ascending, which are counted anew.
+  /// The runs of some dates, ascending, which are counted anew.
   func picked(_ dates: [Int]) -> DateRuns {
     guard starts != nil else { return DateRuns(count: dates.count, together: 1) }
     return DateRuns(count: dates.count, starts: groups(dates).dropFirst().map(\.lowerBound))
   }
 
-  /// Those of dates with others between them: each run begins where its first date does.
+  /// The runs of dates with others between them: each begins where its first date does.
   /// - Parameter parts: how many dates come instead of each.
   func spread(_ parts: Int, count: Int) -> DateRuns {
     guard let starts else { return DateRuns(count: count, together: parts) }
@@ -70,7 +70,7 @@ public struct DateRuns: Sendable, Equatable {
     return DateRuns(count: count, starts: starts.map { places[$0] })
   }
 
-  /// Those of lists that follow each other.
+  /// The runs of lists that follow each other.
   static func row(_ parts: [DateRuns]) -> DateRuns {
     if parts.allSatisfy({ $0.starts == nil }) { return DateRuns(count: parts.reduce(0) { $0 + $1.count }, together: 1) }
     var starts: [Int] = []

@@ -18,7 +18,7 @@ public protocol FieldView: Sendable {
   var missing: Set<Int> { get }
   /// Runs of points that are stored together.
   var storedRuns: [Range<Int>] { get }
-  /// Those of one variable, which may be stored in larger ones.
+  /// Runs of points of one variable, which may be stored in larger ones.
   func storedRuns(of variable: Int) -> [Range<Int>]
   /// Runs of dates that are stored together.
   var storedDates: DateRuns { get }

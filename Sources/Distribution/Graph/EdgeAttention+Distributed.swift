@@ -116,7 +116,7 @@ private struct AttentionPart {
 
   private var compute: Compute { operations.compute }
 
-  /// With all columns of the weights of the heads here and of the attributes of the edges here.
+  /// The projection with all columns of the weights of the heads here and of the attributes of the edges here.
   func projection() throws -> EdgeProjection {
     let weight = try weightColumns.gather(
       operations.value(attention.p.weight), rows: channels, operations.context.domain, compute)

@@ -74,7 +74,7 @@ public struct ResidualMLP: Operation {
       backward: Work(flops: 2 * flops, elements: 3 * x.shape.count + hidden + 3 * all))
   }
 
-  /// With the input of gelu.
+  /// The result, and the input of gelu, which backward reads.
   public func storedElements(_ table: ParameterTable) -> Int {
     x.shape.count + table[p.first.weight].rows * mixed.count
   }

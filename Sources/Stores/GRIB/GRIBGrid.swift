@@ -121,7 +121,7 @@ struct GRIBGrid: Sendable, Equatable {
     (0..<count).map { count == 1 ? first : first + Double($0) * (last - first) / Double(count - 1) }
   }
 
-  /// Those latitudes of a Gaussian grid that lie between the first and the last.
+  /// The latitudes of a Gaussian grid that lie between the first and the last.
   private static func gaussian(
     _ message: GRIBMessage, _ rows: Int, north: Double, south: Double, _ place: String
   ) throws -> [Double] {

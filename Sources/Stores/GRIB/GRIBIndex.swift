@@ -35,7 +35,7 @@ struct GRIBIndex: Sendable {
     var fields: [GRIBField] = []
     var products: [GRIBProduct] = []
     var grids: [GRIBGrid] = []
-    /// With how many.
+    /// Messages that are left out, counted by name and reason.
     var leftOut: [LeftOut: Int] = [:]
     /// By header without its date, and with the seconds from there to the end of a period in place of that.
     private var known: [[UInt8]: Kind] = [:]

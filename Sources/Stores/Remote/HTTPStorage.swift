@@ -20,7 +20,7 @@ public struct HTTPStorage: Storage {
 
   /// A bucket, which can be listed, and asked with a signature.
   struct Bucket {
-    /// With the bucket's name in the host or as the only folder.
+    /// The address, with the bucket's name in the host or as the only folder.
     let address: String
     /// The prefix of all keys of the store; "" or with a slash at its end.
     let prefix: String

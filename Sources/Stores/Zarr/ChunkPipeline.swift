@@ -15,7 +15,7 @@ struct ChunkPipeline: Sendable {
     /// C order of the ordered dimensions.
     case numbers(isBigEndian: Bool)
     case shard(Shard)
-    /// The same of numbers that went through filters.
+    /// Numbers that went through filters.
     case filtered(Filters)
   }
 

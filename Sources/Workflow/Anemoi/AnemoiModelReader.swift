@@ -10,7 +10,7 @@ struct AnemoiModelReader {
   let checkpoint: AnemoiCheckpoint
   /// By place, which of the checkpoint's data points lies there; nil: they are in its order.
   private let order: [Int]?
-  /// With its points in this order.
+  /// The graph with its points in this order.
   let graph: HeteroGraph
 
   init(_ checkpoint: AnemoiCheckpoint, order: [Int]? = nil) {
