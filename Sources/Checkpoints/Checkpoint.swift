@@ -82,12 +82,15 @@ public struct Checkpoint: Sendable {
   /// Writes a checkpoint under a temporary name, syncs it, and renames it to `path`. All ranks call it together.
   ///
   /// - Parameter withMoments: whether training can resume from it; a checkpoint for forecasts needs only the weights.
+  /// - Returns: its identity, on the first rank.
   /// - Throws: on every rank, if any of them can't write its part.
+  @discardableResult
   public static func write(
     _ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: OptimizerState, withMoments: Bool = true,
     to path: String
-  ) throws {
+  ) throws -> Lineage.Model? {
     let world = rank.context.world
+    var identity: Lineage.Model?
     // One name for all ranks.
     let temporary = try world.broadcast(world.rank == 0 ? Temporary.name(for: path) : "", from: 0)
     let files = parameterFiles(rank, optimizer, withMoments: withMoments, in: temporary)
@@ -118,6 +121,7 @@ public struct Checkpoint: Sendable {
           let version = manifest.version
           manifest.files?[graphName] = try write(graph, to: "\(temporary)/\(graphName)", version)
         }
+        identity = manifest.identity
         try Files.writeAtomically(try manifest.document(), to: "\(temporary)/\(manifestName)")
         try Files.syncDirectory(temporary)
         try Files.replace(path, by: temporary)
@@ -126,6 +130,7 @@ public struct Checkpoint: Sendable {
       if world.rank == 0 { try? Files.remove(temporary) }
       throw error
     }
+    return identity
   }
 
   /// The files of parameters that a checkpoint in a folder consists of.

@@ -1,5 +1,6 @@
 import Basics
 import Communication
+import Datasets
 import Distribution
 
 /// The checkpoints of a run: numbered ones, of which the newest few are kept, and the best by validation.
@@ -35,6 +36,25 @@ public struct CheckpointFolder: Sendable {
       .sorted { $0.update < $1.update }.map(\.name)
   }
 
+  /// The numbered folder of the latest update that holds no checkpoint, since its manifest is missing; nil for none. What a
+  /// training writes gets its name with its manifest.
+  ///
+  /// - Parameter update: the latest that holds one; folders of earlier ones don't count.
+  public func incomplete(after update: Int = -1) throws -> String? {
+    guard Files.isDirectory(path) else { return nil }
+    return try Files.list(path).compactMap { name in CheckpointFolder.update(name).map { (update: $0, name: name) } }
+      .filter {
+        $0.update > update && Files.isFolderItself("\(path)/\($0.name)") && !Checkpoint.isOne("\(path)/\($0.name)")
+      }.max { $0.update < $1.update }?.name
+  }
+
+  /// The error for a folder that `incomplete` names.
+  public func obstacle(_ name: String) -> JigsawError {
+    JigsawError(
+      "\(path)/\(name)", "is no complete checkpoint", expected: "a folder with \(Checkpoint.manifestName)",
+      found: "none in it", remedy: "copy it here again, or remove it to go on without it")
+  }
+
   /// - Throws: when it can't be read, or holds another update than its name says, so that it may not be the newest.
   public func newest() throws -> Checkpoint? {
     guard let name = try numbered().last else { return nil }
@@ -43,16 +63,14 @@ public struct CheckpointFolder: Sendable {
     return checkpoint
   }
 
-  public func best() throws -> Checkpoint? {
-    Checkpoint.isOne("\(path)/\(CheckpointFolder.best)") ? try Checkpoint("\(path)/\(CheckpointFolder.best)") : nil
-  }
+  var bestPath: String { "\(path)/\(CheckpointFolder.best)" }
 
   /// The best, else the newest: what forecasts are made with where nothing else is said.
   public func preferred() throws -> Checkpoint? { try best() ?? newest() }
 
   /// Whether the folder holds any checkpoint.
   public var isEmpty: Bool {
-    get throws { try numbered().isEmpty && best() == nil }
+    get throws { try numbered().isEmpty && bestOfAny() == nil }
   }
 
   /// Writes the checkpoint of an update; afterwards removes those beyond the number to keep.
@@ -66,9 +84,11 @@ public struct CheckpointFolder: Sendable {
   }
 
   /// Writes the weights of the best update so far, without optimiser state.
-  public func writeBest(_ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: OptimizerState) throws {
-    try Checkpoint.write(
-      manifest, rank, optimizer: optimizer, withMoments: false, to: "\(path)/\(CheckpointFolder.best)")
+  /// - Returns: what later checkpoints know it by; nil on ranks that write none.
+  public func writeBest(
+    _ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: OptimizerState
+  ) throws -> Lineage.Model? {
+    try Checkpoint.write(manifest, rank, optimizer: optimizer, withMoments: false, to: bestPath)
   }
 
   /// Whether a killed process may have left something to `recover`.
@@ -85,12 +105,12 @@ public struct CheckpointFolder: Sendable {
     guard Files.isDirectory(path) else { return }
     let names = try Files.list(path).filter { Files.isFolderItself("\(path)/\($0)") }
     let unfinished = names.filter(CheckpointFolder.isUnfinished)
-    if !Checkpoint.isOne("\(path)/\(CheckpointFolder.best)") {
+    if !Checkpoint.isOne(bestPath) {
       // The manifest is written last.
       let complete = unfinished.first { $0.hasPrefix(CheckpointFolder.best + ".") && Checkpoint.isOne("\(path)/\($0)") }
       if let complete {
-        try Files.remove("\(path)/\(CheckpointFolder.best)")
-        try Files.rename("\(path)/\(complete)", to: "\(path)/\(CheckpointFolder.best)")
+        try Files.remove(bestPath)
+        try Files.rename("\(path)/\(complete)", to: bestPath)
       }
     }
     for name in unfinished where Files.exists("\(path)/\(name)") { try Files.remove("\(path)/\(name)") }

@@ -88,6 +88,15 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   public var data: DataFingerprint?
   /// The checkpoint of another training whose weights this one began with; null where it began with random numbers.
   public var initialWeights: InitialWeights.Origin?
+  /// A digest of the data and settings that its training began with, the same in all checkpoints of a run; null in checkpoints of
+  /// versions that did not record it.
+  public var training: String?
+  /// The best checkpoint that was beside it when it was written; null for none, and in the best ones.
+  public var best: Lineage.Model?
+  /// Periods that its weights were trained on before, elsewhere; null for none, and where that was not recorded.
+  public var trainedBefore: [Lineage.Period]?
+  /// The period by which its best checkpoint is chosen; null for none, and where that was not recorded.
+  public var validated: Lineage.Period?
   /// Where a model that others trained comes from, in words; null where it was trained here from the start.
   public var imported: String?
   /// Checksum of the manifest without these eight digits.
@@ -139,6 +148,13 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     let names = (channels + read).map(\.channel.name) + staticFields
     guard names.allSatisfy({ SafeName.problem($0) == nil }) else { return "names" }
     return nil
+  }
+
+  /// All periods that its weights were trained on.
+  public var trained: [Lineage.Period] {
+    let own = Lineage.Period(trainingStart, trainingEnd)
+    let isTrained = progress.samples > 0 || imported != nil && trainingStart != trainingEnd
+    return (trainedBefore ?? []).filter { $0 != own } + (isTrained ? [own] : [])
   }
 
   public var normalization: Normalization { get throws { try normalization(of: channels) } }

@@ -24,6 +24,8 @@ public struct InitialWeights {
   }
 
   public let origin: Origin
+  /// Periods that they were trained on.
+  public var trained: [Lineage.Period] { checkpoint.manifest.trained }
   private let checkpoint: Checkpoint
   private let taken: Set<String>
   private let parts: [FieldParts]

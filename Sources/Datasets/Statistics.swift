@@ -128,7 +128,7 @@ public struct DatasetStatistics: Sendable, Equatable, Codable {
   /// The data and settings that they were made from.
   public var lineage: Lineage {
     var settings = ["period": "\(start) to \(end)", "step": "\(stepHours) h"]
-    settings["selection"] = selection
+    settings[Lineage.selection] = selection
     return Lineage(data: data, settings: settings)
   }
 }

@@ -16,6 +16,8 @@ public enum Precision: String, CaseIterable, Sendable {
   public struct Choice: Sendable {
     public let backend: any ProductBackend
     public let warning: String?
+    /// That the GEMMs are in: FP32 where another one that was asked for is no faster.
+    public let precision: Precision
   }
 
   /// For tests and comparisons: the name of the unit to use, whatever is fastest.
@@ -28,14 +30,14 @@ public enum Precision: String, CaseIterable, Sendable {
   }
 
   func products(unit name: String?) throws -> Choice {
-    if self == .fp32 { return Choice(backend: standardProducts(), warning: nil) }
+    if self == .fp32 { return Choice(backend: standardProducts(), warning: nil, precision: .fp32) }
     if let name {
       guard let unit = BF16Unit(name) else {
         throw JigsawError(
           Precision.unitVariable, "names no unit of this CPU",
           expected: BF16Unit.available.map(\.name).joined(separator: ", "), found: name)
       }
-      return Choice(backend: BF16Products(unit, parts: parts), warning: nil)
+      return Choice(backend: BF16Products(unit, parts: parts), warning: nil, precision: self)
     }
     return self == .bf16 ? Precision.fastestRounded : Precision.fastestSplit
   }
@@ -54,24 +56,24 @@ public enum Precision: String, CaseIterable, Sendable {
 
   private static let fastestRounded: Choice = {
     let native = BF16Unit.available.filter(\.isNative).map { BF16Products($0, parts: 1) }
-    if let backend = fastest(native) { return Choice(backend: backend, warning: nil) }
+    if let backend = fastest(native) { return Choice(backend: backend, warning: nil, precision: .bf16) }
     return Choice(
       backend: BF16Products(BF16Unit.available[0], parts: 1),
       warning:
         "bf16: this CPU has no matrix unit for it; matrix products are computed in FP32 on operands rounded to bf16, "
-        + "no faster than fp32")
+        + "no faster than fp32", precision: .bf16)
   }()
 
   private static let fastestSplit: Choice = {
     let native = BF16Unit.available.filter(\.isNative).map { BF16Products($0, parts: 2) }
     if let backend = fastest(native), rate(backend) > rate(standardProducts()) {
-      return Choice(backend: backend, warning: nil)
+      return Choice(backend: backend, warning: nil, precision: .bf16x3)
     }
     return Choice(
       backend: standardProducts(),
       warning:
         "bf16x3: three bf16 matrix products are no faster than one in FP32 on this CPU; matrix products are computed in FP32, "
-        + "which is more accurate")
+        + "which is more accurate", precision: .fp32)
   }()
 
   /// By measurement. An earlier one stays unless another is a quarter faster: noise must not decide, since units sum in

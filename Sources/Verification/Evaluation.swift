@@ -16,6 +16,8 @@ public struct Evaluation: Sendable {
   public let leadHours: [Int]
   public let regions: [String]
   public let initialTimes: [Timestamp]
+  /// Initial times of forecasts that are left out, since the truth lacks a time of theirs.
+  public let unverified: [Timestamp]
   public let metrics: [any Metric.Type]
   /// Smallest and largest true value of each channel at the times verified; imputed ones left out.
   public private(set) var truthExtremes: [(low: Double, high: Double)]
@@ -76,6 +78,8 @@ public struct Evaluation: Sendable {
     leadHours = plan.leadHours
     regions = plan.regions.map(\.name)
     initialTimes = plan.usable.map { forecasts.initialTimes[$0] }
+    let used = Set(plan.usable)
+    unverified = forecasts.initialTimes.indices.filter { !used.contains($0) }.map { forecasts.initialTimes[$0] }
     metrics = options.metrics
     truthExtremes = truth.channels.map { _ in (.infinity, -.infinity) }
     forecastExtremes = truthExtremes

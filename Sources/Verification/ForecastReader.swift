@@ -13,6 +13,8 @@ public struct ForecastReader: Sendable {
   public let channels: [Channel]
   /// The record of what the forecasts were made from, where they carry one.
   public let lineage: Lineage?
+  /// Initial times that were wanted and of which no part has a forecast, by their records; ascending.
+  public let leftOut: [Timestamp]
   private let parts: [ForecastFields]
   /// By initial time: the part that has it, and where.
   private let places: [(part: Int, initial: Int)]
@@ -46,11 +48,14 @@ public struct ForecastReader: Sendable {
     }
     for (path, found) in zip(paths, lineages).dropFirst() {
       guard
-        let difference = lineages[0].flatMap({ one in found.flatMap { one.difference(from: Lineage(model: $0.model)) } }
-        )
+        let difference = lineages[0].flatMap({ one in found.flatMap { one.difference(from: $0.computation) } })
       else { continue }
+      let isOfModel = lineages[0]?.model == found?.model
       throw JigsawError(
-        path, "is of another model than \(paths[0])", expected: difference.recorded, found: difference.now,
+        path,
+        isOfModel
+          ? "is computed otherwise than \(paths[0]) (\(difference.what))" : "is of another model than \(paths[0])",
+        expected: difference.recorded, found: difference.now,
         remedy: "score the forecasts of each by themselves")
     }
     lineage = lineages.allSatisfy { $0 != nil } ? lineages[0] : nil
@@ -64,6 +69,9 @@ public struct ForecastReader: Sendable {
         remedy: "leave one of them out")
     }
     initialTimes = all.map(\.time)
+    leftOut = Set(lineages.flatMap { $0?.leftOut ?? [] }).compactMap { Timestamp($0) }.filter { [initialTimes] time in
+      !initialTimes.contains(time)
+    }.sorted()
     places = all.map { ($0.part, $0.initial) }
     conversions = parts.map { _ in [:] }
   }

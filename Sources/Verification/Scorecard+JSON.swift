@@ -9,6 +9,12 @@ extension Scorecard {
     /// Forecast store, checkpoint and truth, in words.
     public let forecast, checkpoint, truth: String
     public let firstForecast, lastForecast: String
+    /// Nil where the periods aren't known.
+    public let forecastsOnTrainingDates, forecastsOnValidationDates: Int?
+    /// Initial times that were wanted and are not scored.
+    public let leftOut: [String]
+    /// Sentences that readers of the scores must know.
+    public let remarks: [String]
     public let scores: [Score]
   }
 
@@ -45,7 +51,10 @@ extension Scorecard {
     let times = evaluation.initialTimes
     return Report(
       forecast: source.forecast, checkpoint: source.checkpoint, truth: source.truth,
-      firstForecast: times[0].description, lastForecast: times[times.count - 1].description, scores: scores)
+      firstForecast: times[0].description, lastForecast: times[times.count - 1].description,
+      forecastsOnTrainingDates: source.remarks.onTrainingDates,
+      forecastsOnValidationDates: source.remarks.onValidationDates,
+      leftOut: source.remarks.leftOut.map(\.description), remarks: source.remarks.sentences, scores: scores)
   }
 
   /// In the order of the table.

@@ -4,7 +4,7 @@ import Datasets
 /// Scores as tables and as a picture.
 public struct Scorecard {
   let evaluation: Evaluation
-  let source: Source
+  public let source: Source
   /// The first region: the globe, or the domain of a limited area.
   private let region: String
 
@@ -12,8 +12,10 @@ public struct Scorecard {
   public struct Source: Sendable {
     /// Forecast store, checkpoint and truth, in words.
     public let forecast, checkpoint, truth: String
+    public let remarks: ScoreRemarks
 
-    public init(forecast: String, checkpoint: String, truth: String) {
+    public init(forecast: String, checkpoint: String, truth: String, remarks: ScoreRemarks = .none) {
+      self.remarks = remarks
       self.forecast = forecast
       self.checkpoint = checkpoint
       self.truth = truth
@@ -33,12 +35,17 @@ public struct Scorecard {
 
   // MARK: CSV
 
-  private static let sourceColumns = "forecast_store,checkpoint,truth_data,first_forecast,last_forecast"
+  private static let sourceColumns =
+    "forecast_store,checkpoint,truth_data,first_forecast,last_forecast,forecasts_on_training_dates,forecasts_left_out,remarks"
 
   private var sourceCells: String {
     let times = evaluation.initialTimes
-    return [source.forecast, source.checkpoint, source.truth, times[0].description, times[times.count - 1].description]
-      .map(csvCell).joined(separator: ",")
+    let remarks = source.remarks
+    return [
+      source.forecast, source.checkpoint, source.truth, times[0].description, times[times.count - 1].description,
+      remarks.onTrainingDates.map(String.init) ?? "", String(remarks.leftOut.count),
+      remarks.sentences.joined(separator: "; "),
+    ].map(csvCell).joined(separator: ",")
   }
 
   /// One row per system, channel, lead and region, with a column for each metric; empty where it is not defined.
@@ -81,6 +88,9 @@ public struct Scorecard {
       "In brackets: relative to persistence; below 1 is better than no forecast. `*`: worse than climatology.",
       climatology,
       "Forecast \(markdownText(source.forecast)), \(markdownText(source.checkpoint)); truth \(markdownText(source.truth)).",
+    ]
+    lines += source.remarks.sentences.map { "Note: \(markdownText($0))." }
+    lines += [
       "",
       "| field | unit |" + leads.map { " +\($0) h |" }.joined() + " climatology |",
       "|---|---|" + leads.map { _ in "---:|" }.joined() + "---:|",
@@ -177,7 +187,8 @@ public struct Scorecard {
     parts.append(
       "<text x=\"12\" y=\"\(totalHeight - 26)\" font-size=\"9\" fill=\"#5b6b7b\">\(markupText(source.forecast)), "
         + "\(markupText(source.checkpoint))</text><text x=\"12\" y=\"\(totalHeight - 12)\" font-size=\"9\" fill=\"#5b6b7b\">"
-        + "truth \(markupText(source.truth)); to \(evaluation.initialTimes[evaluation.initialTimes.count - 1].display)</text>"
+        + "truth \(markupText(source.truth)); to \(evaluation.initialTimes[evaluation.initialTimes.count - 1].display)"
+        + "\(source.remarks.brief.map { "; \($0)" } ?? "")</text>"
     )
     return parts.joined(separator: "\n") + "\n</svg>\n"
   }

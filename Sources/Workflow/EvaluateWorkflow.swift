@@ -11,9 +11,9 @@ public struct EvaluateWorkflow {
     public let text, json: String
   }
 
-  private let configuration: RunConfiguration
-  private let folder: RunFolder
-  private let console: Console
+  let configuration: RunConfiguration
+  let folder: RunFolder
+  let console: Console
   private let world: any Communicator
 
   public init(
@@ -58,51 +58,27 @@ public struct EvaluateWorkflow {
     for note in reader.notes(truth.channels) { console.say("note: \(path): \(note)") }
     try Agreement.check(
       [
-        ("forecast", reader.lineage?.model?.summary ?? "of an unknown model"),
+        ("forecast", reader.lineage?.modelText ?? "of an unknown model"),
         ("forecast: initial times", reader.initialTimes.map(\.display).joined(separator: ", ")),
       ], on: run.world)
     _ = try Agreement.data(Assembly.descriptions(data), looks: resources.isFirstOfMachine, on: run.world)
     let target = try folder.evaluation(of: path, against: data)
     let isOwn = try folder.evaluation(of: path) == folder.evaluation
-    try checkLineage(reader, isOwn: isOwn, againstOwn: target == folder.evaluation)
+    try checkLineage(reader, isOwn: isOwn, againstOwn: target == folder.evaluation, truth.selection)
     let evaluation = try Evaluation(reader, truth: truth, options: options, on: run.world) {
       console.progress("evaluate", done: $0, of: $1, since: began, detail: "forecasts")
     }
     for text in evaluation.notes { console.say("note: \(text)") }
     for text in evaluation.implausible { console.say("warning: \(text)") }
+    let remarks = try remarks(evaluation, reader, isOwn: isOwn)
+    for text in remarks.sentences { console.say("warning: \(text)") }
     let scorecard = Scorecard(
       evaluation,
       of: Scorecard.Source(
-        forecast: Files.absolute(path), checkpoint: reader.lineage?.model?.summary ?? "unknown checkpoint",
-        truth: Assembly.descriptions(data).map { withoutUserInformation($0.display) }.joined(separator: ", ")))
+        forecast: Files.absolute(path), checkpoint: reader.lineage?.modelText ?? "unknown checkpoint",
+        truth: truthText, remarks: remarks))
     try run.world.together(onlyOn: 0) { try write(scorecard, evaluation, reader, to: target) }
     return Scores(text: scorecard.markdown(), json: try scorecard.report.json())
-  }
-
-  /// Refuses a forecast of the run that is of another checkpoint than a forecast made now would be.
-  ///
-  /// - Parameters:
-  ///   - isOwn: whether it is the run's own forecast.
-  ///   - againstOwn: whether it is scored against the run's own data.
-  private func checkLineage(_ reader: ForecastReader, isOwn: Bool, againstOwn: Bool) throws {
-    guard let lineage = reader.lineage else {
-      console.say(
-        "note: \(reader.path) does not say what it was made from; that it is of this run's model is not known")
-      return
-    }
-    guard isOwn else { return }
-    if let difference = try ForecastWorkflow.staleness(of: lineage, folder) {
-      throw JigsawError(
-        reader.path, "is not of the run's checkpoint", expected: difference.now, found: difference.recorded,
-        remedy:
-          "forecast again with 'jigsaw forecast \(folder.path) --overwrite', or move it elsewhere and name it with "
-          + "--forecast")
-    }
-    guard againstOwn else { return }
-    let data = try DataFingerprint(Assembly.descriptions(configuration.data))
-    if let difference = lineage.difference(from: Lineage(data: data)) {
-      console.say("note: \(reader.path): \(difference.sentence)")
-    }
   }
 
   /// Writes all files of scores; the record of what they were made from comes last, so that it describes complete ones.
@@ -126,16 +102,7 @@ public struct EvaluateWorkflow {
     if !evaluation.spectra.isEmpty { try Files.writeAtomically(scorecard.spectraCSV(), to: spectra) }
     try Files.writeAtomically(scorecard.markdown(), to: table)
     try Files.writeAtomically(scorecard.svg(), to: picture)
-    let times = evaluation.initialTimes
-    var made = Lineage(
-      data: try DataFingerprint(Assembly.descriptions(configuration.data)), model: reader.lineage?.model,
-      settings: [
-        "period": "\(times[0]) to \(times[times.count - 1])",
-        "truth": Assembly.descriptions(configuration.data).map { withoutUserInformation($0.display) }
-          .joined(separator: ", "),
-      ])
-    made.forecast = Lineage.Forecast(
-      path: Files.absolute(reader.path), content: try DataFingerprint(paths: [reader.path]))
+    let made = try self.lineage(of: evaluation, reader, scorecard.source.remarks)
     try Files.writeAtomically(try made.json(pretty: true) + "\n", to: lineage)
     console.say("wrote \(scores), scorecard.md and scorecard.svg")
   }

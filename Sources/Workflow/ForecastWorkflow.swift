@@ -10,6 +10,7 @@ import Models
 import Stepping
 import Tensors
 import Training
+import Verification
 
 /// `jigsaw forecast`: from a checkpoint and initial states to a forecast store.
 public struct ForecastWorkflow {
@@ -43,10 +44,10 @@ public struct ForecastWorkflow {
     }
   }
 
-  private let configuration: RunConfiguration
-  private let folder: RunFolder
-  private let choice: Choice
-  private let console: Console
+  let configuration: RunConfiguration
+  let folder: RunFolder
+  let choice: Choice
+  let console: Console
   private let world: any Communicator
 
   public init(
@@ -80,14 +81,14 @@ public struct ForecastWorkflow {
     for note in try Assembly.staticNotes(manifest, dataset) { console.say("note: \(note)") }
     let forcings = try Assembly.forcings(
       for: manifest, configuration.data, cacheBytes: cache.dataset, threads: resources.threads)
-    let initialTimes = try initialTimes(
+    let (initialTimes, leftOut) = try initialTimes(
       request, ForecastNeeds(manifest, dataset, forcings: forcings?.dataset, leadHours: leadHours))
     let stepper = try stepper(checkpoint, dataset, run)
     let (rank, tiling) = (stepper.rank, stepper.tiling)
     let steps = leadHours / manifest.stepHours
     let leads = (1...steps).map { $0 * manifest.stepHours }
-    introduce(checkpoint, initialTimes, steps: steps)
-    let lineage = try lineage(manifest, run)
+    introduce(checkpoint, initialTimes, leads)
+    let lineage = try lineage(manifest, dataset.selection, leftOut, run)
     let contents = try contents(manifest, dataset, initialTimes, leads, lineage)
     let target = try ForecastTarget(output, configuration.forecast, count: initialTimes.count)
     let bands = try target.bands(rank.context.mesh)
@@ -120,12 +121,18 @@ public struct ForecastWorkflow {
     return output
   }
 
-  private func introduce(_ checkpoint: Checkpoint, _ initialTimes: [Timestamp], steps: Int) {
+  private func introduce(_ checkpoint: Checkpoint, _ initialTimes: [Timestamp], _ leads: [Int]) {
     let manifest = checkpoint.manifest
+    let (first, last) = (initialTimes[0].display, initialTimes[initialTimes.count - 1].display)
     console.say(
-      "forecast: \(initialTimes.count) from \(initialTimes[0].display) to \(initialTimes[initialTimes.count - 1].display), "
-        + "\(steps) steps of \(manifest.stepHours) h each, with \(checkpoint.path) (update \(manifest.progress.update))"
-    )
+      "forecast: \(initialTimes.count) from \(first) to \(last), \(leads.count) steps of \(manifest.stepHours) h each, with "
+        + "\(checkpoint.path) (update \(manifest.progress.update))")
+    let seen = ScoreRemarks.count(initialTimes, leadHours: leads, in: manifest.trained)
+    if seen > 0 {
+      console.say(
+        "warning: \(seen) of \(initialTimes.count) forecasts are over dates that the model was trained on "
+          + "(\(manifest.trained.map(\.display).joined(separator: ", "))): scores of them are no measure of its skill")
+    }
   }
 
   /// Takes the output for this process, on the first rank, and clears away what one that was interrupted left.
@@ -188,14 +195,22 @@ public struct ForecastWorkflow {
       })
   }
 
-  private func lineage(_ manifest: CheckpointManifest, _ run: RunContext) throws -> Lineage {
-    Lineage(
+  private func lineage(
+    _ manifest: CheckpointManifest, _ selection: String, _ leftOut: [Timestamp], _ run: RunContext
+  ) throws -> Lineage {
+    var lineage = Lineage(
       data: try Agreement.data(
         Assembly.descriptions(configuration.data), looks: run.resources.isFirstOfMachine, on: run.world),
       model: manifest.identity,
       settings: [
-        ForecastWorkflow.choiceKey: choice.text, "forecast.bounds": configuration.forecast.bounds.rawValue,
+        ForecastWorkflow.choiceKey: choice.text, Lineage.bounds: configuration.forecast.bounds.rawValue,
+        Lineage.selection: Lineage.text(selection: selection),
+        Lineage.precision: try configuration.precision.products().precision.rawValue,
       ])
+    lineage.trained = manifest.trained
+    lineage.validated = choice == .newest ? nil : manifest.validated.map { [$0] }
+    lineage.leftOut = leftOut.isEmpty ? nil : leftOut.map(\.description)
+    return lineage
   }
 
   private func contents(
@@ -227,118 +242,5 @@ public struct ForecastWorkflow {
       ("--lead", request.leadHours.map(String.init) ?? "none"), ("--output", request.output ?? "none"),
       ("--overwrite", request.overwrites ? "yes" : "no"), ("--checkpoint", "\(choice)"),
     ]
-  }
-
-  private func openCheckpoint() throws -> Checkpoint {
-    let checkpoints = folder.checkpoints()
-    let missing = JigsawError(
-      folder.path, "holds no checkpoint", remedy: "train first with 'jigsaw train', or pass --checkpoint")
-    switch choice {
-    case .path(let path): return try Checkpoint(path)
-    case .newest:
-      guard let checkpoint = try checkpoints.newest() else { throw missing }
-      return checkpoint
-    case .best:
-      guard let checkpoint = try checkpoints.best() else { throw missing }
-      return checkpoint
-    case .automatic:
-      guard let checkpoint = try checkpoints.preferred() else { throw missing }
-      if try checkpoints.best() == nil, let update = checkpoint.manifest.progress.bestUpdate {
-        console.say(
-          "note: \(checkpoints.path)/best (of update \(update)) is missing; taking the newest checkpoint, \(checkpoint.path)"
-        )
-      }
-      let (own, last) = (
-        checkpoint.manifest.progress.update, try checkpoints.newest()?.manifest.progress ?? checkpoint.manifest.progress
-      )
-      if last.update > own, last.validatedUpdate ?? own <= own {
-        console.say(
-          "note: the best checkpoint (update \(own)) was never compared with later ones, up to update \(last.update), since "
-            + "none was validated; --checkpoint newest uses the latest")
-      }
-      return checkpoint
-    }
-  }
-
-  /// The setting under which a forecast records which checkpoint was asked for.
-  static let choiceKey = "checkpoint asked for"
-
-  /// - Throws: where the data lack what a forecast from one of the times named reads, or all of those by default.
-  private func initialTimes(_ request: Request, _ needs: ForecastNeeds) throws -> [Timestamp] {
-    let (dataset, leadHours) = (needs.dataset, needs.leadHours)
-    let everyHours = request.everyHours ?? configuration.forecast.everyHours
-    if let from = request.from {
-      let through = request.through ?? from
-      guard from <= through else {
-        throw JigsawError("--from", "is later than --to", found: "\(from.display) … \(through.display)")
-      }
-      let times = stride(from: from.seconds, through: through.seconds, by: everyHours * 3_600).map(
-        Timestamp.init(seconds:))
-      if let missing = times.first(where: { dataset.index(of: $0) == nil }) {
-        throw JigsawError(
-          "--from", "no data at the initial time \(missing.display)",
-          found: "times from \(dataset.times[0].display) to \(dataset.times[dataset.times.count - 1].display)",
-          remedy: "choose initial times within the data")
-      }
-      for time in times {
-        if let lack = needs.lack(at: time) { throw lack }
-      }
-      return times
-    }
-    let (start, end) = try configuration.data.test.range("data.test")
-    try checkInterval(everyHours, dataset, from: start, through: end)
-    let times = ForecastWorkflow.times(dataset, from: start, through: end, every: everyHours, leadHours: leadHours)
-    guard !times.isEmpty else {
-      throw JigsawError(
-        "data.test", "leaves no room for a forecast of \(leadHours) h", found: "\(start.display) … \(end.display)",
-        remedy: "shorten --lead, or name initial times with --from and --to")
-    }
-    let lacks = times.map(needs.lack)
-    let usable = zip(times, lacks).filter { $0.1 == nil }.map(\.0)
-    if let lack = lacks.compactMap({ $0 }).first {
-      if usable.isEmpty { throw lack }
-      console.say("note: \(times.count - usable.count) initial times are left out: \(lack)")
-    }
-    return usable
-  }
-
-  /// The initial times of a period: as many as leave room for the whole forecast to be verified.
-  static func times(
-    _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp, every everyHours: Int, leadHours: Int
-  ) -> [Timestamp] {
-    let last = end.adding(hours: -leadHours)
-    let there = dataset.indices(from: start, through: last).map { dataset.times[$0] }
-    func every(from anchor: Timestamp) -> [Timestamp] { there.filter { $0.hours(since: anchor) % everyHours == 0 } }
-    // Data at 12 UTC alone, or from 03 UTC, have no time at the period's first hour: their own first one counts.
-    let fromStart = every(from: start)
-    return fromStart.isEmpty ? there.first.map(every) ?? [] : fromStart
-  }
-
-  /// - Throws: where initial times so far apart would fall between the times of the data.
-  private func checkInterval(_ everyHours: Int, _ dataset: FieldDataset, from start: Timestamp, through end: Timestamp)
-    throws
-  {
-    let times = dataset.indices(from: start, through: end).map { dataset.times[$0] }
-    guard let interval = zip(times, times.dropFirst()).map({ $1.seconds - $0.seconds }).min() else { return }
-    guard Int64(everyHours) * 3_600 % interval != 0 else { return }
-    throw JigsawError(
-      "forecast.everyHours (--every)", "is not a multiple of the data's interval",
-      expected: "a multiple of \(significant(Double(interval) / 3_600)) h", found: "\(everyHours) h")
-  }
-}
-
-extension ForecastWorkflow {
-  /// How the checkpoint of a forecast differs from that of one that is made now in the same way; nil where it is the same, or
-  /// where one of them isn't known.
-  static func staleness(of forecast: Lineage, _ folder: RunFolder) throws -> Lineage.Difference? {
-    let checkpoints = folder.checkpoints()
-    let now: Checkpoint? =
-      switch forecast.settings[choiceKey] {
-      case Choice.newest.text: try checkpoints.newest()
-      case Choice.best.text: try checkpoints.best()
-      case let path? where path.hasPrefix("/"): Files.exists("\(path)/manifest.json") ? try Checkpoint(path) : nil
-      default: try checkpoints.preferred()
-      }
-    return now.flatMap { forecast.difference(from: Lineage(model: $0.manifest.identity)) }
   }
 }

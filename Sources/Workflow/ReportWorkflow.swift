@@ -44,8 +44,7 @@ public struct ReportWorkflow {
       origin: "Made by jigsaw \(jigsawVersion) on \(now.display) UTC.")
     contents.notice = configuration.data.notice
     let tables = ReportTables(channels: channels)
-    let checkpoints = folder.checkpoints()
-    let manifest = try checkpoints.preferred()?.manifest
+    let manifest = try checkpoint(&contents)?.manifest
 
     contents.training = try tables.training(metrics: folder.metrics, validation: folder.validation)
     if contents.training == nil {
@@ -72,6 +71,16 @@ public struct ReportWorkflow {
     return contents
   }
 
+  /// The run's best checkpoint, else its newest; where one of another run is in its place, the newest.
+  private func checkpoint(_ contents: inout ReportContents) throws -> Checkpoint? {
+    let checkpoints = folder.checkpoints()
+    if let best = try checkpoints.bestOfAny(), let strangeness = checkpoints.strangeness(of: best) {
+      contents.hints.append(.init("\(strangeness)"))
+      return try checkpoints.newest()
+    }
+    return try checkpoints.preferred()
+  }
+
   /// Maps of a forecast, unless the run's own is of another checkpoint than the run has now.
   /// - Returns: whether it is.
   private func addMaps(of store: String?, isNamed: Bool, to contents: inout ReportContents, _ units: inout ReportUnits)
@@ -83,7 +92,7 @@ public struct ReportWorkflow {
       return false
     }
     let reader = try ForecastReader(store)
-    if !isNamed, let difference = try reader.lineage.flatMap({ try ForecastWorkflow.staleness(of: $0, folder) }) {
+    if !isNamed, let difference = reader.lineage.flatMap({ try? ForecastWorkflow.staleness(of: $0, folder) }) {
       contents.hints.append(
         .init(
           "\(store) is not of the run's checkpoint (\(difference.sentence)), so no maps and scores. Forecast again with",
@@ -100,7 +109,7 @@ public struct ReportWorkflow {
       units.add(
         channel, truth?.units(of: channel) ?? reader.storedUnits(of: channel), of: truth == nil ? "forecast" : "data")
     }
-    if let model = reader.lineage?.model { contents.facts.append(.init("Forecast", "\(store), \(model.summary)")) }
+    if let model = reader.lineage?.modelText { contents.facts.append(.init("Forecast", "\(store), \(model)")) }
     return false
   }
 
@@ -142,9 +151,10 @@ public struct ReportWorkflow {
     }
     if made == nil { contents.hints.append(.init("\(scores) does not say which forecast it is of.")) }
     contents.scores = try tables.scores(scores)
+    if let made { try addRemarks(of: made, to: &contents) }
     for (channel, text) in try tables.units(scores) { units.add(channel, text, of: "scores") }
     if let made, let forecast = made.forecast {
-      let model = made.model.map { ", \($0.summary)" } ?? ""
+      let model = made.modelText.map { ", \($0)" } ?? ""
       contents.facts.append(
         .init(
           "Scores",
@@ -153,6 +163,18 @@ public struct ReportWorkflow {
     }
     let spectra = RunFolder.spectra(folder)
     if Files.exists(spectra) { contents.spectra = try tables.spectra(spectra) }
+  }
+
+  /// Adds the remarks on the scores that are shown.
+  private func addRemarks(of made: Lineage, to contents: inout ReportContents) throws {
+    var remarks = made.remarks ?? []
+    if let difference = made.difference(from: Lineage(settings: try EvaluateWorkflow.baseline(configuration))) {
+      remarks.append(
+        "\(difference.what): the scores were made with \(difference.recorded), the run has \(difference.now)")
+    }
+    if remarks.isEmpty { return }
+    let text = remarks.map { "\($0)." }.joined(separator: " ")
+    contents.notice = ([contents.notice].compactMap { $0 } + ["Scores: \(text)"]).joined(separator: " ")
   }
 
   /// The fingerprint of the run's data; nil where they can't be read, which the maps' hint says.

@@ -97,37 +97,6 @@ extension TrainWorkflow {
         + "\(significant(plan.schedule.rate(plan.totalUpdates - 1))) at the end (update \(plan.totalUpdates))")
   }
 
-  /// The measure of a validation loss; losses of other measures can't be compared.
-  static func measure(_ configuration: RunConfiguration) -> String {
-    configuration.settings.filter { key, _ in
-      key.hasPrefix("training.loss.") || key.hasPrefix("data.validation.")
-        || ["training.validation.samples", "training.validation.steps"].contains(key)
-    }.map { "\($0.key) \($0.value)" }.joined(separator: ";")
-  }
-
-  /// Progress to resume from: with the best so far, where that still can be compared.
-  func progress(_ found: CheckpointManifest.Progress, _ stored: RunConfiguration?) throws
-    -> CheckpointManifest.Progress
-  {
-    var progress = found
-    let measure = TrainWorkflow.measure(configuration)
-    let before = found.bestMeasure ?? stored.map(TrainWorkflow.measure)
-    progress.bestMeasure = measure
-    guard found.bestValidationLoss != nil else { return progress }
-    let isMissing = try folder.checkpoints().best() == nil
-    guard isMissing || before.map({ $0 != measure }) ?? false else { return progress }
-    progress.bestValidationLoss = nil
-    progress.bestUpdate = nil
-    let old = Set((before ?? "").split(separator: ";"))
-    let changed = measure.split(separator: ";").filter { !old.contains($0) }
-    console.say(
-      isMissing
-        ? "the best checkpoint is not there any more: the next validation makes a new one"
-        : "the validation loss is another than before (now \(changed.joined(separator: ", "))): the next validation makes a "
-          + "new best checkpoint; until then 'best' is the one of update \(found.bestUpdate ?? 0)")
-    return progress
-  }
-
   /// The properties of the data that all ranks must have found alike.
   func facts(_ dataset: FieldDataset) -> [Agreement.Fact] {
     let times = dataset.times.reduce(UInt64(dataset.times.count)) {

@@ -82,6 +82,9 @@ extension TrainWorkflow {
     manifest.auxiliaryScaling = inputs.auxiliary.scaling
     manifest.staticSignatures = try dataset.staticSignatures()
     manifest.imported = checkpoint?.manifest.imported
+    if let start = configuration.data.validation.start, let end = configuration.data.validation.end {
+      manifest.validated = Lineage.Period(start.description, end.description)
+    }
     return manifest
   }
 
@@ -92,7 +95,10 @@ extension TrainWorkflow {
     _ trained: TrainedModel, _ manifest: inout CheckpointManifest, from checkpoint: Checkpoint?, _ run: RunContext
   ) throws -> InitialWeights? {
     if let checkpoint {
+      let isNew = checkpoint.manifest.progress.samples == 0
       manifest.initialWeights = checkpoint.manifest.initialWeights
+      manifest.trainedBefore = isNew ? checkpoint.manifest.trained : checkpoint.manifest.trainedBefore
+      manifest.training = isNew ? manifest.data.map { digest($0, nil) } : checkpoint.manifest.training
       try checkStatistics(checkpoint, manifest)
       try checkpoint.load(.current, into: trained.rank)
       try checkpoint.load(into: trained.optimizer.state, trained.rank)
@@ -102,6 +108,8 @@ extension TrainWorkflow {
     trained.rank.initialize(seed: UInt64(configuration.seed))
     let weights = try takeInitialWeights(into: trained.rank, manifest, run)
     manifest.initialWeights = weights?.origin
+    manifest.trainedBefore = weights?.trained
+    manifest.training = manifest.data.map { digest($0, weights) }
     trained.optimizer.startAverage()
     return weights
   }
@@ -109,7 +117,7 @@ extension TrainWorkflow {
   /// Takes the progress of the run that is resumed, and reports what has changed since.
   func resumeProgress(_ manifest: inout CheckpointManifest, from checkpoint: Checkpoint, _ inputs: Inputs) throws {
     let fresh = manifest.progress
-    manifest.progress = try progress(checkpoint.manifest.progress, inputs.stored)
+    try takeProgress(of: checkpoint, inputs.stored, into: &manifest)
     if manifest.progress.samples == 0 {
       (manifest.progress.samplesPerEpoch, manifest.progress.seed) = (fresh.samplesPerEpoch, fresh.seed)
     }

@@ -173,7 +173,10 @@ extension TrainWorkflow {
         try checkpoints.write(manifest, rank, optimizer: optimizer.state)
         console.say("saved \(checkpoints.path)/\(CheckpointFolder.name(update: progress.update))")
       }
-      if isBest { try checkpoints.writeBest(manifest, rank, optimizer: optimizer.state) }
+      if isBest {
+        manifest.best = nil
+        manifest.best = try checkpoints.writeBest(manifest, rank, optimizer: optimizer.state)
+      }
       if replacing { try run.world.together(onlyOn: 0) { try folder.removeAside() } }
     }
   }

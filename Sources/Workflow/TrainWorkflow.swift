@@ -35,9 +35,9 @@ public struct TrainWorkflow {
       "train", configuration, [stopFact, ("--overwrite", overwrites ? "yes" : "no")], on: world)
     try recover()
     let checkpoints = folder.checkpoints()
-    let isThere = try !checkpoints.isEmpty
+    let isThere = try !checkpoints.isEmpty || checkpoints.incomplete() != nil
     if !overwrites, configuration.resume == .auto {
-      if try !checkpoints.numbered().isEmpty { return try goOn() }
+      if try !checkpoints.numbered().isEmpty || checkpoints.incomplete() != nil { return try goOn() }
       // A training that was killed before its first checkpoint begins anew; one that had one doesn't.
       if try isThere || hasSaved() {
         throw JigsawError(
@@ -96,9 +96,14 @@ public struct TrainWorkflow {
   }
 
   private func goOn() throws {
-    guard let checkpoint = try folder.checkpoints().newest() else {
+    let checkpoints = folder.checkpoints()
+    guard let checkpoint = try checkpoints.newest() else {
+      if let incomplete = try checkpoints.incomplete() { throw checkpoints.obstacle(incomplete) }
       throw JigsawError(
         folder.path, "holds no checkpoint to resume from", remedy: "start with 'jigsaw train'")
+    }
+    if let incomplete = try checkpoints.incomplete(after: checkpoint.manifest.progress.update) {
+      console.say("note: \(checkpoints.obstacle(incomplete)) Resuming from \(checkpoint.path)")
     }
     try run(from: checkpoint)
   }

@@ -117,7 +117,10 @@ import Testing
       "another training period",
       set: ["data.train.start=2001-01-02"],
       ["\(checkpoint): was made with another training period; expected 2001-01-02", "found 2001-01-01"]),
-    resume("missing manifests", ["run: holds no checkpoint to resume from"]) {
+    resume(
+      "missing manifests",
+      ["\(checkpoint): is no complete checkpoint; expected a folder with manifest.json, found none in it"]
+    ) {
       try Files.remove("\($0.path)/run/checkpoints/update-0000002")
       try Files.remove("\($0.path)/\(checkpoint)/manifest.json")
     },

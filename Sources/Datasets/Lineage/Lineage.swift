@@ -29,12 +29,37 @@ public struct Lineage: Sendable, Codable, Equatable {
     }
   }
 
+  /// A period of dates, both ends in it.
+  public struct Period: Sendable, Codable, Equatable {
+    public let start, end: String
+
+    public init(_ start: String, _ end: String) {
+      self.start = start
+      self.end = end
+    }
+
+    /// Nil where an end is no date.
+    public var range: ClosedRange<Timestamp>? {
+      guard let start = Timestamp(start), let end = Timestamp(end), start <= end else { return nil }
+      return start...end
+    }
+
+    public var display: String { range.map { "\($0.lowerBound.display) … \($0.upperBound.display)" } ?? start }
+  }
+
   public var version = jigsawVersion
   public var data: DataFingerprint?
   public var model: Model?
   public var forecast: Forecast?
   /// By name, for example the period.
   public var settings: [String: String]
+  /// Periods that the model was trained on, those of trainings before among them, and by which its best checkpoint was chosen; nil where
+  /// they aren't known.
+  public var trained, validated: [Period]?
+  /// Initial times that were wanted and are not there, since the data lack what they need.
+  public var leftOut: [String]?
+  /// Sentences that readers of the result must not miss.
+  public var remarks: [String]?
 
   public init(
     data: DataFingerprint? = nil, model: Model? = nil, forecast: Forecast? = nil, settings: [String: String] = [:]
@@ -77,6 +102,25 @@ public struct Lineage: Sendable, Codable, Equatable {
     }
     return nil
   }
+
+  /// Settings with which a model gives other forecasts.
+  public static let (precision, bounds) = ("precision", "forecast.bounds")
+
+  /// The setting that says what was chosen of the data (`FieldDataset.selection`).
+  public static let selection = "selection"
+
+  /// A selection in words.
+  public static func text(selection: String) -> String {
+    selection.allSatisfy { " ;".contains($0) } ? "whole sources" : selection
+  }
+
+  /// The part that decides the numbers of forecasts from one state: the model, and how it is computed.
+  public var computation: Lineage {
+    Lineage(model: model, settings: settings.filter { [Lineage.precision, Lineage.bounds].contains($0.key) })
+  }
+
+  /// The model and the precision that it is computed in, in words.
+  public var modelText: String? { model.map { $0.summary + (settings[Lineage.precision].map { ", \($0)" } ?? "") } }
 
   // MARK: Text
 
