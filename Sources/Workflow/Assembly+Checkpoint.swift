@@ -84,10 +84,13 @@ extension Assembly {
   }
 
   /// Compares static fields with those of the training.
-  /// - Returns: how they differ, a sentence for each; none for checkpoints that did not record them.
+  /// - Returns: how they differ, a sentence for each; one for a checkpoint that has no record of them.
   /// - Throws: where a static field has other units, or is another field.
   static func staticNotes(_ manifest: CheckpointManifest, _ dataset: FieldDataset) throws -> [String] {
-    guard let trained = manifest.staticSignatures else { return [] }
+    guard let trained = manifest.staticSignatures else {
+      let names = manifest.staticFields.joined(separator: ", ")
+      return names.isEmpty ? [] : ["the checkpoint has no record of \(names): they are taken as these data have them"]
+    }
     return try zip(dataset.staticSignatures(), trained).compactMap { now, trained in
       try requireUnits(trained.units, of: Channel(variable: now.name), dataset)
       func by(_ largest: Float) -> String { "by up to \(significant(Double(largest))) \(trained.units)" }

@@ -25,8 +25,12 @@ extension Assembly {
     case .recipe(let recipe):
       let start = monotonicSeconds()
       console.update("making the graph")
-      description.fields.graph = try GraphBuilder.build(recipe, team: ThreadTeam(count: max(1, threads)))
+      let graph = try StopSignal.endingAtOnce {
+        try GraphBuilder.build(recipe, team: ThreadTeam(count: max(1, threads)))
+      }
+      description.fields.graph = graph
       console.say("made the graph in \(fixed(monotonicSeconds() - start, 1)) s")
+      for gap in GraphReport.gaps(graph) { console.say("note: model.graph: \(gap)") }
     }
     return description
   }

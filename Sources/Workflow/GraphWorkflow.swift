@@ -109,16 +109,29 @@ enum GraphReport {
       "edges \(set.source) → \(set.destination): \(set.count); into a destination \(degrees.min() ?? 0) … \(degrees.max() ?? 0), "
         + "\(number(mean)) on average; \(range(lengths.map { $0 * 6_371 })) km long"
     ]
-    let open = degrees.count { $0 == 0 }
-    if open > 0 { lines.append("  \(open) points of \(set.destination) have no edge") }
-    let unused = sorted.sourceCount - Set(sorted.sources).count
-    if unused > 0 { lines.append("  \(unused) points of \(set.source) are no source") }
+    lines += gaps(sorted, set).map { "  \($0)" }
     for attribute in set.attributes {
       lines.append(
         "  \(attribute.name): \(attribute.columns) \(attribute.columns == 1 ? "column" : "columns"), \(range(attribute.values))"
       )
     }
     return lines
+  }
+
+  /// Points that edges leave out, a sentence for each kind and set of edges: what they hold reaches no others, or nothing reaches them.
+  static func gaps(_ graph: HeteroGraph) -> [String] {
+    graph.edges.flatMap { set in
+      graph.graph(from: set.source, to: set.destination).map { sorted in
+        gaps(sorted, set).map { "\(set.source) → \(set.destination): \($0)" }
+      } ?? []
+    }
+  }
+
+  private static func gaps(_ sorted: Graph, _ set: HeteroGraph.EdgeSet) -> [String] {
+    let open = (0..<sorted.destinationCount).count { sorted.edges(into: $0).isEmpty }
+    let unused = sorted.sourceCount - Set(sorted.sources).count
+    return (open > 0 ? ["\(counted(open, "point")) of \(set.destination) without an edge"] : [])
+      + (unused > 0 ? ["\(counted(unused, "point")) of \(set.source) that no edge starts from"] : [])
   }
 
   private static func range(_ values: [Float]) -> String {

@@ -7,6 +7,8 @@ import Synchronization
 
 /// The last signal; 0: none. Global because a signal handler can have no context.
 private let received = Atomic<Int32>(0)
+/// Whether this process may end without telling others.
+private let endsAlone = Atomic<Bool>(false)
 /// Whether a signal ends the process at once, since there is nothing yet to be saved.
 private let endsAtOnce = Atomic<Bool>(false)
 private let farewell: StaticString = "stopped by a signal before there was anything to save; the same command resumes\n"
@@ -17,6 +19,7 @@ public enum StopSignal {
   /// - Parameter isAlone: whether this process may end without telling others. Until `willSave` a signal then ends it at
   ///   once: opening data can take long and leaves nothing to save.
   public static func install(isAlone: Bool) {
+    endsAlone.store(isAlone, ordering: .relaxed)
     endsAtOnce.store(isAlone, ordering: .relaxed)
     Glibc.signal(SIGHUP, SIG_IGN)
     for signal in [SIGINT, SIGTERM, SIGUSR1] {
@@ -33,6 +36,16 @@ public enum StopSignal {
 
   /// From here on a signal is only noted, and whoever works looks for it.
   static func willSave() { endsAtOnce.store(false, ordering: .relaxed) }
+
+  /// Runs what takes long, leaves nothing to save and doesn't look for signals: one ends the process at once, unless others would have
+  /// to be told.
+  static func endingAtOnce<Result>(_ body: () throws -> Result) throws -> Result {
+    guard endsAlone.load(ordering: .relaxed), !endsAtOnce.load(ordering: .relaxed) else { return try body() }
+    endsAtOnce.store(true, ordering: .relaxed)
+    defer { willSave() }
+    if current != nil { throw Interrupted() }
+    return try body()
+  }
 
   /// The signal that came, if any.
   public static var current: Int32? {

@@ -188,6 +188,20 @@ import Testing
     #expect(bare.contains("model.encoder.trainableEdges: is 0"), "\(bare)")
   }
 
+  /// Points on the edges of an area lie in it, whatever their places are rounded to.
+  @Test(arguments: [([60.0, -20, 30, 40], 28), ([90, -180, 60, 180], 144), ([-60, 350, -90, 370], 12)])
+  func areasHaveTheirEdges(area: [Double], count: Int) throws {
+    let places = (0..<19).flatMap { row in (0..<36).map { (90 - 10 * Float(row), 10 * Float($0)) } }
+    let points = PointSpace(
+      latitudes: places.map { $0.0 * .pi / 180 }, longitudes: places.map { $0.1 * .pi / 180 })
+    var section = GraphSection()
+    (section.nodes, section.area) = (.limitedArea, area)
+    guard case .recipe(let recipe) = try section.source(points, hasProcessorEdges: true),
+      case .given(let data) = recipe.nodes[0].points
+    else { preconditionFailure("a graph without the points of the data") }
+    #expect(data.masks["area_mask"]?.count { $0 } == count)
+  }
+
   @Test func theCoarsestIcosphereHasEdges() throws {
     let settings = try Self.settings("gnn", ["graph: {level: 0, encoderCutOff: 1.2}"])
     let model = try settings.makeModel(Self.fields(settings))

@@ -106,9 +106,67 @@ import Verification
     }
   }
 
+  /// Periods are those of the original, not all that its dataset or ours has.
+  @Test func periodsAreThoseOfItsTraining() throws {
+    let folder = try TemporaryFolder()
+    let configuration = try Self.imported(folder.path)
+    func text(_ period: PeriodSection) -> [String?] { [period.start?.display, period.end?.display] }
+    #expect(text(configuration.data.train) == ["2020-01-01 00:00", "2020-01-12 18:00"])
+    #expect(text(configuration.data.validation) == ["2020-01-13 00:00", "2020-01-15 18:00"])
+    #expect(text(configuration.data.test) == ["2020-01-13 00:00", "2020-01-15 18:00"])
+    let manifest = try Checkpoint("\(folder.path)/run/checkpoints/update-0000000").manifest
+    #expect(manifest.trainingEnd.hasPrefix("2020-01-12T18:00"))
+    // These data hold 18 hours from the 13th on.
+    let again = try AnemoiImport.run(
+      AnemoiCheckpointTests.path, to: "\(folder.path)/run", data: "\(folder.path)/data.nc", overwrites: true)
+    #expect(again.contains("note: the data hold no time of data.train, 2020-01-01 00:00 to 2020-01-12 18:00"))
+    #expect(!again.contains("data.validation"))
+  }
+
+  /// Static fields and points are compared from the first forecast on.
+  @Test func dataAreComparedFromTheImportOn() throws {
+    let folder = try TemporaryFolder()
+    var configuration = try Self.imported(folder.path)
+    let path = "\(folder.path)/other.nc"
+    func write(_ change: (inout EditedStore) -> Void) throws {
+      var store = try EditedStore("\(folder.path)/data.nc")
+      change(&store)
+      try Files.remove(path)
+      try store.write(path)
+    }
+    configuration.data.sources[0].path = path
+    var request = ForecastWorkflow.Request()
+    (request.from, request.leadHours) = (Self.start, 6)
+    try write { store in
+      let values = store.arrays["lsm"]?.values ?? []
+      store.arrays["lsm"]?.values = values.map { 1 - $0 }
+    }
+    let changed = #expect(throws: JigsawError.self) {
+      try ForecastWorkflow(configuration, checkpoint: .automatic, console: .silent).run(request)
+    }
+    #expect(changed?.problem == "is another static field than the one that the model was trained with")
+    // Points that the model doesn't have are found at the import.
+    try write { $0.arrays["longitude"]?.values = (0..<36).map { 10 * Double($0) + 5 } }
+    let elsewhere = #expect(throws: JigsawError.self) {
+      try AnemoiImport.run(AnemoiCheckpointTests.path, to: "\(folder.path)/elsewhere", data: path, overwrites: false)
+    }
+    #expect(elsewhere?.problem == "is on another grid than the checkpoint's model")
+    #expect(!Files.exists("\(folder.path)/elsewhere"))
+    // A checkpoint that has no record says so.
+    _ = try AnemoiImport.run(AnemoiCheckpointTests.path, to: "\(folder.path)/unseen", overwrites: false)
+    let unseen = try Checkpoint("\(folder.path)/unseen/checkpoints/update-0000000").manifest
+    configuration.data.sources[0].path = "\(folder.path)/data.nc"
+    let dataset = try Assembly.dataset(for: unseen, configuration.data, cacheBytes: 0, threads: 1)
+    #expect(try Assembly.staticNotes(unseen, dataset).first?.contains("no record of lsm, zs") == true)
+  }
+
   @Test func trainingGoesOnFromIt() throws {
     let folder = try TemporaryFolder()
     var configuration = try Self.imported(folder.path)
+    (configuration.data.train.start, configuration.data.train.end) = (
+      Self.start.adding(hours: -6), Self.start.adding(hours: 6)
+    )
+    (configuration.data.validation, configuration.data.test) = (PeriodSection(), PeriodSection())
     let checkpoint = try Checkpoint("\(folder.path)/run/checkpoints/update-0000000")
     #expect(checkpoint.manifest.imported?.contains("inference-tiny.ckpt") == true)
     #expect(checkpoint.manifest.model.fields.diagnostics == [0, 1])

@@ -52,11 +52,11 @@ enum Frequency {
 }
 
 /// The ends of a period as Anemoi reads them: a year, a month, a day, a time, or a share of all dates.
-enum DateBound {
+public enum DateBound {
   /// The first or last date that a bound allows.
   /// - Parameter stepSeconds: how far before the next day, month or year one of these ends.
   /// - Returns: nil for what is no bound.
-  static func timestamp(
+  public static func timestamp(
     _ text: String, isLast: Bool, in dates: [Timestamp], stepSeconds: Int64 = 1
   ) -> Timestamp? {
     if text.hasSuffix("%") {

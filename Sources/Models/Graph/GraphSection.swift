@@ -122,18 +122,23 @@ public struct GraphSection: Section, Codable, Hashable {
     return .multiScale(levels: levels.isEmpty ? level == 0 ? [0] : Array(1...level) : levels, hops: hops)
   }
 
-  /// Which points lie in the area.
+  /// Degrees by which places in FP32 radians may be off.
+  private static let placeTolerance = 1e-4
+
+  /// Which points lie in the area, its edges among it.
   private func mask(_ points: PointSpace) throws -> [Bool] {
     guard area.count == 4, area[0] > area[2], area[1] < area[3], area[3] - area[1] <= 360 else {
       throw JigsawError(
         "model.graph.area", "is no area", expected: "[north, west, south, east] in degrees",
-        found: "\(area.map { significant($0) })")
+        found: "[\(area.map { significant($0) }.joined(separator: ", "))]")
     }
     let degrees = 180 / Double.pi
     return zip(points.latitudes, points.longitudes).map { latitude, longitude in
       let (north, east) = (Double(latitude) * degrees, Double(longitude) * degrees)
-      let offset = (east - area[1]).truncatingRemainder(dividingBy: 360)
-      return north <= area[0] && north >= area[2] && (offset < 0 ? offset + 360 : offset) <= area[3] - area[1]
+      // Longitudes count from the western edge; a point just west of it lies on it.
+      let offset = (east - area[1] + Self.placeTolerance).truncatingRemainder(dividingBy: 360)
+      return north <= area[0] + Self.placeTolerance && north >= area[2] - Self.placeTolerance
+        && (offset < 0 ? offset + 360 : offset) <= area[3] - area[1] + 2 * Self.placeTolerance
     }
   }
 }

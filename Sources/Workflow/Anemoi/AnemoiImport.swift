@@ -28,7 +28,8 @@ public enum AnemoiImport {
     let checkpoint = try AnemoiCheckpoint(path)
     try Temporary.removeAbandoned(of: output)
     let folder = Temporary.name(for: output)
-    let (run, obstacle) = try Self.run(of: checkpoint, output: output, data: data)
+    var (run, obstacle) = try Self.run(of: checkpoint, output: output, data: data)
+    let notes = data == nil ? [] : try run?.compareData() ?? []
     do {
       try write(checkpoint, to: folder)
       try run?.write(to: folder)
@@ -37,7 +38,8 @@ public enum AnemoiImport {
       try? Files.remove(folder)
       throw error
     }
-    return summary(checkpoint) + (obstacle.map { "\nno run: \($0)" } ?? "") + "\nwrote \(output)"
+    let remarks = notes.map { "note: \($0)" } + (obstacle.map { ["no run: \($0)"] } ?? [])
+    return ([summary(checkpoint)] + remarks + ["wrote \(output)"]).joined(separator: "\n")
   }
 
   /// Files that are written, and those that commands on the run add.

@@ -22,6 +22,9 @@ struct AnemoiRun {
   private let folder: RunFolder
   /// Where its data are.
   private let data: String
+  private let periods: AnemoiPeriods
+  /// Static fields of the data; nil where the data aren't there.
+  private var staticSignatures: [StaticSignature]?
 
   /// - Parameters:
   ///   - output: the run folder.
@@ -37,6 +40,7 @@ struct AnemoiRun {
       outputMask: checkpoint.supportingArrays()["output_mask"]?.bytes, checkpoint.path)
     variables = try AnemoiVariables(checkpoint, reader)
     stepHours = try AnemoiRun.stepHours(checkpoint)
+    periods = try AnemoiPeriods(checkpoint, stepHours: stepHours)
     grid = places.grid
     self.data =
       data ?? checkpoint.metadata["dataset"]?[checkpoint.dataset]?["arguments"]?["args"]?.array?.first?["dataset"]?
@@ -66,6 +70,23 @@ struct AnemoiRun {
     try reader.load(ParameterStore(model.parameters, hasGradients: false))
     if let contradiction = manifest(model).contradiction {
       throw JigsawError(checkpoint.path, "has settings that no run can have (\(contradiction))")
+    }
+  }
+
+  /// Requires that the data are on the model's points and have all that it reads and predicts, and records their static fields, with
+  /// which those of later data are compared. For data that the user names: what a checkpoint names is not opened.
+  /// - Returns: sentences on data that aren't there, and on periods that they don't have.
+  mutating func compareData() throws -> [String] {
+    guard data.contains("://") || Files.exists(data) else {
+      return ["\(data) is not there; its static fields are not recorded, and later ones not compared with them"]
+    }
+    let dataset = try Assembly.dataset(
+      for: try manifest(description.makeModel()), configuration.data, cacheBytes: 0, threads: ThreadTeam.availableCPUs)
+    staticSignatures = try dataset.staticSignatures()
+    let named = [("train", periods.training), ("validation", periods.validation), ("test", periods.test)]
+    return named.compactMap { name, period in
+      guard let period, dataset.indices(from: period.start, through: period.end).isEmpty else { return nil }
+      return "the data hold no time of data.\(name), \(period.start.display) to \(period.end.display)"
     }
   }
 
@@ -109,17 +130,11 @@ struct AnemoiRun {
 
   private var statistics: DatasetStatistics {
     DatasetStatistics(
-      start: period.start.description, end: period.end.description, stepHours: stepHours, timeCount: 0,
+      start: periods.training.start.description, end: periods.training.end.description, stepHours: stepHours,
+      timeCount: 0,
       channels: Dictionary(
         entries(variables.predicted + variables.read).map { ($0.channel.name, $0.statistics) }
       ) { first, _ in first })
-  }
-
-  private var period: (start: Timestamp, end: Timestamp) {
-    let dataset = checkpoint.metadata["dataset"]?[checkpoint.dataset]
-    func time(_ key: String) -> Timestamp? { dataset?[key]?.string.flatMap { Timestamp($0) } }
-    let start = time("start_date") ?? Timestamp(seconds: 0)
-    return (start, time("end_date") ?? start)
   }
 
   private func manifest(_ model: any ForecastModel) -> CheckpointManifest {
@@ -127,13 +142,15 @@ struct AnemoiRun {
       version: jigsawVersion, model: description, parameterCount: model.parameters.elementCount, grid: grid,
       stepHours: stepHours, channels: entries(variables.predicted),
       staticFields: variables.statics.map(\.channel.name), forcings: variables.computed.map(\.forcing),
-      trainingStart: period.start.description, trainingEnd: period.end.description, optimizer: OptimizerOptions(),
+      trainingStart: periods.training.start.description, trainingEnd: periods.training.end.description,
+      optimizer: OptimizerOptions(),
       progress: CheckpointManifest.Progress(update: 0, samples: 0, samplesPerEpoch: 0, seed: 0))
     let run = checkpoint.metadata["run_id"]?.string ?? checkpoint.metadata["uuid"]?.string
     manifest.imported =
       "\(checkpoint.path.split(separator: "/").last ?? "a checkpoint") of anemoi-training\(run.map { ", run \($0)" } ?? "")"
     manifest.auxiliaryScaling = (variables.statics + variables.computed.map(\.variable)).map(\.scaling)
     manifest.readForcings = variables.read.isEmpty ? nil : entries(variables.read)
+    manifest.staticSignatures = staticSignatures
     return manifest
   }
 
@@ -154,8 +171,11 @@ struct AnemoiRun {
     configuration.data.forcings = variables.computed.map(\.forcing.rawValue) + names(variables.read)
     configuration.data.stepHours = stepHours
     configuration.data.inputSteps = description.fields.inputSteps.map { $0 * stepHours }
-    configuration.data.train.start = period.start
-    configuration.data.train.end = period.end
+    (configuration.data.train.start, configuration.data.train.end) = periods.training
+    if let period = periods.validation {
+      (configuration.data.validation.start, configuration.data.validation.end) = period
+    }
+    if let period = periods.test { (configuration.data.test.start, configuration.data.test.end) = period }
     configuration.data.statistics = folder.statistics
     // For further training: a thousandth of the original's, at a small rate.
     configuration.training.updates = 1_000
