@@ -140,7 +140,7 @@ public final class FieldDataset: Sendable {
     indexOfTime = Dictionary(uniqueKeysWithValues: times.enumerated().map { ($1, $0) })
     var notes = stores.flatMap(\.store.normalizations)
     for part in parts { notes += part.fields.flatMap(\.found.notes) }
-    notes += statics.compactMap(\.note)
+    notes += statics.flatMap { $0.found.notes + [$0.note].compactMap { $0 } }
     for (channel, field) in imputed {
       notes.append("\(channels[channel].name) imputed: \(field.imputation.text) at \(field.missingCount) points")
     }

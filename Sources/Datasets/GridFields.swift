@@ -102,6 +102,8 @@ struct FoundVariable: Sendable {
   var meaning: FieldMeaning?
   /// Which stored numbers are taken as missing, where that needs saying.
   var remarks: [String] = []
+  /// How the view that holds it understood its units, where that needs saying.
+  var viewNote: String?
   let handle: Handle
 
   var hasLevels: Bool { !levelsHPa.isEmpty }
@@ -118,7 +120,7 @@ struct FoundVariable: Sendable {
 
   /// How its values were understood, a sentence each.
   var notes: [String] {
-    let remarks = remarks.map { "\(variable.name): \($0)" }
+    let remarks = remarks.map { "\(variable.name): \($0)" } + [viewNote].compactMap { $0 }
     guard let storedUnits else {
       return remarks + ["\(variable.name) is assumed to be in \(variable.units): the store gives no units"]
     }

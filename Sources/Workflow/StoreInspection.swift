@@ -208,6 +208,7 @@ public enum StoreInspection {
     if let conversion = reading?.conversion {
       field.remarks.append("converted from \(conversion.from) to \(conversion.to)")
     }
+    if variable.hasAssumedUnits { field.remarks.append("units assumed: the store gives none") }
     if reading?.hasWrongUnits == true {
       field.problem = "\(variable.name) has a unit that doesn't fit: \(variable.units ?? "none")"
       field.remarks.append("unusable: its unit doesn't fit")

@@ -68,6 +68,8 @@ public struct ViewVariable: Sendable, Equatable {
   public var storedName: String?
   /// The store's units, where values were converted from these.
   public var storedUnits: String?
+  /// Whether the store gives no units, so that those above are taken to be its own.
+  public var hasAssumedUnits = false
   /// ECMWF's short name, where the store says it.
   public var parameter: String?
   /// The pressure level, where the store or the name says it (`LevelNames`).

@@ -49,10 +49,18 @@ extension GriddedView {
       variable: known, storedName: first.name, dimensionNames: ["dates", "variables", "ensembles", "values"],
       levelsHPa: chosen.isOnLevels ? slots.keys.sorted() : [], isStatic: asStatic, storedUnits: first.units,
       conversion: try conversion(chosen.variables, to: known), handle: .variables(slots))
+    variable.viewNote = chosen.variables.compactMap { note(of: variables[$0], as: known) }.first
     variable.periodSeconds = first.periodSeconds
     variable.meaning = first.meaning
     variable.storedTimeCount = asStatic && !first.isConstantInTime ? max(1, times.count) : 1
     return variable
+  }
+
+  /// How a view understood the units of its store.
+  private func note(of variable: ViewVariable, as known: Variable) -> String? {
+    let units = variable.units ?? known.units
+    if variable.hasAssumedUnits { return "\(known.name) is assumed to be in \(units): the store gives no units" }
+    return variable.storedUnits.map { "\(known.name) converted from \($0) to \(units)" }
   }
 
   func elsewhere(_ names: [String]) -> ElsewhereArray? { (view as? PointFields)?.elsewhere(names) }

@@ -149,6 +149,7 @@ public final class PointFields: FieldView {
         described.absentTimes = store.times(times, without: array, along: axes.time, level: (levelDimension, index))
         described.storedName = array.name
         described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
+        described.hasAssumedUnits = variable != nil && units == nil
         variables.append(described)
         var field = Field(
           array: array, level: index, conversion: conversion ?? .none,

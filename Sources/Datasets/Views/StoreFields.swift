@@ -50,6 +50,7 @@ final class StoreFields: FieldView {
         variable.meaning = FieldMeaning(array, gridded.meaning, over: period)
         variable.storedName = array.name
         variable.storedUnits = binding.conversion == .none ? nil : units
+        variable.hasAssumedUnits = known != nil && units == nil
         variables.append(variable)
         fields.append((binding, binding.level == nil ? nil : level))
       }
