@@ -144,8 +144,7 @@ public final class PointFields: FieldView {
         var described = ViewVariable(name: channel.name, units: variable?.units ?? units)
         described.parameter = channel.levelHPa != nil || LevelNames.isElsewhere(array) ? name : nil
         described.levelHPa = channel.levelHPa
-        described.isConstantInTime = time == nil
-        described.periodSeconds = period
+        (described.isConstantInTime, described.periodSeconds) = (time == nil, period)
         described.absentTimes = store.times(times, without: array, along: axes.time, level: (levelDimension, index))
         described.storedName = array.name
         described.storedUnits = conversion.flatMap { $0 == .none ? nil : units }
