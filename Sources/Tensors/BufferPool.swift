@@ -11,7 +11,7 @@ public final class BufferPool: Sendable {
     public var peakBytesInUse = 0
     /// Bytes held for later use.
     public var bytesIdle = 0
-    /// The most bytes that were ever held, in use or idle.
+    /// The most bytes that were held, in use or idle, since the last `trim`.
     public fileprivate(set) var peakBytesHeld = 0
     /// The most bytes that were ever in use.
     fileprivate var highWaterInUse = 0
@@ -19,7 +19,7 @@ public final class BufferPool: Sendable {
     fileprivate var bytesByUse = [Int](repeating: 0, count: MemoryUse.allCases.count)
     fileprivate var bytesByUseAtPeak = [Int](repeating: 0, count: MemoryUse.allCases.count)
 
-    /// Bytes in use or idle when the pool held the most, by what they were or had last been used for.
+    /// Bytes in use or idle when the pool held the most since the last `trim`, by what they were or had last been used for.
     public subscript(use: MemoryUse) -> Int { bytesByUseAtPeak[use.rawValue] }
 
     /// Bytes in use and idle.
@@ -31,6 +31,8 @@ public final class BufferPool: Sendable {
       highWaterInUse = max(highWaterInUse, bytesInUse)
       bytesByUse[use.rawValue] += bytes
     }
+
+    fileprivate mutating func resetPeakHeld() { (peakBytesHeld, bytesByUseAtPeak) = (bytesHeld, bytesByUse) }
 
     fileprivate mutating func notePeak() {
       guard bytesHeld > peakBytesHeld else { return }
@@ -154,6 +156,7 @@ public final class BufferPool: Sendable {
   public func trim() {
     state.withLock {
       while let (piece, size) = $0.value.takeOldest() { device.release(piece.pointer, size) }
+      $0.value.counters.resetPeakHeld()
     }
   }
 }

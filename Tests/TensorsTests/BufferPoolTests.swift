@@ -44,9 +44,12 @@ import Testing
       let activation = pool.buffer(byteCount: 8_192)
       #expect(frame.byteCount + activation.byteCount == pool.counters.peakBytesHeld)
     }
-    pool.trim()
     _ = pool.buffer(byteCount: 4_096, for: .exchange)
     #expect(pool.counters.peakBytesHeld == 12_288)
     #expect(pool.counters[.frames] == 4_096 && pool.counters[.activations] == 8_192 && pool.counters[.exchange] == 0)
+    // From then on anew.
+    pool.trim()
+    _ = pool.buffer(byteCount: 4_096, for: .exchange)
+    #expect(pool.counters.peakBytesHeld == 4_096 && pool.counters[.exchange] == 4_096 && pool.counters[.frames] == 0)
   }
 }
