@@ -63,10 +63,13 @@ public struct MachineModel: Sendable {
   /// Measured with `jigsaw bench step` on Linux: peak resident memory less what a simulation finds, for several models.
   public static let measuredProgramBytes = 35_000_000
 
-  /// Memory of whole trainings and forecasts beyond `measuredProgramBytes`: libraries that read and write files and what they and the
-  /// products' library allocate for themselves; of evaluations, which compute no products (docs/results/planning/memory.md).
-  public static let measuredRunBytes = 26_000_000
+  /// Memory of whole runs beyond `measuredProgramBytes`: libraries that read and write files and what they allocate for themselves
+  /// (docs/results/planning/memory.md).
   public static let measuredEvaluationBytes = 14_000_000
+  /// The same of trainings and forecasts, with what the library of products takes for itself where GEMMs go through one.
+  public static func measuredRunBytes(hasProductLibrary: Bool) -> Int {
+    measuredEvaluationBytes + (hasProductLibrary ? 12_000_000 : 0)
+  }
 
   /// Seconds of the arithmetic of a pass, besides reading and writing.
   func seconds(_ arithmetic: PassArithmetic) -> Double {

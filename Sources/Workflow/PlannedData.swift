@@ -97,7 +97,7 @@ struct PlannedData {
     var result = RunSurroundings()
     result.reading = reading.perThread * threads
     result.libraries = reading.keptByLibraries + reading.ofLibraries
-    result.program = MachineModel.measuredRunBytes
+    result.program = MachineModel.measuredRunBytes(hasProductLibrary: !(standardProducts() is PackedProducts))
     return result
   }
 
