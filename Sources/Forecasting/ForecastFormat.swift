@@ -25,7 +25,7 @@ public enum ForecastFormat: String, CaseIterable, Sendable {
     public let make: @Sendable (_ path: String, Request) throws -> any ForecastOutput
   }
 
-  /// The output that is asked for.
+  /// Contents and record of the output to be made.
   public struct Request {
     let contents: ForecastContents
     let bands: Int

@@ -16,7 +16,7 @@ public enum Precision: String, CaseIterable, Sendable {
   public struct Choice: Sendable {
     public let backend: any ProductBackend
     public let warning: String?
-    /// That the GEMMs are in: FP32 where another one that was asked for is no faster.
+    /// The precision of the GEMMs: FP32 where the configured one is no faster on this CPU.
     public let precision: Precision
   }
 

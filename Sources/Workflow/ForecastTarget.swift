@@ -14,7 +14,7 @@ struct ForecastTarget {
   private let form: Form
 
   /// - Parameter count: of initial times.
-  /// - Throws: when the forecasts can't have this name in the layout and format that are asked for.
+  /// - Throws: when the configured layout and format don't allow forecasts of this name.
   init(_ path: String, _ section: ForecastSection, count: Int) throws {
     self.path = path
     form =

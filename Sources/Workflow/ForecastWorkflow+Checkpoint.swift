@@ -4,7 +4,7 @@ import Datasets
 
 /// The checkpoint that a forecast is made with.
 extension ForecastWorkflow {
-  /// The setting under which a forecast records which checkpoint was asked for.
+  /// The setting under which a forecast records the choice of its checkpoint: best, newest, automatic or a path.
   static let choiceKey = "checkpoint asked for"
 
   func openCheckpoint() throws -> Checkpoint {

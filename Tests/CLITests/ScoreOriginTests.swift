@@ -123,7 +123,7 @@ import Testing
     for text in ["\"leftOut\" : [", "\"2001-01-13T12:00:00\"", "\"2001-01-14T12:00:00\""] {
       #expect(output.out.contains(text), "\(output.out)")
     }
-    // Of the run's own data, forecasts that were not made are missing all the same.
+    // Initial times without a forecast are missing from scores against the run's own data, too.
     let own = try succeed(w, ["evaluate", "run"])
     #expect(own.err.contains(sentences[0]) && !own.err.contains("lacks times of theirs"), "\(own.err)")
     _ = try succeed(w, ["report", "run"])
