@@ -1,4 +1,4 @@
-// Attention along the edges of a graph, attention within a window, and gated activations. Included by kernels.inc.h.
+// Attention along the edges of a graph, and gated activations. Included by kernels.inc.h.
 
 // The sum of all lanes, by halves.
 INLINE float lanes_sum(vf v) {
@@ -16,12 +16,6 @@ INLINE float lanes_sum(vf v) {
 }
 
 INLINE vf maximum(vf a, vf b) { return choose((vi)(a > b), a, b); }
-
-INLINE float lanes_max(vf v) {
-  float most = v[0];
-  for (int i = 1; i < VL; i++) most = v[i] > most ? v[i] : most;
-  return most;
-}
 
 // exp(x) for x <= 88; below -87 it stays at exp(-87). Coefficients of Cephes, relative error below 2 ulp.
 INLINE vf exponential(vf x) {
@@ -235,78 +229,6 @@ static void edge_attention_backward_sources(const jk_attention *g, const int32_t
 #undef BODY
       }
     }
-  }
-}
-
-// MARK: Windows
-
-// Columns of row r of a tile that lie within the window.
-INLINE void window_columns(const jk_window *w, size_t r, size_t columns, size_t *from, size_t *to) {
-  const ptrdiff_t centre = w->first_row + (ptrdiff_t)r - w->first_column;
-  const ptrdiff_t low = centre - w->reach, high = centre + w->reach + 1;
-  *from = low < 0 ? 0 : low > (ptrdiff_t)columns ? columns : (size_t)low;
-  *to = high < 0 ? 0 : high > (ptrdiff_t)columns ? columns : (size_t)high;
-}
-
-static void window_softmax(const jk_window *w, float *scores, size_t stride, float *most, float *sums, float *factors,
-                           size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++, scores += stride) {
-    size_t from, to;
-    window_columns(w, r, columns, &from, &to);
-    factors[r] = 1;
-    if (from >= to) {
-      memset(scores, 0, columns * sizeof(float));
-      continue;
-    }
-    float *x = scores + from;
-    const size_t n = to - from;
-    vf largest = splat(most[r]);
-#define BODY(LOAD, STORE, _) largest = maximum(LOAD(x + i) * w->scale, largest);
-    size_t whole = n / VL * VL;
-    FOR_VECTORS(whole, BODY);
-#undef BODY
-    float top = lanes_max(largest);
-    for (size_t i = whole; i < n; i++) top = x[i] * w->scale > top ? x[i] * w->scale : top;
-    vf total = {0};
-    size_t i = 0;
-    for (; i + VL <= n; i += VL) {
-      const vf p = exponential(load(x + i) * w->scale - top);
-      total += p;
-      store(x + i, p);
-    }
-    float rest = 0;
-    if (i < n) {
-      const size_t part = n - i;
-      const vf p = exponential(load_part(x + i, part) * w->scale - top);
-      store_part(x + i, p, part);
-      for (; i < n; i++) rest += x[i];
-    }
-    factors[r] = exponential(splat(most[r] - top))[0];
-    sums[r] = sums[r] * factors[r] + lanes_sum(total) + rest;
-    most[r] = top;
-    memset(scores, 0, from * sizeof(float));
-    memset(scores + to, 0, (columns - to) * sizeof(float));
-  }
-}
-
-static void window_softmax_backward(const jk_window *w, float *scores, float *dscores, size_t stride, const float *most,
-                                    const float *sums, const float *means, size_t rows, size_t columns) {
-  for (size_t r = 0; r < rows; r++, scores += stride, dscores += stride) {
-    size_t from, to;
-    window_columns(w, r, columns, &from, &to);
-    if (from > to) from = to;
-    const float top = most[r], inverse = 1 / sums[r], mean = means[r];
-    float *x = scores + from, *d = dscores + from;
-#define BODY(LOAD, STORE, _)                                           \
-  const vf p = exponential(LOAD(x + i) * w->scale - top) * inverse;    \
-  STORE(d + i, p * (LOAD(d + i) - mean) * w->scale);                   \
-  STORE(x + i, p);
-    FOR_VECTORS(to - from, BODY);
-#undef BODY
-    memset(scores, 0, from * sizeof(float));
-    memset(scores + to, 0, (columns - to) * sizeof(float));
-    memset(dscores, 0, from * sizeof(float));
-    memset(dscores + to, 0, (columns - to) * sizeof(float));
   }
 }
 

@@ -680,6 +680,7 @@ static double multiply_add_rate(double seconds) {
 #include "products.inc.h"
 #include "rounded.inc.h"
 #include "graph.inc.h"
+#include "window.inc.h"
 
 const jk_kernels JK_TABLE = {
     .name = JK_NAME,
@@ -721,8 +722,8 @@ const jk_kernels JK_TABLE = {
     .edge_attention_forward = edge_attention_forward,
     .edge_attention_backward = edge_attention_backward,
     .edge_attention_backward_sources = edge_attention_backward_sources,
-    .window_softmax = window_softmax,
-    .window_softmax_backward = window_softmax_backward,
+    .window_forward = window_forward,
+    .window_backward = window_backward,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
     .gated_forward = gated_forward,

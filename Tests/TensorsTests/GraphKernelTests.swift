@@ -153,12 +153,18 @@ import Testing
     #expect((0..<12).map { edges.destinations[$0] } == [0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 3, 3])
   }
 
-  /// Several tiles in both directions, a window that leaves tiles empty for some rows, and none.
-  @Test(arguments: [(70, 2, 2, 3), (70, 1, 1, nil), (600, 1, 1, 290), (600, 1, 1, nil)] as [(Int, Int, Int, Int?)])
-  func windowAttentionIsThatOfItsDefinition(positions: Int, batch: Int, heads: Int, reach: Int?) {
+  /// Several blocks of keys and panels of queries, a window that leaves blocks empty for some queries, and none; channels that fill vectors and
+  /// that don't.
+  @Test(
+    arguments: [
+      (70, 2, 2, 3, 3), (70, 2, 2, 3, 16), (70, 1, 1, nil, 5), (600, 1, 1, 290, 3), (600, 1, 1, nil, 40),
+      (300, 1, 2, 64, 24),
+      (1, 1, 1, 8, 4),
+    ] as [(Int, Int, Int, Int?, Int)])
+  func windowAttentionIsThatOfItsDefinition(positions: Int, batch: Int, heads: Int, reach: Int?, channels: Int) {
     let compute = Compute(threads: 2)
-    let shape = WindowShape(positions: positions, batch: batch, heads: heads, channels: 3, reach: reach)
-    let dimensions = [positions, batch, heads * 3]
+    let shape = WindowShape(positions: positions, batch: batch, heads: heads, channels: channels, reach: reach)
+    let dimensions = [positions, batch, heads * channels]
     func tensor(_ seed: UInt64) -> Tensor {
       Tensor(KernelTests.numbers(dimensions.reduce(1, *), seed, scale: 2), shape: dimensions)
     }

@@ -187,14 +187,13 @@ typedef struct {
                                           const float *dout, const float *alpha, const float *dlogits, float *dk,
                                           float *dv, size_t first, size_t last);
 
-  /// One tile of an online softmax (Milakov and Gimelshein 2018): scores become exp(scale·score - most), 0 outside the window;
-  /// most and sums [rows] are brought up to date, factors [rows] is what earlier results are to be multiplied with.
-  void (*window_softmax)(const jk_window *w, float *scores, size_t stride, float *most, float *sums, float *factors,
-                         size_t rows, size_t columns);
-  /// Scores become weights p = exp(scale·score - most)/sum; dscores, the gradients of p, become those of the raw scores,
-  /// scale·p·(dp - mean).
-  void (*window_softmax_backward)(const jk_window *w, float *scores, float *dscores, size_t stride, const float *most,
-                                  const float *sums, const float *means, size_t rows, size_t columns);
+  /// out = softmax(scale·q·kᵀ)·v within the window. most and sums [queries] are stored for backward: the largest score of each query, and
+  /// the sum of exp(score - most). scratch: jk_window_scratch floats.
+  void (*window_forward)(const jk_window *w, const float *q, const float *k, const float *v, float *out, float *most, float *sums,
+                         float *scratch);
+  /// Its backward: dq is added to, dk and dv are stored.
+  void (*window_backward)(const jk_window *w, const float *q, const float *k, const float *v, const float *out, const float *dout,
+                          const float *most, const float *sums, float *dq, float *dk, float *dv, float *scratch);
 
   /// y = f(x); y may be x.
   void (*activation_forward)(jk_activation kind, const float *x, float *y, size_t n);

@@ -26,11 +26,24 @@ typedef struct {
   float scale;  ///< of the logits, 1/√channels
 } jk_attention;
 
-/// A tile of the scores of attention within a window: row r is position first_row + r, column c is position first_column + c;
-/// positions attend to each other if they lie at most `reach` apart.
+/// Queries and keys whose scores are held at once, at most.
+#define JK_WINDOW_QUERIES 64
+#define JK_WINDOW_KEYS 128
+
+/// Self-attention of one head of one sample: positions attend to each other if they lie at most `reach` apart.
 typedef struct {
-  ptrdiff_t first_row, first_column, reach;
+  size_t queries, keys;
+  size_t first_query;  ///< the position of the first query among the keys
+  size_t reach;
+  size_t channels;
+  size_t row;   ///< numbers from one position to the next
   float scale;  ///< of the scores, 1/√channels
 } jk_window;
+
+/// Floats of scratch memory that the kernels of window attention need, on every CPU.
+static inline size_t jk_window_scratch(size_t queries, size_t channels) {
+  const size_t line = (channels + 15) / 16 * 16;
+  return 4 * JK_WINDOW_KEYS * line + 5 * 32 * line + 2 * 32 * JK_WINDOW_KEYS + queries;
+}
 
 #endif
