@@ -15,14 +15,19 @@ private let farewell: StaticString = "stopped by a signal before there was anyth
 
 /// SIGINT, SIGTERM and SIGUSR1 ask a training, or a pass for statistics, to save and end with status 0; a second SIGINT ends at once.
 /// SIGHUP, which a lost connection sends, is ignored.
+///
+/// A thread that does nothing else takes them. oneDNN computes GEMMs with the stack pointer in a buffer on the heap: a handler on a
+/// thread that computes would write over what lies below it.
 public enum StopSignal {
+  private static let signals = [SIGINT, SIGTERM, SIGUSR1]
+
   /// - Parameter isAlone: whether this process may end without telling others. Until `willSave` a signal then ends it at
   ///   once: opening data can take long and leaves nothing to save.
   public static func install(isAlone: Bool) {
     endsAlone.store(isAlone, ordering: .relaxed)
     endsAtOnce.store(isAlone, ordering: .relaxed)
     Glibc.signal(SIGHUP, SIG_IGN)
-    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+    for signal in signals {
       Glibc.signal(signal) { number in
         if endsAtOnce.load(ordering: .relaxed) {
           _ = write(STDERR_FILENO, farewell.utf8Start, farewell.utf8CodeUnitCount)
@@ -32,6 +37,27 @@ public enum StopSignal {
         received.store(number, ordering: .relaxed)
       }
     }
+    takeOnOwnThread()
+  }
+
+  /// Blocks the signals for this thread and those that it starts, and starts one that takes them.
+  private static func takeOnOwnThread() {
+    mask(SIG_BLOCK)
+    var thread = pthread_t()
+    let status = pthread_create(
+      &thread, nil,
+      { _ in
+        StopSignal.mask(SIG_UNBLOCK)
+        while true { pause() }
+      }, nil)
+    if status == 0 { pthread_detach(thread) } else { mask(SIG_UNBLOCK) }
+  }
+
+  private static func mask(_ how: Int32) {
+    var set = sigset_t()
+    sigemptyset(&set)
+    for signal in signals { sigaddset(&set, signal) }
+    pthread_sigmask(how, &set, nil)
   }
 
   /// From here on a signal is only noted, and whoever works looks for it.

@@ -75,6 +75,25 @@ import Testing
     #expect(said.contains("stopped by a signal before there was anything to save"), "\(said)")
   }
 
+  /// Threads that compute may have their stacks where a signal's frame would destroy numbers.
+  @Test func oneThreadAloneTakesSignals() throws {
+    let workspace = try Workspace()
+    let server = try SilentServer()
+    try workspace.edit("config.yaml", "path: data.nc", "path: 'http://127.0.0.1:\(server.port)/a.zarr'")
+    let process = try start(["train", "config.yaml"], in: workspace.path)
+    defer { process.terminate() }
+    try #require(server.waitForClient())
+    let threads = "/proc/\(process.processIdentifier)/task"
+    let blocked = try FileManager.default.contentsOfDirectory(atPath: threads).map { thread in
+      let status = try String(contentsOfFile: "\(threads)/\(thread)/status", encoding: .utf8)
+      let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") })
+      return try #require(UInt64(line.split(separator: "\t")[1], radix: 16))
+    }
+    for signal in [SIGINT, SIGTERM, SIGUSR1] {
+      #expect(blocked.count { $0 & 1 << (signal - 1) == 0 } == 1, "\(signal): \(blocked)")
+    }
+  }
+
   @Test func aTrainingWhoseLogNobodyReadsGoesOn() throws {
     let workspace = try Workspace()
     let pipe = Pipe()
