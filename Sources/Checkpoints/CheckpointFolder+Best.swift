@@ -4,11 +4,11 @@ import Models
 
 /// The checkpoint called `best`, and whether it is one of the run whose folder it lies in.
 extension CheckpointFolder {
-  /// The best checkpoint of the run.
-  /// - Throws: where there is one of another run, or one that the run has left behind.
+  /// The best checkpoint of the run. It is compared with the newest, where that can be read.
+  /// - Throws: where it is one of another run, or one that the run has left behind.
   public func best() throws -> Checkpoint? {
     guard let best = try bestOfAny() else { return nil }
-    if let strangeness = strangeness(of: best) { throw strangeness }
+    if let newest = try? newest(), let mismatch = mismatch(best, newest) { throw mismatch }
     return best
   }
 
@@ -17,22 +17,25 @@ extension CheckpointFolder {
     Checkpoint.isOne(bestPath) ? try Checkpoint(bestPath) : nil
   }
 
-  /// The difference between a best checkpoint and what the newest one of the run knows of it; nil for none, and where there is no
-  /// newest one that can be read.
-  public func strangeness(of best: Checkpoint) -> JigsawError? {
-    guard let newest = try? newest() else { return nil }
+  /// The error where a best checkpoint is not the one that the newest of the run knows; nil where it is, or there is no newest.
+  /// - Throws: where the newest can't be read.
+  public func mismatch(of best: Checkpoint) throws -> JigsawError? {
+    try newest().flatMap { mismatch(best, $0) }
+  }
+
+  private func mismatch(_ best: Checkpoint, _ newest: Checkpoint) -> JigsawError? {
     let place = newest.path.split(separator: "/").last ?? ""
-    func strange(_ problem: String, _ expected: String, _ found: String) -> JigsawError {
+    func error(_ problem: String, _ expected: String, _ found: String) -> JigsawError {
       JigsawError(
         best.path, problem, expected: "\(expected), as in \(place)", found: found,
         remedy: "put it elsewhere, or name it as it is with --checkpoint \(best.path)")
     }
     let (own, other) = (newest.manifest, best.manifest)
     if let difference = own.otherTraining(other) {
-      return strange("is of another run (\(difference.what))", difference.recorded, difference.now)
+      return error("is of another run (\(difference.what))", difference.recorded, difference.now)
     }
     if let difference = own.otherBest(other) {
-      return strange("is not the best checkpoint of this run", difference.recorded, difference.now)
+      return error("is not the best checkpoint of this run", difference.recorded, difference.now)
     }
     return nil
   }

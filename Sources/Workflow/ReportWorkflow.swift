@@ -74,11 +74,15 @@ public struct ReportWorkflow {
   /// The run's best checkpoint, else its newest; where one of another run is in its place, the newest.
   private func checkpoint(_ contents: inout ReportContents) throws -> Checkpoint? {
     let checkpoints = folder.checkpoints()
-    if let best = try checkpoints.bestOfAny(), let strangeness = checkpoints.strangeness(of: best) {
-      contents.hints.append(.init("\(strangeness)"))
+    guard let best = try checkpoints.bestOfAny() else { return try checkpoints.newest() }
+    do {
+      guard let mismatch = try checkpoints.mismatch(of: best) else { return best }
+      contents.hints.append(.init("\(mismatch)"))
       return try checkpoints.newest()
+    } catch {
+      contents.hints.append(.init("Whether \(best.path) is the run's best is not known: \(error)"))
+      return best
     }
-    return try checkpoints.preferred()
   }
 
   /// Maps of a forecast, unless the run's own is of another checkpoint than the run has now.

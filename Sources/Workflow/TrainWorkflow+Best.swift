@@ -45,8 +45,8 @@ extension TrainWorkflow {
     let measure = TrainWorkflow.measure(configuration)
     var (progress, best) = (found, try checkpoints.bestOfAny())
     var reason = best == nil ? "the best checkpoint is not there any more" : nil
-    if let strangeness = best.flatMap(checkpoints.strangeness) {
-      console.say("note: \(strangeness)")
+    if let mismatch = try best.flatMap(checkpoints.mismatch) {
+      console.say("note: \(mismatch)")
       (best, reason) = (nil, "the checkpoint called best is not this run's")
     }
     manifest.best = best?.manifest.identity

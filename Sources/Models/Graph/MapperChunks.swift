@@ -78,7 +78,7 @@ struct MapperChunks: Sendable {
     let rows = lists.destinationCount
     let parts =
       shares == 1
-      ? RowParts(count > 1 ? lists.destinations(inParts: count) : [])
+      ? RowParts(count > 1 ? lists.destinations(inParts: min(count, max(1, rows))) : [])
       : RowParts(rows: rows, shares: shares, count: min(count, max(1, (rows + shares - 1) / shares)))
     if parts.count > 1 {
       self.parts = parts
