@@ -9,8 +9,9 @@ struct CellMethods {
   init(_ text: String) {
     var words: [String] = []
     var depth = 0
-    // Comments in brackets say nothing of the method; "time : mean" is "time: mean".
-    for word in text.lowercased().replacing(" :", with: ":").split(whereSeparator: \.isWhitespace) {
+    // Comments in brackets say nothing of the method; "time : mean" and "time:mean" are "time: mean".
+    let spaced = text.lowercased().replacing(" :", with: ":").replacing(":", with: ": ")
+    for word in spaced.split(whereSeparator: \.isWhitespace) {
       depth += word.count { $0 == "(" }
       if depth == 0 { words.append(String(word)) }
       depth -= word.count { $0 == ")" }

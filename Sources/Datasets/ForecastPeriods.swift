@@ -35,7 +35,7 @@ enum ForecastPeriods {
     guard StoreAxes.isLead(coordinate) else {
       return try MeanPeriod.timestamps(bounds, like: coordinate, store).map { $0[1].seconds - $0[0].seconds }
     }
-    guard let perUnit = CFTime.seconds(unit: bounds.units ?? coordinate.units ?? "") else { return [] }
+    guard let perUnit = CFTime.seconds(unitOfLead: bounds.units ?? coordinate.units ?? "") else { return [] }
     let values = try GriddedStore.coordinate(store, bounds.name).doubles
     return stride(from: 0, to: values.count - 1, by: 2).map {
       Int64(saturating: ((values[$0 + 1] - values[$0]) * perUnit).rounded())

@@ -204,7 +204,7 @@ extension GriddedStore {
   }
 
   private func isModelLevel(_ dimension: String) -> Bool {
-    store.arrays[dimension].map(StoreAxes.isModelLevel) ?? false
+    store.arrays[dimension].map { StoreAxes.isModelLevel($0, in: store) } ?? false
   }
 
   /// The stored index of a level.

@@ -8,8 +8,6 @@ extension Lexicon {
     return (variables(standardName: second) ?? []).contains { names.contains($0.name) }
   }
 
-  private static let extremes = ["maximum", "minimum", "standard_deviation", "variance", "range"]
-
   /// A difference of temperatures has no zero that would be moved (CF 1.11, 3.1.2); a mask of the sea is no mask of the land.
   private static func contradiction(of array: ArrayInfo, by variable: Variable) -> String? {
     if let metadata = array.attributes["units_metadata"]?.text, metadata.lowercased().contains("difference") {
@@ -34,11 +32,7 @@ extension Lexicon {
     {
       return "standard_name '\(standard)'"
     }
-    let isExtreme =
-      extremes.contains { variable.longName.lowercased().contains($0) } || variable.longName.contains("gust")
-    if !isExtreme, let cells = array.attributes["cell_methods"]?.text, CellMethods(cells).other != nil {
-      return "cell_methods '\(cells)'"
-    }
+    if let statistic = periodStatistic(of: array), isOther(statistic, than: variable) { return statistic.found }
     if let found = contradiction(of: array, by: variable) { return found }
     if case .height(let metres) = place, isOnLevels(variable.name) || !isNominal(metres, for: variable) {
       return "a height of \(Channel.text(metres)) m"

@@ -112,7 +112,7 @@ public enum Lexicon {
   static func find(meaningOf array: ArrayInfo, _ place: VerticalPlace) -> Variable? {
     guard array.attributes["GRIB_shortName"]?.text == array.name,
       let number = array.attributes["GRIB_paramId"]?.number.flatMap({ Int(exactly: $0) }),
-      let found = find(paramId: number),
+      let found = find(paramId: number), !(periodStatistic(of: array).map { isOther($0, than: found) } ?? false),
       array.units.map({ UnitConversion(from: $0, to: found.units) != nil }) ?? true
     else { return find(standardNameOf: array, place) }
     if !isOnLevels(found.name) { return found }
@@ -131,7 +131,7 @@ public enum Lexicon {
       array.attributes["GRIB_paramId"]?.number.map({ !misnamedParameters.contains($0) }) ?? true
     else { return nil }
     let ofSurface = named.filter { !isOnLevels($0.name) }
-    if CellMethods(array.attributes["cell_methods"]?.text ?? "").other != nil { return nil }
+    if periodStatistic(of: array) != nil { return nil }
     let fitting = named.filter { variable in
       if let units = array.units, UnitConversion(from: units, to: variable.units) == nil { return false }
       switch place {

@@ -267,6 +267,47 @@ import Testing
     #expect(problem(longer).contains("several lead times") && problem(longer).contains("\(name) of 3"))
   }
 
+  /// Units in words and other names are lead times too; one without units is asked for, unless it is zero.
+  @Test func leadTimesAreKnownByWordsAndNames() throws {
+    func made(_ name: String, _ lead: Double, _ attributes: [String: String], isScalar: Bool) -> MemoryStore {
+      var store = plain()
+      store.resize(name, 1)
+      store.add(name, isScalar ? [] : [name], [lead], attributes)
+      store.add(
+        "t2m", isScalar ? ["time", "latitude", "longitude"] : ["time", name, "latitude", "longitude"], [280],
+        ["units": "K"])
+      return store
+    }
+    for isScalar in [true, false] {
+      for (name, attributes) in [
+        ("step", ["units": "hours since forecast start"]), ("fhour", ["units": "hours"]), ("tau", ["units": "h"]),
+        ("forecast_time", ["units": "hours"]), ("hour", ["units": "hours", "long_name": "forecast lead time"]),
+      ] {
+        let store = made(name, 24, attributes, isScalar: isScalar)
+        #expect(try GriddedStore(store).times.first == Timestamp("2020-01-02"), "\(name) \(isScalar)")
+      }
+      for name in ["lead", "forecast_hour", "step"] {
+        let unsaid = problem(made(name, 24, [:], isScalar: isScalar))
+        #expect(unsaid.contains("memory: \(name): has units that are no lead time's"), "\(unsaid)")
+        #expect(try GriddedStore(made(name, 0, [:], isScalar: isScalar)).times.first == Timestamp("2020-01-01"))
+      }
+      // Times with the name of a lead.
+      let dates = made("forecast_time", 24, hours, isScalar: isScalar)
+      #expect(try GriddedStore(dates).times.first == Timestamp("2020-01-01"))
+    }
+  }
+
+  @Test func timesOfValidityMustAgree() throws {
+    var store = plain()
+    store.add("time", ["time"], [0, 6], hours.merging(["standard_name": "time"]) { $1 })
+    store.add("valid_time", ["time"], [0, 6], hours)
+    #expect(try GriddedStore(store).times.first == Timestamp("2020-01-01"))
+    store.add("valid_time", ["time"], [24, 30], hours)
+    let found = problem(store)
+    #expect(found.contains("time and valid_time: both claim to be the times of validity"), "\(found)")
+    #expect(found.contains("2020-01-01 00:00 and 2020-01-02 00:00"), "\(found)")
+  }
+
   /// What climate models write: validity, and the lead time beside it.
   @Test func aLeadTimeBesideTimesOfValidityIsNotAdded() throws {
     var store = plain()
@@ -283,6 +324,8 @@ import Testing
     ["units": "hPa", "long_name": "hybrid level at midpoints (1000*(A+B))"], ["long_name": "model_level_number"],
     ["units": "hPa", "formula_terms": "a: hyam b: hybm ps: PS"], ["units": "1", "standard_name": "model_level_number"],
     ["units": "mb", "long_name": "sigma at layer midpoints"], ["standard_name": "atmosphere_sigma_coordinate"],
+    ["units": "hPa", "long_name": "eta"], ["units": "mb", "long_name": "vertical coordinate (A/p0+B)*1000"],
+    ["units": "mb", "long_name": "ref full pressure level", "edges": "phalf"],
   ]) func levelsOfModelsAreNoPressures(attributes: [String: String]) {
     for name in ["lev", "level"] {
       for count in [1, 2] {
@@ -295,6 +338,37 @@ import Testing
         #expect(problem(store).contains("which are no pressures"), "\(name) \(attributes)")
       }
     }
+  }
+
+  /// CESM has the coefficients of its levels beside `lev`, GFS calls them `pfull`; of LMDZ's `presnivs` the numbers alone tell.
+  @Test func levelsOfModelsAreKnownByWhatLiesBesideThem() throws {
+    func made(_ name: String, _ values: [Double], _ units: String, beside: String? = nil) -> MemoryStore {
+      var store = plain()
+      store.resize(name, 2)
+      store.add(name, [name], values, ["units": units])
+      if let beside { store.add(beside, [name], [0.1, 0.2]) }
+      store.add("t", ["time", name, "latitude", "longitude"], [250], ["units": "K"])
+      return store
+    }
+    #expect(problem(made("lev", [850, 500], "hPa", beside: "hyam")).contains("which are no pressures"))
+    #expect(problem(made("pfull", [850, 500], "mb")).contains("which are no pressures"))
+    let odd = problem(made("presnivs", [85_012.3, 50_001.7], "Pa"))
+    #expect(odd.contains("numbers are not those of pressure levels") && odd.contains("found 85012.3"), "\(odd)")
+    for (values, units) in [([850.0, 500], "hPa"), ([7_000, 1_500], "Pa"), ([3, 0.4], "hPa")] {
+      #expect(try GriddedStore(made("presnivs", values, units)).bind("t")?.hasLevels == true)
+    }
+    #expect(try GriddedStore(made("plev", [851.5, 500.3], "hPa")).bind("t")?.hasLevels == true)
+  }
+
+  /// As UDUNITS knows them: the other way round.
+  @Test func degreesWestAndSouthAreTurned() throws {
+    var store = plain()
+    store.add("latitude", ["latitude"], [45, -45], ["units": "degrees_south", "standard_name": "latitude"])
+    store.add("longitude", ["longitude"], [270, 180, 90, 0], ["units": "degrees_west", "standard_name": "longitude"])
+    let values = (0..<16).map { Double($0) }
+    store.add("t2m", ["time", "latitude", "longitude"], values, ["units": "K"])
+    let grid = try GriddedStore(store).grid
+    #expect(grid.latitudes == [45, -45] && grid.longitudes == [0, 90, 180, 270])
   }
 
   @Test func numbersWithoutUnitsAreLevelsOnlyIfTheyMayBePressures() throws {

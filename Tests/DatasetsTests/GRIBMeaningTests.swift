@@ -40,6 +40,15 @@ import Testing
     #expect(try StoreFields(GriddedStore(store)).variables.map(\.name) == [isFound ? ours : stored])
   }
 
+  /// A maximum over hours with a number that the lexicon has for the instant.
+  @Test func extremesOverAPeriodAreOtherQuantities() throws {
+    for (step, isFound) in [("instant", true), ("avg", true), ("max", false), ("min", false)] {
+      let texts = ["units": "m s**-1", "GRIB_shortName": "u100_new", "GRIB_stepType": step]
+      let store = store([("u100_new", 228_246, "surface", 0, texts)])
+      #expect(try GriddedStore(store).bind("u100")?.array.name == (isFound ? "u100_new" : nil), "\(step)")
+    }
+  }
+
   /// A wind at 100 m, which older tables know as wind at some height.
   @Test func heightsCountWhereNamesSayNothing() throws {
     for (height, expected) in [(100.0, "u100"), (10, "u10"), (80, "u_heightAboveGround_80")] {

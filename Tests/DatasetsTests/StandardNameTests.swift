@@ -169,6 +169,10 @@ import Testing
       try found(
         "t2m", one("air_temperature", "K", Self.surface, named.merging(["cell_methods": "time: maximum"]) { $1 }))
         == nil)
+    for more in [["GRIB_stepType": "max"], ["long_name": "maximum temperature"], ["cell_methods": "time:minimum"]] {
+      #expect(
+        try found("t2m", one("air_temperature", "K", Self.surface, named.merging(more) { $1 })) == nil, "\(more)")
+    }
     // Another quantity's units, or none of these names.
     #expect(try found("msl", one("air_pressure_at_sea_level", "K")) == nil)
     #expect(try found("msl", one("surface_temperature", "K")) == nil)
@@ -282,7 +286,11 @@ import Testing
     ("t2m", "tas", "K", ["cell_methods": "time_counter: maximum"]),
     ("t2m", "tas", "K", ["cell_methods": "area: maximum"]),
     ("t2m", "tas", "K", ["cell_methods": "time : Max (interval: 1 hr)"]),
-    ("t2m", "tas", "K", ["cell_methods": "time: median"]),
+    ("t2m", "tas", "K", ["cell_methods": "time: median"]), ("t2m", "tas", "K", ["cell_methods": "time:maximum"]),
+    ("t2m", "t2m", "K", ["GRIB_stepType": "max"]), ("sp", "sp", "Pa", ["GRIB_stepType": "min"]),
+    ("t2m", "t2m", "K", ["long_name": "Daily Maximum Near-Surface Air Temperature"]),
+    ("t2m", "t2m", "K", ["long_name": "minimum temperature"]), ("mx2t", "tasmax", "K", ["GRIB_stepType": "min"]),
+    ("i10fg", "i10fg", "m s-1", ["GRIB_stepType": "max"]),
     ("t2m", "tas", "K", ["cell_methods": "time: mean within days time: mean over years"]),
     ("t2m", "tas", "degC", ["units_metadata": "temperature: difference"]),
     ("t2m", "tas", "K", ["coordinates": "height"]), ("u10", "uas", "m s-1", ["coordinates": "height"]),

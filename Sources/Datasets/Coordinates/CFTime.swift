@@ -109,6 +109,16 @@ public struct CFTime: Sendable {
     return words.count >= 3 && (words[1] == "since" || words[1] == "as")
   }
 
+  /// Seconds of a unit of lead times: "hours", "hours since forecast start". Nil for what is none, or counts from a date.
+  static func seconds(unitOfLead units: String) -> Double? {
+    if let seconds = seconds(unit: units) { return seconds }
+    let words = units.split(whereSeparator: \.isWhitespace)
+    guard words.count >= 3, ["since", "after", "from"].contains(words[1].lowercased()),
+      reference(words.dropFirst(2).joined(separator: " ")) == nil
+    else { return nil }
+    return seconds(unit: String(words[0]))
+  }
+
   /// Without the plural's s.
   private static let seconds: [String: Double] = [
     "nanosecond": 1e-9, "nanosec": 1e-9, "ns": 1e-9, "nsec": 1e-9, "microsecond": 1e-6, "microsec": 1e-6, "us": 1e-6,

@@ -196,7 +196,7 @@ struct ForecastAxes {
   /// Lead times in seconds, whatever unit they are stored in.
   private static func spans(_ array: ArrayInfo, _ store: any ArrayStore) throws -> [Int64] {
     let place = "\(store.location): \(array.name)"
-    guard let units = array.units, let perUnit = CFTime.seconds(unit: units) else {
+    guard let units = array.units, let perUnit = CFTime.seconds(unitOfLead: units) else {
       throw JigsawError(
         place, "has units that are no span of time", expected: "hours, days, minutes, seconds or the like",
         found: array.units.map { "'\($0)'" } ?? "none", remedy: "write them with their unit")

@@ -61,7 +61,8 @@ struct ScalarLevels: Sendable {
   func level(of array: ArrayInfo, _ name: String, isStatic: Bool, in store: any ArrayStore) throws -> Level? {
     let isOnLevels = Lexicon.isOnLevels(name)
     guard isOnLevels || Lexicon[name] == nil && !isStatic, let level = level(of: array) else { return nil }
-    if isOnLevels, case .other(let coordinate, _) = level, store.arrays[coordinate].map(StoreAxes.isModelLevel) ?? false
+    if isOnLevels, case .other(let coordinate, _) = level, let found = store.arrays[coordinate],
+      StoreAxes.isModelLevel(found, in: store)
     {
       throw StoreAxes.misfit(.init(name: coordinate, size: 1), in: store, "\(store.location): \(array.name)")
     }
@@ -114,7 +115,7 @@ struct ScalarLevels: Sendable {
       let factor = UnitConversion(from: array.units ?? "m", to: "m")?.factor
       return try factor.map { .height(metres: try value() * $0) }
     }
-    if StoreAxes.isModelLevel(array) {
+    if StoreAxes.isModelLevel(array, in: store) {
       guard isNamed else { return nil }
       return .other(array.name, found: standard.isEmpty ? array.attributes["long_name"]?.text ?? array.name : standard)
     }

@@ -34,10 +34,16 @@ extension StoreAxes {
     return (degrees[0], degrees[1])
   }
 
+  /// Degrees that count the other way, as UDUNITS knows them.
+  private static let opposite: Set<String> = ["west", "w", "south", "s"]
+
   /// Nil where units say nothing.
   private static func degreesPerUnit(_ array: ArrayInfo, _ store: any ArrayStore) throws -> Double? {
     let units = array.units?.lowercased() ?? ""
-    if units.hasPrefix("deg") || units.hasPrefix("°") { return 1 }
+    if units.hasPrefix("deg") || units.hasPrefix("°") {
+      let direction = units.drop { $0 != "_" && $0 != " " }.dropFirst()
+      return opposite.contains(String(direction)) ? -1 : 1
+    }
     if units.hasPrefix("rad") { return 180 / .pi }
     if Unit(units)?.dimension == Unit.Dimension() { return nil }
     throw JigsawError(

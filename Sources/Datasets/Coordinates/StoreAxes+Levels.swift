@@ -5,8 +5,20 @@ import Stores
 extension StoreAxes {
   static let pressureNames: Set<String> = ["level", "isobaricInhPa", "pressure_level", "plev"]
 
+  /// Names of coefficients from which pressures of a model's levels follow.
+  private static let coefficients: Set<String> = [
+    "hyam", "hybm", "hyai", "hybi", "ak", "bk", "vct_a", "vct_b", "a_model", "b_model",
+  ]
+
   /// Whether a coordinate counts or weighs levels of a model (hybrid, sigma, …), whatever its units are.
-  static func isModelLevel(_ array: ArrayInfo) -> Bool {
+  static func isModelLevel(_ array: ArrayInfo, in store: any ArrayStore) -> Bool {
+    isModelLevel(array)
+      || store.arrays.values.contains {
+        coefficients.contains($0.name.lowercased()) && $0.dimensionNames == array.dimensionNames
+      }
+  }
+
+  private static func isModelLevel(_ array: ArrayInfo) -> Bool {
     let standard = array.attributes["standard_name"]?.text?.lowercased() ?? ""
     if standard.contains("sigma") || standard.contains("hybrid") || standard.contains("model_level")
       || standard.hasPrefix("atmosphere_") && standard.hasSuffix("coordinate") || standard.hasPrefix("ocean_")
@@ -14,15 +26,29 @@ extension StoreAxes {
       return true
     }
     if array.attributes["formula_terms"] != nil || array.attributes["formula"] != nil { return true }
+    // "Full" and "half" levels of GFDL and GFS, at reference pressures.
+    if ["pfull", "phalf"].contains(array.name.lowercased()) || array.attributes["edges"]?.text == "phalf" {
+      return true
+    }
     let text =
       "\(array.name) \(array.attributes["long_name"]?.text ?? "") \(array.attributes["GRIB_typeOfLevel"]?.text ?? "")"
     let words = text.lowercased().replacing("_", with: " ")
-    return ["hybrid", "sigma", "model level", "model layer", "eta level", "eta coordinate", "level number"].contains {
-      words.contains($0)
-    }
+    return words.split(separator: " ").last == "eta"
+      || [
+        "hybrid", "sigma", "model level", "model layer", "eta level", "eta coordinate", "level number",
+        "full pressure level",
+        "half pressure level", "a/p0",
+      ]
+      .contains { words.contains($0) }
   }
 
   static func isPressure(_ array: ArrayInfo) -> Bool { measuresPressure(array) && !saysOtherwise(array) }
+
+  /// Whether an array says that it holds pressures, by its standard name or a name that nothing else has.
+  private static func namesPressure(_ array: ArrayInfo) -> Bool {
+    array.attributes["standard_name"]?.text?.lowercased() == "air_pressure"
+      || pressureNames.contains(array.name) && array.name != "level"
+  }
 
   /// Whether an array has a unit of pressure, or none and a name of pressure levels, and is none of a model's levels.
   private static func measuresPressure(_ array: ArrayInfo) -> Bool {
@@ -42,12 +68,24 @@ extension StoreAxes {
       || ["height", "depth", "altitude", "difference"].contains(where: longName.contains)
   }
 
-  /// Whether the numbers of an array with a unit of pressure are such as pressure levels have.
-  private static func holdsPressures(_ array: ArrayInfo, _ store: any ArrayStore) -> Bool {
+  /// Whether an array that measures pressure is an axis of pressure levels: by its name, or by its numbers, since those at the middle of
+  /// a model's layers are not round.
+  private static func isPlausible(_ array: ArrayInfo, _ store: any ArrayStore) -> Bool {
+    let levelsHPa = pressures(array, store)
+    if saysOtherwise(array) { return levelsHPa.map(arePressures) ?? false }
+    return namesPressure(array) || array.units == nil || (levelsHPa.map(areRound) ?? false)
+  }
+
+  /// Numbers of an array with a unit of pressure, in hPa; nil where they can't be read.
+  private static func pressures(_ array: ArrayInfo, _ store: any ArrayStore) -> [Double]? {
     guard let conversion = array.units.flatMap({ UnitConversion(from: $0, to: "hPa") }),
       let values = try? GriddedStore.coordinate(store, array.name).doubles
-    else { return false }
-    return arePressures(values.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 })
+    else { return nil }
+    return values.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 }
+  }
+
+  private static func areRound(_ levelsHPa: [Double]) -> Bool {
+    levelsHPa.allSatisfy { $0 < 10 || $0.truncatingRemainder(dividingBy: $0 < 100 ? 1 : 5) == 0 }
   }
 
   /// - Parameter used: dimensions of fields beside those of the grid.
@@ -55,8 +93,8 @@ extension StoreAxes {
     let found = store.arrays.values.filter { array in
       array.dimensions.count == 1 && (array.dimensionNames == [array.name] || used.contains(array.dimensionNames[0]))
         && !(array.dimensionNames != [array.name] && array.attributes["standard_name"]?.text != "air_pressure")
-        && !(store.arrays[array.dimensionNames[0]].map(isModelLevel) ?? false)
-        && measuresPressure(array) && (!saysOtherwise(array) || holdsPressures(array, store))
+        && !(store.arrays[array.dimensionNames[0]].map { isModelLevel($0, in: store) } ?? false)
+        && measuresPressure(array) && isPlausible(array, store)
     }.sorted { $0.name < $1.name }
     func rank(_ array: ArrayInfo) -> Int {
       (used.contains(array.dimensionNames[0]) ? 0 : 4) + (pressureNames.contains(array.name) ? 0 : 2)
@@ -86,12 +124,20 @@ extension StoreAxes {
   /// Why a field with this dimension is not read.
   static func misfit(_ dimension: ArrayInfo.Dimension, in store: any ArrayStore, _ place: String) -> JigsawError {
     let coordinate = store.arrays[dimension.name]
-    if let coordinate, isModelLevel(coordinate) {
+    if let coordinate, isModelLevel(coordinate, in: store) {
       return JigsawError(
         place, "is on model levels ('\(dimension.name)' of \(dimension.size)), which are no pressures",
         expected: "pressure levels",
         found: ["standard_name", "long_name"].compactMap { coordinate.attributes[$0]?.text }.first ?? dimension.name,
         remedy: "interpolate it to pressure levels before")
+    }
+    if let coordinate, measuresPressure(coordinate) {
+      let values = (try? GriddedStore.coordinate(store, coordinate.name).doubles) ?? []
+      return JigsawError(
+        place, "is on levels ('\(dimension.name)' of \(dimension.size)) whose numbers are not those of pressure levels",
+        expected: "pressure levels", found: values.prefix(3).map { Channel.text($0) }.joined(separator: ", "),
+        remedy:
+          "interpolate levels of a model to pressure levels before; give pressures the standard_name 'air_pressure'")
     }
     if coordinate.map(isLead) ?? false {
       return JigsawError(

@@ -4,7 +4,13 @@ import Stores
 /// Which coordinate says when fields are valid.
 extension StoreAxes {
   private static let leadNames: Set<String> = [
-    "step", "lead_time", "leadtime", "lead", "prediction_timedelta", "forecast_period", "forecast_hour",
+    "step", "lead_time", "leadtime", "lead", "lead_hours", "lead_hour", "prediction_timedelta", "forecast_period",
+    "forecast_hour", "forecast_lead", "forecast_lead_time", "forecast_step", "fhour", "fcst_hour",
+  ]
+  /// Names that lead times have, and other things as well.
+  private static let ambiguousLeadNames: Set<String> = ["tau", "forecast_time", "ftime"]
+  private static let leadWords = [
+    "lead time", "leadtime", "forecast lead", "forecast hour", "forecast period", "forecast step",
   ]
 
   private static func standardName(_ array: ArrayInfo) -> String { array.attributes["standard_name"]?.text ?? "" }
@@ -24,13 +30,17 @@ extension StoreAxes {
 
   static func isLead(_ array: ArrayInfo) -> Bool {
     standardName(array) == "forecast_period"
-      || standardName(array).isEmpty && leadNames.contains(array.name)
-        && CFTime.seconds(unit: array.attributes["units"]?.text ?? "") != nil
+      || CFTime.seconds(unitOfLead: array.attributes["units"]?.text ?? "") != nil
+        && (namesLead(array) || standardName(array).isEmpty && ambiguousLeadNames.contains(array.name.lowercased()))
   }
 
   /// Whether an array is meant to hold lead times, readable or not.
   static func namesLead(_ array: ArrayInfo) -> Bool {
-    isLead(array) || standardName(array).isEmpty && leadNames.contains(array.name)
+    if !standardName(array).isEmpty { return standardName(array) == "forecast_period" }
+    let units = array.attributes["units"]?.text ?? ""
+    if CFTime.isTime(units: units) && CFTime.seconds(unitOfLead: units) == nil { return false }
+    let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
+    return leadNames.contains(array.name.lowercased()) || leadWords.contains(where: longName.contains)
   }
 
   /// Whether an array holds times that may be those of validity.
@@ -68,8 +78,10 @@ extension StoreAxes {
         remedy: "give it standard_name 'time', or leave the other out")
     }
     let reference = onFields(vectors.filter(isReference)).first
-    let leads = store.arrays.values.filter { isLead($0) && $0.dimensions.count <= 1 }.sorted { $0.name < $1.name }
+    let leads = store.arrays.values.filter { (isLead($0) || namesLead($0)) && $0.dimensions.count <= 1 }
+      .sorted { (isLead($0) ? 0 : 1, $0.name) < (isLead($1) ? 0 : 1, $1.name) }
     if let valid {
+      try refuseOtherValidity(valid, all, store)
       // Beside a dimension of lead times, or cfgrib's scalar `step`, a time without a standard name is that of the start.
       let lead = leads.first { lead in
         lead.dimensions.isEmpty ? lead.name != "forecast_period" : used.contains(lead.dimensionNames[0])
@@ -85,6 +97,19 @@ extension StoreAxes {
     return texts.min { $0.name < $1.name }.map {
       Time(coordinate: Coordinate(variable: $0.name, dimension: $0.dimensionNames[0]), lead: nil)
     }
+  }
+
+  /// - Throws: when times that say they are those of validity differ from an array with that name.
+  private static func refuseOtherValidity(_ valid: ArrayInfo, _ all: [ArrayInfo], _ store: any ArrayStore) throws {
+    guard let named = all.first(where: { $0.name == "valid_time" && $0.dimensions == valid.dimensions }),
+      named.name != valid.name
+    else { return }
+    let (own, other) = try (GriddedStore.readTimes(store, valid.name), GriddedStore.readTimes(store, named.name))
+    guard let index = own.indices.first(where: { own[$0] != other[$0] }) else { return }
+    throw JigsawError(
+      "\(store.location): \(valid.name) and \(named.name)", "both claim to be the times of validity, and differ",
+      expected: "one of them", found: "\(own[index].display) and \(other[index].display)",
+      remedy: "give the times of the start the standard_name 'forecast_reference_time', or leave one of the two out")
   }
 
   /// Whether an array holds times as text, a row for each: as WRF and MPAS write them, or a coordinate of dates of ISO 8601.
@@ -187,7 +212,7 @@ extension StoreAxes {
       return times
     }
     let seconds = try leadSeconds(lead, store)
-    notes.append("\(name) holds times of the start: \(lead) of \(seconds / 3_600) h was added")
+    if seconds != 0 { notes.append("\(name) holds times of the start: \(lead) of \(seconds / 3_600) h was added") }
     return times.map { Timestamp(seconds: $0.seconds + seconds) }
   }
 
@@ -210,12 +235,14 @@ extension StoreAxes {
   private static func leadSeconds(_ name: String, _ store: any ArrayStore) throws -> Int64 {
     let info = try store.info(name)
     let units = info.attributes["units"]?.text ?? ""
-    guard let perUnit = CFTime.seconds(unit: units) else {
+    let value = try GriddedStore.coordinate(store, name).doubles.first ?? 0
+    guard let perUnit = value == 0 ? 1 : CFTime.seconds(unitOfLead: units) else {
       throw JigsawError(
         "\(store.location): \(name)", "has units that are no lead time's", expected: "for example 'hours'",
-        found: units.isEmpty ? "none" : "'\(units)'")
+        found: units.isEmpty ? "none" : "'\(units)'",
+        remedy: "give \(name) its units; where times are those of validity, give them the standard_name 'time'")
     }
-    let seconds = try GriddedStore.coordinate(store, name).doubles.first.map { ($0 * perUnit).rounded() } ?? 0
+    let seconds = (value * perUnit).rounded()
     guard seconds.magnitude < 1e10 else {
       throw JigsawError("\(store.location): \(name)", "has a lead time that can't be", found: "\(seconds) s")
     }

@@ -94,7 +94,9 @@ struct FieldScan {
 
   private mutating func addOdd(_ plane: UnsafeMutableBufferPointer<Float>, _ low: Float, _ high: Float, _ time: Int) {
     func isOutside(_ value: Float) -> Bool { plausible.map { !$0.contains(Double(value)) } ?? false }
-    func isMark(_ value: Float) -> Bool { plausible == nil && PlausibleValues.marks.contains(value) }
+    func isMark(_ value: Float) -> Bool {
+      plausible == nil && (PlausibleValues.marks.contains(value) || !(abs(value) < PlausibleValues.rareMagnitude))
+    }
     guard isOutside(low) || isOutside(high) || isMark(low) || isMark(high) else {
       return others.add(Double(low), Double(high), time)
     }
@@ -149,7 +151,8 @@ struct FieldScan {
     }
     row.odd = tally(1)
     if let odd = bounds(2) {
-      if row.odd == nil, isFar(odd, from: bounds(1)) { row.odd = tally(2) }
+      let isFill = odd.low == odd.high || [odd.low, odd.high].allSatisfy { PlausibleValues.isNoMeasurement(Float($0)) }
+      if row.odd == nil, isFill, isFar(odd, from: bounds(1)) { row.odd = tally(2) }
       row.mark = row.odd != nil && odd.low == odd.high ? odd.low : nil
     }
     if let flat = tally(3), let value = bounds(3) {

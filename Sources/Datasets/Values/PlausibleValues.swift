@@ -5,13 +5,10 @@ extension Variable {
 }
 
 extension Lexicon {
-  /// Beyond this no variable has values in its units.
-  private static let largestMagnitude = 1e12
-
   /// Whether a number stands for a missing value of a variable, as archives write it, rather than being one that it may have.
   public static func isMark(_ value: Double, of name: String) -> Bool {
     if let plausible = Lexicon[name]?.plausible, plausible.contains(value) { return false }
-    return !(abs(value) < largestMagnitude) || PlausibleValues.marks.contains(Float(value))
+    return !(abs(value) < Double(PlausibleValues.rareMagnitude)) || PlausibleValues.marks.contains(Float(value))
   }
 }
 
@@ -48,9 +45,15 @@ enum PlausibleValues {
     "K": 90...400, "W m-2": -10_000...10_000, "J m-2": -1e10...1e10,
   ]
 
+  /// From this on no variable of the lexicon has values in its units. Others may: molecules in a column of air.
+  static let rareMagnitude: Float = 1e12
+
+  /// Whether a number is one that archives put where there is no value, or so large that nothing measured is.
+  static func isNoMeasurement(_ value: Float) -> Bool { marks.contains(value) || !(abs(value) < 1e30) }
+
   /// Numbers that archives put where there is no value, in single precision.
   static let marks: Set<Float> = [
     -32_768, -32_767, 32_767, -9_999, 9_999, -999, 999, -99_999, 99_999, -999_999, 1e20, -1e20, 1e30, -1e30, 1e15, 1e10,
-    9.969_21e36, -9.99e33, 9.999e20, 3.402_823_47e38, -3.402_823_47e38, 2_147_483_648, -2_147_483_648,
+    9.969_21e36, -9.99e33, 9.999e20, -9.99e8, 9.99e8, 3.402_823_47e38, -3.402_823_47e38, 2_147_483_648, -2_147_483_648,
   ]
 }
