@@ -2,9 +2,14 @@
 /// apostrophe before it, which `csvCells` takes away; numbers are given to files without this function.
 public func csvCell(_ text: String) -> String {
   let isFormula = text.unicodeScalars.first.map { "=+-@\t\r".unicodeScalars.contains($0) } ?? false
-  let text = isFormula || text.hasPrefix("'") ? "'" + text : text
+  let text = isFormula || text.unicodeScalars.first == "'" ? "'" + text : text
   guard isFormula || text.unicodeScalars.contains(where: { ",\"\n\r".unicodeScalars.contains($0) }) else { return text }
-  return "\"" + text.replacing("\"", with: "\"\"") + "\""
+  var cell = "\""
+  for scalar in text.unicodeScalars {
+    if scalar == "\"" { cell += "\"" }
+    cell.unicodeScalars.append(scalar)
+  }
+  return cell + "\""
 }
 
 /// The rows of a CSV file, without the quotes of their cells; a cell in quotes may have line breaks. What follows the last line break
@@ -23,26 +28,29 @@ public func csvRows(_ text: String) -> [[Substring]] {
   return rows
 }
 
-/// The cells of a line of a CSV file, without their quotes.
+/// The cells of a line of a CSV file, without their quotes. Scalars, since a comma and an accent make one Character.
 func csvCells(_ line: Substring) -> [Substring] {
-  if !line.contains("\"") { return line.split(separator: ",", omittingEmptySubsequences: false).map(withoutMark) }
+  let scalars = line.unicodeScalars
+  if !scalars.contains("\"") {
+    return scalars.split(separator: ",", omittingEmptySubsequences: false).map { withoutMark(Substring($0)) }
+  }
   var cells: [Substring] = []
-  var cell = ""
+  var cell = Substring.UnicodeScalarView()
   var (isQuoted, wasQuote) = (false, false)
-  for character in line {
-    if character == "\"" {
+  for scalar in scalars {
+    if scalar == "\"" {
       if isQuoted {
         (isQuoted, wasQuote) = (false, true)
       } else {
         // Two in a row stand for one.
-        if wasQuote { cell.append(character) }
+        if wasQuote { cell.append(scalar) }
         (isQuoted, wasQuote) = (true, false)
       }
-    } else if character == "," && !isQuoted {
+    } else if scalar == "," && !isQuoted {
       cells.append(withoutMark(Substring(cell)))
-      (cell, wasQuote) = ("", false)
+      (cell, wasQuote) = (Substring.UnicodeScalarView(), false)
     } else {
-      cell.append(character)
+      cell.append(scalar)
       wasQuote = false
     }
   }
@@ -51,4 +59,6 @@ func csvCells(_ line: Substring) -> [Substring] {
 }
 
 /// Without the apostrophe that `csvCell` sets before a formula.
-private func withoutMark(_ cell: Substring) -> Substring { cell.hasPrefix("'") ? cell.dropFirst() : cell }
+private func withoutMark(_ cell: Substring) -> Substring {
+  cell.unicodeScalars.first == "'" ? Substring(cell.unicodeScalars.dropFirst()) : cell
+}

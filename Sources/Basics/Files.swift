@@ -9,6 +9,12 @@ public enum Files {
   /// The system's sentence for `errno`.
   public static func reason(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
 
+  /// - Throws: for a path with a zero byte, of which the system would take what stands before it.
+  static func requireWhole(_ path: String) throws {
+    guard path.utf8.contains(0) else { return }
+    throw JigsawError(path, "is no path, since it has a zero byte", remedy: "correct it")
+  }
+
   public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   public static func isDirectory(_ path: String) -> Bool {
@@ -49,6 +55,7 @@ public enum Files {
   /// Creates a directory and those above it.
   /// - Parameter isPrivate: nobody but this user may look into those that are new.
   public static func createDirectory(_ path: String, isPrivate: Bool = false) throws {
+    try requireWhole(path)
     if path.isEmpty || isDirectory(path) { return }
     let parent = self.parent(of: path)
     if parent != path { try createDirectory(parent, isPrivate: isPrivate) }
@@ -110,6 +117,7 @@ public enum Files {
 
   /// A regular file, opened for reading, and its length; nil when there is none. Pipes and devices are refused, not waited for.
   public static func openIfPresent(_ path: String) throws -> (descriptor: Int32, length: Int)? {
+    try requireWhole(path)
     // Without O_NONBLOCK opening a named pipe waits for a writer; regular files don't mind it.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     if descriptor < 0 && (errno == ENOENT || errno == ENOTDIR) { return nil }
@@ -169,6 +177,7 @@ public enum Files {
   }
 
   public static func writeAtomically(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
+    try requireWhole(path)
     let temporary = Temporary.name(for: path)
     do {
       let file = try OutputFile(creating: temporary, shownAs: path)
@@ -184,6 +193,7 @@ public enum Files {
 
   /// Renames and syncs the folder, so that the new name survives a crash.
   public static func rename(_ from: String, to path: String) throws {
+    for name in [from, path] { try requireWhole(name) }
     if Glibc.rename(from, path) != 0 {
       throw JigsawError(path, "can't rename \(from) to this (\(reason()))")
     }
@@ -202,6 +212,7 @@ public enum Files {
 
   /// Removes a file or a directory with all that is in it; what is not there is fine.
   public static func remove(_ path: String) throws {
+    try requireWhole(path)
     var info = stat()
     if lstat(path, &info) != 0 { return }
     if info.st_mode & S_IFMT == S_IFDIR {

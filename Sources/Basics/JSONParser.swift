@@ -17,8 +17,8 @@ struct JSONParser {
   /// Members of the objects that are being read, those of inner ones last: an object is made when their count is known.
   private var members: [(name: String, value: JSONValue)] = []
   private static let deepest = 512
-  /// A value takes some hundred bytes of memory however short it is written.
-  static let valueLimit = 20_000_000
+  /// A value takes some hundred bytes of memory however short it is written: 2 million are half a gigabyte.
+  static let valueLimit = 2_000_000
 
   private init(_ bytes: UnsafeBufferPointer<UInt8>, valueLimit: Int) {
     self.bytes = bytes

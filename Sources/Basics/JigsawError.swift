@@ -21,8 +21,9 @@ public struct JigsawError: Error, Equatable, CustomStringConvertible, Sendable {
   }
 
   public var description: String {
+    let (place, problem, remedy) = (lineText(place), lineText(problem), remedy.map { lineText($0) })
     var text = place.isEmpty ? problem : "\(place): \(problem)"
-    switch (expected, found) {
+    switch (expected.map { lineText($0) }, found.map { lineText($0) }) {
     case (let expected?, let found?): text += "; expected \(expected), found \(found)"
     case (let expected?, nil): text += "; expected \(expected)"
     case (nil, let found?): text += "; found \(found)"

@@ -7,7 +7,7 @@
 public final class OutputFile {
   /// The path that errors name.
   public let path: String
-  private var descriptor: Int32
+  private var descriptor: Int32 = -1
 
   /// Creates a file under a name at which there is nothing.
   /// - Parameters:
@@ -15,6 +15,7 @@ public final class OutputFile {
   ///   - isPrivate: nobody but this user may read it, from the first moment on.
   public init(creating path: String, shownAs: String? = nil, isPrivate: Bool = false) throws {
     self.path = shownAs ?? path
+    try Files.requireWhole(path)
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
     descriptor = open(path, flags, isPrivate ? 0o600 : 0o666)
     if descriptor < 0 { throw OutputFile.failure(self.path) }
@@ -23,6 +24,7 @@ public final class OutputFile {
   /// Creates a file in place of what has its name: a link is replaced, its target stays.
   public init(replacing path: String, shownAs: String? = nil) throws {
     self.path = shownAs ?? path
+    try Files.requireWhole(path)
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
     descriptor = open(path, flags, 0o666)
     if descriptor < 0, errno == EEXIST, unlink(path) == 0 { descriptor = open(path, flags, 0o666) }
@@ -33,6 +35,7 @@ public final class OutputFile {
   /// names too by a copy: what they lead to stays as it is.
   public init(appendingTo path: String) throws {
     self.path = path
+    try Files.requireWhole(path)
     var info = stat()
     if lstat(path, &info) == 0 {
       if info.st_mode & S_IFMT == S_IFLNK { try Files.remove(path) }
@@ -52,6 +55,7 @@ public final class OutputFile {
   /// Opens an existing file, to write at places in it.
   public init(existing path: String) throws {
     self.path = path
+    try Files.requireWhole(path)
     descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC)
     if descriptor < 0 { throw JigsawError(path, "can't open this file for writing (\(Files.reason()))") }
   }

@@ -57,6 +57,7 @@ public final class OutputLock {
   }
 
   private static func acquire(_ file: String, _ held: (String) -> JigsawError) throws -> Int32 {
+    try Files.requireWhole(file)
     while true {
       let descriptor = open(file, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else {

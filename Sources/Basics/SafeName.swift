@@ -13,7 +13,7 @@ public enum SafeName {
       if part.count > longestPart { return "has a part of more than \(longestPart) bytes" }
       let text = String(decoding: part, as: UTF8.self)
       if text == "." || text == ".." { return "leads out of its folder" }
-      let stem = text.prefix { $0 != "." }.uppercased()
+      let stem = String(text.prefix { $0 != "." }.reversed().drop { $0 == " " }.reversed()).uppercased()
       if devices.contains(stem) { return "is the name of a device on some systems" }
     }
     return nil
@@ -32,5 +32,6 @@ public enum SafeName {
   private static let longestPart = 250
   private static let longestKey = 1_024
   private static let devices: Set<String> = Set(
-    ["CON", "PRN", "AUX", "NUL"] + (1...9).flatMap { ["COM\($0)", "LPT\($0)"] })
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
+      + "123456789¹²³".flatMap { ["COM\($0)", "LPT\($0)"] })
 }

@@ -10,11 +10,19 @@ public func terminalText(_ text: String) -> String {
   return result
 }
 
+/// For one line of a terminal, or a sentence: line breaks and tabs are shown as well, and what is longer than any name is cut off.
+public func lineText(_ text: String, atMost limit: Int = 1_000) -> String {
+  let shown = terminalText(text).replacing("\n", with: "\\x0a").replacing("\t", with: "\\x09")
+  return shown.count > limit ? shown.prefix(limit) + "…" : shown
+}
+
 private func isSentEscaped(_ scalar: Unicode.Scalar) -> Bool {
   switch scalar {
   case "\n", "\t": false
   // Marks that turn the direction of writing can make one text look like another.
   case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
+  // XML has no place for these.
+  case "\u{FFFE}", "\u{FFFF}": true
   default: scalar.properties.generalCategory == .control
   }
 }
@@ -56,19 +64,36 @@ public func markdownText(_ text: String) -> String {
   return result
 }
 
-/// Text without the user names and passwords of addresses in it: "https://***@host/store".
+/// Text without the user names and passwords of addresses in it: "https://***@host/store". Where an address can't be told from what
+/// follows, too much is left out rather than too little.
 public func withoutUserInformation(_ text: String) -> String {
-  guard text.contains("://"), text.contains("@") else { return text }
+  guard text.contains("@") else { return text }
   var result = ""
   var rest = text[...]
-  while let mark = rest.firstRange(of: "://") {
-    result += rest[..<mark.upperBound]
-    rest = rest[mark.upperBound...]
-    let authority = rest.prefix { !"/?# \n\t\"'".contains($0) }
-    if let at = authority.lastIndex(of: "@") {
+  while let colon = rest.firstIndex(of: ":") {
+    let before = rest[..<colon]
+    rest = rest[rest.index(after: colon)...]
+    let slashes = rest.prefix { $0 == "/" }
+    rest = rest[slashes.endIndex...]
+    result += "\(before):\(slashes)"
+    guard slashes.count >= 2 || schemes.contains(where: before.lowercased().hasSuffix) else { continue }
+    if let at = endOfUserInformation(rest) {
       result += "***"
       rest = rest[at...]
     }
   }
   return result + rest
+}
+
+private let schemes = ["http", "https", "s3", "gs"]
+
+/// The @ behind user name and password of an address that begins here. Passwords may have quotes; with a slash or a blank in one the
+/// address is of no use, but it may be that of an error.
+private func endOfUserInformation(_ text: Substring) -> Substring.Index? {
+  let line = text.prefix { $0 != "\n" }
+  let authority = line.prefix { !"/?# \t".contains($0) }
+  if let at = authority.lastIndex(of: "@") { return at }
+  guard let colon = authority.firstIndex(of: ":") else { return nil }
+  let port = authority[authority.index(after: colon)...].prefix { !"'\",;.)".contains($0) }
+  return port.isEmpty || !port.allSatisfy(\.isNumber) ? line.lastIndex(of: "@") : nil
 }

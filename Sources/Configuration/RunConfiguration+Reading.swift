@@ -15,8 +15,7 @@ extension RunConfiguration {
   public static func parse(_ text: String, file: String, settings: [String] = []) throws -> RunConfiguration {
     let root: Node
     do {
-      root = try Yams.compose(yaml: text) ?? Node.mapping(Node.Mapping([]))
-      try requireNodeCount(root, file)
+      root = try compose(text, file) ?? Node.mapping(Node.Mapping([]))
     } catch let error as YamlError {
       throw notYAML(error, file)
     }
@@ -36,8 +35,7 @@ extension RunConfiguration {
     let value = String(setting[setting.index(after: equals)...])
     let node: Node
     do {
-      node = try Yams.compose(yaml: value) ?? Node("null")
-      try requireNodeCount(node, "--set \(keys.joined(separator: "."))")
+      node = try compose(value, "--set \(keys.joined(separator: "."))") ?? Node("null")
     } catch let error as JigsawError {
       throw error
     } catch {
@@ -90,44 +88,6 @@ extension RunConfiguration {
     schema["$schema"] = .string("https://json-schema.org/draft/2020-12/schema")
     schema["title"] = .string("Jigsaw run configuration")
     return try JSONValue.object(schema).text() + "\n"
-  }
-}
-
-/// Aliases stand for all that they name: few lines can stand for more values than memory holds.
-func requireNodeCount(_ root: Node, _ place: String) throws {
-  let limit = 100_000
-  var count = 0
-  func add(_ node: Node) {
-    count += 1
-    if count > limit { return }
-    switch node {
-    case .mapping(let mapping):
-      for (key, value) in mapping where count <= limit {
-        add(key)
-        add(value)
-      }
-    case .sequence(let sequence): for value in sequence where count <= limit { add(value) }
-    default: break
-    }
-  }
-  add(root)
-  if count <= limit { return }
-  throw JigsawError(
-    place, "has too many values", expected: "at most \(limit), each alias counted with all that it names")
-}
-
-func notYAML(_ error: YamlError, _ file: String) -> JigsawError {
-  switch error {
-  case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-    .composer(_, let problem, let mark, _):
-    JigsawError(
-      "\(file):\(mark.line)", "is not YAML (\(problem))",
-      remedy: "look at quotes, colons, brackets and indentation in this line and the one before")
-  case .duplicatedKeysInMapping(let duplicates, let context):
-    JigsawError(
-      "\(file):\(context.mark.line)", "gives the setting '\(duplicates.joined(separator: ", "))' twice",
-      remedy: "remove one of them")
-  default: JigsawError(file, "is not YAML")
   }
 }
 

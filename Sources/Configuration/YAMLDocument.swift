@@ -8,8 +8,7 @@ public func readYAML(_ path: String) throws -> JSONValue {
   guard Files.exists(path) else { throw JigsawError(path, "no such file") }
   let text = try readYAMLText(path)
   do {
-    let root = try Yams.compose(yaml: text) ?? Node("null")
-    try requireNodeCount(root, path)
+    let root = try compose(text, path) ?? Node("null")
     return try json(root, "", path)
   } catch let error as YamlError {
     throw notYAML(error, path)

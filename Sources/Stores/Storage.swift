@@ -101,14 +101,38 @@ public protocol Storage: Sendable {
 /// The longest metadata document that is read.
 let documentLimit = 256 << 20
 
-/// Names one level below a key, of keys.
-func names(below key: String, of keys: some Sequence<String>) -> [String] {
-  let prefix = key.isEmpty ? "" : key + "/"
-  return Set(
-    keys.compactMap { name in
-      name.hasPrefix(prefix) ? name.dropFirst(prefix.count).split(separator: "/").first.map(String.init) : nil
+/// Keys in the order of their bytes, so that all below one lie together.
+struct SortedKeys: Sendable {
+  private let keys: [[UInt8]]
+
+  init(_ keys: some Sequence<String>) {
+    self.keys = keys.map { Array($0.utf8) }.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+
+  /// Names one level below a key, sorted. What lies below a name is jumped over.
+  func below(_ key: String) -> [String] {
+    let prefix = key.isEmpty ? [] : Array(key.utf8) + [UInt8(ascii: "/")]
+    var names: [String] = []
+    var index = first(from: prefix)
+    while index < keys.count, keys[index].starts(with: prefix) {
+      let name = keys[index].dropFirst(prefix.count).prefix { $0 != UInt8(ascii: "/") }
+      if !name.isEmpty { names.append(String(decoding: name, as: UTF8.self)) }
+      index =
+        keys[index].count == prefix.count + name.count
+        ? index + 1 : first(from: prefix + name + [UInt8(ascii: "/") + 1])
     }
-  ).sorted()
+    return Set(names).sorted()
+  }
+
+  /// The index of the first key that doesn't come before some bytes.
+  private func first(from bytes: [UInt8]) -> Int {
+    var (low, high) = (0, keys.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if keys[middle].lexicographicallyPrecedes(bytes) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
 }
 
 extension Storage {
@@ -194,9 +218,11 @@ public struct FolderStorage: Storage {
 public struct MemoryStorage: Storage {
   public let location: String
   private let values: [String: [UInt8]]
+  private let keys: SortedKeys
 
   public init(_ values: [String: [UInt8]], location: String = "memory") {
     self.values = values
+    keys = SortedKeys(values.keys)
     self.location = location
   }
 
@@ -204,5 +230,5 @@ public struct MemoryStorage: Storage {
 
   public func read(_ key: String, _ part: ByteRange) -> PartOfValue? { values[key].map { PartOfValue($0, part) } }
 
-  public func list(_ key: String) -> [String] { names(below: key, of: values.keys) }
+  public func list(_ key: String) -> [String] { keys.below(key) }
 }

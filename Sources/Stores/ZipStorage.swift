@@ -5,11 +5,22 @@ import Synchronization
 public struct ZipStorage: Storage {
   public let location: String
   private let entries: [String: Entry]
-  /// Stored entries that have been compared with their checksums, so that parts of them may be read.
   private let checked = CheckedEntries()
 
   private final class CheckedEntries: Sendable {
+    /// Stored entries that have been compared with their checksums, so that parts of them may be read.
     let keys = Mutex<Set<String>>([])
+    private let sorted = Mutex<SortedKeys?>(nil)
+
+    /// Sorted when they are first listed.
+    func names(of entries: some Sequence<String>) -> SortedKeys {
+      sorted.withLock { sorted in
+        if let sorted { return sorted }
+        let made = SortedKeys(entries)
+        sorted = made
+        return made
+      }
+    }
   }
 
   private struct Entry {
@@ -56,7 +67,7 @@ public struct ZipStorage: Storage {
     return try part.map { try read(key, $0) } ?? read(key).map { PartOfValue(bytes: $0, length: $0.count) }
   }
 
-  public func list(_ key: String) -> [String] { names(below: key, of: entries.keys) }
+  public func list(_ key: String) -> [String] { checked.names(of: entries.keys).below(key) }
 
   /// Compares a stored entry with its checksum before a first part of it is read.
   private func check(_ entry: Entry, _ key: String) throws {

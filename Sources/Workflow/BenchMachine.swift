@@ -46,6 +46,10 @@ public struct BenchMachine {
       // Ranks that are threads share one process.
       if Ranks.isUnderLauncher { rates?.residentBytesWithRanks = Machine.residentMemory }
     } else {
+      // The path may be a slip: nothing but an earlier description is replaced, which in its own place may be damaged.
+      if Files.exists(path), path != MachineRates.standardPath, (try? MachineRates(file: path)) == nil {
+        throw JigsawError(path, "already exists and is no description of a machine", remedy: "name another --output")
+      }
       let load = OtherLoad()
       rates = try measured()
       rates?.otherLoad = load.processors

@@ -27,6 +27,8 @@ struct CSVTable {
     }
   }
 
+  private static let largest = 1_000_000_000_000
+
   /// The cells of a column.
   func texts(_ column: String) throws -> [Substring] {
     guard let position = index[Substring(column)] else {
@@ -48,10 +50,13 @@ struct CSVTable {
     }
   }
 
+  /// Numbers with which sums and differences can't overflow.
   func integers(_ column: String) throws -> [Int] {
     try texts(column).enumerated().map { row, text in
-      guard let value = Int(text) else {
-        throw JigsawError("\(path):\(row + 2): \(column)", "is not a whole number", found: "'\(text)'")
+      guard let value = Int(text), value.magnitude <= CSVTable.largest else {
+        throw JigsawError(
+          "\(path):\(row + 2): \(column)", "is not a whole number", expected: "at most \(CSVTable.largest)",
+          found: "'\(text)'")
       }
       return value
     }

@@ -105,9 +105,9 @@ public struct InspectReport: JSONReport {
 
   /// The verdict, what is understood, then trees like those of `ncdump -h`.
   public var text: String {
-    let indented = (understood + notes.map { "note: \($0)" }).map { "  \($0)" }
+    let indented = (understood + notes.map { "note: \($0)" }).map { "  \(InspectReport.line($0))" }
     return
-      (["\(path): \(verdict)"] + indented + stores.flatMap(InspectReport.tree)
+      ([InspectReport.line("\(path): \(verdict)")] + indented + stores.flatMap(InspectReport.tree)
       + (files.count > stores.count ? ["… and \(files.count - stores.count) more files with the same arrays"] : []))
       .joined(separator: "\n")
   }
@@ -124,8 +124,11 @@ public struct InspectReport: JSONReport {
       lines += attributes(array.attributes).map { "    \($0)" }
     }
     lines += ["attributes:"] + attributes(store.attributes).map { "  \($0)" }
-    return ["\(store.path)  \(store.format)"] + lines.map { "  \($0)" }
+    return [line("\(store.path)  \(store.format)")] + lines.map { "  \(line($0))" }
   }
+
+  /// Names of hundreds of fields are one line, too.
+  private static func line(_ text: String) -> String { lineText(text, atMost: 20_000) }
 
   private static func attributes(_ attributes: [String: JSONValue]) -> [String] {
     attributes.sorted { $0.key < $1.key }.map { ":\($0) = \(text($1))" }

@@ -66,12 +66,12 @@ public enum Replaceable {
   ///
   /// - Parameters:
   ///   - mark: a file that all of them have.
-  ///   - names: of the others, or how they begin.
+  ///   - isOwn: whether another file or folder, by its name, is one of the command's or of later ones on what it made.
   /// - Throws: when a folder of this name holds anything else.
-  static func requireFolder(_ path: String, mark: String, names: [String]) throws {
+  static func requireFolder(_ path: String, mark: String, isOwn: (String) throws -> Bool) throws {
     guard Files.isDirectory(path) else { return }
     let there = try Files.list(path).filter { !Temporary.isOne($0) }.sorted()
-    let other = there.first { name in name != mark && !names.contains { name.hasPrefix($0) } }
+    let other = try there.first { try $0 != mark && !isOwn($0) }
     guard let found = other ?? (there.contains(mark) ? nil : there.first) else { return }
     throw JigsawError(
       path, "is a folder that holds other things than this command writes", expected: "\(mark) and what belongs to it",

@@ -28,7 +28,8 @@ public struct RunFolder: Sendable {
   // MARK: Runs that replace others
 
   /// Where an earlier run is until the one that replaces it has a checkpoint.
-  private var aside: String { "\(path)/.replaced" }
+  private static let asideName = ".replaced"
+  private var aside: String { "\(path)/\(RunFolder.asideName)" }
   private var replaceable: [String] {
     [
       "checkpoints", "tensorboard", "train.log", "statistics.json", "metrics.csv", "validation.csv", "config.yaml",
@@ -38,7 +39,7 @@ public struct RunFolder: Sendable {
 
   /// - Throws: when something that a training writes is a link, behind which it would replace files elsewhere.
   func requireNoLinks() throws {
-    for name in replaceable where Files.isLink("\(path)/\(name)") {
+    for name in replaceable + [RunFolder.asideName] where Files.isLink("\(path)/\(name)") {
       throw JigsawError(
         "\(path)/\(name)", "is a link, behind which a training would replace files",
         expected: "a file or folder of the run",

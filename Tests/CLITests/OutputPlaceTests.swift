@@ -209,4 +209,24 @@ import Testing
     #expect(try refusal(workspace, ["resume", "run"]).contains("run/\(folder): is a link, behind which"))
     #expect(try Files.list("\(workspace.path)/victim") == before)
   }
+
+  /// Where an earlier run is put aside.
+  @Test func nothingIsPutAsideBehindALink() throws {
+    let workspace = try Workspace(copying: Workspace.trained.get())
+    try Files.createDirectory("\(workspace.path)/victim")
+    try Files.writeAtomically("precious", to: "\(workspace.path)/victim/config.yaml")
+    try #require(symlink("../victim", "\(workspace.path)/run/.replaced") == 0)
+    let found = try refusal(workspace, ["train", "config.yaml", "--overwrite"])
+    #expect(found.contains("run/.replaced: is a link, behind which"), "\(found)")
+    #expect(try Files.list("\(workspace.path)/victim") == ["config.yaml"])
+    #expect(try Files.readText("\(workspace.path)/victim/config.yaml") == "precious")
+  }
+
+  @Test func aMachineReplacesNothingButAMachine() throws {
+    let workspace = try Workspace()
+    try Files.writeAtomically("years of work", to: "\(workspace.path)/thesis.txt")
+    let found = try refusal(workspace, ["bench", "machine", "--output", "thesis.txt"])
+    #expect(found.contains("thesis.txt: already exists and is no description of a machine"), "\(found)")
+    #expect(try Files.readText("\(workspace.path)/thesis.txt") == "years of work")
+  }
 }

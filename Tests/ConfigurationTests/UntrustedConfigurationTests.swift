@@ -24,4 +24,37 @@ import Testing
     }
     #expect(error?.problem == "has too many values")
   }
+
+  /// Keys are compared with each other before anything is counted.
+  @Test(.timeLimit(.minutes(1)), arguments: ["? *a8\n: x", "*a8 : x", "k: {? *a8 : x}", "[*a8]: x", "- ? *a8"])
+  func aliasesInKeysAreRefused(key: String) {
+    var lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    for i in 1...8 {
+      lines.append("a\(i): &a\(i) [\(Array(repeating: "*a\(i - 1)", count: 9).joined(separator: ", "))]")
+    }
+    let error = #expect(throws: JigsawError.self) {
+      try RunConfiguration.parse((lines + [key]).joined(separator: "\n"), file: "test")
+    }
+    #expect(error?.problem == "has an alias beside keys that are no plain words")
+  }
+
+  @Test func aliasesAsValuesAreTaken() throws {
+    let text = """
+      data: # [a]: what? it's
+        train: &period {start: 2001-01-01, end: "2001-01-31: ? *x"}
+        validation: *period
+      """
+    let error = #expect(throws: JigsawError.self) { try RunConfiguration.parse(text, file: "test") }
+    #expect(error?.place.contains("data.train.end") == true, "\(String(describing: error))")
+    let right = text.replacing(": ? *x", with: "")
+    #expect(try RunConfiguration.parse(right, file: "test").data.validation.end == Timestamp("2001-01-31"))
+  }
+
+  /// For the system a path ends there.
+  @Test func zeroBytesAreRefused() {
+    for text in ["run: \"victim.txt\\0x\"", "data: {sources: [{path: \"a\\0b\"}]}"] {
+      let error = #expect(throws: JigsawError.self) { try RunConfiguration.parse(text, file: "test") }
+      #expect(error?.problem == "has a zero byte in a value")
+    }
+  }
 }

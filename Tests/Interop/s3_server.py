@@ -21,6 +21,7 @@ class S3Server(http.server.ThreadingHTTPServer):
         self.objects, self.region, self.lists = objects, region, lists
         self.credentials = credentials and Credentials(*credentials)
         self.requests, self.problems, self.faults = [], [], {}
+        self.endless, self.extra = False, []  # a list that always goes on; prefixes that are in no list of objects
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -134,12 +135,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         # Tokens of real servers have such characters.
         rest = [name for name in sorted(names) if f"{name}+/=" > after]
         body = "<?xml version='1.0'?><ListBucketResult><Name>bucket</Name>"
-        for name in rest[:PAGE]:
+        for name in rest[:PAGE] + [prefix + name for name in self.server.extra]:
             quoted = urllib.parse.quote_plus(name, safe="/")
             body += (f"<CommonPrefixes><Prefix>{quoted}</Prefix></CommonPrefixes>" if name.endswith("/")
                      else f"<Contents><Key>{quoted}</Key><Size>1</Size></Contents>")
-        body += f"<Prefix>{prefix}</Prefix><IsTruncated>{str(len(rest) > PAGE).lower()}</IsTruncated>"
-        if len(rest) > PAGE:
+        body += f"<Prefix>{prefix}</Prefix><IsTruncated>{str(self.server.endless or len(rest) > PAGE).lower()}</IsTruncated>"
+        if self.server.endless:
+            body += f"<NextContinuationToken>{len(self.server.requests)}</NextContinuationToken>"
+        elif len(rest) > PAGE:
             body += f"<NextContinuationToken>{rest[PAGE - 1]}+/=</NextContinuationToken>"
         self.answer(200, (body + "</ListBucketResult>").encode())
 

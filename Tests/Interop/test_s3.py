@@ -87,6 +87,26 @@ def test_refusals_are_explained(store):
         assert "status 403" in read(numbers, server, check=False)
 
 
+def test_lists_that_do_not_end_are_left(store):
+    objects, numbers, consolidated = store
+    if consolidated:
+        pytest.skip("nothing is listed")
+    with S3Server(objects) as server:
+        server.endless = True
+        assert "list of them without end" in read(numbers, server, check=False)
+        assert len(server.requests) < 100
+
+
+def test_names_of_lists_stay_in_the_store(store):
+    objects, numbers, consolidated = store
+    if consolidated:
+        pytest.skip("nothing is listed")
+    with S3Server(objects) as server:
+        server.extra = ["../"]
+        assert "leads out of its folder" in read(numbers, server, check=False)
+        assert not any(".." in request.split("?")[0] for request in server.requests)
+
+
 @pytest.mark.parametrize("fault", ["slow down", "drop", "truncate", "stall"])
 def test_faults_that_pass_are_overcome(store, fault):
     objects, numbers, _ = store

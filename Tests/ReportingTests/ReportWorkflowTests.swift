@@ -63,6 +63,16 @@ final class ReportWorkflowTests {
     #expect(data["spectra"]?["truth"]?["z_500"]?.array?.first?.array?.compactMap(\.double) == [8, 4])
   }
 
+  @Test("Whole numbers with which sums would overflow are refused", arguments: [Int.min, .max])
+  func extremeLeads(lead: Int) throws {
+    try Files.createDirectory("\(folder)/evaluation")
+    var scores = "system,channel,units,lead_hours,region,forecasts,rmse,mae,bias,acc,activity\n"
+    for lead in [24, lead] { scores += "model,t2m,K,\(lead),globe,5,80,60,1,0.9,400\n" }
+    try Files.writeAtomically(scores, to: "\(folder)/evaluation/scores.csv")
+    let error = #expect(throws: JigsawError.self) { try report() }
+    #expect(error?.description.contains("scores.csv:3: lead_hours: is not a whole number") == true)
+  }
+
   @Test("Variables that the lexicon lacks have the unit that the scores say")
   func unitsOfUnknownVariables() throws {
     try Files.createDirectory("\(folder)/evaluation")

@@ -12,6 +12,7 @@ import Testing
 @Suite struct UntrustedInputTests {
   private static let badNames = [
     "", "..", ".", "../t", "a/../b", "/a", "a/", "a//b", "a\0b", "a\u{1B}[31m", "a\nb", "NUL", "con.txt", "a/LPT1",
+    "CON ", "NUL .x", "com¹",
     String(repeating: "x", count: 300), Array(repeating: "abc", count: 400).joined(separator: "/"),
   ]
 
@@ -78,6 +79,53 @@ import Testing
     #expect(try ZarrStore(top).arrays.keys.sorted() == ["g/t"])
   }
 
+  /// A listing of thousands of groups is no work of millions of names.
+  @Test(.timeLimit(.minutes(1))) func manyGroupsAreListedOnce() throws {
+    var values: [String: [UInt8]] = [".zgroup": Array("{\"zarr_format\": 2}".utf8)]
+    for i in 0..<20_000 { values["g\(i)/.zgroup"] = values[".zgroup"] }
+    values["g7/t/.zarray"] = Array(Self.array.utf8)
+    #expect(try ZarrStore(MemoryStorage(values)).arrays.keys.sorted() == ["g7/t"])
+  }
+
+  @Test func keysAreListedByFolders() {
+    let keys = SortedKeys(["a/b", "a/b/c", "a/b!", "a!/x", "a", "b", "ä/1", "a//d", "a/b/d/e"])
+    #expect(keys.below("") == ["a", "a!", "b", "ä"])
+    #expect(keys.below("a") == ["b", "b!"] && keys.below("a/b") == ["c", "d"] && keys.below("x").isEmpty)
+  }
+
+  /// A server names what it likes, a folder of this machine what lies in it.
+  @Test func namesOfListingsStayInTheStore() throws {
+    let group = Array("{\"zarr_format\": 2}".utf8)
+    let store = MemoryStorage([".zgroup": group, "../.zgroup": group, "t/.zarray": Array(Self.array.utf8)])
+    let error = #expect(throws: JigsawError.self) { try ZarrStore(store) }
+    #expect(error?.description.contains("leads out of its folder") == true)
+  }
+
+  @Test func documentsTogetherAreBounded() throws {
+    let group = Array("{\"zarr_format\": 2}".utf8)
+    var values: [String: [UInt8]] = [".zgroup": group]
+    let blanks = group + [UInt8](repeating: 0x20, count: 60 << 20)
+    for i in 0..<5 { values["g\(i)/.zarray"] = blanks }
+    let error = #expect(throws: JigsawError.self) { try ZarrStore(MemoryStorage(values)) }
+    #expect(error?.problem == "has too long metadata documents")
+  }
+
+  @Test func zeroBytesInPathsAreRefused() throws {
+    let folder = try TemporaryFolder()
+    let victim = "\(folder.path)/victim"
+    try Files.writeAtomically("mine", to: victim)
+    let path = "\(victim)\0x"
+    for write in [
+      { _ = try OutputLock(folder: path) }, { _ = try OutputLock(path) }, { try Files.createDirectory(path) },
+      { try Files.writeAtomically("other", to: path) }, { try Files.remove(path) }, { _ = try Files.read(path) },
+      { _ = try OutputFile(replacing: path) }, { _ = try OutputFile(appendingTo: path) },
+    ] as [() throws -> Void] {
+      let error = #expect(throws: JigsawError.self) { try write() }
+      #expect(error?.problem == "is no path, since it has a zero byte")
+    }
+    #expect(try Files.readText(victim) == "mine")
+  }
+
   @Test func groupsWithTooManyNamesAreRefused() throws {
     var values: [String: [UInt8]] = [".zgroup": Array("{\"zarr_format\": 2}".utf8)]
     for i in 0...100_000 { values["n\(i)"] = [] }
@@ -142,5 +190,6 @@ import Testing
     let text = "[" + Array(repeating: "0", count: 100).joined(separator: ",") + "]"
     #expect(throws: JSONParser.Failure.self) { try JSONParser.parse(Array(text.utf8), valueLimit: 100) }
     #expect(try JSONParser.parse(Array(text.utf8), valueLimit: 101).array?.count == 100)
+    #expect(JSONParser.valueLimit <= 2_000_000)
   }
 }

@@ -361,5 +361,16 @@ import Verification
       #expect(error?.problem == "is a folder that holds other things than this command writes")
     }
     #expect(Files.exists("\(path)/work"))
+    // Beside a description of some model: names that only begin like those of an import, notes among checkpoints.
+    try Files.remove("\(path)/work")
+    try Files.writeAtomically("{}", to: "\(path)/model.json")
+    for name in ["forecast-thesis.txt", "checkpoints-of-mine/a", "checkpoints/notes.txt"] {
+      try Files.createDirectory(Files.parent(of: "\(path)/\(name)"))
+      try Files.writeAtomically("years of work", to: "\(path)/\(name)")
+      let error = #expect(throws: JigsawError.self) { try calls[0]() }
+      #expect(error?.problem == "is a folder that holds other things than this command writes", "\(name)")
+      #expect(try Files.readText("\(path)/\(name)") == "years of work")
+      for entry in try Files.list(path) where entry != "model.json" { try Files.remove("\(path)/\(entry)") }
+    }
   }
 }

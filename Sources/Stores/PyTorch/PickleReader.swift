@@ -18,6 +18,9 @@ struct PickleReader {
   private var marks: [Int] = []
   private var memo: [Int: PickleDocument.ID] = [:]
   private var copied = 0
+  /// Elements and pairs that steps have added to containers, which get them when they are read, or at the end.
+  private var addedElements: [PickleDocument.ID: [PickleDocument.ID]] = [:]
+  private var addedPairs: [PickleDocument.ID: [PickleDocument.Pair]] = [:]
 
   /// - Parameter isAllowed: whether a class or function may be named.
   /// - Throws: naming the byte, when the pickle is damaged, or when it names what it may not.
@@ -26,6 +29,7 @@ struct PickleReader {
   ) throws -> PickleDocument {
     var reader = PickleReader(bytes: bytes, place: place, isAllowed: isAllowed)
     while try reader.step() {}
+    for id in Set(reader.addedElements.keys).union(reader.addedPairs.keys) { reader.settle(id) }
     return reader.document
   }
 
@@ -137,10 +141,7 @@ struct PickleReader {
       try push(.dictionary(try pairs(ofItems: parts[1])))
     case "__builtin__ list", "builtins list", "__builtin__ set", "builtins set", "__builtin__ frozenset",
       "builtins frozenset":
-      let arguments = document.elements(parts[1]) ?? []
-      let elements = arguments.first.flatMap { document.elements($0) } ?? []
-      try charge(bytes: 8 * elements.count)
-      try push(.list(elements))
+      try push(.list(try firstArgument(parts[1]).flatMap { document.elements($0) } ?? []))
     case "_codecs encode":
       // Python 2's way to write bytes: text of which each character is a byte.
       let text = document.elements(parts[1])?.first.flatMap { document.string($0) }
@@ -152,8 +153,8 @@ struct PickleReader {
 
   /// Pairs of the first argument, where it is a list of pairs.
   private mutating func pairs(ofItems arguments: PickleDocument.ID) throws -> [PickleDocument.Pair] {
-    guard let items = document.elements(arguments)?.first, let elements = document.elements(items) else { return [] }
-    try charge(bytes: 16 * elements.count)
+    guard let items = try firstArgument(arguments), let elements = document.elements(items) else { return [] }
+    try charge(bytes: 8 * elements.count)
     return elements.compactMap { item in
       guard let pair = document.elements(item), pair.count == 2 else { return nil }
       return PickleDocument.Pair(key: pair[0], value: pair[1])
@@ -163,33 +164,46 @@ struct PickleReader {
   private mutating func append(_ ids: [PickleDocument.ID]) throws {
     let target = try top()
     switch document.values[target] {
-    case .list(var elements):
-      document.values[target] = .none
-      elements += ids
-      document.values[target] = .list(elements)
-    case .object(var object):
-      document.values[target] = .none
-      object.elements += ids
-      document.values[target] = .object(object)
+    case .list, .object: addedElements[target, default: []] += ids
     default: throw damaged("elements for what is no list")
     }
   }
 
   private mutating func set(_ ids: [PickleDocument.ID]) throws {
     guard ids.count % 2 == 0 else { throw damaged("a key without a value") }
-    let pairs = stride(from: 0, to: ids.count, by: 2).map { PickleDocument.Pair(key: ids[$0], value: ids[$0 + 1]) }
     let target = try top()
     switch document.values[target] {
-    case .dictionary(var known):
-      document.values[target] = .none
-      known += pairs
-      document.values[target] = .dictionary(known)
-    case .object(var object):
-      document.values[target] = .none
-      object.pairs += pairs
-      document.values[target] = .object(object)
+    case .dictionary, .object:
+      for index in stride(from: 0, to: ids.count, by: 2) {
+        addedPairs[target, default: []].append(PickleDocument.Pair(key: ids[index], value: ids[index + 1]))
+      }
     default: throw damaged("pairs for what is no dictionary")
     }
+  }
+
+  /// Gives a container what has been added to it.
+  private mutating func settle(_ id: PickleDocument.ID) {
+    let (elements, pairs) = (addedElements.removeValue(forKey: id), addedPairs.removeValue(forKey: id))
+    if elements == nil && pairs == nil { return }
+    switch document.values[id] {
+    case .list(let known): document.values[id] = .list(known + (elements ?? []))
+    case .dictionary(let known): document.values[id] = .dictionary(known + (pairs ?? []))
+    case .object(var object):
+      object.elements += elements ?? []
+      object.pairs += pairs ?? []
+      document.values[id] = .object(object)
+    default: break
+    }
+  }
+
+  /// The first argument of a call, with all that has been added to it and its elements.
+  private mutating func firstArgument(_ arguments: PickleDocument.ID) throws -> PickleDocument.ID? {
+    guard let first = document.elements(arguments)?.first else { return nil }
+    settle(first)
+    let elements = document.elements(first) ?? []
+    try charge(bytes: 8 * elements.count)
+    for element in elements { settle(element) }
+    return first
   }
 
   /// Gives an object its attributes. Those of a dictionary, which Python allows, are of no use here.

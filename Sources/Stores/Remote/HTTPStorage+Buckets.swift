@@ -3,8 +3,10 @@ import CCurl
 
 // Requests and answers of object stores beyond plain HTTP.
 extension HTTPStorage {
-  /// The most pages of names of one folder, a thousand each.
-  private static let pageLimit = 10_000
+  /// Names of one folder.
+  private static let nameLimit = 100_000
+  /// Pages of a thousand names each, and as many without a new one as servers may have reason to send.
+  private static let (pageLimit, idlePageLimit) = (1_000, 10)
 
   public func list(_ key: String) throws -> [String] {
     guard let bucket else {
@@ -15,6 +17,7 @@ extension HTTPStorage {
     let prefix = bucket.prefix + (key.isEmpty ? "" : key + "/")
     var names: Set<String> = []
     var next: String?
+    var idlePages = 0
     for _ in 0..<HTTPStorage.pageLimit {
       // Sorted by name, as the signature wants them.
       let parts =
@@ -28,13 +31,18 @@ extension HTTPStorage {
           place(key), "can't be listed", expected: "a list of names",
           found: answer == nil ? "no such bucket" : "another answer", remedy: "check the name of the bucket")
       }
+      let known = names.count
       for name in page.keys where name.hasPrefix(prefix) {
         if let entry = name.dropFirst(prefix.count).split(separator: "/").first { names.insert(String(entry)) }
       }
       next = page.next
       if next == nil { return names.sorted() }
+      idlePages = names.count == known ? idlePages + 1 : 0
+      if idlePages > HTTPStorage.idlePageLimit || names.count > HTTPStorage.nameLimit { break }
     }
-    throw JigsawError(place(key), "has too many names", expected: "at most \(1_000 * HTTPStorage.pageLimit)")
+    throw JigsawError(
+      place(key), "has too many names, or a list of them without end", expected: "at most \(HTTPStorage.nameLimit)",
+      remedy: "consolidate the store's metadata")
   }
 
   /// The meaning of an answer without a value, and what to do.

@@ -15,9 +15,23 @@ struct ZarrDocuments {
   /// Names that are looked at, in all groups together.
   private static let entryLimit = 100_000
   private var entryCount = 0
+  private let budget = Budget()
+
+  /// Bytes that all documents of a store may have together.
+  private final class Budget {
+    private var left = documentLimit
+
+    func take(_ count: Int, _ storage: any Storage) throws {
+      left -= count
+      if left >= 0 { return }
+      throw JigsawError(
+        storage.location, "has too long metadata documents", expected: "at most \(documentLimit) bytes together",
+        remedy: "don't trust this store")
+    }
+  }
 
   init(_ storage: any Storage) throws {
-    if let json = try ZarrDocuments.document(storage, "zarr.json") {
+    if let json = try ZarrDocuments.document(storage, "zarr.json", budget) {
       version = 3
       place = storage.place("zarr.json")
       guard json["zarr_format"]?.integer == 3, json["node_type"]?.string == "group" else {
@@ -43,7 +57,7 @@ struct ZarrDocuments {
       } else {
         try list3(storage, "", depth: 0)
       }
-    } else if let json = try ZarrDocuments.document(storage, ".zmetadata") {
+    } else if let json = try ZarrDocuments.document(storage, ".zmetadata", budget) {
       version = 2
       isConsolidated = true
       place = storage.place(".zmetadata")
@@ -61,20 +75,23 @@ struct ZarrDocuments {
       version = 2
       isConsolidated = false
       place = storage.location
-      guard try ZarrDocuments.document(storage, ".zgroup") != nil else {
+      guard try ZarrDocuments.document(storage, ".zgroup", budget) != nil else {
         // A server that refused it says so now.
         _ = try storage.read(".zgroup", nil, limit: documentLimit)
         throw JigsawError(
           storage.location, "is not a Zarr group (no zarr.json, .zmetadata or .zgroup in it)",
           remedy: try storage.readDocument(".zarray") == nil ? nil : "name the group that holds this array")
       }
-      groupAttributes = try ZarrDocuments.document(storage, ".zattrs") ?? .object([:])
+      groupAttributes = try ZarrDocuments.document(storage, ".zattrs", budget) ?? .object([:])
       try list2(storage, "", depth: 0)
     }
   }
 
-  private static func document(_ storage: any Storage, _ key: String) throws -> JSONValue? {
-    try storage.readDocument(key).map { try JSONValue(parsing: $0, place: storage.place(key)) }
+  private static func document(_ storage: any Storage, _ key: String, _ budget: Budget) throws -> JSONValue? {
+    try storage.readDocument(key).map { document in
+      try budget.take(document.count, storage)
+      return try JSONValue(parsing: document, place: storage.place(key))
+    }
   }
 
   /// No name may lead out of the store.
@@ -88,6 +105,8 @@ struct ZarrDocuments {
   /// - Throws: when a group lists more than a store can have.
   private mutating func list(_ storage: any Storage, _ group: String) throws -> [String] {
     let entries = try storage.list(group)
+    // Names of a folder on this machine may be anything, and are looked at below.
+    if !(storage is FolderStorage) { for entry in entries { try requireSafe(entry) } }
     entryCount += entries.count
     guard entryCount <= ZarrDocuments.entryLimit else {
       throw JigsawError(
@@ -114,7 +133,7 @@ struct ZarrDocuments {
   private mutating func list3(_ storage: any Storage, _ group: String, depth: Int) throws {
     for entry in try list(storage, group) {
       let name = group.isEmpty ? entry : "\(group)/\(entry)"
-      guard entry != "zarr.json", let document = try ZarrDocuments.document(storage, "\(name)/zarr.json") else {
+      guard entry != "zarr.json", let document = try ZarrDocuments.document(storage, "\(name)/zarr.json", budget) else {
         continue
       }
       if document["node_type"]?.string == "array" {
@@ -129,9 +148,9 @@ struct ZarrDocuments {
   private mutating func list2(_ storage: any Storage, _ group: String, depth: Int) throws {
     for entry in try list(storage, group) where !entry.hasPrefix(".z") {
       let name = group.isEmpty ? entry : "\(group)/\(entry)"
-      if let document = try ZarrDocuments.document(storage, "\(name)/.zarray") {
+      if let document = try ZarrDocuments.document(storage, "\(name)/.zarray", budget) {
         try requireSafe(name)
-        arrays[name] = (document, try ZarrDocuments.document(storage, "\(name)/.zattrs") ?? .object([:]))
+        arrays[name] = (document, try ZarrDocuments.document(storage, "\(name)/.zattrs", budget) ?? .object([:]))
       } else if depth < ZarrDocuments.deepest, try storage.readDocument("\(name)/.zgroup") != nil,
         !isCycle(storage, name)
       {

@@ -38,7 +38,7 @@ public enum AnemoiExport {
     for (name, tensor) in variables.normalisers { state[name] = tensor }
     try Replaceable.require(output, inputs: [], run: run)
     try Replaceable.requireFolder(
-      output, mark: "variables.json", names: ["state_dict.safetensors", "graph.safetensors"])
+      output, mark: "variables.json", isOwn: ["state_dict.safetensors", "graph.safetensors"].contains)
     let lock = try OutputLock(output)
     defer { withExtendedLifetime(lock) {} }
     try Temporary.removeAbandoned(of: output)

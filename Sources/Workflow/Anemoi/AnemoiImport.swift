@@ -1,7 +1,10 @@
 import Basics
+import Checkpoints
 import Datasets
+import Forecasting
 import Geometry
 import Stores
+import Training
 
 /// `jigsaw import anemoi`: an inference checkpoint as a folder of plain files, and as a run (`AnemoiRun`) with
 /// `config.yaml`, `statistics.json` and `checkpoints`, where its model can be one.
@@ -22,7 +25,7 @@ public enum AnemoiImport {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or name another output")
     }
     try Replaceable.require(output, inputs: [path])
-    try Replaceable.requireFolder(output, mark: "model.json", names: written)
+    try Replaceable.requireFolder(output, mark: "model.json") { try isOwn($0, in: output) }
     let lock = try OutputLock(output)
     defer { withExtendedLifetime(lock) {} }
     let checkpoint = try AnemoiCheckpoint(path)
@@ -43,11 +46,22 @@ public enum AnemoiImport {
   }
 
   /// Files that are written, and those that commands on the run add.
-  private static let written = [
+  private static let written: Set<String> = [
     "weights.safetensors", "graph.safetensors", "graph-by-rows.safetensors", "arrays.safetensors", "metadata.json",
-    "checkpoints", "statistics.json", "config.yaml", "provenance.json", "train.log", "metrics.csv", "validation.csv",
-    "tensorboard", "forecast", "evaluation", "report.html", ".replaced",
+    "statistics.json", "config.yaml", "provenance.json", "train.log", "metrics.csv", "validation.csv", "forecast",
+    "evaluation", "report.html", ".replaced",
   ]
+
+  private static func isOwn(_ name: String, in folder: String) throws -> Bool {
+    let place = "\(folder)/\(name)"
+    switch name {
+    case "checkpoints": return try Files.list(place).allSatisfy(CheckpointFolder.isOwn)
+    case "tensorboard": return try Files.list(place).allSatisfy(TensorBoardFile.isOwn)
+    default:
+      return written.contains(name) || ForecastFormat.defaultNames.contains(name)
+        || name.hasPrefix("evaluation-") && Files.exists("\(place)/\(RunFolder.lineageName)")
+    }
+  }
 
   /// The run, or why there can't be one.
   private static func run(
