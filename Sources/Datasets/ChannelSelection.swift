@@ -5,6 +5,8 @@ struct ChannelSelection {
   private(set) var channels: [Channel] = []
   /// The wanted fields of each opened store.
   private(set) var fields: [[WantedField]]
+  /// Sentences on fields that several series hold.
+  private(set) var notes: [String] = []
   private let opened: OpenedSources
 
   /// - Throws: when a variable or level is not there, or in several series.
@@ -14,7 +16,7 @@ struct ChannelSelection {
     for name in variables {
       let series = try opened.locate(name)
       for level in try levels(of: name, series, wanted: levelsHPa) {
-        for entry in try level.map({ try holders(of: name, $0, series) }) ?? series[0] {
+        for entry in try level.map({ try holders(of: name, $0, series) }) ?? holders(of: name, series) {
           let slot = try opened.stores[entry.store].store.slot(level, of: entry.found)
           fields[entry.store].append(WantedField(channel: channels.count, found: entry.found, slot: slot))
         }
@@ -58,7 +60,6 @@ struct ChannelSelection {
     try checkMeaning(all)
     let isUnknownScalar = Lexicon[name] == nil && all.allSatisfy(\.found.hasScalarLevel) && series.count == 1
     guard first.found.hasLevels, !(wanted.isEmpty && isUnknownScalar) else {
-      if series.count > 1 { throw opened.ambiguity(name, first, series[1][0], wantsTime: true) }
       try checkThatNoneIsWanted(of: name, all, wanted)
       return [nil]
     }
@@ -143,6 +144,16 @@ struct ChannelSelection {
     throw JigsawError(
       "\(opened.display): \(name)", "has no level \(Channel.text(level)) hPa", found: text(of: series.flatMap { $0 }),
       remedy: "choose data.levels among these")
+  }
+
+  /// The stores of the one series that has a variable without levels, or of one of those that have the same.
+  private mutating func holders(of name: String, _ series: [[OpenedSources.Found]]) throws -> [OpenedSources.Found] {
+    if series.count == 1 { return series[0] }
+    guard let repeated = try RepeatedField(opened, series) else {
+      throw opened.ambiguity(name, series[0][0], series[1][0], wantsTime: true)
+    }
+    notes.append(repeated.note)
+    return repeated.holders
   }
 
   private func location(_ entry: OpenedSources.Found) -> String { opened.stores[entry.store].store.location }

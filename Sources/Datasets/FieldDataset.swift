@@ -138,7 +138,7 @@ public final class FieldDataset: Sendable {
       uniqueKeysWithValues: staticVariables.enumerated().compactMap { place, name in impute[name].map { (place, $0) } })
     self.cacheBytes = cacheBytes
     indexOfTime = Dictionary(uniqueKeysWithValues: times.enumerated().map { ($1, $0) })
-    var notes = stores.flatMap(\.store.normalizations)
+    var notes = stores.flatMap(\.store.normalizations) + chosen.notes
     for part in parts { notes += part.fields.flatMap(\.found.notes) }
     notes += statics.flatMap { $0.found.notes + [$0.note].compactMap { $0 } }
     for (channel, field) in imputed {

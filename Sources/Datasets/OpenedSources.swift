@@ -122,7 +122,7 @@ public struct OpenedSources: Sendable {
         expected: "dimensions time, latitude, longitude", found: other.dimensionNames.joined(separator: ", "),
         remedy: "move it to data.static")
     }
-    let ofSeries = Dictionary(grouping: found) { stores[$0.store].series }.sorted { $0.key < $1.key }
+    let ofSeries = Dictionary(grouping: candidates(name, found)) { stores[$0.store].series }.sorted { $0.key < $1.key }
     for (series, found) in ofSeries {
       let without = stores.indices.first { index in
         stores[index].series == series && !found.contains { $0.store == index }
@@ -135,9 +135,25 @@ public struct OpenedSources: Sendable {
     return ofSeries.map(\.value)
   }
 
-  /// The stores of the one source that has a static field. Fields without times come before those that have some.
+  /// The stores of the sources that have a variable where it belongs: archives call the geopotential of the surface `z` too, and have it
+  /// in files of its own. A variable of the upper air is none without levels, one at the surface none with levels. All of them where no
+  /// source has such, where one has both, or where the place isn't known.
+  private func candidates(_ name: String, _ found: [Found]) -> [Found] {
+    guard Lexicon[name] != nil else { return found }
+    let (right, wrong) = (
+      found.filter { $0.found.hasLevels == Lexicon.isOnLevels(name) },
+      found.filter { $0.found.hasLevels != Lexicon.isOnLevels(name) }
+    )
+    let sources = Set(right.map { stores[$0.store].source })
+    return right.isEmpty || wrong.contains { sources.contains(stores[$0.store].source) } ? found : right
+  }
+
+  /// The stores of the one source that has a static field. Fields without levels come before those that have some, then those without
+  /// times.
   func locateStatic(_ name: String) throws -> [Found] {
-    let all = try stores.indices.compactMap { try find(name, in: $0, asStatic: true) }
+    let anywhere = try stores.indices.compactMap { try find(name, in: $0, asStatic: true) }
+    let flat = anywhere.filter { !$0.found.hasLevels }
+    let all = flat.isEmpty ? anywhere : flat
     let plain = all.filter { $0.found.storedTimeCount == 1 }
     let found = plain.isEmpty ? all : plain
     guard let first = found.first else { throw absence(name, wantsTime: false) }

@@ -24,12 +24,10 @@ struct StaticField: Sendable {
   init(_ holders: [(store: any GridFields, found: FoundVariable)]) throws {
     let first = holders[0]
     (store, found) = first
-    let affordable = min(StaticField.comparedNumbers / max(1, store.fieldGrid.count), StaticField.mostComparedTimes)
+    let affordable = StaticField.affordable(store.fieldGrid.count)
     let there = try StaticField.times(first)
     time = there[0]
-    let times = StaticField.spread(there.count, most: max(StaticField.fewestComparedTimes, affordable)).map {
-      there[$0]
-    }
+    let times = StaticField.spread(there.count, most: affordable).map { there[$0] }
     let stores = StaticField.spread(holders.count, most: StaticField.comparedStores)
     var notes: [String] = []
     if times.count > 1 {
@@ -73,7 +71,7 @@ struct StaticField: Sendable {
     "\(holder.store.location): \(holder.found.storedName)"
   }
 
-  private static func read(_ holder: (store: any GridFields, found: FoundVariable), time: Int) throws -> [Float] {
+  static func read(_ holder: (store: any GridFields, found: FoundVariable), time: Int) throws -> [Float] {
     var values = [Float](repeating: .nan, count: holder.store.fieldGrid.count)
     try values.withUnsafeMutableBufferPointer { buffer in
       guard let start = buffer.baseAddress else { return }
@@ -82,7 +80,7 @@ struct StaticField: Sendable {
     return values
   }
 
-  private static func differ(_ first: [Float], _ second: [Float]) -> Bool {
+  static func differ(_ first: [Float], _ second: [Float]) -> Bool {
     let numbers = first.filter(\.isFinite)
     let limit = ((numbers.max() ?? 0) - (numbers.min() ?? 0)) * tolerance
     return zip(first, second).contains { a, b in
@@ -90,8 +88,13 @@ struct StaticField: Sendable {
     }
   }
 
+  /// Times to compare of fields of so many numbers.
+  static func affordable(_ numbers: Int) -> Int {
+    max(fewestComparedTimes, min(comparedNumbers / max(1, numbers), mostComparedTimes))
+  }
+
   /// Indices evenly spread over 0 ..< count, both ends among them.
-  private static func spread(_ count: Int, most: Int) -> [Int] {
+  static func spread(_ count: Int, most: Int) -> [Int] {
     count <= most ? Array(0..<count) : (0..<most).map { $0 * (count - 1) / (most - 1) }
   }
 }

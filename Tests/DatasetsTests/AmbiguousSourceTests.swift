@@ -43,6 +43,40 @@ import Testing
     #expect(error?.description.contains("data.static: orog: is in several sources") == true)
   }
 
+  /// As ERA5 is delivered: geopotential on levels in one file, and that of the surface, of the same name and with times, in another
+  /// beside the surface's variables; or through views.
+  @Test(arguments: [false, true]) func whatLiesElsewhereIsNoCandidate(isView: Bool) throws {
+    let folder = try TemporaryFolder()
+    var data = SyntheticData()
+    (data.upper, data.surface, data.statics, data.times) = (["z", "msl"], [], [], 8)
+    try data.write("\(folder.path)/levels.nc")
+    (data.upper, data.levels, data.surface) = ([], [], ["z", "msl"])
+    try data.write("\(folder.path)/written.nc")
+    var surface = try EditedStore("\(folder.path)/written.nc")
+    let ground = (0..<128).map { Double($0 % 7) * 100 }
+    surface.arrays["z"]?.values = (0..<8).flatMap { _ in ground }
+    try surface.write("\(folder.path)/surface.nc")
+    func open(_ names: [String]) throws -> FieldDataset {
+      try FieldDataset(
+        sources: names.map { name in
+          let path = "\(folder.path)/\(name).nc"
+          return isView
+            ? SourceDescription(path: "", open: .object(["dataset": .string(path)])) : SourceDescription(path: path)
+        }, variables: ["z", "msl"], levelsHPa: [850, 500], staticVariables: ["zs"])
+    }
+    let upper = try FieldDataset(
+      sources: [SourceDescription(path: "\(folder.path)/levels.nc")], variables: ["z"], levelsHPa: [850, 500])
+    for names in [["levels", "surface"], ["surface", "levels"]] {
+      let found = try open(names)
+      #expect(found.channels.map(\.name) == ["z_850", "z_500", "msl"] && found.times.count == 8)
+      #expect(try found.readStatics().map(Double.init) == ground)
+      var (both, alone) = ([Float](repeating: 0, count: 3 * 128), [Float](repeating: 0, count: 2 * 128))
+      try both.withUnsafeMutableBufferPointer { try found.readChecked(time: 3, into: #require($0.baseAddress)) }
+      try alone.withUnsafeMutableBufferPointer { try upper.readChecked(time: 3, into: #require($0.baseAddress)) }
+      #expect(both.prefix(256) == alone[...])
+    }
+  }
+
   @Test func levelsOfAFieldWithoutAnyAreRefused() throws {
     let folder = try TemporaryFolder()
     var data = SyntheticData()

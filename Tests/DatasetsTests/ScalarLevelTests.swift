@@ -74,6 +74,35 @@ import Testing
     #expect(problem(paths, levels: [500, 300]).contains("t: has no level 300 hPa; found"))
   }
 
+  /// A field of the surface in each file is taken once where it is the same, and refused where it differs.
+  @Test func whatIsTheSameInFilesOfALevelEachIsTakenOnce() throws {
+    for level in [850.0, 500] { try write("t\(Int(level))", level) }
+    let surface = try EditedStore(path("t850")).arrays["msl"]?.values
+    func rewrite(_ change: (inout EditedStore) -> Void) throws {
+      var other = try EditedStore(path("t500"))
+      other.arrays["msl"]?.values = try #require(surface)
+      change(&other)
+      try Files.remove(path("t500"))
+      try other.write(path("t500"))
+    }
+    let pattern = ["\(folder.path)/t*.nc"]
+    #expect(
+      problem(pattern, ["t", "msl"], levels: [850, 500]).contains(
+        "msl: is another field than that of files of another level"))
+    try rewrite { _ in }
+    let joined = try dataset(pattern, ["t", "msl"], levels: [850, 500])
+    #expect(joined.channels.map(\.name) == ["t_850", "t_500", "msl"] && joined.times.count == 8)
+    let alone = try dataset([path("t850")], ["msl"], levels: [])
+    #expect(try values(joined, time: 5).suffix(128).elementsEqual(values(alone, time: 5)))
+    #expect(
+      joined.normalizations.contains("msl: taken once, the same in files of other levels at 8 of 8 times"),
+      "\(joined.normalizations)")
+    try rewrite { $0.arrays["msl"]?.values[7 * 128 + 3] += 500 }
+    let found = problem(pattern, ["t", "msl"], levels: [850, 500])
+    #expect(found.contains("msl: is another field than that of files of another level"), "\(found)")
+    #expect(found.contains(" at 2001-01-02 18:00, found others"), "\(found)")
+  }
+
   @Test func levelsOfAViewAreJoined() throws {
     for level in [850.0, 500] { try write("t\(Int(level))", of: ["t"], level) }
     let request = JSONValue.object([
