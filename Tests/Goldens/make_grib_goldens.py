@@ -205,6 +205,17 @@ def accumulations():
         (HERE / f"accumulations{template}.grib").write_bytes(b"".join(messages))
 
 
+def sums():
+    """Sums and extremes over 6 hours, by turns of edition 1, which calls them an instant, and of edition 2."""
+    messages = []
+    for n, name in itertools.product(range(4), ["tp", "mx2t6"]):
+        edition = 1 + n % 2
+        keys = {**regular(edition, 3, 6, 60, -60), "dataDate": 20010101 + n, "bitsPerValue": 24, "shortName": name}
+        period = {"timeRangeIndicator": 0, "endStep": 6} if edition == 1 else {"stepRange": "0-6"}
+        messages.append(message(f"regular_ll_sfc_grib{edition}", {**keys, **period}, 300 + np.arange(18) / 32 + n))
+    (HERE / "sums.grib").write_bytes(b"".join(messages))
+
+
 def numbers():
     """Parameters that change their numbers and units with the edition: cloud cover and snow."""
     values, messages = np.arange(18) / 32, []
@@ -284,6 +295,7 @@ def main():
     kinds()
     numbers()
     accumulations()
+    sums()
     statistics()
     levels()
     (HERE / "expected.json").write_text(json.dumps(expected, sort_keys=True, separators=(",", ":")) + "\n")

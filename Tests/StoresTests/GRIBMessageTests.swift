@@ -68,6 +68,20 @@ import Testing
     #expect(store.notes.isEmpty && store.arrays.keys.contains { $0.hasPrefix("tp") })
   }
 
+  /// Edition 1 calls a sum an instant: then it runs from the start, as that of edition 2 does. An extreme has the period that its
+  /// parameter has by definition.
+  @Test func sumsOfBothEditionsAreOneSeries() throws {
+    let store = try openStore(GRIBGoldens.path("sums"))
+    #expect(
+      Set(store.arrays.keys) == ["time", "latitude", "longitude", "tp", "mx2t6"], "\(store.arrays.keys.sorted())")
+    for name in ["tp", "mx2t6"] {
+      let found = try store.read(name).doubles
+      #expect(found.count == 72 && found.allSatisfy(\.isFinite), "\(name)")
+      #expect(try store.info(name).attributes[FieldSpan.attribute] == .numbers([21_600]))
+    }
+    #expect(try store.info("tp").attributes["GRIB_stepType"] == .text("accum"))
+  }
+
   /// ECMWF's cloud cover and snow depth have other numbers and units in edition 2: one series, in the units of the new ones.
   @Test func parametersThatChangeTheirNumbersAreOne() throws {
     let store = try openStore(GRIBGoldens.path("numbers"))

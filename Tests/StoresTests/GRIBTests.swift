@@ -137,6 +137,36 @@ enum GRIBGoldens {
     #expect(variants.map { names[$0] } == expected)
   }
 
+  /// Where edition 1 calls an instant what is none, a sum runs from the start to its step. From when on an extreme is taken is known of
+  /// parameters that say it; others are told apart by name.
+  @Test func periodsThatEditionOneDoesNotSay() {
+    func variant(_ stepType: String, _ product: GRIBProduct) -> GRIBVariant {
+      var variant = GRIBVariant(product)
+      variant.stepType = stepType
+      return variant
+    }
+    func product(_ paramId: Int, step: Int64, said: Int64 = 0) -> GRIBProduct {
+      GRIBProduct(
+        edition: 1, shortName: "mx2t", paramId: paramId, longName: "", units: "", standardName: nil,
+        typeOfLevel: "surface", level: 0, stepType: said == 0 ? "instant" : "accum", spanSeconds: said, step: step,
+        number: nil, packing: "", gridType: "", isOfLocalTable: true)
+    }
+    for (paramId, stepType, step, said, span) in [
+      (228, "accum", 21_600, 0, 21_600), (228, "accum", 0, 0, 0), (228, "accum", 43_200, 21_600, 21_600),
+      (121, "max", 43_200, 0, 21_600), (228_026, "max", 43_200, 0, 10_800), (201, "max", 21_600, 0, nil),
+      (235_055, "avg", 21_600, 0, nil),
+    ] as [(Int, String, Int64, Int64, Int64?)] {
+      let product = product(paramId, step: step, said: said)
+      #expect(variant(stepType, product).span(product) == span, "\(paramId)")
+    }
+    var (one, other) = (
+      variant("max", product(201, step: 21_600)), variant("max", product(201, step: 21_600))
+    )
+    (one.spanSeconds, other.spanSeconds) = (GRIBVariant.unknownSpan, 21_600)
+    let names = GRIBNames.names([one, other], taken: [])
+    #expect(names[one] == "mx2t_unknownPeriod" && names[other] == "mx2t_6h")
+  }
+
   /// Where a file has one member, its fields say which.
   @Test func oneMemberIsNamed() throws {
     #expect(try openStore(GRIBGoldens.path("ensemble")).info("z").attributes["GRIB_number"] == nil)

@@ -175,7 +175,7 @@ struct GRIBCatalog: Sendable {
     let products = Set(fields.map { index.fields[$0].product }).map { index.products[$0] }
     return attributes(index.products[index.fields[fields[0]].product], variant)
       .merging(directions(fields.map { index.grids[index.fields[$0].grid].directions })) { $1 }
-      .merging(spans(products, leads: leads)) { $1 }
+      .merging(spans(products, variant, leads: leads)) { $1 }
       .merging(member(products)) { $1 }
   }
 
@@ -191,7 +191,7 @@ struct GRIBCatalog: Sendable {
     var result: [String: AttributeValue] = [
       "units": .text(product.units), "long_name": .text(product.longName),
       "GRIB_shortName": .text(product.shortName), "GRIB_paramId": .numbers([Double(product.paramId)]),
-      "GRIB_typeOfLevel": .text(product.typeOfLevel), "GRIB_stepType": .text(product.stepType),
+      "GRIB_typeOfLevel": .text(product.typeOfLevel), "GRIB_stepType": .text(variant.stepType),
     ]
     result["standard_name"] = product.standardName.map { .text($0) }
     if let level = variant.level { result["GRIB_level"] = .numbers([level]) }
@@ -209,10 +209,12 @@ struct GRIBCatalog: Sendable {
 
   /// Over which periods fields are accumulated or averaged; nothing for those of an instant.
   /// - Parameter leads: for each of which there is a number, seconds; nil: one number for all.
-  private static func spans(_ products: [GRIBProduct], leads: [Int64]?) -> [String: AttributeValue] {
+  private static func spans(_ products: [GRIBProduct], _ variant: GRIBVariant, leads: [Int64]?)
+    -> [String: AttributeValue]
+  {
     guard products.contains(where: { $0.stepType != "instant" && $0.spanSeconds != 0 }) else { return [:] }
     let spans = Dictionary(grouping: products) { leads == nil ? 0 : $0.step }.mapValues { products in
-      Double(FieldSpan.common(products.map { FieldSpan.calendar($0.spanSeconds) }))
+      Double(FieldSpan.common(products.map { variant.span($0) ?? 0 }))
     }
     return [FieldSpan.attribute: .numbers((leads ?? [0]).map { spans[$0] ?? 0 })]
   }

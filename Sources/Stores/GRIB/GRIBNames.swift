@@ -4,7 +4,7 @@
 /// else when it stands on a single kind of level. Parameters that may lie at any height (`t`, unlike `2t`) have it for those kinds
 /// alone. What is left gets the kind of level too (`t_tropopause`), and its number where there are several
 /// (`soilw_depthBelowLandLayer_10`), for parameters of any height always (`t_heightAboveGround_80`), then the way of processing where
-/// that differs (`tcc_avg`), then hours.
+/// that differs (`tcc_avg`), then hours, or that these are not known (`mx2t_unknownPeriod`).
 enum GRIBNames {
   /// The kinds of level that own the plain name: the first that exists does.
   private static let plain = [
@@ -42,7 +42,9 @@ enum GRIBNames {
         if hasLevels, let level = variant.level { name += "_\(text(level))" }
         let steps = Set(sameLevel.map(\.stepType)).sorted(by: stepPrecedes)
         if variant.stepType != steps.first { name += "_\(variant.stepType)" }
-        if let span = variant.spanSeconds { name += "_\(text(seconds: span))" }
+        if let span = variant.spanSeconds {
+          name += span == GRIBVariant.unknownSpan ? "_unknownPeriod" : "_\(text(seconds: span))"
+        }
         // Parameters of different numbers may share a short name.
         if used.contains(name) { name += "_\(variant.paramId)" }
         var unique = name

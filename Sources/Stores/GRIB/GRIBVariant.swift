@@ -30,20 +30,38 @@ extension GRIBVariant {
     joinEditions(&groups, index)
     joinNumbers(&groups, index, position)
     for (variant, fields) in groups where variant.stepType != "instant" {
-      let bySpan = Dictionary(grouping: fields) {
-        FieldSpan.calendar(index.products[index.fields[$0].product].spanSeconds)
-      }
+      let bySpan = Dictionary(grouping: fields) { variant.span(index.products[index.fields[$0].product]) }
       guard bySpan.count > 1, isSeries || Set(fields.map { position(index.fields[$0]) }).count < fields.count else {
         continue
       }
       groups[variant] = nil
       for (span, fields) in bySpan {
         var part = variant
-        part.spanSeconds = span
+        part.spanSeconds = span ?? unknownSpan
         groups[part] = fields
       }
     }
     return groups
+  }
+
+  /// Stands in a variant for a period that nothing tells.
+  static let unknownSpan: Int64 = -1
+
+  /// Hours of parameters that are extremes over one period by definition: gusts and temperatures of 3 and of 6 h.
+  private static let hours: [Int: Int64] = [
+    121: 6, 122: 6, 123: 6, 228_026: 3, 228_027: 3, 228_028: 3,
+  ]
+
+  /// Seconds over which a product of this kind is accumulated, averaged, …; nil where nothing tells it.
+  ///
+  /// Edition 1 may call an instant what is none. Then a sum runs from the start to its step; from when on an extreme or a mean is taken
+  /// is known only where the parameter is one over so many hours.
+  func span(_ product: GRIBProduct) -> Int64? {
+    guard product.stepType == "instant", stepType != "instant", product.spanSeconds == 0 else {
+      return FieldSpan.calendar(product.spanSeconds)
+    }
+    if stepType == "accum" { return FieldSpan.calendar(product.step) }
+    return GRIBVariant.hours[product.paramId].map { $0 * 3_600 }
   }
 
   /// Makes one of what both editions have of a parameter. ECMWF's own tables of edition 1 have numbers for 2 m temperature and the
