@@ -80,7 +80,8 @@ public struct CheckWorkflow {
     findings.origins = dataset.origins
     findings.lines += dataset.origins.map { "from: \($0.sentence)" }
     findings.lines += dataset.normalizations.map { "note: \($0)" }
-    try checkTimes(dataset, stepHours: manifest?.stepHours ?? data.stepHours, &findings)
+    try checkTimes(
+      dataset, stepHours: manifest?.stepHours ?? data.stepHours, needsChange: manifest == nil, &findings)
     if readsValues {
       try checkValues(dataset, needsChange: manifest == nil, &findings, run)
     }
@@ -107,7 +108,10 @@ public struct CheckWorkflow {
 
   private var periods: [(name: String, period: PeriodSection)] { Periods.named(configuration.data) }
 
-  private func checkTimes(_ dataset: FieldDataset, stepHours: Int, _ findings: inout Findings) throws {
+  /// - Parameter needsChange: whether statistics of fields and of their change over a step are to be computed.
+  private func checkTimes(
+    _ dataset: FieldDataset, stepHours: Int, needsChange: Bool, _ findings: inout Findings
+  ) throws {
     guard let first = dataset.times.first, let last = dataset.times.last else {
       findings.problems.append("the data have no times")
       return
@@ -139,9 +143,21 @@ public struct CheckWorkflow {
       findings.lines.append("\(name): \(times) of \(expected) times, \(start.display) … \(end.display)")
       if times < 2 { findings.problems.append("data.\(name) holds \(counted(times, "time")) of these data") }
     }
+    if needsChange, let times = try normalisedTimes(dataset).map({ $0.map { dataset.times[$0] } }), times.count > 1,
+      Set(times).isDisjoint(with: times.map { $0.adding(hours: stepHours) })
+    {
+      findings.problems.append("data.stepHours: no two times lie \(stepHours) h apart in the training period")
+    }
   }
 
   // MARK: Values
+
+  /// The times whose statistics are computed; nil where these come from elsewhere.
+  private func normalisedTimes(_ dataset: FieldDataset) throws -> [Int]? {
+    guard configuration.data.statistics == nil, periods.contains(where: { $0.name == "train" }) else { return nil }
+    let (start, end) = try configuration.data.train.range("data.train")
+    return dataset.indices(from: start, through: end)
+  }
 
   private func checkValues(
     _ dataset: FieldDataset, needsChange: Bool, _ findings: inout Findings, _ run: RunContext
@@ -152,10 +168,12 @@ public struct CheckWorkflow {
       indices.formUnion(dataset.indices(from: start, through: end))
     }
     let wanted = periods.isEmpty ? Array(dataset.times.indices) : indices.sorted()
+    let trained = needsChange ? try normalisedTimes(dataset) : nil
     let began = monotonicSeconds()
     let before = dataset.reads
     let survey = try ValueSurvey(
-      dataset, times: wanted, on: run.world, windowBytes: run.resources.fieldBytes(configuration.data)
+      dataset, times: wanted, normalised: trained, on: run.world,
+      windowBytes: run.resources.fieldBytes(configuration.data)
     ) {
       console.progress("check", done: $0, of: $1, since: began, detail: "times")
     }
@@ -171,7 +189,8 @@ public struct CheckWorkflow {
         "absent: \(place): \(count) chunk\(count == 1 ? " was" : "s were") never written; the fill value is read there")
     }
     let found = survey.findings(
-      dataset, timeCount: wanted.count, needsChange: needsChange, absent: Set(absent.keys))
+      dataset, timeCount: wanted.count, needsChange: needsChange, period: trained.map { _ in "data.train" },
+      absent: Set(absent.keys))
     let doubts = try dataset.staticDoubts()
     findings.lines += (found.notes + doubts.notes).map { "note: \($0)" }
     findings.problems += found.problems + doubts.problems

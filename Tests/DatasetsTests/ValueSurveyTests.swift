@@ -104,6 +104,33 @@ import Testing
     #expect(absent.problems.first?.hasSuffix("; chunks of it were never written") == true, "\(absent)")
   }
 
+  /// Statistics are those of the training period alone.
+  @Test(arguments: [1, 3]) func constantFieldsOfTheTrainingPeriodAreNamed(ranks: Int) throws {
+    try write { store in
+      for i in 0..<6 * Self.points { store.arrays["dust"]?.values[i] = 5 }
+      if let first = store.arrays["t2m"]?.values[..<Self.points] {
+        for i in 0..<6 * Self.points { store.arrays["t2m"]?.values[i] = first[i % Self.points] }
+      }
+    }
+    let found = try ThreadRanks.run(ranks) { world in
+      let dataset = try FieldDataset(
+        sources: [SourceDescription(path: "\(folder.path)/data.nc")], variables: ["dust", "t2m"], levelsHPa: [])
+      return try [Array(0..<6), Array(0..<7), nil].map { trained in
+        let survey = try ValueSurvey(dataset, times: Array(0..<12), normalised: trained, on: world)
+        return survey.findings(dataset, timeCount: 12, needsChange: true, period: trained.map { _ in "data.train" })
+          .problems
+      }
+    }
+    for problems in found {
+      #expect(problems[1].isEmpty && problems[2].isEmpty, "\(problems)")
+      #expect(
+        problems[0] == [
+          "dust is 5.000 everywhere at all 6 times of data.train, and can't be normalised; leave it out",
+          "t2m is the same at all 6 times of data.train; choose another period, or leave it out",
+        ], "\(problems[0])")
+    }
+  }
+
   /// A chunk that was never written reads as the store's fill value, and is counted.
   @Test func absentChunksAreCounted() throws {
     try write("data.zarr") { store in

@@ -66,6 +66,34 @@ import Testing
     }
   }
 
+  /// A check names what statistics refuse: fields that vary only after the training period, and steps between no two of its dates.
+  @Test func checksJudgeTheTrainingPeriod() throws {
+    var store = try EditedStore("\(folder.path)/data.zarr")
+    for index in 0..<37 * 128 { store.arrays["msl"]?.values[index] = 101_325 }
+    try Files.remove("\(folder.path)/data.zarr")
+    try store.write("\(folder.path)/data.zarr")
+    var configuration = try named()
+    func problems() throws -> [String] {
+      try CheckWorkflow(configuration, console: .silent).run(checkpoint: nil, readsValues: true).problems
+    }
+    let found = try problems()
+    #expect(
+      found.count == 1 && found[0].contains("msl is 101325 Pa everywhere at all 37 times of data.train"), "\(found)")
+    let error = #expect(throws: JigsawError.self) {
+      try Assembly.computeStatistics(
+        Assembly.dataset(configuration.data, cacheBytes: 0, threads: 1), configuration.data,
+        DataFingerprint(paths: ["\(folder.path)/data.zarr"]), output: "\(folder.path)/statistics.json",
+        RunContext(SingleRank(), threads: 1, console: .silent))
+    }
+    #expect(error?.problem.hasPrefix("is constant over") == true)
+    configuration.data.statistics = "other.json"
+    #expect(try problems() == [])
+    configuration.data.statistics = nil
+    configuration.data.variables = ["z", "t"]
+    configuration.data.stepHours = 600
+    #expect(try problems() == ["data.stepHours: no two times lie 600 h apart in the training period"])
+  }
+
   @Test func checksNameAllThatIsMissing() throws {
     var configuration = try named()
     configuration.data.variables += ["q", "sp"]

@@ -1,7 +1,6 @@
 /// One rank's findings on a channel's values, in numbers that can be joined with those of other ranks.
 struct FieldScan {
   let plausible: ClosedRange<Double>?
-  private var times = 0.0
   private var missing = Tally()
   /// Outside the plausible range.
   private var outside = Tally()
@@ -14,8 +13,26 @@ struct FieldScan {
   /// The bounds of those values.
   private var odd = Bounds()
   private var flatValue = Bounds()
-  private var hash = Bounds()
-  private var isChanging = false
+  /// At the times over which fields are normalised.
+  private var normalised = Span()
+
+  /// Whether a field varies over some times.
+  private struct Span {
+    var times = 0.0
+    var all = Bounds()
+    var hash = Bounds()
+    private var isChanging = false
+
+    /// Until two fields differ, a hash of their bits (FNV-1a) is compared.
+    mutating func add(_ plane: UnsafeMutableBufferPointer<Float>) {
+      times += 1
+      if isChanging { return }
+      let bits = plane.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1.bitPattern)) &* 0x100_0000_01B3 }
+      let value = Double(bits >> 11)
+      hash.add(value, value, 0)
+      isChanging = hash.low != hash.high
+    }
+  }
 
   /// How often something was seen: in times, in values, first when.
   private struct Tally {
@@ -50,10 +67,10 @@ struct FieldScan {
   /// - Parameters:
   ///   - plane: [rows, columns].
   ///   - imputed: of a channel that may lack values; those that were filled in are left out.
+  ///   - isNormalised: whether the time is one of those over which fields are normalised.
   mutating func add(
-    _ plane: UnsafeMutableBufferPointer<Float>, _ imputed: ImputedField?, columns: Int, time: Int
+    _ plane: UnsafeMutableBufferPointer<Float>, _ imputed: ImputedField?, columns: Int, time: Int, isNormalised: Bool
   ) {
-    times += 1
     guard let start = plane.baseAddress else { return }
     if let imputed {
       if imputed.sources == nil {
@@ -73,23 +90,15 @@ struct FieldScan {
       }
     }
     if imputed == nil { missing.add(lacking, time) }
-    addChange(plane)
+    if isNormalised { normalised.add(plane) }
     if low > high { return }
     all.add(Double(low), Double(high), time)
+    if isNormalised { normalised.all.add(Double(low), Double(high), time) }
     if low == high {
       flat.add(plane.count - lacking, time)
       flatValue.add(Double(low), Double(high), time)
     }
     addOdd(plane, low, high, time)
-  }
-
-  /// Until two fields differ, a hash of their bits (FNV-1a) is compared.
-  private mutating func addChange(_ plane: UnsafeMutableBufferPointer<Float>) {
-    if isChanging { return }
-    let bits = plane.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1.bitPattern)) &* 0x100_0000_01B3 }
-    let value = Double(bits >> 11)
-    hash.add(value, value, 0)
-    isChanging = hash.low != hash.high
   }
 
   private mutating func addOdd(_ plane: UnsafeMutableBufferPointer<Float>, _ low: Float, _ high: Float, _ time: Int) {
@@ -118,13 +127,13 @@ struct FieldScan {
   // MARK: All ranks
 
   private var tallies: [Tally] { [missing, outside, marked, flat] }
-  private var bounds: [Bounds] { [all, others, odd, flatValue, hash] }
+  private var bounds: [Bounds] { [all, others, odd, flatValue, normalised.all, normalised.hash] }
   static let sumCount = 9
-  static let lowestCount = 14
+  static let lowestCount = 16
   static let firstCount = 2
 
   /// To be summed over the ranks.
-  var sums: [Double] { [times] + tallies.flatMap { [$0.times, $0.values] } }
+  var sums: [Double] { [normalised.times] + tallies.flatMap { [$0.times, $0.values] } }
   /// Values of which ranks keep the lowest.
   var lowest: [Double] { tallies.map(\.first) + bounds.flatMap { [$0.low, -$0.high] } }
   /// The first times of the least and the greatest value of all ranks, infinite where this rank has others.
@@ -159,7 +168,9 @@ struct FieldScan {
       row.flatTimes = flat.times
       row.firstFlat = .init(value: value.low == value.high ? value.low : .nan, time: flat.firstTime)
     }
-    row.isUnchanging = sums[0] > 1 && bounds(4).map { $0.low == $0.high } ?? false
+    row.normalisedTimes = Int(sums[0])
+    row.constant = bounds(4).flatMap { $0.low == $0.high ? $0.low : nil }
+    row.isUnchanging = sums[0] > 1 && bounds(5).map { $0.low == $0.high } ?? false
     return row
   }
 

@@ -12,15 +12,16 @@ extension ValueSurvey {
   /// - Parameters:
   ///   - timeCount: times that were read.
   ///   - needsChange: whether fields are to be normalised by what they are, so that they must vary.
+  ///   - period: the name of the times over which they are, where that are not all.
   ///   - absent: arrays, named with their store, of which chunks were never written.
   public func findings(
-    _ dataset: FieldDataset, timeCount: Int, needsChange: Bool, absent: Set<String> = []
+    _ dataset: FieldDataset, timeCount: Int, needsChange: Bool, period: String? = nil, absent: Set<String> = []
   ) -> Findings {
     var findings = Findings()
     for (channel, row) in rows.enumerated() {
       let named = NamedRow(dataset, channel, row, timeCount)
       findings.problems += [named.missing, named.odd].compactMap { $0 }
-      if let constant = named.constant {
+      if let constant = named.constant(period) {
         if needsChange { findings.problems.append(constant) } else { findings.notes.append(constant) }
       } else if let flat = named.flat {
         if named.isFlatWhere(absent) {
@@ -90,13 +91,17 @@ private struct NamedRow {
     return "; a fill value that no attribute names? Set missing_value, or correct the data"
   }
 
-  var constant: String? {
-    guard timeCount > 1, let value = row.minimum?.value else { return nil }
-    if row.minimum?.value == row.maximum?.value {
-      return "\(name) is \(text(value)) everywhere at all \(timeCount) times, and can't be normalised; leave it out"
+  /// - Parameter period: the name of the times over which fields are normalised, where that are not all.
+  func constant(_ period: String?) -> String? {
+    guard row.normalisedTimes > 1 else { return nil }
+    let times = "at all \(row.normalisedTimes) times\(period.map { " of \($0)" } ?? "")"
+    if let value = row.constant {
+      return "\(name) is \(text(value)) everywhere \(times), and can't be normalised; leave it out"
     }
-    return row.isUnchanging
-      ? "\(name) is the same at all \(timeCount) times; move it to data.static, or leave it out" : nil
+    guard row.isUnchanging else { return nil }
+    let isSameElsewhere = row.normalisedTimes == timeCount
+    return "\(name) is the same \(times); "
+      + (isSameElsewhere ? "move it to data.static, or leave it out" : "choose another period, or leave it out")
   }
 
   /// Whether the array that holds the first time at which all values are one lacks chunks.

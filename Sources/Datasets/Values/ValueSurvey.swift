@@ -32,10 +32,12 @@ public struct ValueSurvey: Sendable, Equatable {
     /// Times at which the field is one number everywhere; the first one's index.
     public var flatTimes = 0
     public var firstFlat: Extreme?
-    /// Whether the field is the same at all times, of which there are several.
+    /// The times over which fields are normalised.
+    public var normalisedTimes = 0
+    /// The one number that the field is everywhere at these times.
+    public var constant: Double?
+    /// Whether the field is the same at all of these times, of which there are several.
     public var isUnchanging = false
-
-    var isConstant: Bool { minimum?.value == maximum?.value && minimum != nil }
   }
 
   /// By channel.
@@ -45,13 +47,15 @@ public struct ValueSurvey: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - times: indices in the dataset, ascending.
+  ///   - normalised: those of them over which fields are normalised; nil: all.
   ///   - windowBytes: memory for the times that are stored together; nil: a little.
   ///   - progress: called with (done, all).
   /// - Returns: the same on every rank.
   public init(
-    _ dataset: FieldDataset, times: [Int], on world: any Communicator = SingleRank(), windowBytes: Int? = nil,
-    progress: (Int, Int) -> Void = { _, _ in }
+    _ dataset: FieldDataset, times: [Int], normalised: [Int]? = nil, on world: any Communicator = SingleRank(),
+    windowBytes: Int? = nil, progress: (Int, Int) -> Void = { _, _ in }
   ) throws {
+    let normalised = Set(normalised ?? times)
     let (channels, points) = (dataset.channels.count, dataset.grid.count)
     let blocks = DateBlocks(count: times.count) { dataset.startsChunk(times[$0], after: times[$0 - 1]) }
     var scans = dataset.channels.map { FieldScan(plausible: Lexicon[$0.variable]?.plausible) }
@@ -62,7 +66,9 @@ public struct ValueSurvey: Sendable, Equatable {
             try dataset.read(time, isChecked: false, window: window, into: planes)
             for channel in 0..<channels {
               let plane = UnsafeMutableBufferPointer(start: planes + channel * points, count: points)
-              scans[channel].add(plane, dataset.imputed[channel], columns: dataset.grid.columns, time: time)
+              scans[channel].add(
+                plane, dataset.imputed[channel], columns: dataset.grid.columns, time: time,
+                isNormalised: normalised.contains(time))
             }
             try done(1)
           }
