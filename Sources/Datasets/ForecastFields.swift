@@ -35,7 +35,7 @@ public struct ForecastFields: Sendable {
         guard let found = try fields.find(name, rename: [name: stored], asStatic: false) else { continue }
         if found.isStatic && isVarying { continue }
         if let array = slices.arrays[stored],
-          let other = Lexicon.contradiction(of: array, to: found.variable, .unsaid)
+          let other = Lexicon.contradiction(of: array, to: found.variable, .unsaid, in: store)
         {
           throw Lexicon.contradicts(
             array, found.variable, other, store.location, remedy: "correct it, or leave it out")

@@ -104,7 +104,7 @@ extension GriddedStore {
     let variable = Lexicon.variable(name)
     let found = ([name] + variable.aliases).compactMap { store.arrays[$0] }
     let fields = found.filter(isField)
-    let doubts = fields.map { Lexicon.contradiction(of: $0, to: variable, place(of: $0)) }
+    let doubts = fields.map { Lexicon.contradiction(of: $0, to: variable, place(of: $0), in: store) }
     let sound = zip(fields, doubts).filter { $1 == nil }.map(\.0)
     if sound.isEmpty, let array = fields.first, let doubt = doubts[0] {
       throw Lexicon.contradicts(array, variable, doubt, store.location)

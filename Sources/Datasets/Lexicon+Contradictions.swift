@@ -23,17 +23,37 @@ extension Lexicon {
     return isOther ? "flag_meanings '\(text)' for \(values.map { Channel.text($0) }.joined(separator: ", "))" : nil
   }
 
-  /// The attribute of an array that makes it another quantity than the variable whose name it has; nil where nothing does.
-  static func contradiction(of array: ArrayInfo, to variable: Variable, _ place: VerticalPlace) -> String? {
+  /// The coordinate of one entry by which an array is a quantile of a variable, and its value.
+  private static func quantile(_ array: ArrayInfo, of variable: Variable, in store: any ArrayStore) -> String? {
+    let named = [store.attributes, array.attributes].reduce(into: Set(array.dimensionNames)) {
+      $0.formUnion(StoreAxes.words($1["coordinates"]))
+    }
+    if Lexicon[variable.name] == nil { return nil }
+    let found = store.arrays.values.filter { coordinate in
+      let name = coordinate.name.lowercased()
+      return coordinate.count == 1 && (coordinate.shape.isEmpty || named.contains(coordinate.name))
+        && (["quantile", "quantiles", "percentile", "percentiles"].contains(name) || name.hasPrefix("percentile_over_"))
+    }.min { $0.name < $1.name }
+    return found.map { coordinate in
+      let value = try? GriddedStore.coordinate(store, coordinate.name, atMost: 1).doubles.first
+      return "\(coordinate.name)\(value.map { " \(Channel.text($0))" } ?? "")"
+    }
+  }
+
+  /// The attribute or coordinate of an array that makes it another quantity than the variable whose name it has; nil where nothing
+  /// does.
+  static func contradiction(
+    of array: ArrayInfo, to variable: Variable, _ place: VerticalPlace, in store: any ArrayStore
+  ) -> String? {
     // GRIB's numbers say what a field is; the standard names that ecCodes gives them are not always that.
     let fits = array.units.map { UnitConversion(from: $0, to: variable.units) != nil } ?? true
     if fits, array.attributes["GRIB_paramId"] == nil, let standard = array.attributes["standard_name"]?.text,
-      isOfAnother(standard.lowercased(), array.units, than: variable)
+      isOfAnother(standard.lowercased(), than: variable)
     {
       return "standard_name '\(standard)'"
     }
     if let statistic = periodStatistic(of: array), isOther(statistic, than: variable) { return statistic.found }
-    if let found = contradiction(of: array, by: variable) { return found }
+    if let found = contradiction(of: array, by: variable) ?? quantile(array, of: variable, in: store) { return found }
     if case .height(let metres) = place, isOnLevels(variable.name) || !isNominal(metres, for: variable) {
       return "a height of \(Channel.text(metres)) m"
     }
@@ -53,22 +73,51 @@ extension Lexicon {
   /// The names that ecCodes gives to variables whose standard names, as it gives them, are those of others here.
   private static let namesOfECMWF = ["stl1": "surface_temperature"]
 
-  private static func isOfAnother(_ standard: String, _ units: String?, than variable: Variable) -> Bool {
-    if namesOfECMWF[variable.name] == standard { return false }
+  private static func isOfAnother(_ said: String, than variable: Variable) -> Bool {
+    guard Lexicon[variable.name] != nil, namesOfECMWF[variable.name] != said, !saysNothing.contains(said) else {
+      return false
+    }
+    // CF's former name of a sum: "integral_of_surface_downwelling_shortwave_flux_in_air_wrt_time".
+    let isFormer = said.hasPrefix("integral_of_") && said.hasSuffix("_wrt_time")
+    let standard =
+      isFormer ? "integral_wrt_time_of_\(said.dropFirst("integral_of_".count).dropLast("_wrt_time".count))" : said
     let shared = variable.sharedName.flatMap { Lexicon[$0] }
-    let own = [variable, shared].compactMap { $0 }.flatMap {
-      [$0.standardName].compactMap { $0 } + $0.otherStandardNames
-    }
-    if own.isEmpty || own.contains(standard) { return false }
-    if let others = variables(standardName: standard) {
-      // A flux and its sum share a name.
-      let fitting = others.filter { other in units.map { UnitConversion(from: $0, to: other.units) != nil } ?? true }
-      return !fitting.isEmpty && !others.contains(variable)
-    }
+    let own =
+      [variable, shared].compactMap { $0 }.flatMap {
+        [$0.standardName].compactMap { $0 } + $0.otherStandardNames
+      } + (sameStandardNames[variable.name] ?? [])
     // "temperature" says less than "air_temperature", and nothing else.
-    if own.contains(where: { $0.hasSuffix("_\(standard)") }) { return false }
-    return !saysNothing.contains(standard) && !(sameStandardNames[variable.name] ?? []).contains(standard)
-      && !names(of: variable).contains(plain(standard))
+    if own.contains(where: { $0 == standard || $0.hasSuffix("_\(standard)") })
+      || names(of: variable).contains(plain(standard))
+    {
+      return false
+    }
+    guard let others = variables(standardName: standard) else {
+      return own.isEmpty ? speaksOfAnother(standard, than: variable) : true
+    }
+    // The name of a mean rate is that of what it adds up to, too.
+    return !others.contains { $0.name == LexiconTable.meanRates[variable.name] }
+  }
+
+  /// Words that the names of very different variables share.
+  private static let commonWords: Set<String> = [
+    "of", "in", "the", "at", "to", "and", "on", "due", "air", "atmosphere", "surface", "total", "column", "mean", "net",
+    "low", "high", "layer", "level", "area", "fraction", "cover", "type", "mass", "content", "amount", "flux", "rate",
+    "thickness", "depth", "height", "angle", "index", "water", "integral", "wrt", "time",
+  ]
+  private static let directions: Set<String> = [
+    "eastward", "northward", "upward", "downward", "upwelling", "downwelling", "outgoing", "incoming",
+  ]
+
+  /// Whether a standard name that isn't known speaks of another quantity than a variable that has none: it names something, or a
+  /// direction, and none of the words for the variable does.
+  private static func speaksOfAnother(_ standard: String, than variable: Variable) -> Bool {
+    func words(_ text: String) -> Set<String> {
+      Set(text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init))
+    }
+    let said = words(standard).subtracting(commonWords)
+    let own = ([variable.name, variable.longName] + variable.aliases).reduce(into: Set()) { $0.formUnion(words($1)) }
+    return !said.intersection(directions).isSubset(of: own) || !said.isEmpty && said.isDisjoint(with: own)
   }
 
   private static let saysNothing: Set<String> = ["", "unknown", "none", "n/a", "na", "-", "undefined", "not_defined"]
@@ -78,7 +127,37 @@ extension Lexicon {
     let (east, north): (Set<String>, Set<String>) = (
       ["x_wind", "grid_eastward_wind"], ["y_wind", "grid_northward_wind"]
     )
+    let (sensible, latent): (Set<String>, Set<String>) = (
+      ["surface_upward_sensible_heat_flux", "surface_downward_sensible_heat_flux"],
+      ["surface_upward_latent_heat_flux", "surface_downward_latent_heat_flux"]
+    )
+    let sun: Set<String> = ["toa_incoming_shortwave_flux", "integral_wrt_time_of_toa_incoming_shortwave_flux"]
     return [
+      "tcw": ["atmosphere_mass_content_of_water", "atmosphere_water_content"],
+      "viwve": ["eastward_atmosphere_water_transport_across_unit_distance"],
+      "viwvn": ["northward_atmosphere_water_transport_across_unit_distance"],
+      "ro": ["lwe_thickness_of_runoff_amount"], "sro": ["lwe_thickness_of_surface_runoff_amount"],
+      "ssro": ["lwe_thickness_of_subsurface_runoff_amount"],
+      "e": ["lwe_thickness_of_water_evaporation_amount", "water_evaporation_amount"],
+      "ssrd": ["surface_downwelling_shortwave_flux_in_air"], "strd": ["surface_downwelling_longwave_flux_in_air"],
+      "ssr": ["surface_net_downward_shortwave_flux"],
+      "str": ["surface_net_downward_longwave_flux", "surface_net_upward_longwave_flux"],
+      "tsr": [
+        "toa_net_downward_shortwave_flux", "toa_net_upward_shortwave_flux",
+        "integral_wrt_time_of_toa_net_downward_shortwave_flux",
+      ],
+      "ttr": [
+        "toa_outgoing_longwave_flux", "toa_net_upward_longwave_flux",
+        "integral_wrt_time_of_toa_outgoing_longwave_flux",
+      ],
+      "tisr": sun, "tisr6h": sun, "tisr12h": sun, "tisr24h": sun,
+      "fdir": ["surface_direct_downwelling_shortwave_flux_in_air"],
+      "sshf": sensible.union(sensible.map { "integral_wrt_time_of_\($0)" }),
+      "slhf": latent.union(latent.map { "integral_wrt_time_of_\($0)" }), "avg_ishf": sensible, "avg_slhtf": latent,
+      "ewss": ["surface_downward_eastward_stress"], "nsss": ["surface_downward_northward_stress"],
+      "avg_snlwrf": ["surface_net_upward_longwave_flux"], "avg_tnswrf": ["toa_net_upward_shortwave_flux"],
+      "avg_tnlwrf": ["toa_outgoing_longwave_flux", "toa_net_upward_longwave_flux"],
+      "cvl": ["vegetation_area_fraction"], "cvh": ["vegetation_area_fraction"],
       "u": east, "u10": east, "u100": east, "v": north, "v10": north, "v100": north,
       "vo": ["atmosphere_upward_relative_vorticity"], "sp": ["air_pressure", "air_pressure_at_surface"],
       "msl": ["air_pressure_reduced_to_mean_sea_level"],

@@ -53,8 +53,12 @@ enum LexiconTable {
     row(
       "ciwc", "cloud ice water content", "kg kg-1", "mass_fraction_of_cloud_ice_in_air", ("ciwc", 247),
       "specific_cloud_ice_water_content", ["icmr"]),
-    row("crwc", "rain water content", "kg kg-1", nil, ("crwc", 75), "specific_rain_water_content", ["rwmr"]),
-    row("cswc", "snow water content", "kg kg-1", nil, ("cswc", 76), "specific_snow_water_content", ["snmr"]),
+    row(
+      "crwc", "rain water content", "kg kg-1", "mass_fraction_of_rain_in_air", ("crwc", 75),
+      "specific_rain_water_content", ["rwmr"]),
+    row(
+      "cswc", "snow water content", "kg kg-1", "mass_fraction_of_snow_in_air", ("cswc", 76),
+      "specific_snow_water_content", ["snmr"]),
     row(
       "cc", "fraction of cloud cover", "1", "cloud_area_fraction_in_atmosphere_layer", ("cc", 248),
       "fraction_of_cloud_cover"),
@@ -121,10 +125,12 @@ enum LexiconTable {
     row(
       "tco3", "total column ozone", "kg m-2", "atmosphere_mass_content_of_ozone", ("tco3", 206), "total_column_ozone"),
     row(
-      "viwve", "eastward water vapour transport", "kg m-1 s-1", nil, ("viwve", 162071),
+      "viwve", "eastward water vapour transport", "kg m-1 s-1",
+      "eastward_atmosphere_water_vapor_transport_across_unit_distance", ("viwve", 162071),
       "vertical_integral_of_eastward_water_vapour_flux"),
     row(
-      "viwvn", "northward water vapour transport", "kg m-1 s-1", nil, ("viwvn", 162072),
+      "viwvn", "northward water vapour transport", "kg m-1 s-1",
+      "northward_atmosphere_water_vapor_transport_across_unit_distance", ("viwvn", 162072),
       "vertical_integral_of_northward_water_vapour_flux"),
     row("ivt", "integrated vapour transport", "kg m-1 s-1", nil, nil, "integrated_vapor_transport"),
     row("tcc", "total cloud cover", "1", "cloud_area_fraction", ("tcc", 164), "total_cloud_cover", ["clt", "tcdc"]),
@@ -157,11 +163,20 @@ enum LexiconTable {
     row("ssro", "sub-surface runoff", "m", nil, ("ssro", 9), "sub_surface_runoff"),
     row("e", "evaporation", "m", nil, ("e", 182), "evaporation"),
     // Radiation and fluxes: accumulated, then means.
-    row("ssrd", "surface solar radiation downwards", "J m-2", nil, ("ssrd", 169), "surface_solar_radiation_downwards"),
     row(
-      "strd", "surface thermal radiation downwards", "J m-2", nil, ("strd", 175), "surface_thermal_radiation_downwards"),
-    row("ssr", "surface net solar radiation", "J m-2", nil, ("ssr", 176), "surface_net_solar_radiation"),
-    row("str", "surface net thermal radiation", "J m-2", nil, ("str", 177), "surface_net_thermal_radiation"),
+      "ssrd", "surface solar radiation downwards", "J m-2",
+      "integral_wrt_time_of_surface_downwelling_shortwave_flux_in_air", ("ssrd", 169),
+      "surface_solar_radiation_downwards"),
+    row(
+      "strd", "surface thermal radiation downwards", "J m-2",
+      "integral_wrt_time_of_surface_downwelling_longwave_flux_in_air", ("strd", 175),
+      "surface_thermal_radiation_downwards"),
+    row(
+      "ssr", "surface net solar radiation", "J m-2", "integral_wrt_time_of_surface_net_downward_shortwave_flux",
+      ("ssr", 176), "surface_net_solar_radiation"),
+    row(
+      "str", "surface net thermal radiation", "J m-2", "integral_wrt_time_of_surface_net_downward_longwave_flux",
+      ("str", 177), "surface_net_thermal_radiation"),
     row("tsr", "top net solar radiation", "J m-2", nil, ("tsr", 178), "top_net_solar_radiation"),
     row("ttr", "top net thermal radiation", "J m-2", nil, ("ttr", 179), "top_net_thermal_radiation"),
     row("tisr", "incoming solar radiation at the top", "J m-2", nil, ("tisr", 212), "toa_incident_solar_radiation"),
@@ -171,15 +186,18 @@ enum LexiconTable {
     row(
       "tisr24h", "incoming solar radiation at the top of 24 h", "J m-2", nil, nil, "toa_incident_solar_radiation_24hr"),
     row(
-      "fdir", "direct solar radiation at the surface", "J m-2", nil, ("fdir", 228021),
+      "fdir", "direct solar radiation at the surface", "J m-2",
+      "integral_wrt_time_of_surface_direct_downwelling_shortwave_flux_in_air", ("fdir", 228021),
       "total_sky_direct_solar_radiation_at_surface"),
     row("sshf", "sensible heat flux, accumulated", "J m-2", nil, ("sshf", 146), "surface_sensible_heat_flux"),
     row("slhf", "latent heat flux, accumulated", "J m-2", nil, ("slhf", 147), "surface_latent_heat_flux"),
     row(
-      "ewss", "eastward surface stress, accumulated", "N s m-2", nil, ("ewss", 180), "eastward_turbulent_surface_stress"
+      "ewss", "eastward surface stress, accumulated", "N s m-2",
+      "integral_wrt_time_of_surface_downward_eastward_stress", ("ewss", 180), "eastward_turbulent_surface_stress"
     ),
     row(
-      "nsss", "northward surface stress, accumulated", "N s m-2", nil, ("nsss", 181),
+      "nsss", "northward surface stress, accumulated", "N s m-2",
+      "integral_wrt_time_of_surface_downward_northward_stress", ("nsss", 181),
       "northward_turbulent_surface_stress"),
     row(
       "avg_ishf", "mean sensible heat flux", "W m-2", nil, ("avg_ishf", 235033), "mean_surface_sensible_heat_flux",
@@ -194,13 +212,16 @@ enum LexiconTable {
       "avg_sdlwrf", "mean thermal radiation downwards at the surface", "W m-2", nil, ("avg_sdlwrf", 235036),
       "mean_surface_downward_long_wave_radiation_flux", ["msdwlwrf", "rlds"]),
     row(
-      "avg_snswrf", "mean net solar radiation at the surface", "W m-2", nil, ("avg_snswrf", 235037),
+      "avg_snswrf", "mean net solar radiation at the surface", "W m-2", "surface_net_downward_shortwave_flux",
+      ("avg_snswrf", 235037),
       "mean_surface_net_short_wave_radiation_flux", ["msnswrf"]),
     row(
-      "avg_snlwrf", "mean net thermal radiation at the surface", "W m-2", nil, ("avg_snlwrf", 235038),
+      "avg_snlwrf", "mean net thermal radiation at the surface", "W m-2", "surface_net_downward_longwave_flux",
+      ("avg_snlwrf", 235038),
       "mean_surface_net_long_wave_radiation_flux", ["msnlwrf"]),
     row(
-      "avg_tnswrf", "mean net solar radiation at the top", "W m-2", nil, ("avg_tnswrf", 235039),
+      "avg_tnswrf", "mean net solar radiation at the top", "W m-2", "toa_net_downward_shortwave_flux",
+      ("avg_tnswrf", 235039),
       "mean_top_net_short_wave_radiation_flux", ["mtnswrf"]),
     row(
       "avg_tnlwrf", "mean net thermal radiation at the top", "W m-2", nil, ("avg_tnlwrf", 235040),
@@ -274,6 +295,7 @@ enum LexiconTable {
   private static let otherStandardNames: [String: [String]] = [
     "z": ["geopotential_height"], "msl": ["air_pressure_at_sea_level"], "lsm": ["land_area_fraction"],
     "w": ["vertical_air_velocity_expressed_as_tendency_of_pressure"],
+    "ro": ["runoff_amount"], "sro": ["surface_runoff_amount"], "ssro": ["subsurface_runoff_amount"],
     "tcwv": ["atmosphere_water_vapor_content"], "sd": ["surface_snow_amount"],
     "avg_sdswrf": ["surface_downwelling_shortwave_flux_in_air"],
     "avg_sdlwrf": ["surface_downwelling_longwave_flux_in_air"], "avg_tdswrf": ["toa_incoming_shortwave_flux"],

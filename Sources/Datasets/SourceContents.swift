@@ -138,7 +138,7 @@ extension GridFields {
   /// Whether an array says of itself that it is another variable, or this one at a height that it doesn't have.
   private func isElsewhere(_ storedName: String, than variable: Variable) -> Bool {
     guard let gridded = self as? GriddedStore, let array = array(storedName) else { return false }
-    return Lexicon.contradiction(of: array, to: variable, gridded.place(of: array)) != nil
+    return Lexicon.contradiction(of: array, to: variable, gridded.place(of: array), in: gridded.store) != nil
   }
 
   fileprivate func array(_ name: String) -> ArrayInfo? { (self as? GriddedStore)?.store.arrays[name] }

@@ -17,7 +17,7 @@ extension PointFields {
     of array: ArrayInfo, to variable: Variable, among arrays: [ArrayInfo], _ place: Lexicon.VerticalPlace,
     _ store: any ArrayStore, _ time: (dimension: String?, times: [Timestamp])
   ) throws -> JigsawError? {
-    if let found = Lexicon.contradiction(of: array, to: variable, place) {
+    if let found = Lexicon.contradiction(of: array, to: variable, place, in: store) {
       return Lexicon.contradicts(array, variable, found, store.location)
     }
     if let other = Lexicon.otherNumber(of: array, among: arrays, store.location) { return other }

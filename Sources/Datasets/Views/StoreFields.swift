@@ -33,7 +33,7 @@ final class StoreFields: FieldView {
       if let known {
         binding.refusal =
           binding.refusal
-          ?? Lexicon.contradiction(of: array, to: known, gridded.place(of: array)).map {
+          ?? Lexicon.contradiction(of: array, to: known, gridded.place(of: array), in: gridded.store).map {
             Lexicon.contradicts(array, known, $0, gridded.store.location)
           } ?? Lexicon.otherNumber(of: array, among: arrays, gridded.store.location)
       }
