@@ -29,6 +29,8 @@ public struct ForecastFields: Sendable {
     for stored in names {
       let (name, level) = ForecastFields.variable(stored)
       do {
+        let ofView = (fields as? GriddedView)?.variables.first { $0.stemAndLevel.stem == stored }?.storedName
+        if let problem = store.problems[ofView ?? stored] { throw problem }
         if let count = slices.arrays[stored].flatMap(slices.memberCount) {
           throw ForecastFields.members(count, "\(store.location): \(stored)")
         }

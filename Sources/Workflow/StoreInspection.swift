@@ -157,6 +157,8 @@ public enum StoreInspection {
     report.times = .init(view.dates)
     report.missingDates = view.missing.sorted().map { view.dates[$0].description }
     report.notes = view.notes + reading.notes
+    let problems = view.variables.compactMap(\.problem)
+    report.notes += Set(problems).subtracting(report.notes).sorted()
     report.fields = zip(view.variables, reading.fields).map { field($0, $1) }
     if let grid = view.points.regular()?.grid { report.grid = .init(.raster(grid)) }
     for (index, variable) in view.variables.enumerated() {
@@ -209,7 +211,10 @@ public enum StoreInspection {
       field.remarks.append("converted from \(conversion.from) to \(conversion.to)")
     }
     if variable.hasAssumedUnits { field.remarks.append("units assumed: the store gives none") }
-    if reading?.hasWrongUnits == true {
+    if let problem = variable.problem {
+      field.problem = problem
+      field.remarks.append("unusable")
+    } else if reading?.hasWrongUnits == true {
       field.problem = "\(variable.name) has a unit that doesn't fit: \(variable.units ?? "none")"
       field.remarks.append("unusable: its unit doesn't fit")
     }

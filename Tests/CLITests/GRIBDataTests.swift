@@ -73,6 +73,27 @@ import Testing
     }
   }
 
+  /// A file that can't be read as data is no forecast either: two messages stand for one date of both. On points, too.
+  @Test(arguments: [false, true]) func rivalsAreNamedByInspection(onPoints: Bool) throws {
+    let workspace = try Workspace()
+    let writer = try GRIBWriter("\(workspace.path)/rivals.grib")
+    let gaussian = [59.444_408_289_166_76, 19.875_719_147_440_9, -19.875_719_147_440_9, -59.444_408_289_166_76]
+    let grid: GRIBOutputGrid =
+      onPoints
+      ? .reducedGaussian(latitudes: gaussian, pointsPerRing: [4, 8, 8, 4])
+      : .regular(latitudes: [60, 50, 40], longitudes: [0, 10, 20, 30])
+    for (hour, value) in [(0, 280), (6, 281), (6, 282), (12, 283)] {
+      let field = GRIBFieldDefinition(
+        paramId: 167, levelHPa: nil, grid: grid, baseTime: Timestamp(year: 2020, month: 1, day: 1, hour: hour),
+        leadHours: 0)
+      try (0..<grid.count).map { Float(value) + Float($0) / 8 }.withUnsafeBufferPointer { try writer.write(field, $0) }
+    }
+    try writer.finish()
+    let output = try workspace.run(["data", "inspect", "rivals.grib"])
+    #expect(output.status == 1 && output.out.hasPrefix("rivals.grib: not usable as fields: "), "\(output.out)")
+    #expect(output.out.contains("2t of 2020-01-01 06:00") && output.out.contains("is stored twice"), "\(output.out)")
+  }
+
   @Test func aModelIsTrainedOnGRIBAndVerifiedAgainstIt() throws {
     let workspace = try Workspace()
     try write("\(workspace.path)/data.grib")

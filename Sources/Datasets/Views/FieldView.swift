@@ -79,6 +79,8 @@ public struct ViewVariable: Sendable, Equatable {
   public var periodSeconds: [Int64] = []
   /// Dates of the view at which the store has no field of it, though it has others.
   public var absentTimes: Set<Timestamp> = []
+  /// Why it can't be read, or not at all dates, where its store knows that without reading.
+  public var problem: String?
   /// The meaning of its values; nil where nothing is known.
   var meaning: FieldMeaning?
   /// Known for any time and place, as the position of the sun is.

@@ -99,7 +99,7 @@ public final class PointFields: FieldView {
       axes.points.count, &notes)
     // Anemoi's inference writes levels into names.
     self.variables = try LevelNames.applied(
-      to: PointFields.completed(variables, self.fields, SharedMeaning(store, found, dates)))
+      to: PointFields.completed(variables, self.fields, SharedMeaning(store, found, dates), store.problems))
     self.notes = notes
     storedDates = .coarsest([DateRuns(count: dates.count, together: 1)] + fields.compactMap(\.storedDates))
     let count = points.count
@@ -177,11 +177,12 @@ public final class PointFields: FieldView {
   }
 
   /// Variables with what the store says that they are. Components of rotated vectors are there when both stored ones are.
-  private static func completed(_ variables: [ViewVariable], _ fields: [Field], _ shared: SharedMeaning)
-    -> [ViewVariable]
-  {
+  private static func completed(
+    _ variables: [ViewVariable], _ fields: [Field], _ shared: SharedMeaning, _ problems: [String: JigsawError]
+  ) -> [ViewVariable] {
     zip(variables, fields).map { variable, field in
       var completed = variable
+      completed.problem = (field.refusal ?? problems[field.array.name]).map { "\($0)" }
       completed.meaning = FieldMeaning(field.array, shared, over: variable.periodSeconds)
       if let rotated = field.rotated {
         completed.absentTimes = variables[rotated.x].absentTimes.union(variables[rotated.y].absentTimes)

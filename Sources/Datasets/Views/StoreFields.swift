@@ -48,6 +48,7 @@ final class StoreFields: FieldView {
         variable.absentTimes = gridded.store.times(
           gridded.times, without: array, along: gridded.axes.time, level: (gridded.axes.level(of: array), level))
         variable.meaning = FieldMeaning(array, gridded.meaning, over: period)
+        variable.problem = (binding.refusal ?? gridded.store.problems[array.name]).map { "\($0)" }
         variable.storedName = array.name
         variable.storedUnits = binding.conversion == .none ? nil : units
         variable.hasAssumedUnits = known != nil && units == nil
