@@ -132,6 +132,84 @@ import Testing
     #expect(problem(grib).contains("may be a component"))
   }
 
+  /// The other component must be given in the same directions.
+  @Test func componentsOfOtherDirectionsAreRefused() {
+    var grib = store(nil, [:], [:])
+    for (name, flag) in [("u10", 1.0), ("v10", 0)] {
+      grib.add(
+        name, ["time", "y", "x"], [3],
+        attributes: [
+          "units": .text("m s-1"), "standard_name": .text(name == "u10" ? "eastward_wind" : "northward_wind"),
+          "GRIB_gridType": .text("lambert"), "GRIB_uvRelativeToGrid": .numbers([flag]),
+          "GRIB_LoVInDegrees": .numbers([15]), "GRIB_Latin1InDegrees": .numbers([63.3]),
+        ])
+    }
+    let found = problem(grib)
+    #expect(
+      found.contains("u10: is a component along the grid's axes, stored otherwise than the other one"), "\(found)")
+    #expect(found.contains("v10(time, y, x) in m s-1, uvRelativeToGrid 0"), "\(found)")
+  }
+
+  /// Vectors that are no speeds turn like those.
+  @Test(arguments: [
+    ("sozotaux", "sometauy", "Wind Stress along i-axis", "Wind Stress along j-axis"),
+    ("sozotaux", "sometauy", "", ""), ("utau", "vtau", "", ""), ("ustress", "vstress", "x stress", "y stress"),
+    ("iicevelu", "iicevelv", "Ice transport along i-axis", "Ice transport along j-axis"),
+  ]) func otherVectorsAlongTheGridAreNoneToTheEast(x: String, y: String, xName: String, yName: String) throws {
+    let (first, second) = (["units": "N/m2", "long_name": xName], ["units": "N/m2", "long_name": yName])
+    let found = problem(store(nil, first, second, names: (x, y)))
+    #expect(found.contains("component along the grid's axes"), "\(found)")
+    // Where words say the axis and a grid mapping its directions, they are turned.
+    guard xName.contains("i-axis") else { return }
+    let turned = try winds(store(rotatedPole, first, second, names: (x, y)))
+    let same = try winds(store(rotatedPole, ["standard_name": "x_wind"], ["standard_name": "y_wind"]))
+    #expect(Set(turned) == Set(same) && turned[0] != 3)
+    for magnitude in ["taum", "stress"] {
+      #expect(try winds(store(nil, ["units": "N/m2"], nil, names: (magnitude, "none")))[0] == 3)
+    }
+  }
+
+  /// The cone between two parallels depends on the ellipsoid.
+  @Test func ellipsoidsAreKnownByName() throws {
+    func cone(_ more: [String: AttributeValue]) -> GridProjection? {
+      let mapping: [String: AttributeValue] = [
+        "grid_mapping_name": .text("lambert_conformal_conic"), "standard_parallel": .numbers([30, 60]),
+        "longitude_of_central_meridian": .numbers([10]),
+      ]
+      return GridProjection(cf: mapping.merging(more) { $1 })
+    }
+    let exact = cone(["inverse_flattening": .numbers([298.257222101])])
+    let sphere = cone(["earth_radius": .numbers([6_371_229])])
+    #expect(exact != sphere && sphere == cone([:]))
+    #expect(cone(["reference_ellipsoid_name": .text("GRS 1980")]) == exact)
+    #expect(cone(["reference_ellipsoid_name": .text("sphere")]) == sphere)
+    #expect(
+      cone([
+        "crs_wkt": .text("PROJCRS[\"a\",BASEGEOGCRS[\"b\",DATUM[\"c\",ELLIPSOID[\"GRS 80\", 6378137, 298.257222101]]]]")
+      ])
+        == exact)
+    #expect(cone(["reference_ellipsoid_name": .text("Everest 1830")]) == nil)
+    // Of one parallel it is the same on all.
+    #expect(
+      cone(["reference_ellipsoid_name": .text("Everest 1830"), "standard_parallel": .numbers([60])])
+        == cone(["standard_parallel": .numbers([60])]))
+    func grib(_ axes: [String: Double]) -> GridProjection? {
+      let numbers = ["LoVInDegrees": 10, "Latin1InDegrees": 30, "Latin2InDegrees": 60].merging(axes) { $1 }
+      return GridProjection(
+        grib: Dictionary(uniqueKeysWithValues: numbers.map { ("GRIB_\($0)", .numbers([$1])) })
+          .merging(["GRIB_gridType": .text("lambert")]) { $1 })
+    }
+    #expect(grib([:]) == sphere)
+    guard
+      case .conic(let found, 10)? = grib(["earthMajorAxisInMetres": 6_378_137, "earthMinorAxisInMetres": 6_356_752.314]),
+      case .conic(let wanted, 10)? = exact, case .conic(let round, 10)? = sphere
+    else {
+      Issue.record("no cone")
+      return
+    }
+    #expect(abs(found - wanted) < 1e-9 && abs(round - wanted) > 1e-4)
+  }
+
   /// Speeds along u and v of rows and columns that are no latitudes and longitudes, whatever they are called.
   @Test(arguments: [("U10", "V10"), ("UGRD", "VGRD"), ("uwind", "vwind"), ("wind_u", "wind_v")])
   func componentsThatNothingDescribesAreRefused(x: String, y: String) {

@@ -44,13 +44,15 @@ struct GridComponents {
         func shape(_ array: ArrayInfo) -> String {
           "\(array.name)(\(array.dimensions.map(\.name).joined(separator: ", "))) in "
             + (array.attributes["units"]?.text ?? "no unit")
+            + (flag(array).map { ", uvRelativeToGrid \(Channel.text($0))" } ?? "")
         }
         return .refused(
           JigsawError(
             "\(store.location): \(array.name)",
             "is a component along the grid's axes, stored otherwise than the other one",
             expected: shape(array), found: shape(other),
-            remedy: "store both with the same dimensions and units, or rotate them to east and north before"))
+            remedy: "store both with the same dimensions, units and directions, or rotate them to east and north before"
+          ))
       }
       return refused(
         array, "is a component along the grid's axes without the other one",
@@ -60,6 +62,9 @@ struct GridComponents {
       x: component.isY ? partner.name : array.name, y: component.isY ? array.name : partner.name, isY: component.isY,
       by: rotation)
   }
+
+  /// GRIB's word on the directions of vectors: 1 along the grid's axes.
+  private func flag(_ array: ArrayInfo) -> Double? { array.attributes["GRIB_uvRelativeToGrid"]?.number }
 
   private func refused(_ array: ArrayInfo, _ problem: String, _ remedy: String) -> Reading {
     let found = ["standard_name", "long_name", "description"].compactMap { array.attributes[$0]?.text }.first
@@ -76,15 +81,30 @@ struct GridComponents {
     let other: String
   }
 
-  private static let axes = ["x": "y", "u": "v", "eastward": "northward", "zonal": "meridional", "ugrd": "vgrd"]
+  private static let axes = [
+    "x": "y", "u": "v", "i": "j", "eastward": "northward", "zonal": "meridional", "ugrd": "vgrd",
+  ]
   private static let others = axes.merging(axes.map { ($1, $0) }) { $1 }
 
-  /// The text with the first word that names one axis replaced by that of the other one; nil without such a word.
-  private static func swapped(_ text: String) -> (text: String, word: String)? {
-    var words = text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }).map(String.init)
-    guard let place = words.firstIndex(where: { others[$0] != nil }), let other = others[words[place]] else {
-      return nil
+  private static func words(_ text: String) -> [String] {
+    text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }).map(String.init)
+  }
+
+  /// Where words speak of an axis of the grid: "along i", "i-axis", "x direction".
+  private static func axis(of words: [String]) -> Int? {
+    words.indices.first { place in
+      words[place].count == 1 && others[words[place]] != nil
+        && (place > 0 && words[place - 1] == "along"
+          || place + 1 < words.count && ["axis", "direction"].contains(words[place + 1]))
     }
+  }
+
+  /// The text with the first word that names one axis replaced by that of the other one; nil without such a word. The letters of NEMO,
+  /// i and j, count where words say that they are axes.
+  private static func swapped(_ text: String) -> (text: String, word: String)? {
+    var words = words(text)
+    let first = words.firstIndex { others[$0] != nil && !["i", "j"].contains($0) }
+    guard let place = first ?? axis(of: words), let other = others[words[place]] else { return nil }
     let word = words[place]
     words[place] = other
     return (words.joined(separator: " "), word)
@@ -101,12 +121,22 @@ struct GridComponents {
     return !words.contains { text in otherThanHorizontal.contains { text.lowercased().contains($0) } }
   }
 
-  /// The axis of speeds that only their name tells: U10, UGRD, uwind, wind_u.
+  /// Whether an array holds stresses, by its unit and its name or words.
+  private static func isStress(_ array: ArrayInfo) -> Bool {
+    guard let units = array.units, UnitConversion(from: units, to: "Pa") != nil else { return false }
+    return ([array.name] + ["long_name", "description"].compactMap { array.attributes[$0]?.text }).contains { text in
+      ["tau", "stress"].contains { text.lowercased().contains($0) }
+    }
+  }
+
+  /// The axis of speeds and stresses that only their name tells: U10, UGRD, uwind, wind_u, utau, sozotaux.
   private static func axis(ofName array: ArrayInfo) -> (text: String, word: String)? {
     let name = array.name.lowercased()
     let last = name.split { "_-".contains($0) }.last.flatMap { $0.count == 1 ? $0.first : nil }
-    guard isHorizontalSpeed(array), array.attributes["standard_name"]?.text?.isEmpty ?? true,
+    let isStress = isStress(array)
+    guard isStress || isHorizontalSpeed(array), array.attributes["standard_name"]?.text?.isEmpty ?? true,
       let letter = [name.first, last].compactMap({ $0 }).first(where: "uv".contains)
+        ?? (isStress ? name.last.flatMap { "xyuv".contains($0) ? $0 : nil } : nil)
     else { return nil }
     return ("", String(letter))
   }
@@ -143,13 +173,14 @@ struct GridComponents {
     }
     // Words of no convention count where the lexicon knows the name, or the text speaks of a component.
     let words = GridComponents.plain(text)
+    let isOfAxis = isCurvilinear && GridComponents.axis(of: GridComponents.words(text)) != nil
     let isWRF = store.arrays["COSALPHA"] != nil && store.arrays["SINALPHA"] != nil
     let isWind =
       words.contains("component") || words.contains("wind") || isWRF && ["U10", "V10"].contains(array.name)
-      || isCurvilinear && GridComponents.isHorizontalSpeed(array)
+      || isCurvilinear && (GridComponents.isHorizontalSpeed(array) || GridComponents.isStress(array)) || isOfAxis
     guard known != nil || isWind else { return nil }
     if fromText != nil && namesDirection { return made(false) }
-    if isWRF { return made(true) }
+    if isWRF || isOfAxis && ["i", "j"].contains(found.word) { return made(true) }
     if let mapping = GridProjection.mapping(of: array, in: store) {
       return made(GridProjection(cf: mapping.attributes) == .upright ? false : nil)
     }
@@ -173,7 +204,7 @@ struct GridComponents {
   private func partner(of array: ArrayInfo, _ component: Component) -> ArrayInfo? {
     let same = store.arrays.values.filter {
       $0.dimensions == array.dimensions && $0.name != array.name
-        && $0.attributes["units"]?.text == array.attributes["units"]?.text
+        && $0.attributes["units"]?.text == array.attributes["units"]?.text && flag($0) == flag(array)
     }
     let byText = same.filter { GridComponents.plain(description($0)) == component.other }
     if byText.count == 1 { return byText[0] }

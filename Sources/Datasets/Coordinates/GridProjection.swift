@@ -40,13 +40,10 @@ enum GridProjection: Sendable, Equatable {
       guard let meridian = number("longitude_of_central_meridian"),
         case .numbers(let parallels)? = attributes["standard_parallel"], let first = parallels.first
       else { return nil }
-      let flattening = number("inverse_flattening").map { $0 > 0 ? 1 / $0 : 0 }
-      let axes = number("semi_minor_axis").flatMap { minor in number("semi_major_axis").map { 1 - minor / $0 } }
-      let f = flattening ?? axes ?? 0
-      self = .conic(
-        cone: GridProjection.cone(
-          first, parallels.count > 1 ? parallels[1] : first, eccentricity: (max(0, f * (2 - f))).squareRoot()),
-        centralMeridian: meridian)
+      let second = parallels.count > 1 ? parallels[1] : first
+      // The cone through one parallel is the same on any ellipsoid.
+      guard let flattening = Ellipsoid.flattening(cf: attributes) ?? (second == first ? 0 : nil) else { return nil }
+      self = .conic(cone: GridProjection.cone(first, second, flattening: flattening), centralMeridian: meridian)
     case "polar_stereographic":
       guard let pole = number("latitude_of_projection_origin"),
         let meridian = number("straight_vertical_longitude_from_pole") ?? number("longitude_of_projection_origin")
@@ -68,9 +65,11 @@ enum GridProjection: Sendable, Equatable {
       self = .rotatedPole(latitude: -latitude, longitude: longitude + 180)
     case "lambert":
       guard let meridian = number("LoVInDegrees"), let first = number("Latin1InDegrees") else { return nil }
+      let flattening = Ellipsoid.flattening(
+        major: number("earthMajorAxisInMetres"), minor: number("earthMinorAxisInMetres"))
       self = .conic(
-        cone: GridProjection.cone(first, number("Latin2InDegrees") ?? first, eccentricity: 0), centralMeridian: meridian
-      )
+        cone: GridProjection.cone(first, number("Latin2InDegrees") ?? first, flattening: flattening ?? 0),
+        centralMeridian: meridian)
     case "polar_stereographic":
       guard let meridian = number("orientationOfTheGridInDegrees") else { return nil }
       // The flag's first bit is that of the south pole; without it the latitude of true scale tells.
@@ -81,7 +80,8 @@ enum GridProjection: Sendable, Equatable {
   }
 
   /// The constant of a conformal cone through two parallels (Snyder 1987, eqs. 14-14, 14-15, 15-8).
-  static func cone(_ first: Double, _ second: Double, eccentricity e: Double) -> Double {
+  static func cone(_ first: Double, _ second: Double, flattening f: Double) -> Double {
+    let e = (f * (2 - f)).squareRoot()
     let (a, b) = (first * .pi / 180, second * .pi / 180)
     if abs(a - b) < 1e-9 { return sin(a) }
     func m(_ latitude: Double) -> Double { cos(latitude) / (1 - e * e * sin(latitude) * sin(latitude)).squareRoot() }

@@ -190,7 +190,7 @@ struct GRIBGrid: Sendable, Equatable {
     let keys = [
       "latitudeOfSouthernPoleInDegrees", "longitudeOfSouthernPoleInDegrees", "Latin1InDegrees", "Latin2InDegrees",
       "LoVInDegrees", "LaDInDegrees", "orientationOfTheGridInDegrees",
-      "projectionCentreFlag",
+      "projectionCentreFlag", "earthMajorAxisInMetres", "earthMinorAxisInMetres",
     ]
     return Directions(
       gridType: type, windsAlongGrid: message.integer("uvRelativeToGrid") == 1,
