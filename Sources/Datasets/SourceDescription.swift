@@ -75,8 +75,9 @@ public struct SourceDescription: Sendable, Equatable {
     }
     if path.isEmpty { throw SourceDescription.empty(key) }
     return try expand(path).map { path in
-      let store = try openStore(path)
-      if AnemoiDataset.isOne(store) { return try GriddedView(AnemoiDataset(store), rows: rows) }
+      let stored = try openStore(path)
+      if AnemoiDataset.isOne(stored) { return try GriddedView(AnemoiDataset(stored), rows: rows) }
+      let store: any ArrayStore = try SingleTimeStore(stored, wanted: wanted) ?? stored
       let meanings = Dictionary(names.map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
       if let points = try PointFields(store, meanings: meanings, wanted: wanted) {
         return try GriddedView(points, rows: rows)

@@ -60,6 +60,16 @@ extension StoreAxes {
     return CFTime.isTime(units: array.attributes["units"]?.text ?? "") ? 4 : nil
   }
 
+  /// The coordinate without a dimension that says when all fields are valid; nil without one, or where two say it equally well.
+  static func singleTime(_ store: any ArrayStore) -> ArrayInfo? {
+    let found = store.arrays.values.filter { array in
+      array.shape.isEmpty && isTime(array) && CFTime.isTime(units: array.attributes["units"]?.text ?? "")
+    }
+    func order(_ array: ArrayInfo) -> (Int, Int) { (rank(array) ?? 9, array.name == "time" ? 0 : 1) }
+    guard let best = found.min(by: { order($0) < order($1) }) else { return nil }
+    return found.count { order($0) == order(best) } == 1 ? best : nil
+  }
+
   /// - Parameter used: dimensions of fields beside those of the grid.
   static func findTime(_ store: any ArrayStore, used: Set<String>) throws -> Time? {
     let vectors = store.arrays.values.filter { $0.dimensions.count == 1 }.sorted { $0.name < $1.name }
@@ -199,6 +209,13 @@ extension StoreAxes {
   static func readTimes(_ time: Time, _ store: any ArrayStore, _ notes: inout [String]) throws -> [Timestamp] {
     let name = time.coordinate.variable
     let info = try store.info(name)
+    if let bounds = info.attributes["climatology"]?.text {
+      throw JigsawError(
+        "\(store.location): \(name)",
+        "holds times of a climatology: fields are statistics over several years (CF 1.11, 7.4)",
+        expected: "fields of single times, whose time has no attribute climatology", found: "climatology '\(bounds)'",
+        remedy: "name the data from which it was made")
+    }
     if isTextTime(info) { return try GriddedStore.requireAscending(textTimes(info, store), store, name) }
     let times = try GriddedStore.readTimes(store, name)
     let calendar = info.attributes["calendar"]?.text
