@@ -5,8 +5,8 @@ import FoundationEssentials
 /// A fingerprint that tells data from other data, cheap for any size: names, sizes and times of files, stored metadata and sampled content.
 ///
 /// Data of up to `wholeBytes` in few files are read in whole; then the content alone decides, and a copy with other times is the same.
-/// Larger data are sampled: `sampleCount` parts spread over all bytes, and all metadata documents, are read. Then a file at the same path counts as
-/// changed when its time or size has, and data at another path are the same when their samples are.
+/// Larger data are sampled: `sampleCount` parts spread over all bytes, and all metadata documents, are read. Then a file counts as changed when its
+/// time or size has, wherever it lies: what a correction changed may lie between the samples. Copies that keep times are the same.
 public struct DataFingerprint: Sendable, Codable, Equatable {
   public let files, bytes: Int
   /// The latest modification; nil for remote stores, which don't say.
@@ -24,10 +24,10 @@ public struct DataFingerprint: Sendable, Codable, Equatable {
   /// Whether it is the same data, moved perhaps.
   public func isSame(as other: DataFingerprint) -> Bool {
     if content != other.content || isWhole != other.isWhole { return false }
-    return isWhole || times == other.times || place != other.place
+    return isWhole || times == other.times
   }
 
-  /// The same for data between which `isSame` finds no difference at one place: what is kept of a pass through them carries it.
+  /// The same for data between which `isSame` finds no difference: what is kept of a pass through them carries it.
   public var key: String { isWhole ? content : content + times }
 
   /// For messages.
