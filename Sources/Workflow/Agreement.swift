@@ -4,7 +4,7 @@ import Configuration
 import Datasets
 import Tensors
 
-/// Checks what all ranks must have been given alike: version, verb, settings, data, checkpoint. Otherwise they would compute
+/// Checks what all ranks must have been given alike: version, verb, options, settings, working folder, data, checkpoint. Otherwise they would compute
 /// something that nobody asked for, or wait for each other for ever.
 ///
 /// Ranks first exchange eight bytes each, whatever the verb and the version, so that none waits for a message that another
@@ -16,14 +16,42 @@ enum Agreement {
   private static let ownSettings: Set<String> = ["threads", "data.cacheGiB"]
 
   /// Called by all ranks before they do anything else together.
+  ///
+  /// - Parameters:
+  ///   - more: all options of the verb, with their values.
+  ///   - folder: this rank's working folder, at which relative paths start.
   /// - Throws: on every rank, the same sentence, if any of them was given something else than the first.
   static func check(
-    _ verb: String, _ configuration: RunConfiguration, _ more: [Fact] = [], version: String = jigsawVersion,
-    on world: any Communicator
+    _ verb: String, _ configuration: RunConfiguration?, _ more: [Fact] = [], version: String = jigsawVersion,
+    folder: String = Files.absolute("."), on world: any Communicator
   ) throws {
     if world.size == 1 { return }
-    let settings = configuration.settings.filter { !ownSettings.contains($0.key) }
+    let settings = (configuration?.settings ?? []).filter { !ownSettings.contains($0.key) }
     try check([("version", version), ("verb", verb)] + more + settings, on: world)
+    try checkFolders(folder, on: world)
+  }
+
+  /// Ranks of one machine start in one folder: elsewhere the same relative path is of other files. Between machines paths may differ,
+  /// and data are compared by what is in them.
+  private static func checkFolders(_ folder: String, on world: any Communicator) throws {
+    let machines = try exchange(digest(Machine.hostName), on: world)
+    let folders = try exchange(digest(folder), on: world)
+    for (rank, machine) in machines.enumerated() {
+      guard let first = machines.firstIndex(of: machine), folders[rank] != folders[first] else { continue }
+      throw JigsawError(
+        "rank \(rank): working folder", "is not that of rank \(first) on the same machine",
+        expected: String(decoding: try world.broadcast(Array(folder.utf8), from: first), as: UTF8.self),
+        found: String(decoding: try world.broadcast(Array(folder.utf8), from: rank), as: UTF8.self),
+        remedy: "start all ranks in one folder")
+    }
+  }
+
+  /// The first rank that was asked to be several, as threads, and how many.
+  ///
+  /// - Returns: the same on all ranks.
+  static func several(_ count: Int, on world: any Communicator) throws -> (rank: Int, count: Int)? {
+    let counts = try exchange(UInt64(count), on: world)
+    return counts.firstIndex { $0 > 1 }.map { ($0, Int(clamping: counts[$0])) }
   }
 
   /// The data as the first rank sees them, once one rank of every other machine has seen the same: a copy or a mount of its own

@@ -31,6 +31,8 @@ public struct BenchMachine {
 
   /// - Returns: tables for people, on the first rank.
   public func run() throws -> String {
+    try Agreement.check(
+      "bench machine", nil, [("--output", path), ("--quick", isQuick ? "yes" : "no")], on: world)
     var rates: MachineRates?
     if world.size > 1 {
       try world.together(onlyOn: 0) {

@@ -80,6 +80,13 @@ public struct BenchStep {
   }
 
   public func run() throws -> BenchStepReport {
+    try Agreement.check(
+      "bench step", configuration,
+      [
+        ("--updates", "\(request.updates)"), ("--grid", request.grid?.fieldGrid.summary ?? "none"),
+        ("--variables", request.variables.map(String.init) ?? "none"),
+        ("--forecast", request.isForecast ? "yes" : "no"),
+      ], on: world)
     let run = try RunContext(
       world, threads: configuration.threads, overlaps: configuration.parallel.overlap, trace: trace, console: console)
     let problem = try problem(run.resources)

@@ -34,7 +34,9 @@ public struct CheckWorkflow {
   ///   - checkpoint: whose inputs the data must have; nil: those of the configuration.
   ///   - readsValues: whether all fields are read, to judge their values.
   public func run(checkpoint path: String?, readsValues: Bool) throws -> Findings {
-    try Agreement.check("data check", configuration, [("--checkpoint", path ?? "none")], on: world)
+    try Agreement.check(
+      "data check", configuration, [("--checkpoint", path ?? "none"), ("--no-values", readsValues ? "no" : "yes")],
+      on: world)
     var data = configuration.data
     var findings = Findings()
     let manifest = try path.map { try Checkpoint($0).manifest }

@@ -32,10 +32,11 @@ public enum Ranks {
       if count == 1 { try body(SingleRank()) } else { _ = try ThreadRanks.run(count, body) }
       return try world.finish()
     }
-    if count > 1 {
+    if let several = try Agreement.several(count, on: world) {
       if world.rank == 0 {
         Console().say(
-          "error: --ranks \(count) can't be had under a launcher that started \(world.size) ranks; leave it out")
+          "error: rank \(several.rank): --ranks \(several.count) can't be had under a launcher that started \(world.size) "
+            + "ranks; leave it out")
       }
       try world.finish()
       exit(64)

@@ -28,29 +28,31 @@ public struct TrainWorkflow {
     folder = RunFolder(configuration.run)
   }
 
-  /// Starts a new run. A folder that already holds checkpoints is refused unless `overwrites`, or resumed if the
-  /// configuration says `resume: auto`.
+  /// Starts a new run. A folder that already holds checkpoints, or what is made with some, is refused unless `overwrites`, or resumed
+  /// if the configuration says `resume: auto` and there are numbered ones.
   public func start(overwrites: Bool = false) throws {
     try Agreement.check(
-      "train", configuration, [stopFact, ("--overwrite", overwrites ? "yes" : "no")], on: world)
+      "train", configuration, [stopFact, traceFact, ("--overwrite", overwrites ? "yes" : "no")], on: world)
     try recover()
     let checkpoints = folder.checkpoints()
     let isThere = try !checkpoints.isEmpty || checkpoints.incomplete() != nil
-    if !overwrites, configuration.resume == .auto {
-      if try !checkpoints.numbered().isEmpty || checkpoints.incomplete() != nil { return try goOn() }
-      // A training that was killed before its first checkpoint begins anew; one that had one doesn't.
-      if try isThere || hasSaved() {
-        throw JigsawError(
-          folder.path, "holds a trained run but no checkpoint to resume from",
-          remedy: "bring its checkpoints back, choose another folder with --set run=…, or begin anew with --overwrite")
-      }
+    if !overwrites, configuration.resume == .auto,
+      try !checkpoints.numbered().isEmpty || checkpoints.incomplete() != nil
+    {
+      return try goOn()
     }
-    if isThere && !overwrites {
+    if isThere && !overwrites && configuration.resume != .auto {
       throw JigsawError(
         folder.path, "already holds a trained run",
         remedy:
           "resume it with 'jigsaw resume \(folder.path)' or --set resume=auto, choose another folder with --set run=…, or pass --overwrite"
       )
+    }
+    // A training that was killed before its first checkpoint begins anew; one that had one doesn't.
+    if !overwrites, let remains = try isThere ? "no numbered one in \(checkpoints.path)" : folder.remains() {
+      throw JigsawError(
+        folder.path, "holds a trained run but no checkpoint to resume from", found: remains,
+        remedy: "bring its checkpoints back, choose another folder with --set run=…, or begin anew with --overwrite")
     }
     if !isThere { try requireNoOtherConfiguration() }
     try start(replacing: isThere)
@@ -83,17 +85,13 @@ public struct TrainWorkflow {
 
   /// Goes on from the newest checkpoint, bit by bit as if never stopped.
   public func resume() throws {
-    try Agreement.check("resume", configuration, [stopFact], on: world)
+    try Agreement.check("resume", configuration, [stopFact, traceFact], on: world)
     try recover()
     try goOn()
   }
 
   private var stopFact: Agreement.Fact { ("--stop-after", stopAfter.map(String.init) ?? "none") }
-
-  /// Whether a training in this folder has ever saved a checkpoint, by its log.
-  private func hasSaved() throws -> Bool {
-    try Files.exists(folder.log) && Files.readText(folder.log).contains("/checkpoints/\(CheckpointFolder.prefix)")
-  }
+  private var traceFact: Agreement.Fact { ("--trace", traceFolder ?? "none") }
 
   private func goOn() throws {
     let checkpoints = folder.checkpoints()

@@ -111,6 +111,50 @@ import Testing
     withExtendedLifetime(folder) {}
   }
 
+  /// The same relative path elsewhere is another file.
+  @Test func ranksOfOneMachineStartInOneFolder() throws {
+    let failures = try Self.failures(3) { world in
+      try Agreement.check("train", RunConfiguration(), folder: world.rank == 1 ? "/b" : "/a", on: world)
+    }
+    for failure in failures {
+      #expect(
+        failure
+          == "rank 1: working folder: is not that of rank 0 on the same machine; expected /a, found /b; start all ranks in one folder."
+      )
+    }
+  }
+
+  @Test func optionsAreCompared() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    let traced = try Self.failures(2) { world in
+      let trace = world.rank == 1 ? "\(folder.path)/trace" : nil
+      try TrainWorkflow(configuration, on: world, traceFolder: trace, console: .silent).start()
+    }
+    for failure in traced { #expect(failure.hasPrefix("rank 1: --trace: is not what rank 0 was given; expected none")) }
+    let checked = try Self.failures(2) { world in
+      _ = try CheckWorkflow(configuration, on: world, console: .silent).run(
+        checkpoint: nil, readsValues: world.rank == 0)
+    }
+    for failure in checked { #expect(failure.hasPrefix("rank 1: --no-values: is not what rank 0 was given")) }
+    let measured = try Self.failures(2) { world in
+      var request = BenchStep.Request()
+      request.updates += world.rank
+      _ = try BenchStep(configuration, request, on: world, console: .silent).run()
+    }
+    for failure in measured { #expect(failure.hasPrefix("rank 1: --updates: is not what rank 0 was given")) }
+  }
+
+  /// Ranks of a launcher that are each asked to be several.
+  @Test func allRanksLearnOfThreadsThatOneIsAskedFor() throws {
+    let asked = try ThreadRanks.run(3) { world in
+      try Agreement.several(world.rank == 2 ? 4 : 1, on: world).map { "\($0.rank) \($0.count)" } ?? "none"
+    }
+    #expect(asked == ["2 4", "2 4", "2 4"])
+    #expect(try Agreement.several(1, on: SingleRank()) == nil)
+  }
+
   @Test func threadsMayDiffer() throws {
     let folder = try TemporaryFolder()
     let common = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
