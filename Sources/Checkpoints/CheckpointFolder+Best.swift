@@ -7,9 +7,11 @@ extension CheckpointFolder {
   /// The best checkpoint of the run. It is compared with the newest, where that can be read.
   /// - Throws: where it is one of another run, or one that the run has left behind.
   public func best() throws -> Checkpoint? {
-    guard let best = try bestOfAny() else { return nil }
-    if let newest = try? newest(), let mismatch = mismatch(best, newest) { throw mismatch }
-    return best
+    try settled {
+      guard let best = try bestOfAny() else { return nil }
+      if let newest = try? newest(), let mismatch = mismatch(best, newest) { throw mismatch }
+      return best
+    }
   }
 
   /// The checkpoint that is called best, whichever run it is of.

@@ -57,10 +57,30 @@ public struct CheckpointFolder: Sendable {
 
   /// - Throws: when it can't be read, or holds another update than its name says, so that it may not be the newest.
   public func newest() throws -> Checkpoint? {
-    guard let name = try numbered().last else { return nil }
-    let checkpoint = try Checkpoint("\(path)/\(name)")
-    if let problem = checkpoint.misnaming { throw problem }
-    return checkpoint
+    try settled {
+      guard let name = try numbered().last else { return nil }
+      let checkpoint = try Checkpoint("\(path)/\(name)")
+      if let problem = checkpoint.misnaming { throw problem }
+      return checkpoint
+    }
+  }
+
+  /// Runs `body` again where it fails while a training that goes on adds, replaces or removes checkpoints.
+  func settled<Result>(_ body: () throws -> Result) throws -> Result {
+    for _ in 0..<5 {
+      let before = state
+      do { return try body() } catch {
+        if state == before { throw error }
+      }
+    }
+    return try body()
+  }
+
+  /// Another one after each checkpoint that is written or removed.
+  private var state: [String] {
+    let names = (try? Files.list(path)) ?? []
+    let manifests = names.map { "\(path)/\($0)/\(Checkpoint.manifestName)" }
+    return zip(names, manifests).map { "\($0) \(Files.modificationSeconds($1) ?? 0)" }
   }
 
   var bestPath: String { "\(path)/\(CheckpointFolder.best)" }

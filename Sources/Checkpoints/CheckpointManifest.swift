@@ -91,6 +91,9 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
   /// A digest of the data and settings that its training began with, the same in all checkpoints of a run; null in checkpoints of
   /// versions that did not record it.
   public var training: String?
+  /// The section `training` of the configuration that it was last trained with, as YAML; null in checkpoints of versions that did not
+  /// record it.
+  public var trainingSettings: String?
   /// The best checkpoint that was beside it when it was written; null for none, and in the best ones.
   public var best: Lineage.Model?
   /// Periods that its weights were trained on before, elsewhere; null for none, and where that was not recorded.

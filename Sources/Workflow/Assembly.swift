@@ -130,6 +130,31 @@ enum Assembly {
     return try computeStatistics(dataset, configuration.data, data, output: own, run)
   }
 
+  /// The first difference between what statistics were made of and the training period of data.
+  private static func difference(
+    of statistics: DatasetStatistics, _ section: DataSection, _ dataset: FieldDataset, _ data: DataFingerprint
+  ) throws -> Lineage.Difference? {
+    let (start, end) = try section.train.range("data.train")
+    let now = DatasetStatistics(
+      start: start.description, end: end.description, stepHours: section.stepHours, timeCount: 0, channels: [:],
+      data: data, selection: dataset.selection)
+    return statistics.lineage.difference(from: now.lineage)
+  }
+
+  /// A sentence on what the file that `data.statistics` names was made of, where that is something else than the training period of the
+  /// data, or isn't known; its numbers are taken all the same, as by a model that is trained further on other data.
+  static func doubt(
+    about given: DatasetStatistics, _ section: DataSection, _ dataset: FieldDataset, _ data: DataFingerprint
+  ) throws -> String? {
+    guard let path = section.statistics, path != "dataset" else { return nil }
+    if let difference = try difference(of: given, section, dataset, data) {
+      return "warning: data.statistics: \(path): \(difference.sentence); its numbers are taken as they are, and "
+        + "'jigsaw data stats --output \(path)' makes them anew"
+    }
+    return given.data == nil
+      ? "note: data.statistics: \(path) does not say of which data it is; that they are the same is not known" : nil
+  }
+
   /// Why statistics can't serve for a training, in words; nil where they can.
   private static func staleness(
     of statistics: DatasetStatistics, _ section: DataSection, _ dataset: FieldDataset, _ data: DataFingerprint,
@@ -138,11 +163,7 @@ enum Assembly {
     if let channel = dataset.channels.first(where: { statistics.channels[$0.name] == nil }) {
       return "without \(channel.name)"
     }
-    let (start, end) = try section.train.range("data.train")
-    let now = DatasetStatistics(
-      start: start.description, end: end.description, stepHours: section.stepHours, timeCount: 0, channels: [:],
-      data: data, selection: dataset.selection)
-    if let difference = statistics.lineage.difference(from: now.lineage) { return difference.sentence }
+    if let difference = try difference(of: statistics, section, dataset, data) { return difference.sentence }
     // Files of version 0.1 know the paths alone: enough to resume, where the checkpoint's are compared as well.
     return statistics.data == nil && !isResuming ? "of a version that did not record the data" : nil
   }

@@ -59,9 +59,13 @@ public enum InspectWorkflow {
     let dataset = try Assembly.dataset(configuration.data)
     let forcings = try Assembly.forcings(configuration.data, cacheBytes: 0, threads: 1)
     let plan = try TrainWorkflow(configuration).plan(dataset, forcings: forcings)
-    _ = try Assembly.givenStatistics(configuration.data, dataset)
+    let doubt = try Assembly.givenStatistics(configuration.data, dataset).flatMap {
+      try Assembly.doubt(
+        about: $0, configuration.data, dataset, DataFingerprint(Assembly.descriptions(configuration.data)))
+    }
     let warnings =
       try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset)
+      + TrainWorkflow(configuration).cutSettings(plan) + [doubt].compactMap { $0 }
     var lines = [
       "\(file): fine\(warnings.isEmpty ? "" : ", with \(counted(warnings.count, "warning"))")",
       "  fields: \(dataset.channels.map(\.name).joined(separator: ", "))",
@@ -134,5 +138,5 @@ extension InspectWorkflow {
 extension InspectWorkflow {
   /// The parts of a checkpoint that are not as they were written, a sentence each.
   /// - Throws: when the manifest is damaged or has no checksums.
-  public static func verify(_ path: String) throws -> [JigsawError] { try Checkpoint(path).problems() }
+  public static func verify(_ path: String) throws -> [JigsawError] { try Checkpoint.problems(at: path) }
 }

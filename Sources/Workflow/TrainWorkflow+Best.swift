@@ -59,7 +59,12 @@ extension TrainWorkflow {
     progress.bestMeasure = measure
     defer { manifest.progress = progress }
     guard progress.bestValidationLoss != nil else { return }
-    if let before, before != measure, reason == nil {
+    let (then, now) = (Lineage(data: (best ?? checkpoint).manifest.data), Lineage(data: manifest.data))
+    if reason == nil, then.difference(from: now) != nil {
+      console.say(
+        "the data are others than those by which the best checkpoint was chosen: the next validation makes a new one; until then "
+          + "'best' is the one of update \(progress.bestUpdate ?? 0)")
+    } else if let before, before != measure, reason == nil {
       let old = Set(before.split(separator: ";"))
       let changed = measure.split(separator: ";").filter { !old.contains($0) }.joined(separator: ", ")
       console.say(

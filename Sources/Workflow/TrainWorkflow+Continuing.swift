@@ -2,6 +2,7 @@ import Basics
 import Checkpoints
 import Configuration
 import Datasets
+import Settings
 import Training
 
 /// Samples of one update, and how they are shared out.
@@ -15,9 +16,26 @@ struct Batches: Equatable {
 
 /// A resumed training keeps settings of the one before, and reports changes.
 extension TrainWorkflow {
-  /// The configuration that the run folder holds, if any: what was trained with until now.
-  func storedConfiguration() throws -> RunConfiguration? {
-    Files.exists(folder.configuration) ? try RunConfiguration.load(folder.configuration) : nil
+  /// The configuration of the training until now: the one that the run folder holds, if any, with the settings of the training as the
+  /// checkpoint records them, since the file may have been edited.
+  func storedConfiguration(_ checkpoint: Checkpoint) throws -> RunConfiguration? {
+    guard Files.exists(folder.configuration) else { return nil }
+    var stored = try RunConfiguration.load(folder.configuration)
+    let manifest = checkpoint.manifest
+    if let text = manifest.trainingSettings, let trained = try? RunConfiguration.parse(text, file: checkpoint.path) {
+      stored.training = trained.training
+    } else if manifest.progress.samples > 0 {
+      console.say(
+        "note: \(checkpoint.path) does not record the settings of its training; they are taken to be those of "
+          + folder.configuration)
+    }
+    return stored
+  }
+
+  /// The settings of this training as a checkpoint records them.
+  var trainingSettings: String {
+    let lines = sectionLines(configuration.training, comments: false)
+    return (["training:"] + lines.map { "  \($0)" }).joined(separator: "\n") + "\n"
   }
 
   /// Every update of a run takes the same number of samples, so that schedule, sample order and end stay the same: with

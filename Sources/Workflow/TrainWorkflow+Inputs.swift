@@ -31,6 +31,8 @@ extension TrainWorkflow {
   struct Statistics {
     let data: DataFingerprint
     let all: DatasetStatistics
+    /// A sentence on statistics that the configuration names and that are of something else.
+    let doubt: String?
     let normalization: Normalization
   }
 
@@ -47,7 +49,7 @@ extension TrainWorkflow {
     try Agreement.check(facts(dataset), on: run.world)
     let instance = configuration.parallel.domain * configuration.parallel.tensor
     let replicas = max(1, run.world.size / instance)
-    let stored = checkpoint == nil ? nil : try storedConfiguration()
+    let stored = try checkpoint.flatMap(storedConfiguration)
     let batches = try batches(replicas: replicas, after: checkpoint, stored)
     let plan = try plan(
       dataset, forcings: forcings, replicas: replicas, localRanks: resources.localRanks,
@@ -61,13 +63,15 @@ extension TrainWorkflow {
       try checkInitialWeights(since: stored)
       try checkInputs(checkpoint, dataset, forcings: forcings, samples: plan.sampler.count)
       if let note = checkpoint.note { console.say("note: \(note)") }
+      for note in try Assembly.staticNotes(checkpoint.manifest, dataset) { console.say("note: \(note)") }
       if try isAtStop(checkpoint, totalUpdates: plan.totalUpdates) { return nil }
     }
     let auxiliary = try AuxiliaryFields(
       dataset, forcings: data.computedForcings, scaling: auxiliaryScaling(after: checkpoint))
-    for warning in try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset) {
-      console.say(warning)
-    }
+    let warnings =
+      try Periods.warnings(configuration.data, dataset) + LaterVerbs.warnings(configuration, dataset)
+      + cutSettings(plan)
+    for warning in warnings { console.say(warning) }
     return Inputs(
       dataset: dataset, forcings: forcings, all: all, given: given, cache: cache, stored: stored, batches: batches,
       plan: plan, auxiliary: auxiliary)
@@ -95,6 +99,7 @@ extension TrainWorkflow {
     try Agreement.check(facts(statistics), on: run.world)
     return Statistics(
       data: data, all: statistics,
+      doubt: try inputs.given.flatMap { try Assembly.doubt(about: $0, configuration.data, inputs.all, data) },
       normalization: try Normalization(statistics, channels: inputs.dataset.channels, place: folder.statistics))
   }
 }

@@ -74,6 +74,7 @@ extension TrainWorkflow {
       trainingStart: trainStart.description, trainingEnd: trainEnd.description, optimizer: inputs.plan.optimizer,
       progress: CheckpointManifest.Progress(
         update: 0, samples: 0, samplesPerEpoch: inputs.plan.sampler.count, seed: UInt64(configuration.seed)))
+    manifest.trainingSettings = trainingSettings
     manifest.precision = configuration.precision.rawValue
     manifest.imputed = Assembly.imputationSignatures(dataset, forcings)
     manifest.boundary = dataset.boundarySignature

@@ -73,6 +73,24 @@ extension TrainWorkflow {
       optimizer: try optimizerOptions(), graph: description.fields.graph, model: model)
   }
 
+  /// A sentence for each setting that asks for more than there is, and is cut to that.
+  func cutSettings(_ plan: Plan) -> [String] {
+    let settings = configuration.training
+    var sentences: [String] = []
+    if let asked = settings.warmUpUpdates, asked > plan.totalUpdates {
+      sentences.append(
+        "training.warmUpUpdates is \(asked), and there are \(plan.totalUpdates) updates: the learning rate rises through all of "
+          + "them, to its peak at the end")
+    }
+    let isAsked = settings.validation.samples != ValidationSection().samples
+    if isAsked, let samples = plan.validationSampler?.count, settings.validation.samples > samples {
+      sentences.append(
+        "training.validation.samples is \(settings.validation.samples), and data.validation holds \(samples): all of them are "
+          + "taken")
+    }
+    return sentences.map { "warning: \($0)" }
+  }
+
   func checkMesh(_ model: any ForecastModel) throws {
     let parallel = configuration.parallel
     _ = try Mesh(

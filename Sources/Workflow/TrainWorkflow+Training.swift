@@ -44,6 +44,7 @@ extension TrainWorkflow {
     let initialWeights = try fill(trained, &manifest, from: checkpoint, run)
     let began = Machine.unixSeconds
     try writeFiles(statistics.all, trained.rank.compute, began: began, replacing: replacing, run)
+    if let doubt = statistics.doubt { console.say(doubt) }
     if let initialWeights { introduce(initialWeights, manifest) }
     if let checkpoint { try resumeProgress(&manifest, from: checkpoint, inputs) }
     trained.rank.checkpointsActivations = trained.fit.checkpointsActivations

@@ -101,6 +101,84 @@ import Training
     #expect(gone?.problem == "holds a trained run but no checkpoint to resume from")
   }
 
+  /// Settings that were changed in the run's own file are compared with those that the checkpoint was trained with.
+  @Test func anEditedConfigurationIsNoticed() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    try TrainWorkflow(configuration, stopAfter: 2, console: .silent).start()
+    func edit() throws {
+      try Files.writeAtomically(configuration.yaml(comments: true), to: "\(configuration.run)/config.yaml")
+    }
+    configuration.training.updates = 30
+    try edit()
+    try TrainWorkflow(configuration, stopAfter: 3).resume()
+    let log = try Self.log(configuration)
+    #expect(log.contains("setting changed: training.updates 20 → 30") && log.contains("learning rate: "))
+    configuration.training.batchSize = 6
+    try edit()
+    let refused = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration).resume() }
+    #expect(refused?.problem.hasPrefix("changes the samples of an update") == true)
+  }
+
+  /// The best by other values is not the best of these.
+  @Test func correctedDataBeginANewBest() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    configuration.training.validation.every = 1
+    try TrainWorkflow(configuration, stopAfter: 2, console: .silent).start()
+    var store = try EditedStore("\(folder.path)/data.nc")
+    let validation = 45 * 128..<47 * 128
+    for index in validation { store.arrays["msl"]?.values[index] += 5_000 }
+    try store.write("\(folder.path)/data.nc")
+    try TrainWorkflow(configuration, stopAfter: 4).resume()
+    #expect(
+      try Self.log(configuration).contains("the data are others than those by which the best checkpoint was chosen"))
+    let progress = try #require(try RunFolder(configuration.run).checkpoints().best()).manifest.progress
+    #expect(progress.update == 4 && progress.bestValidationLoss.map { $0 > 1 } == true)
+    try TrainWorkflow(configuration, stopAfter: 5).resume()
+    let lines = try Self.log(configuration).split(separator: "\n")
+    #expect(lines.count { $0.contains("the data are others") } == 1)
+  }
+
+  /// As forecasts do.
+  @Test func otherStaticFieldsAreRefused() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    try TrainWorkflow(configuration, stopAfter: 2, console: .silent).start()
+    var store = try EditedStore("\(folder.path)/data.nc")
+    store.arrays["orog"]?.values.reverse()
+    try store.write("\(folder.path)/data.nc")
+    let error = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration, stopAfter: 3).resume() }
+    #expect(error?.problem == "is another static field than the one that the model was trained with")
+    #expect(try RunFolder(configuration.run).checkpoints().newest()?.manifest.progress.update == 2)
+  }
+
+  /// Whatever of a trained run is left, and whatever the log says.
+  @Test func nothingBeginsAnewOverTheRemainsOfARun() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    var configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    configuration.training.checkpoint.every = 2
+    try TrainWorkflow(configuration, stopAfter: 4, console: .silent).start()
+    for name in ["checkpoints", "train.log", "validation.csv"] { try Files.remove("\(configuration.run)/\(name)") }
+    for resume in [RunConfiguration.Resume.auto, .never] {
+      configuration.resume = resume
+      let error = #expect(throws: JigsawError.self) { try TrainWorkflow(configuration).start() }
+      #expect(error?.problem == "holds a trained run but no checkpoint to resume from")
+      #expect(error?.found?.hasSuffix("run/metrics.csv") == true)
+    }
+    // As far as a training comes that is killed before its first checkpoint.
+    let metrics = "\(configuration.run)/metrics.csv"
+    let rows = try Files.readText(metrics).split(separator: "\n")
+    try Files.writeAtomically(rows.prefix(3).joined(separator: "\n") + "\n", to: metrics)
+    try TrainWorkflow(configuration, stopAfter: 1, console: .silent).start()
+    try Files.remove("\(configuration.run)/checkpoints")
+    try TrainWorkflow(configuration, stopAfter: 1, console: .silent).start(overwrites: true)
+  }
+
   @Test func theFirstBestCanBeGoneOnFrom() throws {
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")
@@ -156,6 +234,8 @@ import Training
       ("evaluation.leadHours=[6, 9999]", "evaluation.leadHours has 9999, which forecasts of"),
       ("forecast.everyHours=7", "forecast.everyHours is 7, and the data are 6 h apart"),
       ("training.loss.variableWeights={z: 0, t: 0, msl: 0}", "are all 0: nothing will be learnt"),
+      ("training.warmUpUpdates=50", "training.warmUpUpdates is 50, and there are 20 updates"),
+      ("training.validation.samples=500", "training.validation.samples is 500, and data.validation holds 8"),
     ] {
       var configuration = plain
       try configuration.apply(setting)
