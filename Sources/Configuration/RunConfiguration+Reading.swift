@@ -51,17 +51,40 @@ extension RunConfiguration {
     "data.inputSteps", "data.stepHours", "data.statistics", "data.train", "data.validation",
   ]
 
-  /// - Throws: for the first setting at or below one of `keys` that is another than in `stored`.
-  public func requireSame(as stored: RunConfiguration, below keys: [String]) throws {
+  /// Settings, and sections of such, that no verification reads.
+  public static let unusedByEvaluations = [
+    "model", "training", "forecast", "seed", "resume", "data.test", "data.validation", "data.inputSteps",
+    "data.diagnostic", "data.statistics", "data.stepHours",
+  ]
+
+  /// - Throws: for the first setting that a forecast takes from its checkpoint, if it is another than in `stored`.
+  public func requireForecastable(with stored: RunConfiguration) throws {
+    guard let changed = changes(from: stored, below: RunConfiguration.decidedByCheckpoints) else { return }
+    throw JigsawError(
+      "--set \(changed.key)", "is decided by the checkpoint", expected: changed.before, found: changed.now,
+      remedy: "leave it out, or train a run with it")
+  }
+
+  /// - Throws: for the first setting that no verification reads, if it is another than in `stored`.
+  public func requireVerifiable(with stored: RunConfiguration) throws {
+    guard let changed = changes(from: stored, below: RunConfiguration.unusedByEvaluations) else { return }
+    throw JigsawError(
+      "--set \(changed.key)", "changes nothing in a verification, which scores all forecasts of the store",
+      expected: changed.before, found: changed.now, remedy: "leave it out, or forecast what is to be scored")
+  }
+
+  /// The first setting at or below one of `keys` that is another than in `stored`.
+  private func changes(from stored: RunConfiguration, below keys: [String]) -> (
+    key: String, before: String, now: String
+  )? {
     let before = Dictionary(stored.settings.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
     for (key, value) in settings {
       guard before[key] != value,
         keys.contains(where: { key == $0 || key.hasPrefix($0 + ".") || key.hasPrefix($0 + "[") })
       else { continue }
-      throw JigsawError(
-        "--set \(key)", "is decided by the checkpoint", expected: before[key] ?? "none", found: value,
-        remedy: "leave it out, or train a run with it")
+      return (key, before[key] ?? "none", value)
     }
+    return nil
   }
 
   /// The same for a run that lies in another folder than it was made in: settings that name files of the run name them there.

@@ -14,9 +14,8 @@ extension EvaluateWorkflow {
   ///
   /// - Parameters:
   ///   - isOwn: whether it is the run's own forecast.
-  ///   - againstOwn: whether it is scored against the run's own data.
-  ///   - selection: what is chosen of these.
-  func checkLineage(_ reader: ForecastReader, isOwn: Bool, againstOwn: Bool, _ selection: String) throws {
+  ///   - selection: what is chosen of the truth.
+  func checkLineage(_ reader: ForecastReader, isOwn: Bool, _ inputs: ScoredInputs, _ selection: String) throws {
     guard let lineage = reader.lineage else {
       console.say(
         "note: \(reader.path) does not say what it was made from; that it is of this run's model is not known")
@@ -30,14 +29,17 @@ extension EvaluateWorkflow {
           "forecast again with 'jigsaw forecast \(folder.path) --overwrite', or move it elsewhere and name it with "
           + "--forecast")
     }
+    if let absence = try ForecastWorkflow.absence(of: lineage, folder) {
+      console.say("note: \(reader.path) \(absence)")
+    }
     let (precision, asked) = (lineage.settings[Lineage.precision], configuration.precision)
     if let precision, precision != asked.rawValue, try precision != asked.products().precision.rawValue {
       console.say(
         "note: \(reader.path) was computed in \(precision), where the run's configuration says \(asked.rawValue)")
     }
-    guard againstOwn else { return }
+    guard try folder.isOwn(inputs.sources) else { return }
     let now = Lineage(
-      data: try DataFingerprint(Assembly.descriptions(configuration.data)),
+      data: inputs.truth,
       settings: [Lineage.selection: Lineage.text(selection: selection)])
     if let difference = lineage.difference(from: now) {
       console.say("note: \(reader.path): \(difference.sentence)")
@@ -59,18 +61,17 @@ extension EvaluateWorkflow {
   }
 
   /// The record of scores.
-  func lineage(of evaluation: Evaluation, _ reader: ForecastReader, _ remarks: ScoreRemarks) throws -> Lineage {
-    let times = evaluation.initialTimes
+  func lineage(of scored: Scored) throws -> Lineage {
+    let (times, forecast) = (scored.evaluation.initialTimes, scored.reader.lineage)
+    let remarks = scored.scorecard.source.remarks
     var settings = try EvaluateWorkflow.baseline(configuration)
-    settings.merge(reader.lineage?.computation.settings ?? [:]) { first, _ in first }
+    settings.merge(forecast?.computation.settings ?? [:]) { first, _ in first }
     settings["period"] = "\(times[0]) to \(times[times.count - 1])"
     settings["truth"] = truthText
-    var made = Lineage(
-      data: try DataFingerprint(Assembly.descriptions(configuration.data)), model: reader.lineage?.model,
-      settings: settings)
-    made.forecast = Lineage.Forecast(
-      path: Files.absolute(reader.path), content: try DataFingerprint(paths: [reader.path]))
-    (made.trained, made.validated) = (reader.lineage?.trained, reader.lineage?.validated)
+    settings[Lineage.choice] = forecast?.settings[Lineage.choice]
+    var made = Lineage(data: scored.inputs.truth, model: forecast?.model, settings: settings)
+    made.forecast = Lineage.Forecast(path: Files.absolute(scored.inputs.path), content: scored.inputs.forecast)
+    (made.trained, made.validated) = (forecast?.trained, forecast?.validated)
     made.leftOut = remarks.leftOut.map(\.description)
     made.remarks = remarks.sentences
     return made

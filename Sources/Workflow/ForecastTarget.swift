@@ -74,7 +74,9 @@ struct ForecastTarget {
   /// A folder is replaced as a whole: nothing but forecasts may be in it.
   private func requireReplaceable() throws {
     switch form {
-    case .store(let format): try (format.entry.requireReplaceable ?? Replaceable.requireFile)(path)
+    case .store(let format):
+      try (format.entry.requireReplaceable ?? Replaceable.requireFile)(path)
+      try Replaceable.requireForecast(path, isGRIB: format == .grib2)
     case .files: try Replaceable.requireForecasts(path)
     }
   }

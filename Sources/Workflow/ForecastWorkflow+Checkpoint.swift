@@ -4,8 +4,29 @@ import Datasets
 
 /// The checkpoint that a forecast is made with.
 extension ForecastWorkflow {
-  /// The setting under which a forecast records the choice of its checkpoint: best, newest, automatic or a path.
-  static let choiceKey = "checkpoint asked for"
+  /// Opened checkpoints before one is given up that its training replaces again and again.
+  private static let tries = 5
+
+  /// Runs `body` with the checkpoint, the same on all ranks, and again with a new one where a training that goes on has replaced it
+  /// before its weights were read.
+  func withCheckpoint<Result>(_ body: (Checkpoint) throws -> Result) throws -> Result {
+    for left in (0..<ForecastWorkflow.tries).reversed() {
+      let checkpoint = try openCheckpoint()
+      do {
+        try Agreement.check(
+          [("checkpoint", "\(checkpoint.path), \(checkpoint.manifest.identity.summary)")], on: world)
+      } catch let error as JigsawError {
+        // Ranks look one after the other.
+        if left == 0 { throw error }
+        continue
+      }
+      do { return try body(checkpoint) } catch let replaced as ReplacedCheckpoint {
+        if left == 0 { throw replaced.error }
+        console.say("note: \(checkpoint.path) was replaced by its training meanwhile; opening it again")
+      }
+    }
+    preconditionFailure("the last try returns or throws")
+  }
 
   func openCheckpoint() throws -> Checkpoint {
     let checkpoints = folder.checkpoints()
@@ -55,12 +76,29 @@ extension ForecastWorkflow {
   static func staleness(of forecast: Lineage, _ folder: RunFolder) throws -> Lineage.Difference? {
     let checkpoints = folder.checkpoints()
     let now: Checkpoint? =
-      switch forecast.settings[choiceKey] {
-      case Choice.newest.text: try checkpoints.newest()
-      case Choice.best.text: try checkpoints.best()
-      case let path? where path.hasPrefix("/"): Files.exists("\(path)/manifest.json") ? try Checkpoint(path) : nil
+      switch forecast.settings[Lineage.choice] {
+      case Choice.newest.text(in: folder): try checkpoints.newest()
+      case Choice.best.text(in: folder): try checkpoints.best()
+      case let name? where name.contains("/"): try namedCheckpoint(name, folder)
       default: try checkpoints.preferred()
       }
     return now.flatMap { forecast.difference(from: Lineage(model: $0.manifest.identity)) }
+  }
+
+  /// The checkpoint that a forecast was made with by its path, where it is there still.
+  ///
+  /// - Parameter name: as recorded: from the folder of the run on, or from the root on, as all paths were before the run was moved.
+  private static func namedCheckpoint(_ name: String, _ folder: RunFolder) throws -> Checkpoint? {
+    let own = name.hasPrefix("/") ? name : "\(folder.path)/\(name)"
+    let moved = "\(folder.checkpoints().path)/\(name.split(separator: "/").last ?? "")"
+    return try [own, moved].first { Files.exists("\($0)/manifest.json") }.map { try Checkpoint($0) }
+  }
+
+  /// A sentence where the checkpoint that a forecast was made with by its path is not there any more; nil where it is.
+  static func absence(of forecast: Lineage, _ folder: RunFolder) throws -> String? {
+    guard let name = forecast.settings[Lineage.choice], name.contains("/"), let model = forecast.model,
+      try namedCheckpoint(name, folder) == nil
+    else { return nil }
+    return "is of \(model.summary), made with \(name), which is not there any more"
   }
 }

@@ -16,6 +16,11 @@ extension ForecastWorkflow {
       }
       let times = stride(from: from.seconds, through: through.seconds, by: everyHours * 3_600).map(
         Timestamp.init(seconds:))
+      if let last = times.last, last < through {
+        console.say(
+          "note: the last forecast starts at \(last.display): --to \(through.display) is not reached from "
+            + "--from \(from.display) in steps of \(everyHours) h")
+      }
       if let missing = times.first(where: { dataset.index(of: $0) == nil }) {
         throw JigsawError(
           "--from", "no data at the initial time \(missing.display)",

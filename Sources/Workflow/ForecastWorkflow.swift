@@ -33,13 +33,13 @@ public struct ForecastWorkflow {
     case best
     case path(String)
 
-    /// The choice as a record of it says.
-    var text: String {
+    /// The choice as a record of it says; a path below the run's folder from there on, so that the run can be moved.
+    func text(in folder: RunFolder) -> String {
       switch self {
       case .automatic: "best, else newest"
       case .newest: "newest"
       case .best: "best"
-      case .path(let path): Files.absolute(path)
+      case .path(let path): folder.relative(path)
       }
     }
   }
@@ -48,7 +48,7 @@ public struct ForecastWorkflow {
   let folder: RunFolder
   let choice: Choice
   let console: Console
-  private let world: any Communicator
+  let world: any Communicator
 
   public init(
     _ configuration: RunConfiguration, checkpoint: Choice, on world: any Communicator = SingleRank(),
@@ -65,10 +65,12 @@ public struct ForecastWorkflow {
   @discardableResult
   public func run(_ request: Request) throws -> String {
     try Agreement.check("forecast", configuration, facts(request), on: world)
-    let checkpoint = try openCheckpoint()
+    return try withCheckpoint { try forecast(request, with: $0) }
+  }
+
+  private func forecast(_ request: Request, with checkpoint: Checkpoint) throws -> String {
     if let note = checkpoint.note { console.say("note: \(note)") }
     let manifest = checkpoint.manifest
-    try Agreement.check([("checkpoint", "\(checkpoint.path), \(manifest.identity.summary)")], on: world)
     let output = try request.output.map(ForecastTarget.name) ?? folder.forecast(configuration.forecast)
     let lock = try lock(output, overwrites: request.overwrites)
     defer { withExtendedLifetime(lock) {} }
@@ -176,7 +178,9 @@ public struct ForecastWorkflow {
   func stepper(_ checkpoint: Checkpoint, _ dataset: FieldDataset, _ run: RunContext) throws -> Stepper {
     let manifest = checkpoint.manifest
     let normalization = try manifest.normalization
-    let description = try checkpoint.description()
+    var opened: ModelDescription?
+    try checkpoint.unlessReplaced(on: run.world) { opened = try checkpoint.description() }
+    let description = opened ?? manifest.model
     let model = try description.makeModel()
     let tiling = try description.tiling()
     let products = try configuration.precision.products()
@@ -184,7 +188,7 @@ public struct ForecastWorkflow {
     let rank = try Assembly.rank(
       configuration.parallel, model, batch: configuration.forecast.batchSize, products: products.backend,
       trains: false, run)
-    try checkpoint.load(.averaged, into: rank)
+    try checkpoint.unlessReplaced(on: run.world) { try checkpoint.load(.averaged, into: rank) }
     let lowerBounds = lowerBounds(dataset.channels)
     return Stepper(
       model: model, fields: manifest.model.fields, rank: rank,
@@ -203,7 +207,7 @@ public struct ForecastWorkflow {
         Assembly.descriptions(configuration.data), looks: run.resources.isFirstOfMachine, on: run.world),
       model: manifest.identity,
       settings: [
-        ForecastWorkflow.choiceKey: choice.text, Lineage.bounds: configuration.forecast.bounds.rawValue,
+        Lineage.choice: choice.text(in: folder), Lineage.bounds: configuration.forecast.bounds.rawValue,
         Lineage.selection: Lineage.text(selection: selection),
         Lineage.precision: try configuration.precision.products().precision.rawValue,
       ])

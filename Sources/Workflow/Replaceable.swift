@@ -1,4 +1,5 @@
 import Basics
+import Checkpoints
 import Datasets
 import Stores
 
@@ -13,7 +14,15 @@ public enum Replaceable {
     for input in try inputs.flatMap({ try expand($0) }) where isOrHolds(output, input) {
       throw refusal("is where the data come from (\(input))")
     }
-    if let run, isOrHolds(output, run) { throw refusal("holds the run (\(run))") }
+    if let run {
+      if isOrHolds(output, run) { throw refusal("holds the run (\(run))") }
+      let checkpoints = RunFolder(run).checkpoints().path
+      var parent = Files.parent(of: output)
+      while !Files.exists(parent), parent != Files.parent(of: parent) { parent = Files.parent(of: parent) }
+      if isOrHolds(checkpoints, parent) {
+        throw refusal("lies among the run's checkpoints (\(checkpoints))")
+      }
+    }
     if isOrHolds(output, ".") { throw refusal("holds the working folder") }
   }
 
@@ -38,6 +47,29 @@ public enum Replaceable {
   static func requireFile(_ path: String) throws {
     guard Files.isDirectory(path) else { return }
     throw JigsawError(path, "is a folder, and the output is one file", remedy: "name another --output")
+  }
+
+  /// A store of forecasts: nothing but an earlier one, which says so inside, or of GRIB beside, is replaced.
+  /// - Throws: when something else has this name.
+  static func requireForecast(_ path: String, isGRIB: Bool) throws {
+    guard Files.exists(path), try !Files.isDirectory(path) || !Files.list(path).isEmpty else { return }
+    guard try isGRIB ? hasSidecar(path) : isForecastStore(path) else {
+      throw JigsawError(
+        path, "already exists and is no forecast that 'jigsaw forecast' wrote",
+        expected: isGRIB ? "\(Lineage.sidecar(path)) of this very file beside it" : "a record of its model in it",
+        remedy: "name another --output, or remove it")
+    }
+  }
+
+  private static func hasSidecar(_ path: String) throws -> Bool {
+    guard let written = try Lineage.read(Lineage.sidecar(path))?.forecast else { return false }
+    return try written.content.isSame(as: DataFingerprint(paths: [path]))
+  }
+
+  /// Forecasts of versions that kept no lineage name the program as their source.
+  private static func isForecastStore(_ path: String) -> Bool {
+    guard let attributes = (try? openStore(path))?.attributes else { return false }
+    return attributes[Lineage.attribute] != nil || attributes["source"]?.text?.hasPrefix("Jigsaw ") == true
   }
 
   /// A folder of forecasts, a NetCDF file for each.

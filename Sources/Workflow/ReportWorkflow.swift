@@ -113,7 +113,9 @@ public struct ReportWorkflow {
       units.add(
         channel, truth?.units(of: channel) ?? reader.storedUnits(of: channel), of: truth == nil ? "forecast" : "data")
     }
-    if let model = reader.lineage?.modelText { contents.facts.append(.init("Forecast", "\(store), \(model)")) }
+    if let model = reader.lineage?.modelTextWithOrigin {
+      contents.facts.append(.init("Forecast", "\(store), \(model)"))
+    }
     return false
   }
 
@@ -158,7 +160,7 @@ public struct ReportWorkflow {
     if let made { try addRemarks(of: made, to: &contents) }
     for (channel, text) in try tables.units(scores) { units.add(channel, text, of: "scores") }
     if let made, let forecast = made.forecast {
-      let model = made.modelText.map { ", \($0)" } ?? ""
+      let model = made.modelTextWithOrigin.map { ", \($0)" } ?? ""
       contents.facts.append(
         .init(
           "Scores",

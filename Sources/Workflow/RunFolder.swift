@@ -25,6 +25,12 @@ public struct RunFolder: Sendable {
 
   public func checkpoints(keep: Int = 2) -> CheckpointFolder { CheckpointFolder("\(path)/checkpoints", keep: keep) }
 
+  /// A path below this folder from there on, any other from the root on.
+  func relative(_ path: String) -> String {
+    let (whole, own) = (Files.absolute(path), Files.absolute(self.path) + "/")
+    return whole.hasPrefix(own) ? String(whole.dropFirst(own.count)) : whole
+  }
+
   // MARK: Runs that replace others
 
   /// Where an earlier run is until the one that replaces it has a checkpoint.
@@ -121,14 +127,29 @@ public struct RunFolder: Sendable {
     return paths.map { (path: $0, time: Files.modificationSeconds($0) ?? 0) }.sorted { $0.time > $1.time }.map(\.path)
   }
 
-  /// The folder for scores of a forecast against the run's own data, or one beside, called after these, for other data.
+  /// Whether these are the run's own sources.
+  func isOwn(_ sources: [SourceDescription]) throws -> Bool {
+    try sources == Assembly.descriptions(RunConfiguration.load(configuration).data)
+  }
+
+  /// The folder for scores of a forecast against the run's own data, or one beside, called after these, for other data or for other
+  /// fields than the run's.
   func evaluation(of forecast: String, against data: DataSection) throws -> String {
-    let own = try evaluation(of: forecast)
+    func digest(_ text: String) -> Substring {
+      var digest = Digest()
+      digest.add(text)
+      return digest.text.prefix(8)
+    }
+    func fields(_ data: DataSection) -> String {
+      "\(data.variables.sorted()) \(data.levels.sorted()) \(data.rows.map(String.init) ?? "all rows")"
+    }
+    var target = try evaluation(of: forecast)
     let sources = Assembly.descriptions(data)
-    if try sources == Assembly.descriptions(RunConfiguration.load(configuration).data) { return own }
-    var digest = Digest()
-    digest.add(sources.map(\.display).joined(separator: ", "))
-    return "\(own)-against-\(digest.text.prefix(8))"
+    if try !isOwn(sources) { target += "-against-\(digest(sources.map(\.display).joined(separator: ", ")))" }
+    if try fields(data) != fields(RunConfiguration.load(configuration).data) {
+      target += "-of-\(digest(fields(data)))"
+    }
+    return target
   }
 
   /// The folder for scores of a forecast: `evaluation` for the run's own, one beside, called after the store, for another's.

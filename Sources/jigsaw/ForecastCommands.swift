@@ -45,6 +45,9 @@ struct Forecast: ParsableCommand {
       }
     }
     if to != nil && from == nil { throw ValidationError("--to needs --from.") }
+    if every != nil && from != nil && to == nil {
+      throw ValidationError("--every with --from needs --to: without it there is one forecast.")
+    }
   }
 
   func run() throws {
@@ -62,7 +65,7 @@ struct Forecast: ParsableCommand {
       case "newest": .newest
       case let path?: .path(path)
       }
-    let configuration = try settings.load(run: runFolder, forForecasts: true)
+    let configuration = try settings.load(run: runFolder, check: RunConfiguration.requireForecastable)
     try ranks.run { [request] in
       try ForecastWorkflow(configuration, checkpoint: choice, on: $0).run(request)
     }
@@ -88,7 +91,7 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var ranks: RankOptions
 
   func run() throws {
-    let configuration = try settings.load(run: runFolder)
+    let configuration = try settings.load(run: runFolder, check: RunConfiguration.requireVerifiable)
     try ranks.run { [forecast, json] world in
       let scores = try EvaluateWorkflow(configuration, on: world).run(forecast: forecast)
       if world.rank == 0 { try json.write(scores.json, text: scores.text, terminator: "") }

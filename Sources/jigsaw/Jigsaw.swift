@@ -79,8 +79,10 @@ struct Settings: ParsableArguments {
   func load(_ path: String) throws -> RunConfiguration { try RunConfiguration.load(path, settings: settings) }
 
   /// The configuration that a run was made with; its folder is where it lies now.
-  /// - Parameter forForecasts: settings that a checkpoint decides can't be changed.
-  func load(run: String, forForecasts: Bool = false) throws -> RunConfiguration {
+  /// - Parameter check: throws for settings that can't be others than in the second configuration, the run's.
+  func load(
+    run: String, check: (RunConfiguration) -> (RunConfiguration) throws -> Void = { _ in { _ in } }
+  ) throws -> RunConfiguration {
     let folder = RunFolder(run)
     try folder.recover()
     guard Files.exists(folder.configuration) else {
@@ -92,7 +94,7 @@ struct Settings: ParsableArguments {
     try configuration.move(to: folder.path)
     let stored = configuration
     for setting in settings { try configuration.apply(setting) }
-    if forForecasts { try configuration.requireSame(as: stored, below: RunConfiguration.decidedByCheckpoints) }
+    try check(configuration)(stored)
     return configuration
   }
 }

@@ -159,6 +159,35 @@ import Testing
     #expect(try workspace.run(["forecast", "run", "--overwrite"]).status == 0)
   }
 
+  /// Whatever ends as forecasts do.
+  @Test func forecastsReplaceForecastsAlone() throws {
+    let workspace = try Workspace(copying: Workspace.trained.get())
+    let path = workspace.path
+    try Files.copy("\(path)/data.nc", to: "\(path)/era5.nc")
+    try Files.writeAtomically("notes", to: "\(path)/notes.grib2")
+    #expect(try workspace.run(["data", "convert", "config.yaml", "converted.zarr"]).status == 0)
+    for name in ["era5.nc", "notes.grib2", "converted.zarr"] {
+      let found = try refusal(workspace, ["forecast", "run", "--output", name, "--overwrite"])
+      #expect(found.contains("\(name): already exists and is no forecast that 'jigsaw forecast' wrote"), "\(found)")
+    }
+    #expect(try Files.readText("\(path)/notes.grib2") == "notes")
+    for name in ["f.nc", "f.grib2", "f.zarr"] {
+      for _ in 0..<2 {
+        #expect(
+          try workspace.run(["forecast", "run", "--output", name, "--overwrite", "--from", "2001-01-13"]).status == 0)
+      }
+    }
+    // Another file under the name of one that was recorded beside it.
+    try Files.copy("\(path)/data.nc", to: "\(path)/f.grib2")
+    #expect(
+      try refusal(workspace, ["forecast", "run", "--output", "f.grib2", "--overwrite"]).contains("is no forecast"))
+    for name in ["f.zarr", "best/f.nc", "new/f.nc"] {
+      let found = try refusal(workspace, ["forecast", "run", "--output", "run/checkpoints/\(name)"])
+      #expect(found.contains("lies among the run's checkpoints (run/checkpoints)"), "\(found)")
+    }
+    #expect(try workspace.run(["checkpoint", "verify", "run/checkpoints/best"]).status == 0)
+  }
+
   @Test func answersReplaceAnswersAlone() throws {
     let workspace = try Workspace(copying: Workspace.trained.get())
     let manifest = try #require(try Files.list("\(workspace.path)/run/checkpoints").first { $0.hasPrefix("update") })

@@ -130,6 +130,54 @@ import Testing
     #expect(try Files.readText("\(w.path)/run/report.html").contains(sentences[0]))
   }
 
+  /// A checkpoint that is named by its path may be another run's; one of the run is known wherever the run lies now.
+  @Test func theCheckpointThatWasNamedIsTold() throws {
+    let w = try workspace()
+    _ = try succeed(w, ["train", "config.yaml", "--set", "run=other", "--set", "seed=2"])
+    _ = try succeed(w, ["forecast", "run", "--overwrite", "--checkpoint", "other/checkpoints/best"])
+    _ = try succeed(w, ["evaluate", "run"])
+    for (name, text) in try files(w, "evaluation") {
+      #expect(text.contains("other/checkpoints/best"), "\(name)")
+    }
+    _ = try succeed(w, ["report", "run"])
+    #expect(try Files.readText("\(w.path)/run/report.html").contains("named as "))
+    _ = try succeed(w, ["forecast", "run", "--overwrite", "--checkpoint", "run/checkpoints/best"])
+    try Files.rename("\(w.path)/run", to: "\(w.path)/moved")
+    _ = try succeed(w, ["evaluate", "moved"])
+    _ = try succeed(w, ["resume", "moved", "--set", "training.updates=40", "--set", "training.learningRate=0.01"])
+    let stale = try w.run(["evaluate", "moved"])
+    #expect(stale.status == 1 && stale.lastLine.contains("is not of the run's checkpoint"), "\(stale.err)")
+    // One that its training has removed since.
+    _ = try succeed(w, ["forecast", "moved", "--overwrite", "--checkpoint", "moved/checkpoints/update-0000038"])
+    try Files.remove("\(w.path)/moved/checkpoints/update-0000038")
+    #expect(try succeed(w, ["evaluate", "moved"]).err.contains("update-0000038, which is not there any more"))
+  }
+
+  /// What changes nothing is refused.
+  @Test func aVerificationTakesNothingThatItDoesNotRead() throws {
+    let w = try workspace()
+    for setting in [
+      "data.test.start=2001-01-14", "data.stepHours=12", "training.updates=2", "forecast.leadHours=12", "seed=4",
+    ] {
+      let output = try w.run(["evaluate", "run", "--set", setting])
+      #expect(
+        output.status == 1 && output.lastLine.contains("changes nothing in a verification"), "\(output.err)")
+    }
+    _ = try succeed(w, ["evaluate", "run", "--set", "data.stepHours=6", "--set", "evaluation.leadHours=[24]"])
+  }
+
+  @Test func requestsOfInitialTimesAreFollowedOrToldOf() throws {
+    let w = try workspace()
+    let request = ["forecast", "run", "--overwrite", "--from", "2001-01-13", "--lead", "6"]
+    let cut = try succeed(w, request + ["--to", "2001-01-14T12", "--every", "24"])
+    #expect(
+      cut.err.contains("note: the last forecast starts at 2001-01-14 00:00: --to 2001-01-14 12:00 is not reached"),
+      "\(cut.err)")
+    #expect(try !succeed(w, request + ["--to", "2001-01-14", "--every", "24"]).err.contains("is not reached"))
+    let alone = try w.run(request + ["--every", "24"])
+    #expect(alone.status == 64 && alone.err.contains("--every with --from needs --to"), "\(alone.err)")
+  }
+
   /// A part of the same files is other data.
   @Test func anotherSelectionOfTheDataIsNoted() throws {
     let w = try workspace()

@@ -106,6 +106,9 @@ public struct Lineage: Sendable, Codable, Equatable {
   /// Settings with which a model gives other forecasts.
   public static let (precision, bounds) = ("precision", "forecast.bounds")
 
+  /// The setting under which a forecast records the choice of its checkpoint: best, newest, automatic or a path.
+  public static let choice = "checkpoint asked for"
+
   /// The setting that says what was chosen of the data (`FieldDataset.selection`).
   public static let selection = "selection"
 
@@ -121,6 +124,13 @@ public struct Lineage: Sendable, Codable, Equatable {
 
   /// The model and the precision that it is computed in, in words.
   public var modelText: String? { model.map { $0.summary + (settings[Lineage.precision].map { ", \($0)" } ?? "") } }
+
+  /// The same with the path by which its checkpoint was named, if it was: it may be another run's.
+  public var modelTextWithOrigin: String? {
+    modelText.map { text in
+      settings[Lineage.choice].flatMap { $0.contains("/") ? "\(text), named as \($0)" : nil } ?? text
+    }
+  }
 
   // MARK: Text
 
