@@ -96,7 +96,9 @@ public struct CheckpointFolder: Sendable {
   /// Writes the checkpoint of an update; afterwards removes those beyond the number to keep.
   public func write(_ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: OptimizerState) throws {
     let update = manifest.progress.update
-    try Checkpoint.write(manifest, rank, optimizer: optimizer, to: "\(path)/\(CheckpointFolder.name(update: update))")
+    let name = CheckpointFolder.name(update: update)
+    try rank.context.world.together(onlyOn: 0) { try keepOthers(name) }
+    try Checkpoint.write(manifest, rank, optimizer: optimizer, to: "\(path)/\(name)")
     if rank.context.world.rank > 0 { return }
     // Checkpoints beyond this update are not older, whoever wrote them.
     let earlier = try numbered().filter { CheckpointFolder.update($0) ?? 0 <= update }
@@ -108,7 +110,8 @@ public struct CheckpointFolder: Sendable {
   public func writeBest(
     _ manifest: CheckpointManifest, _ rank: ModelRank, optimizer: OptimizerState
   ) throws -> Lineage.Model? {
-    try Checkpoint.write(manifest, rank, optimizer: optimizer, withMoments: false, to: bestPath)
+    try rank.context.world.together(onlyOn: 0) { try keepOthers(CheckpointFolder.best) }
+    return try Checkpoint.write(manifest, rank, optimizer: optimizer, withMoments: false, to: bestPath)
   }
 
   /// Whether a killed process may have left something to `recover`.
@@ -129,6 +132,7 @@ public struct CheckpointFolder: Sendable {
       // The manifest is written last.
       let complete = unfinished.first { $0.hasPrefix(CheckpointFolder.best + ".") && Checkpoint.isOne("\(path)/\($0)") }
       if let complete {
+        try keepOthers(CheckpointFolder.best)
         try Files.remove(bestPath)
         try Files.rename("\(path)/\(complete)", to: bestPath)
       }

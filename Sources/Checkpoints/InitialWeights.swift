@@ -139,6 +139,13 @@ public struct InitialWeights {
     return lines
   }
 
+  /// A sentence where they were trained for steps of another length; nil where these are the same.
+  public func otherStep(_ manifest: CheckpointManifest) -> String? {
+    let there = checkpoint.manifest.stepHours
+    return there == manifest.stepHours
+      ? nil : "the weights were trained for steps of \(there) h, and these are of \(manifest.stepHours) h"
+  }
+
   /// Fields that are normalised otherwise than where the weights come from.
   public func renormalised(_ manifest: CheckpointManifest) -> [String] {
     let found = checkpoint.manifest.channels + (checkpoint.manifest.readForcings ?? [])

@@ -5,14 +5,19 @@ public final class MetricsFile {
   private let file: OutputFile
   private let columns: [String]
 
-  /// - Parameter lastUpdate: when resuming, rows of later updates (first column) are removed: they will come again.
+  /// - Parameter lastUpdate: when resuming, rows of later updates (first column) are removed: they will come again. So is a row
+  ///   that was cut short when the process was killed.
   public init(_ path: String, columns: [String], lastUpdate: Int?) throws {
     self.columns = columns
     let header = columns.map(csvCell).joined(separator: ",") + "\n"
     if let lastUpdate, Files.exists(path) {
-      let lines = try Files.readText(path).split(separator: "\n").dropFirst()
-      let kept = lines.filter { line in
-        guard let update = line.split(separator: ",").first.flatMap({ Int($0) }) else { return false }
+      let text = try Files.readText(path)
+      let lines = (text.hasSuffix("\n") ? text[...] : text[..<(text.lastIndex(of: "\n") ?? text.startIndex)])
+        .split(separator: "\n")
+      func cells(_ line: Substring) -> [Substring] { line.split(separator: ",", omittingEmptySubsequences: false) }
+      let count = lines.first.map { cells($0).count }
+      let kept = lines.dropFirst().filter { line in
+        guard let update = cells(line).first.flatMap({ Int($0) }), cells(line).count == count else { return false }
         return update <= lastUpdate
       }
       try Files.writeAtomically(header + kept.map { $0 + "\n" }.joined(), to: path)

@@ -11,7 +11,7 @@ enum Periods {
     }
   }
 
-  /// One sentence for each pair of periods that share dates, and for each that reaches beyond the data.
+  /// One sentence for each pair of periods that share dates, and for each that reaches beyond the data or has gaps.
   static func warnings(_ data: DataSection, _ dataset: FieldDataset) throws -> [String] {
     let periods = try named(data).map { ($0.name, try $0.period.range("data.\($0.name)")) }
     var warnings: [String] = []
@@ -28,6 +28,25 @@ enum Periods {
         "warning: data.\(name) reaches beyond the data: \(start.display) … \(end.display) was asked for, the data go from "
           + "\(first.display) to \(last.display)")
     }
+    for (name, range) in periods {
+      if let gaps = gaps(dataset, range) { warnings.append("warning: data.\(name) \(gaps)") }
+    }
     return warnings
+  }
+
+  /// Gaps that are named.
+  private static let limit = 5
+
+  /// The times that a period lacks between some that it has, in words; nil where it lacks none.
+  private static func gaps(_ dataset: FieldDataset, _ range: (start: Timestamp, end: Timestamp)) -> String? {
+    let times = dataset.indices(from: range.start, through: range.end).map { dataset.times[$0] }
+    let steps = zip(times, times.dropFirst())
+    guard let interval = steps.map({ $1.seconds - $0.seconds }).min() else { return nil }
+    let gaps = steps.filter { $1.seconds - $0.seconds >= 2 * interval }
+    if gaps.isEmpty { return nil }
+    let missing = gaps.reduce(0) { $0 + Int(($1.1.seconds - $1.0.seconds) / interval) - 1 }
+    let places = gaps.prefix(limit).map { "between \($0.display) and \($1.display)" }.joined(separator: ", ")
+    let more = gaps.count > limit ? " and in \(gaps.count - limit) more gaps" : ""
+    return "lacks \(counted(missing, "time")) \(places)\(more): nothing that would reach into a gap is used"
   }
 }

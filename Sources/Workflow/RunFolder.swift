@@ -72,11 +72,11 @@ public struct RunFolder: Sendable {
     guard Files.isFolderItself(aside) else { return }
     for folder in ["checkpoints", "tensorboard"] where Files.isFolderItself("\(aside)/\(folder)") {
       for name in try Files.list("\(aside)/\(folder)") {
-        let isOwn =
-          folder == "checkpoints" ? CheckpointFolder.isOwn(name) : TensorBoardFile.isOwn(name)
-        if isOwn { continue }
+        let isNamed = folder == "checkpoints" ? CheckpointFolder.isOwn(name) : TensorBoardFile.isOwn(name)
+        let holdsOthers = try folder == "checkpoints" && CheckpointFolder("\(aside)/\(folder)").holdsOthers(name)
+        if isNamed && !holdsOthers { continue }
         try Files.createDirectory("\(path)/\(folder)")
-        var target = "\(path)/\(folder)/\(name)"
+        var target = "\(path)/\(folder)/\(name)\(isNamed ? "-earlier" : "")"
         while Files.exists(target) { target += "-earlier" }
         try Files.rename("\(aside)/\(folder)/\(name)", to: target)
       }

@@ -35,6 +35,7 @@ extension TrainWorkflow {
 
   func introduce(_ weights: InitialWeights, _ manifest: CheckpointManifest) {
     for line in weights.lines { console.say(line) }
+    if let step = weights.otherStep(manifest) { console.say("note: initial weights: \(step)") }
     let renormalised = weights.renormalised(manifest)
     if !renormalised.isEmpty {
       console.say(

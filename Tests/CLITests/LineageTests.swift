@@ -207,6 +207,23 @@ import Testing
       ])
   }
 
+  /// In a folder that a training gives the name of a checkpoint.
+  @Test func filesOfOthersOutliveCheckpoints() throws {
+    let w = try workspace()
+    let checkpoints = "\(w.path)/run/checkpoints"
+    for update in [6, 9] {
+      try Files.createDirectory("\(checkpoints)/update-000000\(update)")
+      try Files.writeAtomically("mine", to: "\(checkpoints)/update-000000\(update)/notes.txt")
+    }
+    _ = try succeed(w, ["resume", "run", "--set", "training.updates=6"])
+    #expect(try Files.readText("\(checkpoints)/update-0000006-earlier/notes.txt") == "mine")
+    #expect(try succeed(w, ["checkpoint", "verify", "run/checkpoints/update-0000006"]).status == 0)
+    _ = try succeed(w, ["train", "config.yaml", "--overwrite"])
+    for name in ["update-0000006-earlier", "update-0000009-earlier"] {
+      #expect(try Files.readText("\(checkpoints)/\(name)/notes.txt") == "mine")
+    }
+  }
+
   @Test func verifyNamesWhatWasChanged() throws {
     let w = try workspace()
     let path = "run/checkpoints/update-0000004"

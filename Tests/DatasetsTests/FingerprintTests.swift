@@ -50,6 +50,8 @@ import Testing
     touch(copy, 2_000)
     let later = try DataFingerprint(paths: [copy])
     #expect(later.content == first.content && !first.isSame(as: later), "corrected between the samples, perhaps")
+    let difference = Lineage(data: first).difference(from: Lineage(data: later))
+    #expect(difference?.now.hasSuffix(" in the parts that are read, with other times of its files") == true)
     touch(copy, 1_000)
     touch(path, 3_000)
     let touched = try DataFingerprint(paths: [path])

@@ -66,6 +66,8 @@ import Testing
       let file = try MetricsFile(path, columns: ["update", "loss"], lastUpdate: nil)
       for update in 1...5 { try file.append([Double(update), update == 2 ? .nan : 0.5]) }
     }
+    // Two rows that a kill cut short, one of them before a later one was written.
+    try Files.writeAtomically(Files.readText(path) + "2\n6,0.5\n1,0", to: path)
     let file = try MetricsFile(path, columns: ["update", "loss"], lastUpdate: 3)
     try file.append([4, 0.25])
     #expect(try Files.readText(path) == "update,loss\n1,0.5\n2,\n3,0.5\n4,0.25\n")

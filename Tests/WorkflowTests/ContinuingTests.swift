@@ -203,6 +203,26 @@ import Training
     #expect(findings.lines.filter { $0.hasPrefix("warning: ") }.count >= 2)
   }
 
+  @Test func gapsWithinPeriodsAreToldOf() throws {
+    let folder = try TemporaryFolder()
+    try SyntheticData().write("\(folder.path)/data.nc")
+    let configuration = try ResumeTests.configuration(folder.path, run: "run", rollout: "latent")
+    #expect(try !InspectWorkflow.validate(configuration, file: "test").contains("lacks"))
+    let store = try EditedStore("\(folder.path)/data.nc")
+    for (name, times) in [("1", 0..<10), ("2", 14..<60)] {
+      var part = store
+      part.keep(times)
+      try part.write("\(folder.path)/part-\(name).nc")
+    }
+    var gappy = configuration
+    try gappy.apply("data.sources=[{path: \(folder.path)/part-*.nc}]")
+    let text = try InspectWorkflow.validate(gappy, file: "test")
+    #expect(
+      text.contains("warning: data.train lacks 4 times between 2001-01-03 06:00 and 2001-01-04 12:00: nothing"),
+      "\(text)")
+    #expect(!text.contains("data.validation lacks"))
+  }
+
   /// A raster may have one row: what is saved is read again.
   @Test func checkpointsOfOneRowAreRead() throws {
     let folder = try TemporaryFolder()

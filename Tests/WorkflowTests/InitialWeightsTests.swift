@@ -76,6 +76,19 @@ import Training
     #expect(try Self.weights(shared.run) == averaged)
   }
 
+  @Test func anotherStepIsSaid() throws {
+    let folder = try TemporaryFolder()
+    let source = try Self.source(folder.path)
+    for (run, hours) in [("same", 6), ("other", 12)] {
+      let configuration = try Self.configuration(
+        folder.path, run, Self.stillLater + ["training.initialWeights=\(source)", "data.stepHours=\(hours)"])
+      try TrainWorkflow(configuration).start()
+      #expect(
+        try Files.readText("\(configuration.run)/train.log").contains(
+          "note: initial weights: the weights were trained for steps of 6 h, and these are of 12 h") == (hours == 12))
+    }
+  }
+
   @Test func anotherNormalisationIsSaid() throws {
     let folder = try TemporaryFolder()
     let source = try Self.source(folder.path)

@@ -38,6 +38,11 @@ public struct DataFingerprint: Sendable, Codable, Equatable {
       + ["content \(content)"]).joined(separator: ", ")
   }
 
+  /// The same beside another one; where both have the same samples it says what tells them apart.
+  func summary(beside other: DataFingerprint) -> String {
+    content == other.content ? "\(summary) in the parts that are read, with other times of its files" : summary
+  }
+
   /// Fingerprint of every path that the sources name.
   public init(_ sources: [SourceDescription]) throws { try self.init(paths: sources.flatMap(\.paths)) }
 

@@ -93,12 +93,12 @@ public struct Lineage: Sendable, Codable, Equatable {
       if let other = now.settings[key], other != value { return Difference(key, recorded: value, now: other) }
     }
     if let data, let other = now.data, !data.isSame(as: other) {
-      return Difference("data", recorded: data.summary, now: other.summary)
+      return Difference("data", recorded: data.summary, now: other.summary(beside: data))
     }
     if let forecast, let other = now.forecast, !forecast.content.isSame(as: other.content) {
       return Difference(
         "forecast", recorded: "\(forecast.path) (\(forecast.content.summary))",
-        now: "\(other.path) (\(other.content.summary))")
+        now: "\(other.path) (\(other.content.summary(beside: forecast.content)))")
     }
     return nil
   }
