@@ -73,9 +73,10 @@ final class VirtualRanks: @unchecked Sendable {
   private func passOn(from index: Int) {
     let next = chooseNext()
     if next == index { return }
+    // From the moment that another rank runs, this one's state is no longer its own.
+    let hasFinished = if case .finished = ranks[index].state { true } else { false }
     if let next { turns[next].give() }
-    if case .finished = ranks[index].state { return }
-    turns[index].await()
+    if !hasFinished { turns[index].await() }
   }
 
   private func chooseNext() -> Int? {
