@@ -354,6 +354,7 @@ import Testing
     #expect(problem(made("pfull", [850, 500], "mb")).contains("which are no pressures"))
     let odd = problem(made("presnivs", [85_012.3, 50_001.7], "Pa"))
     #expect(odd.contains("numbers are not those of pressure levels") && odd.contains("found 85012.3"), "\(odd)")
+    #expect(problem(made("presnivs", [850.1, 500.2], "Pa")).contains("numbers are not those of pressure levels"))
     for (values, units) in [([850.0, 500], "hPa"), ([7_000, 1_500], "Pa"), ([3, 0.4], "hPa")] {
       #expect(try GriddedStore(made("presnivs", values, units)).bind("t")?.hasLevels == true)
     }

@@ -84,8 +84,15 @@ extension StoreAxes {
     return values.map { ($0 * conversion.factor * 1e6).rounded() / 1e6 }
   }
 
+  /// From 100 hPa on multiples of 5 hPa, below numbers of two digits.
   private static func areRound(_ levelsHPa: [Double]) -> Bool {
-    levelsHPa.allSatisfy { $0 < 10 || $0.truncatingRemainder(dividingBy: $0 < 100 ? 1 : 5) == 0 }
+    levelsHPa.allSatisfy { level in
+      if level >= 100 { return level.truncatingRemainder(dividingBy: 5) == 0 }
+      guard level > 0 else { return false }
+      var digits = level
+      while digits < 10 { digits *= 10 }
+      return abs(digits - digits.rounded()) < 1e-6
+    }
   }
 
   /// - Parameter used: dimensions of fields beside those of the grid.
