@@ -56,7 +56,7 @@ extension GraphSettings {
     latentSkip = d.skipsLatent
     inputOrder = orders.inputs
     outputOrder = orders.outputs
-    bounds = d.boundings.flatMap { $0.settings(fields, orders.outputs) }
+    bounds = try d.boundings.flatMap { try $0.settings(fields, orders.outputs, place) }
     graph.file = orders.graphFile
     // A property that these settings can't express makes the descriptions differ.
     var (own, wanted) = (try description(fields), d)
@@ -89,9 +89,14 @@ extension GraphModelDescription {
 
 extension GraphModelDescription.Bounding {
   /// The same in the variables' units.
-  fileprivate func settings(_ fields: ModelFields, _ order: [Int]) -> [BoundSettings] {
-    variables.enumerated().map { index, column in
-      let scaling = fields.scaling[order[column]]
+  fileprivate func settings(_ fields: ModelFields, _ order: [Int], _ place: String) throws -> [BoundSettings] {
+    func output(_ column: Int) throws -> Int {
+      if order.indices.contains(column), fields.scaling.indices.contains(order[column]) { return order[column] }
+      throw JigsawError(
+        place, "bounds an output that is not there", expected: "one of \(order.count)", found: "number \(column)")
+    }
+    return try variables.enumerated().map { index, column in
+      let scaling = fields.scaling[try output(column)]
       func physical(_ value: Float) -> Double { Double(value) * Double(scaling.scale) + Double(scaling.offset) }
       var settings = BoundSettings()
       settings.variables = [scaling.name]
@@ -105,7 +110,7 @@ extension GraphModelDescription.Bounding {
       case .fraction(let least, let most, let slope, let total):
         settings.kind = .fraction
         (settings.least, settings.most, settings.slope) = (Double(least), Double(most), Double(slope))
-        settings.of = fields.scaling[order[total]].name
+        settings.of = fields.scaling[try output(total)].name
       }
       return settings
     }
