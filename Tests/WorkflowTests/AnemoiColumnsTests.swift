@@ -22,6 +22,16 @@ import Testing
     #expect(found.contains("no run") && found.contains(sentence), "\(found)")
   }
 
+  /// More names than outputs, and a bound on the one behind the last.
+  @Test func boundsOnOutputsThatAreNotThereAreNoRun() throws {
+    let path = ["data_indices", "data", "model", "output", "name_to_index"]
+    var names = try #require(try path.reduce(EditedCheckpoint.metadata) { $0[$1] ?? .null }.object)
+    names["10u"] = .integer(names.count)
+    names["another"] = .integer(0)
+    let found = try EditedCheckpoint.imported(path, .object(names))
+    #expect(found.contains("no run") && found.contains("bounds an output that is not there"), "\(found)")
+  }
+
   /// Sizes for which no computer has the memory.
   @Test(arguments: [
     ("processor", #"{"_target_": "TransformerProcessor", "num_layers": 1048576, "num_heads": 2}"#, "num_layers"),
