@@ -267,7 +267,7 @@ import Testing
     #expect(problem(longer).contains("several lead times") && problem(longer).contains("\(name) of 3"))
   }
 
-  /// Units in words and other names are lead times too; one without units is asked for, unless it is zero.
+  /// Lead times may have units in words and other names; one without units is refused, unless it is zero.
   @Test func leadTimesAreKnownByWordsAndNames() throws {
     func made(_ name: String, _ lead: Double, _ attributes: [String: String], isScalar: Bool) -> MemoryStore {
       var store = plain()

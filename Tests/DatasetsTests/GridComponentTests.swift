@@ -189,7 +189,7 @@ import Testing
       ])
         == exact)
     #expect(cone(["reference_ellipsoid_name": .text("Everest 1830")]) == nil)
-    // Of one parallel it is the same on all.
+    // A cone through one parallel has the same constant on every ellipsoid.
     #expect(
       cone(["reference_ellipsoid_name": .text("Everest 1830"), "standard_parallel": .numbers([60])])
         == cone(["standard_parallel": .numbers([60])]))

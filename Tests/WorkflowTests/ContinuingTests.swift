@@ -142,7 +142,7 @@ import Training
     #expect(lines.count { $0.contains("the data are others") } == 1)
   }
 
-  /// As forecasts do.
+  /// A resumed training compares static fields with those of its checkpoint, as a forecast does.
   @Test func otherStaticFieldsAreRefused() throws {
     let folder = try TemporaryFolder()
     try SyntheticData().write("\(folder.path)/data.nc")
@@ -170,7 +170,7 @@ import Training
       #expect(error?.problem == "holds a trained run but no checkpoint to resume from")
       #expect(error?.found?.hasSuffix("run/metrics.csv") == true)
     }
-    // As far as a training comes that is killed before its first checkpoint.
+    // A training that is killed before its first checkpoint leaves these files.
     let metrics = "\(configuration.run)/metrics.csv"
     let rows = try Files.readText(metrics).split(separator: "\n")
     try Files.writeAtomically(rows.prefix(3).joined(separator: "\n") + "\n", to: metrics)
