@@ -4,11 +4,12 @@ import warnings
 
 import netCDF4
 import numpy as np
+import pytest
 import xarray as xr
 import zarr
 from xarray.backends.zarr import FillValueCoder
 
-from conftest import ROOT
+from conftest import ROOT, jigsaw
 
 CHECKS = ROOT / ".build/debug/store-checks"
 HALF, TENS = np.float32(0.5), np.float32(200)
@@ -96,3 +97,25 @@ def test_packing_as_xarray(tmp_path):
     assert count >= 400 and refused >= 60
     result = subprocess.run([CHECKS, "--unpacked", tmp_path], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("kind", ["enumeration", "compound", "Zarr"])
+def test_variables_of_other_types_are_named(tmp_path, kind):
+    fields = xr.Dataset({"t2m": (("time", "latitude", "longitude"), np.full((2, 3, 4), 280.0, "f4"), {"units": "K"})},
+                        {"time": np.array(["2020-01-01", "2020-01-02"], "M8[ns]"), "latitude": [60.0, 0.0, -60.0],
+                         "longitude": [0.0, 90.0, 180.0, 270.0]})  # fmt: skip
+    path = tmp_path / ("a.zarr" if kind == "Zarr" else "a.nc")
+    if kind == "Zarr":
+        fields.to_zarr(path, zarr_format=2)
+        zarr.open_group(path, zarr_format=2).create_array("sky", shape=(2, 3, 4), dtype="c8", attributes={
+            "_ARRAY_DIMENSIONS": ["time", "latitude", "longitude"]})  # fmt: skip
+        zarr.consolidate_metadata(path, zarr_format=2)
+    else:
+        fields.to_netcdf(path)
+        with netCDF4.Dataset(path, "a") as file:
+            if kind == "compound":
+                file.createVariable("sky", file.createCompoundType(np.dtype([("a", "f4"), ("b", "f4")]), "pair"), ("time",))
+            else:
+                file.createVariable("sky", file.createEnumType("u1", "sky_t", {"clear": 0, "cloudy": 1}), ("time",))
+    shown = jigsaw("data", "inspect", path).stdout
+    assert "sky: not read" in shown and "t2m" in shown

@@ -5,14 +5,26 @@ import CNetCDF
 /// names where these are the only ones of the file, else those with their group's: `surface/t2m`.
 public final class NetCDFStore: ArrayStore {
   public let location: String
-  public let format: String
-  public let attributes: [String: AttributeValue]
-  public let arrays: [String: ArrayInfo]
-  public let strings: [String: StringArray]
   public let reads = ReadCounter()
   private let file: Int32
   private let fault: LibraryFault
-  private let variables: [String: NetCDFGroups.Variable]
+  private let contents: Contents
+
+  public var format: String { contents.format }
+  public var attributes: [String: AttributeValue] { contents.attributes }
+  public var arrays: [String: ArrayInfo] { contents.arrays }
+  public var strings: [String: StringArray] { contents.strings }
+  public var notes: [String] { contents.notes }
+
+  /// The metadata of a file.
+  private struct Contents {
+    var format: String
+    var attributes: [String: AttributeValue]
+    var arrays: [String: ArrayInfo] = [:]
+    var variables: [String: NetCDFGroups.Variable] = [:]
+    var strings: [String: StringArray] = [:]
+    var notes: [String] = []
+  }
 
   public init(_ path: String) throws {
     location = path
@@ -23,7 +35,7 @@ public final class NetCDFStore: ArrayStore {
     var file: Int32 = 0
     let fault = LibraryFault(path)
     self.fault = fault
-    (format, attributes, arrays, variables, strings) = try NetCDFLibrary.withLock(fault) {
+    contents = try NetCDFLibrary.withLock(fault) {
       try HDF5Links.check(path)
       try NetCDFLibrary.check(
         nc_open(path, NC_NOWRITE, &file), path, "open this as NetCDF",
@@ -46,7 +58,7 @@ public final class NetCDFStore: ArrayStore {
     let count = box.reduce(1) { $0 * $1.count }
     let start = box.map(\.lowerBound)
     let extent = box.map(\.count)
-    guard let place = variables[name] else { preconditionFailure("an array has a variable") }
+    guard let place = contents.variables[name] else { preconditionFailure("an array has a variable") }
     var status = NC_NOERR
     let bytes = [UInt8](unsafeUninitializedCapacity: count * info.type.byteCount) { out, initialized in
       if count > 0 {
@@ -65,7 +77,7 @@ public final class NetCDFStore: ArrayStore {
   }
 
   public func bytesKept(afterReading name: String, _ box: [Range<Int>]) -> Int {
-    guard let info = arrays[name], let place = variables[name], let chunks = info.chunks else { return 0 }
+    guard let info = arrays[name], let place = contents.variables[name], let chunks = info.chunks else { return 0 }
     var (size, slots, preemption) = (0, 0, Float(0))
     let status = NetCDFLibrary.withLock {
       nc_get_var_chunk_cache(place.group, place.variable, &size, &slots, &preemption)
@@ -77,33 +89,44 @@ public final class NetCDFStore: ArrayStore {
 
   // MARK: Inspection (under the lock)
 
-  private static func inspect(
-    _ file: Int32, _ path: String
-  ) throws -> (
-    String, [String: AttributeValue], [String: ArrayInfo], [String: NetCDFGroups.Variable], [String: StringArray]
-  ) {
+  private static func inspect(_ file: Int32, _ path: String) throws -> Contents {
     var attributeCount: Int32 = 0
     var format: Int32 = 0
     try NetCDFLibrary.check(nc_inq_natts(file, &attributeCount), path, "inspect")
     try NetCDFLibrary.check(nc_inq_format(file, &format), path, "inspect")
-    var arrays: [String: ArrayInfo] = [:]
-    var variables: [String: NetCDFGroups.Variable] = [:]
-    var strings: [String: StringArray] = [:]
-    let groups = try NetCDFGroups(file, path)
-    for variable in groups.variables {
-      guard let info = try inspect(variable, groups, path) else {
-        strings[groups.name(of: variable)] = try self.strings(variable, groups, path)
-        continue
-      }
-      arrays[info.name] = info
-      variables[info.name] = variable
-    }
     let names = [
       NC_FORMAT_CLASSIC: "NetCDF classic", NC_FORMAT_64BIT_OFFSET: "NetCDF 64-bit offset",
       NC_FORMAT_CDF5: "NetCDF CDF-5",
     ]
-    let attributes = try attributes(file, NC_GLOBAL, attributeCount, path).values
-    return (names[format] ?? "NetCDF-4", attributes, arrays, variables, strings)
+    var contents = Contents(
+      format: names[format] ?? "NetCDF-4",
+      attributes: try attributes(file, NC_GLOBAL, attributeCount, path).values)
+    var userTyped: [String] = []
+    let groups = try NetCDFGroups(file, path)
+    for variable in groups.variables {
+      if let info = try inspect(variable, groups, path) {
+        contents.arrays[info.name] = info
+        contents.variables[info.name] = variable
+      } else if let text = try strings(variable, groups, path) {
+        contents.strings[groups.name(of: variable)] = text
+      } else if try isUserTyped(variable, path) {
+        userTyped.append(groups.name(of: variable))
+      }
+    }
+    if !userTyped.isEmpty {
+      contents.notes = [
+        "\(userTyped.joined(separator: ", ")): not read, since the values are of a type that the file defines itself"
+          + " (enumeration, compound, opaque or of varying length)"
+      ]
+    }
+    return contents
+  }
+
+  /// Whether the type of a variable is one that its file defines.
+  private static func isUserTyped(_ place: NetCDFGroups.Variable, _ path: String) throws -> Bool {
+    var type: nc_type = 0
+    try NetCDFLibrary.check(nc_inq_vartype(place.group, place.variable, &type), path, "inspect a variable")
+    return type >= NC_FIRSTUSERTYPEID
   }
 
   /// Nil for variables of other types than strings.

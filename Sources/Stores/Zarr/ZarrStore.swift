@@ -7,6 +7,7 @@ public final class ZarrStore: ArrayStore {
   public let attributes: [String: AttributeValue]
   public let arrays: [String: ArrayInfo]
   public let strings: [String: StringArray]
+  public let notes: [String]
   public let reads = ReadCounter()
   private let storage: any Storage
   private let metadata: [String: ZarrMetadata]
@@ -22,25 +23,24 @@ public final class ZarrStore: ArrayStore {
     var arrays: [String: ArrayInfo] = [:]
     var metadata: [String: ZarrMetadata] = [:]
     var strings: [String: StringArray] = [:]
+    var otherTypes: [String] = []
     for (name, (stored, attributes)) in documents.arrays.sorted(by: { $0.key < $1.key }) {
-      // Objects are passed over, as in NetCDF files; of strings it is known that they are there.
+      // Arrays of strings and of other types can't be read; it is known that they are there.
       let characters = ZarrMetadata.characters(stored, version: documents.version)
       let document = characters ?? stored
       let place = "\(location)/\(name)/\(documents.version == 3 ? "zarr.json" : ".zarray")"
-      var array: ZarrMetadata
-      if documents.version == 3 {
-        guard ZarrMetadata.type(version3: document["data_type"]) != nil else {
-          strings[name] = ZarrMetadata.strings(document, attributes)
-          continue
-        }
-        array = try ZarrMetadata(version3: document, place: place)
-      } else {
-        guard document["dtype"]?.string.flatMap(ZarrMetadata.type) != nil else {
-          strings[name] = ZarrMetadata.strings(document, attributes)
-          continue
-        }
-        array = try ZarrMetadata(version2: document, place: place)
+      let type =
+        documents.version == 3
+        ? ZarrMetadata.type(version3: document["data_type"])?.type
+        : document["dtype"]?.string.flatMap(ZarrMetadata.type)?.type
+      guard type != nil else {
+        strings[name] = ZarrMetadata.strings(document, attributes)
+        if strings[name] == nil { otherTypes.append(name) }
+        continue
       }
+      var array =
+        documents.version == 3
+        ? try ZarrMetadata(version3: document, place: place) : try ZarrMetadata(version2: document, place: place)
       array.isText = characters != nil
       let given = documents.version == 3 ? document["dimension_names"]?.array?.map(\.string) : nil
       let named =
@@ -64,6 +64,10 @@ public final class ZarrStore: ArrayStore {
         realAttributes: ZarrStore.realAttributes(attributes), isText: array.isText)
     }
     self.strings = strings
+    notes =
+      otherTypes.isEmpty
+      ? []
+      : ["\(otherTypes.joined(separator: ", ")): not read, since the values are neither numbers nor strings"]
     self.arrays = ZarrGroups.scoped(arrays)
     self.metadata = metadata
   }
