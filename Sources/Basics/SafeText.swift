@@ -23,7 +23,7 @@ private func isSentEscaped(_ scalar: Unicode.Scalar) -> Bool {
   case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
   // XML has no place for these.
   case "\u{FFFE}", "\u{FFFF}": true
-  default: scalar.properties.generalCategory == .control
+  default: scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
   }
 }
 

@@ -6,7 +6,7 @@ import Workflow
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this machine, or a training step of a configuration.",
+    commandName: "bench", abstract: "Measure this machine, or a training step of a configuration.",
     subcommands: [MachineRatesCommand.self, Step.self])
 
   struct MachineRatesCommand: ParsableCommand {
@@ -36,7 +36,7 @@ struct Bench: ParsableCommand {
 
   struct Step: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Measure a training step, phase by phase.",
+      commandName: "step", abstract: "Measure a training step, phase by phase.",
       discussion: """
         Nothing is read but the grid and the variables of the configuration's sources, and not even these with --grid and
         --variables: the fields are made up. One update is one micro-batch and one step of rollout. Under mpirun or srun all

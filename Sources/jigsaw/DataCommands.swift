@@ -8,11 +8,12 @@ import Workflow
 
 struct Data: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Look into stores, check, convert and fetch them, compute statistics.",
+    commandName: "data", abstract: "Look into stores, check, convert and fetch them, compute statistics.",
     subcommands: [Inspect.self, Check.self, Stats.self, Convert.self, Fetch.self])
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "inspect",
       abstract: "Say whether a file or folder is usable, how it is understood and what is in it.",
       discussion: """
         The verdict comes first, then each field: what it is read as, or the line of data.sources that maps it. The matches of
@@ -31,6 +32,7 @@ struct Data: ParsableCommand {
 
   struct Stats: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "stats",
       abstract: "Compute mean, deviation, extremes and typical change of every field over the training period.",
       discussion: """
         One pass through the data. Ranks share the dates, and the result is the same on any number of them. After an
@@ -58,6 +60,7 @@ struct Data: ParsableCommand {
 extension Data {
   struct Convert: ParsableCommand {
     static let configuration = CommandConfiguration(
+      commandName: "convert",
       abstract: "Store the fields that a configuration names anew: chunked for training, or as an Anemoi dataset.",
       discussion: """
         Of the configuration the part 'data' counts: sources, variables, levels, static. The layout 'fields' is a CF Zarr group
@@ -104,7 +107,7 @@ extension ConversionLayout: ExpressibleByArgument {}
 extension Data {
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Check that the data have what a configuration or a checkpoint needs.",
+      commandName: "check", abstract: "Check that the data have what a configuration or a checkpoint needs.",
       discussion: """
         Names every variable and static field that is missing, the first missing level of each, gaps between the times, and
         missing values in the training, validation and test periods. Ends with status 1 if something stands in the way.
@@ -134,7 +137,7 @@ extension Data {
 
   struct Fetch: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Copy a part of a public dataset here.", subcommands: [WeatherBench.self])
+      commandName: "fetch", abstract: "Copy a part of a public dataset here.", subcommands: [WeatherBench.self])
 
     struct WeatherBench: ParsableCommand {
       static let configuration = CommandConfiguration(

@@ -11,7 +11,7 @@ extension Timestamp: ExpressibleByArgument {
 
 struct Forecast: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Roll a trained model out from initial states.",
+    commandName: "forecast", abstract: "Roll a trained model out from initial states.",
     discussion: """
       Without --from, forecasts start throughout the run's test period. Initial states come from data.sources of the run's
       configuration; other data can be named with --set. The ending of the output's name tells its format:
@@ -74,7 +74,7 @@ struct Forecast: ParsableCommand {
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Score forecasts against the truth, persistence and climatology.",
+    commandName: "evaluate", abstract: "Score forecasts against the truth, persistence and climatology.",
     discussion: """
       Writes scores.csv, spectra.csv, scorecard.md and scorecard.svg into the run's evaluation folder, those of a store that
       is named into evaluation-NAME beside, and prints the scorecard. A forecast of the run that is not of its checkpoint as

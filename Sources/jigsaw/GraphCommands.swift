@@ -8,7 +8,7 @@ struct GraphCommand: ParsableCommand {
 
   struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a graph as a configuration says.",
+      commandName: "build", abstract: "Make a graph as a configuration says.",
       discussion: """
         The configuration is that of anemoi-graphs: nodes and edges with their builders and attributes (docs/graphs.md). Points
         of a dataset are those of any store that this program opens. The file is read by models here, and by others as a
@@ -31,7 +31,7 @@ struct GraphCommand: ParsableCommand {
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show the points, edges and attributes of a graph.")
+      commandName: "inspect", abstract: "Show the points, edges and attributes of a graph.")
 
     @Argument(help: "A graph file, or an inference checkpoint of Anemoi (.ckpt).") var path: String
 
@@ -39,7 +39,8 @@ struct GraphCommand: ParsableCommand {
   }
 
   struct Plot: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Draw a graph on maps, as an SVG file.")
+    static let configuration = CommandConfiguration(
+      commandName: "plot", abstract: "Draw a graph on maps, as an SVG file.")
 
     @Argument(help: "A graph file, or an inference checkpoint of Anemoi (.ckpt).") var path: String
     @Argument(help: "The file to write, for example graph.svg.") var output: String
@@ -53,11 +54,11 @@ struct GraphCommand: ParsableCommand {
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Take over models that others trained.", subcommands: [Anemoi.self])
+    commandName: "import", abstract: "Take over models that others trained.", subcommands: [Anemoi.self])
 
   struct Anemoi: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Take over an inference checkpoint of Anemoi.",
+      commandName: "anemoi", abstract: "Take over an inference checkpoint of Anemoi.",
       discussion: """
         Reads weights, graph, variables, statistics and metadata from the file that anemoi-training wrote, without executing
         anything of it, checks that they fit each other, and writes them as plain files and as a run, which forecast, evaluate,
@@ -76,11 +77,11 @@ struct Import: ParsableCommand {
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Hand models to other programs.", subcommands: [Anemoi.self])
+    commandName: "export", abstract: "Hand models to other programs.", subcommands: [Anemoi.self])
 
   struct Anemoi: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Write a run of a graph model as anemoi-models has it.",
+      commandName: "anemoi", abstract: "Write a run of a graph model as anemoi-models has it.",
       discussion: """
         Writes state_dict.safetensors (weights, coordinates, normalisers by their names in anemoi-models 0.19), graph.safetensors
         and variables.json (docs/graph-models.md). Of the best checkpoint, else the newest; the moving average where there is one.

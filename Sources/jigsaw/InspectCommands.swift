@@ -10,7 +10,7 @@ struct CheckpointCommand: ParsableCommand {
 
   struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show a checkpoint's model, inputs, progress and tensors.")
+      commandName: "inspect", abstract: "Show a checkpoint's model, inputs, progress and tensors.")
 
     @Argument(help: "A checkpoint folder, for example runs/my/checkpoints/update-0001000.") var path: String
     @OptionGroup var json: JSONOutput
@@ -25,7 +25,7 @@ struct CheckpointCommand: ParsableCommand {
 extension CheckpointCommand {
   struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Read all of a checkpoint and compare it with its checksums.",
+      commandName: "verify", abstract: "Read all of a checkpoint and compare it with its checksums.",
       discussion: """
         Names every file and tensor that is not what was written. Ends with status 1 if there is one, or if the checkpoint is
         of version 0.1, which had no checksums.
@@ -45,7 +45,7 @@ extension CheckpointCommand {
 extension CheckpointCommand {
   struct Reshard: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show what each rank of another mesh will hold of a checkpoint.",
+      commandName: "reshard", abstract: "Show what each rank of another mesh will hold of a checkpoint.",
       discussion: """
         Checkpoints are the same files whatever mesh wrote them, and every mesh reads its parts from them in place: nothing
         has to be converted. This checks that all parts are there and prints what each rank will read and keep.
@@ -68,11 +68,12 @@ extension CheckpointCommand {
 
 struct Config: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "config",
     abstract: "Show, check and describe configurations.", subcommands: [Show.self, Validate.self, Schema.self])
 
   struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Print a configuration with all settings resolved.")
+      commandName: "show", abstract: "Print a configuration with all settings resolved.")
 
     @Argument(help: "The configuration (YAML).") var config: String
     @Flag(help: "Explain every setting.") var comments = false
@@ -83,7 +84,7 @@ struct Config: ParsableCommand {
 
   struct Validate: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Check a configuration and the data it names, without training.")
+      commandName: "validate", abstract: "Check a configuration and the data it names, without training.")
 
     @Argument(help: "The configuration (YAML).") var config: String
     @OptionGroup var settings: Settings
@@ -93,7 +94,7 @@ struct Config: ParsableCommand {
 
   struct Schema: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Print the JSON Schema of configurations, for editors.")
+      commandName: "schema", abstract: "Print the JSON Schema of configurations, for editors.")
 
     func run() throws { try show(RunConfiguration.schema(), terminator: "") }
   }
@@ -101,7 +102,7 @@ struct Config: ParsableCommand {
 
 struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a configuration to start from, every setting explained.")
+    commandName: "init", abstract: "Write a configuration to start from, every setting explained.")
 
   @Argument(help: "The file to write.") var path: String = "jigsaw.yaml"
 
@@ -125,7 +126,7 @@ struct DoctorCommand: ParsableCommand {
 }
 
 struct Version: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Print the version.")
+  static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
 
   func run() throws { try show("jigsaw \(jigsawVersion)") }
 }

@@ -4,7 +4,7 @@ import Workflow
 
 struct Plan: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Predict memory, time and traffic of a training before it runs.",
+    commandName: "plan", abstract: "Predict memory, time and traffic of a training before it runs.",
     discussion: """
       Simulates the trainer's own steps on a machine that need not be available: one of the catalogue ('jigsaw machines'), one
       described in a file, or this one as 'jigsaw bench machine' measured it, else as some seconds of measuring find it. Of all layouts of --ranks ranks that fit into
@@ -109,7 +109,7 @@ struct Plan: ParsableCommand {
 
 struct Machines: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show the machines that 'jigsaw plan' knows.",
+    commandName: "machines", abstract: "Show the machines that 'jigsaw plan' knows.",
     discussion: """
       Without a name a list; with one its description: every figure with its source, and whether it is assumed. Saved and
       edited it describes a machine of your own.

@@ -4,7 +4,7 @@ import Workflow
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show a run on one HTML page: curves, scores, spectra and maps.",
+    commandName: "report", abstract: "Show a run on one HTML page: curves, scores, spectra and maps.",
     discussion: """
       Writes report.html into the run folder. The page holds everything it shows and needs no network. Parts that the run
       doesn't have yet are left out; the page says which command makes them.

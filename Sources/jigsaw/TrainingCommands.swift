@@ -6,7 +6,7 @@ import Workflow
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a model as a configuration says.",
+    commandName: "train", abstract: "Train a model as a configuration says.",
     discussion: """
       Writes to the configuration's run folder: resolved configuration, provenance, statistics, metrics.csv, TensorBoard
       events, log, checkpoints. SIGINT, SIGTERM or SIGUSR1 saves a checkpoint, if there is an update to save, and ends with
@@ -45,7 +45,7 @@ struct Train: ParsableCommand {
 
 struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Go on with a training from its newest checkpoint.",
+    commandName: "resume", abstract: "Go on with a training from its newest checkpoint.",
     discussion: """
       The result is the same, byte by byte, as if the training had never stopped. The number of ranks and their mesh may be
       others than before; then it is the same but for rounding: every update keeps its number of samples. Settings given

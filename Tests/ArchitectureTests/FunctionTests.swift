@@ -119,3 +119,17 @@ import Testing
     #expect(Self.long(text, most: 5).isEmpty)
   }
 }
+
+/// The start of the program.
+@Suite struct CommandTests {
+  /// A command without a name gets it from its type's, by a search through all protocol conformances.
+  @Test func commandsNameThemselves() throws {
+    let configurations = try ImportTests.swiftFiles("\(ImportTests.root)/Sources/jigsaw").flatMap {
+      try Files.readText($0).split(separator: "CommandConfiguration(", omittingEmptySubsequences: false).dropFirst()
+    }
+    #expect(configurations.count > 30)
+    for text in configurations {
+      #expect(text.drop { $0.isWhitespace }.hasPrefix("commandName: "), "\(text.prefix(80))")
+    }
+  }
+}
