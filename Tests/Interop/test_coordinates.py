@@ -25,6 +25,10 @@ GRIDS = {
                        "straight_vertical_longitude_from_pole": 20.0, "standard_parallel": -71.0},
                       "+proj=stere +lat_0=-90 +lat_ts=-71 +lon_0=20 +R=6371229",
                       np.linspace(-3e6, 2e6, 9), np.linspace(-2.5e6, 3e6, 12)),
+    "north": ({"grid_mapping_name": "polar_stereographic", "latitude_of_projection_origin": 90.0,
+               "straight_vertical_longitude_from_pole": 20.0, "standard_parallel": 60.0},
+              "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=20 +R=6371229",
+              np.linspace(-3e6, 2e6, 9), np.linspace(-2.5e6, 3e6, 12)),
 }  # fmt: skip
 
 
@@ -69,9 +73,9 @@ def test_winds_along_the_grid(tmp_path, grid):
 
 
 @pytest.mark.parametrize("along", [0, 1])
-@pytest.mark.parametrize("grid", ["rotated", "lambert"])
+@pytest.mark.parametrize("grid", ["rotated", "lambert", "north"])
 def test_winds_of_grib(tmp_path, grid, along):
-    """uvRelativeToGrid decides; places are those of ecCodes, directions those of pyproj."""
+    """Bit 5 of resolutionAndComponentFlags decides; places are those of ecCodes, directions those of pyproj."""
     random = np.random.default_rng(2)
     winds = {165: random.uniform(-40, 40, (6, 8)), 166: random.uniform(-40, 40, (6, 8))}
     with open(tmp_path / "winds.grib", "wb") as file:
@@ -84,12 +88,17 @@ def test_winds_of_grib(tmp_path, grid, along):
                            "longitudeOfFirstGridPointInDegrees": 0, "longitudeOfLastGridPointInDegrees": 35,
                            "iDirectionIncrementInDegrees": 5, "jDirectionIncrementInDegrees": 5, "jScansPositively": 1,
                            "latitudeOfSouthernPoleInDegrees": -39.25, "longitudeOfSouthernPoleInDegrees": 18}  # fmt: skip
+                elif grid == "north":
+                    ec.codes_set(handle, "gridType", "polar_stereographic")
+                    own = {"Nx": 8, "Ny": 6, "latitudeOfFirstGridPointInDegrees": 50, "longitudeOfFirstGridPointInDegrees": 330,
+                           "orientationOfTheGridInDegrees": 20, "LaDInDegrees": 60, "DxInMetres": 300000, "DyInMetres": 300000,
+                           "jScansPositively": 1}  # fmt: skip
                 else:
                     ec.codes_set(handle, "gridType", "lambert")
                     own = {"Nx": 8, "Ny": 6, "latitudeOfFirstGridPointInDegrees": 35, "longitudeOfFirstGridPointInDegrees": 355,
                            "LaDInDegrees": 45, "LoVInDegrees": 10, "DxInMetres": 300000, "DyInMetres": 300000,
                            "Latin1InDegrees": 30, "Latin2InDegrees": 60, "jScansPositively": 1}  # fmt: skip
-                for key, value in {**own, "uvRelativeToGrid": along, "paramId": parameter, "dataDate": 20200101,
+                for key, value in {**own, "resolutionAndComponentFlags": 8 * along, "paramId": parameter, "dataDate": 20200101,
                                    "dataTime": hour, "bitsPerValue": 24}.items():  # fmt: skip
                     ec.codes_set(handle, key, value)
                 ec.codes_set_values(handle, values.ravel())
@@ -100,6 +109,48 @@ def test_winds_of_grib(tmp_path, grid, along):
     ours = anemoi(tmp_path, tmp_path / "winds.grib")
     for name, truth in zip(("10u", "10v"), expected(winds[165].ravel(), winds[166].ravel(), bearing)):
         np.testing.assert_allclose(ours[name], np.tile(truth, (2, 1)), rtol=0, atol=1e-4)
+
+
+ROTATED = {"latitudeOfSouthernPoleInDegrees": -30, "longitudeOfSouthernPoleInDegrees": 10}
+STRETCHED = {"latitudeOfStretchingPoleInDegrees": 40, "longitudeOfStretchingPoleInDegrees": 10, "stretchingFactor": 2}
+AZIMUTHAL = {"Nx": 31, "Ny": 16, "latitudeOfFirstGridPointInDegrees": 60, "longitudeOfFirstGridPointInDegrees": 350,
+             "DxInMetres": 200000, "DyInMetres": 200000, "standardParallelInDegrees": 52, "centralLongitudeInDegrees": 10,
+             "resolutionAndComponentFlags": 56}  # fmt: skip
+SOUTH = {"Nx": 31, "Ny": 16, "latitudeOfFirstGridPointInDegrees": -40, "longitudeOfFirstGridPointInDegrees": 0, "LaDInDegrees": -48,
+         "LoVInDegrees": 10, "DxInMetres": 100000, "DyInMetres": 100000, "Latin1InDegrees": -48, "Latin2InDegrees": -48,
+         "shapeOfTheEarth": 6, "projectionCentreFlag": 128}  # fmt: skip
+
+
+@pytest.mark.parametrize("edition", [1, 2])
+@pytest.mark.parametrize("grid, keys", [
+    ("rotated_gg", ROTATED), ("reduced_rotated_gg", ROTATED), ("stretched_gg", STRETCHED), ("reduced_stretched_gg", STRETCHED),
+    ("reduced_stretched_rotated_gg", ROTATED | STRETCHED), ("lambert_azimuthal_equal_area", AZIMUTHAL), ("lambert", SOUTH),
+])  # fmt: skip
+def test_grib_grids_that_are_not_read(tmp_path, grid, keys, edition):
+    """Places that ecCodes gives before they are turned or stretched, or on the other hemisphere; winds along unknown axes."""
+    if edition == 1 and grid.startswith("lambert"):
+        pytest.skip("edition 2")
+    sample = "reduced_gg_pl_32_grib" if grid.startswith("reduced") else "regular_gg_pl_grib" if "gg" in grid else "regular_ll_pl_grib"
+    path = tmp_path / "a.grib"
+    with open(path, "wb") as file:
+        for date in (20200101, 20200102):
+            handle = ec.codes_grib_new_from_samples(f"{sample}{edition}")
+            ec.codes_set(handle, "gridType", grid)
+            for key, value in {**keys, "shortName": "u", "dataDate": date}.items():
+                ec.codes_set(handle, key, value)
+            if grid.startswith("lambert"):
+                ec.codes_set_values(handle, np.full(31 * 16, 5.0))
+            file.write(ec.codes_get_message(handle))
+            ec.codes_release(handle)
+    shown = jigsaw("data", "inspect", path, check=False)
+    if grid == "lambert" and shown.returncode == 0:
+        # A newer ecCodes places it right.
+        assert "34." in shown.stdout and " S" in shown.stdout
+        return
+    if grid == "lambert_azimuthal_equal_area":
+        assert "directions are not known" in shown.stdout
+        return
+    assert shown.returncode == 1 and grid in shown.stderr
 
 
 @pytest.mark.parametrize("calendar", ["noleap", "360_day", "julian", "all_leap"])

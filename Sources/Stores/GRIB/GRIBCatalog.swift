@@ -220,10 +220,10 @@ struct GRIBCatalog: Sendable {
   }
 
   /// How vectors lie on the grids of some fields, as cfgrib says it; nothing where east and north are meant. Both numbers where
-  /// fields differ.
+  /// fields differ or don't say it.
   private static func directions(_ all: [GRIBGrid.Directions]) -> [String: AttributeValue] {
     guard let first = all.first, !first.gridType.isEmpty else { return [:] }
-    let flags = Set(all.map(\.windsAlongGrid)).map { $0 ? 1.0 : 0 }.sorted()
+    let flags = Set(all.flatMap { $0.windsAlongGrid.map { [$0 ? 1.0 : 0] } ?? [0, 1] }).sorted()
     var result: [String: AttributeValue] = [
       "GRIB_gridType": .text(first.gridType), "GRIB_uvRelativeToGrid": .numbers(flags),
     ]

@@ -1,5 +1,9 @@
 import Basics
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// The points of a grid, and how numbers in a message are brought into their order.
 ///
 /// Regular grids are rows from north to south, columns eastwards, whatever the message's scanning mode. Others are lists of
@@ -25,7 +29,8 @@ struct GRIBGrid: Sendable, Equatable {
 
   struct Directions: Sendable, Equatable {
     var gridType = ""
-    var windsAlongGrid = false
+    /// Nil where the message doesn't say.
+    var windsAlongGrid: Bool?
     var numbers: [String: Double] = [:]
   }
 
@@ -156,17 +161,18 @@ struct GRIBGrid: Sendable, Equatable {
         remedy: "the file is damaged; copy it again")
     }
     try GRIBGrid.requireExtents(message, type, count, place)
+    guard type.hasPrefix("unstructured") || GRIBGrid.placedTypes.contains(type) else {
+      throw GRIBUnreadable("places of a grid of type \(type) are not read; \(GRIBGrid.interpolate)")
+    }
     guard let placed = message.count("latitudes"), placed > 0 else {
-      throw GRIBUnreadable(
-        "a grid of type \(type) has no places on the globe; interpolate it, for example with 'cdo remapcon' or MARS' 'grid'"
-      )
+      throw GRIBUnreadable("a grid of type \(type) has no places on the globe; \(GRIBGrid.interpolate)")
     }
     guard count > 0, count <= GRIBFraming.pointLimit, placed == count else {
       throw JigsawError(
         place, "has a grid whose points are not in the message (\(type))",
         expected: "a latitude–longitude or Gaussian grid, or another that ecCodes can place on the globe",
         found: "\(placed) places for \(count) numbers",
-        remedy: "interpolate it, for example with 'cdo remapcon' or MARS' 'grid'")
+        remedy: GRIBGrid.interpolate)
     }
     // Places come in the order of the numbers only if those are not run through in an unusual way.
     if message.integer("jPointsAreConsecutive") == 1 || message.integer("alternativeRowScanning") == 1 {
@@ -179,21 +185,50 @@ struct GRIBGrid: Sendable, Equatable {
       }
       return values
     }
-    shape = .points(latitudes: try places("latitudes"), longitudes: try places("longitudes"))
+    let (latitudes, longitudes) = (try places("latitudes"), try places("longitudes"))
+    if GRIBGrid.projectedTypes.contains(type) {
+      try GRIBGrid.requireFirst(message, type, latitude: latitudes[0], longitude: longitudes[0])
+    }
+    shape = .points(latitudes: latitudes, longitudes: longitudes)
     summary = "\(type), \(count) points"
     scanning = nil
     directions = GRIBGrid.directions(type, message)
   }
 
+  /// Grids on a plane: messages have the place of the first point.
+  private static let projectedTypes: Set = [
+    "lambert", "polar_stereographic", "mercator", "lambert_azimuthal_equal_area", "albers",
+  ]
+  /// Other grids that ecCodes places on the globe. Of rotated and stretched Gaussian grids, and of stretched ones of latitudes and
+  /// longitudes, it gives the places before they are turned and stretched.
+  private static let placedTypes = projectedTypes.union(["reduced_gg", "reduced_ll", "rotated_ll", "healpix"])
+  private static let interpolate = "interpolate it, for example with 'cdo remapcon' or MARS' 'grid'"
+
+  /// ecCodes 2.28 places Lambert grids of the southern hemisphere on a sphere in the north.
+  private static func requireFirst(_ message: GRIBMessage, _ type: String, latitude: Double, longitude: Double) throws {
+    guard let north = message.number("latitudeOfFirstGridPointInDegrees"),
+      let east = message.number("longitudeOfFirstGridPointInDegrees")
+    else { return }
+    let turn = (longitude - east).remainder(dividingBy: 360) * cos(north * .pi / 180)
+    guard abs(latitude - north) < 0.01, abs(turn) < 0.01 else {
+      func text(_ value: Double) -> String { "\((value * 1_000).rounded() / 1_000)°" }
+      throw GRIBUnreadable(
+        "ecCodes \(ecCodesVersion) places the first point of a grid of type \(type) at \(text(latitude)) N \(text(longitude)) E,"
+          + " where its message says \(text(north)) N \(text(east)) E; a newer ecCodes may place it right")
+    }
+  }
+
   private static func directions(_ type: String, _ message: GRIBMessage) -> Directions {
-    guard !type.hasPrefix("reduced"), !type.hasPrefix("unstructured") else { return Directions() }
+    guard type == "rotated_ll" || projectedTypes.contains(type) else { return Directions() }
     let keys = [
       "latitudeOfSouthernPoleInDegrees", "longitudeOfSouthernPoleInDegrees", "Latin1InDegrees", "Latin2InDegrees",
       "LoVInDegrees", "LaDInDegrees", "orientationOfTheGridInDegrees",
       "projectionCentreFlag", "earthMajorAxisInMetres", "earthMinorAxisInMetres",
     ]
+    // ecCodes names the bit on some grids only (flag table 3.3 of edition 2, 7 of edition 1).
+    let bit = message.integer("resolutionAndComponentFlags").map { $0 >> 3 & 1 }
     return Directions(
-      gridType: type, windsAlongGrid: message.integer("uvRelativeToGrid") == 1,
+      gridType: type, windsAlongGrid: (message.integer("uvRelativeToGrid") ?? bit).map { $0 == 1 },
       numbers: Dictionary(
         uniqueKeysWithValues: keys.compactMap { key in message.number(key).map { (key, $0) } }))
   }
