@@ -162,7 +162,7 @@ struct GRIBGrid: Sendable, Equatable {
     }
     try GRIBGrid.requireExtents(message, type, count, place)
     guard type.hasPrefix("unstructured") || GRIBGrid.placedTypes.contains(type) else {
-      throw GRIBUnreadable("places of a grid of type \(type) are not read; \(GRIBGrid.interpolate)")
+      throw GRIBUnreadable("a grid of type \(type) is not read; \(GRIBGrid.interpolate)")
     }
     guard let placed = message.count("latitudes"), placed > 0 else {
       throw GRIBUnreadable("a grid of type \(type) has no places on the globe; \(GRIBGrid.interpolate)")
