@@ -12,8 +12,12 @@ public func terminalText(_ text: String) -> String {
 
 /// For one line of a terminal, or a sentence: line breaks and tabs are shown as well, and what is longer than any name is cut off.
 public func lineText(_ text: String, atMost limit: Int = 1_000) -> String {
-  let shown = terminalText(text).replacing("\n", with: "\\x0a").replacing("\t", with: "\\x09")
-  return shown.count > limit ? shown.prefix(limit) + "…" : shown
+  let scalars = text.unicodeScalars
+  let isLong =
+    scalars.index(scalars.startIndex, offsetBy: limit, limitedBy: scalars.endIndex).map { $0 < scalars.endIndex }
+    ?? false
+  let kept = isLong ? String(scalars.prefix(limit)) + "…" : text
+  return terminalText(kept).replacing("\n", with: "\\x0a").replacing("\t", with: "\\x09")
 }
 
 private func isSentEscaped(_ scalar: Unicode.Scalar) -> Bool {

@@ -131,14 +131,14 @@ public struct CheckpointManifest: Sendable, Codable, Equatable {
     if let key = model.contradiction { return key }
     let fields = model.fields
     guard grid.isPossible, fields.gridRows == grid.rows, fields.gridColumns == grid.columns else { return "grid" }
-    guard channels.count == fields.variables, Set(channels.map(\.channel)).count == channels.count,
-      channels.allSatisfy({ $0.statistics.isUsable })
-    else { return "channels" }
+    // Statistics are found by name, and two channels can have the same: t_500 without a level, and t at 500 hPa.
+    func isUsable(_ entries: [ChannelEntry]) -> Bool {
+      Set(entries.map(\.channel.name)).count == entries.count && entries.allSatisfy { $0.statistics.isUsable }
+    }
+    guard channels.count == fields.variables, isUsable(channels) else { return "channels" }
     let read = readForcings ?? []
     guard staticFields.count + forcings.count + read.count == fields.auxiliaries else { return "staticFields" }
-    guard Set(read.map(\.channel)).count == read.count, read.allSatisfy({ $0.statistics.isUsable }) else {
-      return "readForcings"
-    }
+    guard isUsable(read) else { return "readForcings" }
     if let auxiliaryScaling {
       guard auxiliaryScaling.count == staticFields.count + forcings.count, auxiliaryScaling.allSatisfy(\.isUsable)
       else {

@@ -19,7 +19,7 @@ func compose(_ text: String, _ place: String) throws -> Node? {
 private func hasAliasesInKeys(_ text: String) -> Bool {
   let plain = withoutQuotesAndComments(text)
   guard plain.contains(/(^|[\s\[{,])\*\S/) else { return false }
-  return plain.contains(/(^|[\s\[{,])\?(\s|$)/) || plain.contains(/(\*[^\s,\[\]{}]*|[\]}])\s*:(\s|$)/)
+  return plain.contains(/(^|[\s\[{,])\?(\s|$)/) || plain.contains(/((^|[\s\[{,])\*[^\s,\[\]{}]*|[\]}])\s*:(\s|$)/)
 }
 
 private func withoutQuotesAndComments(_ text: String) -> String {

@@ -230,7 +230,8 @@ public struct GraphBuilder {
     guard hops > 0 else { throw JigsawError(place, "no such number of hops", expected: "1 or more", found: "\(hops)") }
     var pairs = Pairs()
     let levels = levels ?? Array(0...mesh.sphere.level)
-    for level in levels {
+    var seen: Set<Int> = []
+    for level in levels where seen.insert(level).inserted {
       guard mesh.sphere.edges.indices.contains(level) else {
         throw JigsawError(
           place, "the nodes have no such level", expected: "0 … \(mesh.sphere.level)", found: "\(level)",
@@ -241,7 +242,7 @@ public struct GraphBuilder {
       pairs.destinations += found.destinations
     }
     // Along a line, two hops of one level may be one of the next.
-    return hops > 1 && levels.count > 1 ? union(pairs, Pairs()) : pairs
+    return hops > 1 && seen.count > 1 ? union(pairs, Pairs()) : pairs
   }
 
   /// Without duplicates, sorted by source and destination.

@@ -129,6 +129,7 @@ public struct TriangularMesh: Sendable {
       var reached: Set<Int32> = [Int32(point)]
       var front = [Int32(point)]
       for _ in 0..<hops {
+        if front.isEmpty { break }
         front = front.flatMap { mesh.sources[mesh.edges(into: Int($0))] }.filter { reached.insert($0).inserted }
       }
       reached.remove(Int32(point))

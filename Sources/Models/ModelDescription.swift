@@ -23,7 +23,7 @@ public struct ModelDescription: Sendable, Hashable {
     let sizes = 1...1_000_000
     // Points are rows.
     guard (1...1 << 26).contains(fields.gridRows), sizes.contains(fields.gridColumns) else { return "grid" }
-    guard sizes.contains(fields.variables), sizes.contains(fields.auxiliaries + 1) else { return "model" }
+    guard sizes.contains(fields.variables), (0..<sizes.upperBound).contains(fields.auxiliaries) else { return "model" }
     if let key = settings.impossibleKey { return "model.\(key)" }
     guard fields.tendencyScale.count == fields.variables else { return "model.tendencyScale" }
     let steps = fields.inputSteps

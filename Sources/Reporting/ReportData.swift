@@ -84,7 +84,7 @@ enum ReportData {
     func power(_ values: [SpectraTable.Key: [Double]]) -> JSONValue {
       .object(
         Dictionary(
-          uniqueKeysWithValues: spectra.channels.map { channel in
+          spectra.channels.map { channel in
             let factor = ChannelDisplay(channel).factor
             return (
               channel.name,
@@ -94,7 +94,7 @@ enum ReportData {
                     (values[.init(channel: channel.name, leadHours: lead)] ?? []).map { $0 * factor * factor })
                 })
             )
-          }))
+          }, uniquingKeysWith: { first, _ in first }))
     }
     return .object([
       "channels": .array(spectra.channels.map { .string($0.name) }), "leads": Reporting.json(leads),

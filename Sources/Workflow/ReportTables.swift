@@ -63,8 +63,19 @@ struct ReportTables {
       values[key] = ScoreTable.Scores(
         Dictionary(uniqueKeysWithValues: zip(metrics, columns).map { ($0.name, $1[row]) }))
     }
+    let (channels, leadHours, regionNames) = (ordered(names).map(channel), Set(leads).sorted(), ordered(regions))
+    // The page has a number for each channel, region and lead.
+    let cells = channels.count * leadHours.count * regionNames.count
+    guard cells <= max(100_000, 10 * table.rows.count) else {
+      throw JigsawError(
+        path, "has no scores for most of its channels, regions and leads",
+        expected: "a row for each, as 'jigsaw evaluate' writes them",
+        found: "\(channels.count) channels, \(regionNames.count) regions and \(leadHours.count) leads in "
+          + "\(table.rows.count) rows",
+        remedy: "evaluate again")
+    }
     return ScoreTable(
-      channels: ordered(names).map(channel), leadHours: Set(leads).sorted(), regions: ordered(regions).map(String.init),
+      channels: channels, leadHours: leadHours, regions: regionNames.map(String.init),
       systems: System.allCases.filter(systems.contains), metrics: metrics, forecastCount: counts.max() ?? 0,
       values: values)
   }

@@ -38,6 +38,13 @@ import Testing
     #expect(error?.problem == "has an alias beside keys that are no plain words")
   }
 
+  @Test(.timeLimit(.minutes(1))) func longRunsOfOneCharacterTakeNoLonger() {
+    for run in ["*", ":", "] ", "? "] {
+      let text = "a: &a 1\nb: *a\nc: \(String(repeating: run, count: 100_000))"
+      #expect(throws: (any Error).self) { try RunConfiguration.parse(text, file: "test") }
+    }
+  }
+
   @Test func aliasesAsValuesAreTaken() throws {
     let text = """
       data: # [a]: what? it's

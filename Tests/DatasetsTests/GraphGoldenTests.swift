@@ -162,6 +162,32 @@ import Testing
     #expect(try made("stretched", threads: 1).made == made("stretched", threads: 3).made)
   }
 
+  /// An attribute is read once, columns are bounded where no bytes bound them, and thousands of sets take no longer than their bytes.
+  @Test(.timeLimit(.minutes(1))) func filesOfStrangersAreBounded() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.safetensors"
+    func error(_ tensors: [String: Safetensors.Tensor], _ metadata: [String: String] = [:]) throws -> String? {
+      try Safetensors.write(tensors, metadata: metadata, to: path)
+      let error = #expect(throws: JigsawError.self) { try GraphFile.read(path) }
+      return error?.problem
+    }
+    var tensors: [String: Safetensors.Tensor] = [
+      "nodes/a_to_b/latlon_rad": .init([0.5, 1] as [Float], shape: [1, 2]),
+      "edges/a_to_b_to_a_to_b/edge_index": .init([0, 0] as [Int32], shape: [2, 1]),
+      "edges/a_to_b_to_a_to_b/edge_length": .init([1] as [Float], shape: [1, 1]),
+    ]
+    let name = "edges/a_to_b_to_a_to_b"
+    #expect(try error(tensors, [name: "edge_length,edge_length"]) == "names an attribute twice in the metadata")
+    tensors["\(name)/edge_index"] = .init([] as [Int32], shape: [2, 0])
+    tensors["\(name)/edge_length"] = .init([] as [Float], shape: [0, 1 << 40])
+    #expect(try error(tensors) == "is of another form")
+    tensors["\(name)/edge_length"] = nil
+    for set in 0..<3_000 { tensors["nodes/n\(set)/latlon_rad"] = .init([0.5, 1] as [Float], shape: [1, 2]) }
+    try Safetensors.write(tensors, metadata: [:], to: path)
+    let graph = try GraphFile.read(path)
+    #expect(graph.spaces.count == 3_001 && graph.edges.first?.source == "a_to_b")
+  }
+
   @Test func filesHoldWhatWasWritten() throws {
     let folder = try TemporaryFolder()
     let (graph, golden) = try made("stretched")

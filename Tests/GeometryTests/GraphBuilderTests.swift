@@ -97,6 +97,9 @@ import Testing
     #expect(
       pairs(far).count == far.count && far.count > 2 * 480
         && far.sources.indices.allSatisfy { far.sources[$0] != far.destinations[$0] })
+    // No more hops than reach all, and each level once.
+    let (_, whole) = try mesh(.triangular(level: 1), levels: [1, 1, 1], hops: .max)
+    #expect(whole.count == 42 * 41 && pairs(whole).count == whole.count)
     // Around a band, and the globe outside of it.
     let area = GraphRecipe.Area(reference: "data", marginKm: 300)
     let (limited, _) = try mesh(.limitedAreaTriangular(level: 4, area), levels: [4])

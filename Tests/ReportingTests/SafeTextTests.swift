@@ -14,6 +14,8 @@ import Testing
     #expect(lineText("a\nerror: b\tc") == "a\\x0aerror: b\\x09c")
     let error = JigsawError("a\nb", "is wrong", found: String(repeating: "x", count: 3_000_000), remedy: "c\nd")
     #expect(!error.description.contains("\n") && error.description.count < 1_100)
+    let accents = lineText("a" + String(repeating: "\u{301}", count: 500_000))
+    #expect(accents.unicodeScalars.count == 1_001)
   }
 
   @Test func markupIsNoMarkup() {

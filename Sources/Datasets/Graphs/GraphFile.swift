@@ -6,6 +6,8 @@ import Stores
 /// `edges/<source>_to_<destination>/edge_index` (INT32 [2, edges]: sources, then destinations) with attributes (FP32 [edges,
 /// columns]). For others the edges are there as a model uses them too: `sorted_edge_index`, `sorted_edge_attr`, `perm`.
 public enum GraphFile {
+  /// Without edges a tensor of any width has no bytes.
+  private static let columnLimit = 1 << 16
   private static let derived: Set = ["edge_index", "sorted_edge_index", "sorted_edge_attr", "perm"]
 
   // MARK: Writing
@@ -54,15 +56,14 @@ public enum GraphFile {
   public static func read(_ path: String) throws -> HeteroGraph {
     let file = try Safetensors.File(path)
     var graph = HeteroGraph()
-    for name in file.entries.keys.sorted() {
-      let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 3, parts[0] == "nodes", parts[2] == "latlon_rad" else { continue }
-      graph.spaces[parts[1]] = try space(parts[1], file)
+    let members = members(file)
+    for (name, attributes) in (members["nodes"] ?? [:]).sorted(by: { $0.key < $1.key })
+    where attributes.contains("latlon_rad") {
+      graph.spaces[name] = try space(name, attributes, file)
     }
-    for name in file.entries.keys.sorted() {
-      let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-      guard parts.count == 3, parts[0] == "edges", parts[2] == "edge_index" else { continue }
-      graph.edges.append(try edges(parts[1], graph, file))
+    for (name, attributes) in (members["edges"] ?? [:]).sorted(by: { $0.key < $1.key })
+    where attributes.contains("edge_index") {
+      graph.edges.append(try edges(name, attributes, graph, file))
     }
     guard !graph.spaces.isEmpty else {
       throw JigsawError(path, "holds no graph", expected: "tensors named nodes/<name>/latlon_rad")
@@ -70,7 +71,17 @@ public enum GraphFile {
     return graph
   }
 
-  private static func space(_ name: String, _ file: Safetensors.File) throws -> PointSpace {
+  /// The tensors' names by kind ("nodes", "edges") and set.
+  private static func members(_ file: Safetensors.File) -> [String: [String: [String]]] {
+    var members: [String: [String: [String]]] = [:]
+    for key in file.entries.keys.sorted() {
+      let parts = key.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
+      if parts.count == 3 { members[parts[0], default: [:]][parts[1], default: []].append(parts[2]) }
+    }
+    return members
+  }
+
+  private static func space(_ name: String, _ attributes: [String], _ file: Safetensors.File) throws -> PointSpace {
     let key = "nodes/\(name)/latlon_rad"
     guard let entry = file.entries[key], entry.type == "F32", entry.shape.count == 2, entry.shape[1] == 2,
       entry.shape[0] > 0, entry.shape[0] < Int(Int32.max)
@@ -85,11 +96,9 @@ public enum GraphFile {
     guard space.latitudes.allSatisfy({ abs($0) < 1.571 }) else {
       throw JigsawError("\(file.path): \(key)", "has latitudes beyond the poles", expected: "radians, latitude first")
     }
-    let start = "nodes/\(name)/"
-    for (key, entry) in file.entries.sorted(by: { $0.key < $1.key }) where key.hasPrefix(start) {
-      let attribute = String(key.dropFirst(start.count))
-      if attribute == "latlon_rad" { continue }
-      guard entry.shape == [count, 1] || entry.shape == [count] else {
+    for attribute in attributes where attribute != "latlon_rad" {
+      let key = "nodes/\(name)/\(attribute)"
+      guard let entry = file.entries[key], entry.shape == [count, 1] || entry.shape == [count] else {
         throw unfit(file, key, expected: "[\(count), 1]")
       }
       switch entry.type {
@@ -101,13 +110,20 @@ public enum GraphFile {
     return space
   }
 
-  private static func edges(_ name: String, _ graph: HeteroGraph, _ file: Safetensors.File) throws
-    -> HeteroGraph.EdgeSet
-  {
+  /// The sets of nodes that the name of a set of edges tells. Their names may hold "_to_" themselves.
+  private static func ends(_ name: String, _ graph: HeteroGraph) -> (source: String, destination: String)? {
+    name.ranges(of: "_to_").lazy
+      .map { (String(name[..<$0.lowerBound]), String(name[$0.upperBound...])) }
+      .filter { graph.spaces[$0.0] != nil && graph.spaces[$0.1] != nil }
+      .min { $0.0 < $1.0 }
+  }
+
+  private static func edges(
+    _ name: String, _ members: [String], _ graph: HeteroGraph, _ file: Safetensors.File
+  ) throws -> HeteroGraph.EdgeSet {
     let key = "edges/\(name)/edge_index"
-    let ends = graph.spaces.keys.sorted().flatMap { a in graph.spaces.keys.sorted().map { (a, $0) } }
-    guard let (source, destination) = ends.first(where: { "\($0.0)_to_\($0.1)" == name }),
-      let from = graph.spaces[source], let to = graph.spaces[destination]
+    guard let (source, destination) = ends(name, graph), let from = graph.spaces[source],
+      let to = graph.spaces[destination]
     else { throw JigsawError("\(file.path): \(key)", "leads between nodes that are not in the file") }
     let index = try integers(key, file)
     guard let shape = file.entries[key]?.shape, shape.count == 2, shape[0] == 2 else {
@@ -122,11 +138,12 @@ public enum GraphFile {
     }
     var set = HeteroGraph.EdgeSet(
       source: source, destination: destination, sources: sources, destinations: destinations)
-    for attribute in attributeNames(name, file) {
+    for attribute in try attributeNames(name, members, file) {
       let key = "edges/\(name)/\(attribute)"
-      guard let entry = file.entries[key], entry.type == "F32", entry.shape.count == 2, entry.shape[0] == shape[1]
+      guard let entry = file.entries[key], entry.type == "F32", entry.shape.count == 2, entry.shape[0] == shape[1],
+        entry.shape[1] <= columnLimit
       else {
-        throw unfit(file, key, expected: "F32 [\(shape[1]), columns]")
+        throw unfit(file, key, expected: "F32 [\(shape[1]), at most \(columnLimit) columns]")
       }
       set.attributes.append(.init(name: attribute, columns: entry.shape[1], values: try file.floats(key)))
     }
@@ -135,11 +152,15 @@ public enum GraphFile {
   }
 
   /// In the order that the file tells, else as shipped configurations have it.
-  private static func attributeNames(_ name: String, _ file: Safetensors.File) -> [String] {
-    if let order = file.metadata["edges/\(name)"] { return order.split(separator: ",").map(String.init) }
-    let start = "edges/\(name)/"
-    let found = file.entries.keys.filter { $0.hasPrefix(start) }.map { String($0.dropFirst(start.count)) }
-      .filter { !derived.contains($0) }
+  private static func attributeNames(_ name: String, _ members: [String], _ file: Safetensors.File) throws -> [String] {
+    if let order = file.metadata["edges/\(name)"] {
+      let names = order.split(separator: ",").map(String.init)
+      guard Set(names).count == names.count else {
+        throw JigsawError("\(file.path): edges/\(name)", "names an attribute twice in the metadata", found: order)
+      }
+      return names
+    }
+    let found = members.filter { !derived.contains($0) }
     let usual = ["edge_length", "edge_dirs"]
     return usual.filter(found.contains) + found.filter { !usual.contains($0) }.sorted()
   }
