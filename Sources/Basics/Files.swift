@@ -177,6 +177,12 @@ public enum Files {
   }
 
   public static func writeAtomically(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
+    try rename(writeTemporarily(bytes, for: path), to: path)
+  }
+
+  /// Writes what is to be at `path` to a temporary name beside, and syncs.
+  /// - Returns: the name, to be renamed or removed.
+  public static func writeTemporarily(_ bytes: UnsafeRawBufferPointer, for path: String) throws -> String {
     try requireWhole(path)
     let temporary = Temporary.name(for: path)
     do {
@@ -188,7 +194,7 @@ public enum Files {
       unlink(temporary)
       throw error
     }
-    try rename(temporary, to: path)
+    return temporary
   }
 
   /// Renames and syncs the folder, so that the new name survives a crash.

@@ -62,12 +62,17 @@ public final class GRIBForecastWriter: ForecastOutput {
   }
 
   public func finish() throws {
-    // One of a file that is replaced goes before that file does.
-    try Files.remove(Lineage.sidecar(path))
-    try writer.finish()
-    guard var lineage else { return }
-    lineage.forecast = Lineage.Forecast(path: Files.absolute(path), content: try DataFingerprint(paths: [path]))
-    try Files.writeAtomically(try lineage.json(pretty: true) + "\n", to: Lineage.sidecar(path))
+    guard var lineage else { return try writer.finish() }
+    try writer.complete()
+    let content = try DataFingerprint(paths: [temporary])
+    lineage.forecast = Lineage.Forecast(path: Files.absolute(path), content: content)
+    // Whenever this is stopped, the file that is there has its record beside: the earlier one's goes last.
+    let record = try lineage.writeTemporarilyBeside(path)
+    do { try writer.publish() } catch {
+      try? Files.remove(record)
+      throw error
+    }
+    try Files.rename(record, to: Lineage.sidecar(path))
   }
 
   public var temporary: String { writer.temporary }

@@ -122,11 +122,7 @@ public struct ForecastReader: Sendable {
     if let text = store.attributes[Lineage.attribute].flatMap({ $0.text ?? (try? $0.json?.text(pretty: false)) }) {
       return Lineage(json: text.utf8)
     }
-    // A file beside describes the very file that it was written for.
-    guard !path.contains("://"), let found = try Lineage.read(Lineage.sidecar(path)), let written = found.forecast,
-      try written.content.isSame(as: DataFingerprint(paths: [path]))
-    else { return nil }
-    return found
+    return path.contains("://") ? nil : try Lineage.beside(path)
   }
 
   /// How the values of channels were understood, a sentence each.

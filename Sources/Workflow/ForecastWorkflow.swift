@@ -146,6 +146,7 @@ public struct ForecastWorkflow {
     try world.together(onlyOn: 0) {
       lock = try OutputLock(output)
       try Files.recover(output)
+      try Lineage.recoverBeside(output)
       try Temporary.removeAbandoned(of: output, Lineage.sidecar(output))
     }
     if Files.exists(output) && !overwrites {

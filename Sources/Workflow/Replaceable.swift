@@ -53,17 +53,12 @@ public enum Replaceable {
   /// - Throws: when something else has this name.
   static func requireForecast(_ path: String, isGRIB: Bool) throws {
     guard Files.exists(path), try !Files.isDirectory(path) || !Files.list(path).isEmpty else { return }
-    guard try isGRIB ? hasSidecar(path) : isForecastStore(path) else {
+    guard try isGRIB ? Lineage.beside(path) != nil : isForecastStore(path) else {
       throw JigsawError(
         path, "already exists and is no forecast that 'jigsaw forecast' wrote",
         expected: isGRIB ? "\(Lineage.sidecar(path)) of this very file beside it" : "a record of its model in it",
         remedy: "name another --output, or remove it")
     }
-  }
-
-  private static func hasSidecar(_ path: String) throws -> Bool {
-    guard let written = try Lineage.read(Lineage.sidecar(path))?.forecast else { return false }
-    return try written.content.isSame(as: DataFingerprint(paths: [path]))
   }
 
   /// Forecasts of versions that kept no lineage name the program as their source.

@@ -93,6 +93,47 @@ import Verification
     #expect(try ForecastReader(first).lineage == nil)
   }
 
+  /// A stop at any moment leaves a file with its record.
+  @Test func aFileOfMessagesNeverLosesItsRecord() throws {
+    let folder = try TemporaryFolder()
+    let (path, kept) = ("\(folder.path)/f.grib2", "\(folder.path)/kept.json")
+    let record = Lineage.sidecar(path)
+    let contents = try ForecastContents(
+      grid: .raster(LatLonGrid(latitudes: [10, 0], longitudes: [0, 10, 20])), channels: [Channel(variable: "msl")],
+      initialTimes: [Timestamp(year: 2001, month: 1, day: 1)], leadHours: [6], source: "a test")
+    func write(update: Int, beforeItsNames: () throws -> Void = {}) throws {
+      let lineage = Lineage(model: .init(update: update, hash: "a"))
+      let writer = try GRIBForecastWriter(path, contents, lineage: lineage)
+      for unit in contents.units(bands: 1) {
+        let values = (0..<6).map { Float(100_000 * update + $0) }
+        try values.withUnsafeBufferPointer { try writer.write(unit, $0, initial: 0, lead: 0) }
+      }
+      try beforeItsNames()
+      try writer.finish()
+    }
+    try write(update: 1)
+    try Files.copy(record, to: kept)
+    #expect(throws: JigsawError.self) {
+      try write(update: 2) {
+        // No file takes the place of a folder.
+        try Files.remove(path)
+        try Files.createDirectory(path)
+      }
+    }
+    #expect(try Lineage.read(record)?.model?.update == 1)
+    #expect(try Files.list(folder.path) == ["f.grib2", "f.grib2.lineage.json", "kept.json"])
+    try Files.remove(path)
+    // Between the names of the file and of its record.
+    try write(update: 2)
+    try Files.rename(record, to: "\(record).7-0123456789abcdef.tmp")
+    try Files.rename(kept, to: record)
+    #expect(try ForecastReader(path).lineage?.model?.update == 2)
+    try Replaceable.requireForecast(path, isGRIB: true)
+    try Lineage.recoverBeside(path)
+    #expect(try Lineage.read(record)?.model?.update == 2)
+    #expect(try Files.list(folder.path) == ["f.grib2", "f.grib2.lineage.json"])
+  }
+
   /// Data at 12 UTC alone have no time at the first hour of the test period.
   @Test func initialTimesAreThoseOfTheData() throws {
     let folder = try TemporaryFolder()

@@ -148,9 +148,6 @@ public struct Lineage: Sendable, Codable, Equatable {
     self = found
   }
 
-  /// Beside a file that has no place for attributes.
-  public static func sidecar(_ path: String) -> String { "\(path).lineage.json" }
-
   /// The lineage in a file; nil where there is none or it is something else.
   public static func read(_ path: String) throws -> Lineage? {
     try Files.readIfPresent(path, atMost: 16 << 20).flatMap { Lineage(json: $0) }

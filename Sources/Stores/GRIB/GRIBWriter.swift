@@ -28,6 +28,8 @@ public struct GRIBFieldDefinition: Sendable {
 /// a 65 000th of a field's range, far below those of any forecast, at less than half the size of FP32.
 public final class GRIBWriter {
   public static let bitsPerValue = 16
+  /// Memory that ecCodes takes for itself once it has packed a message (docs/results/planning/memory.md): definitions, tables, samples.
+  public static let measuredLibraryBytes = 12_000_000
   private let path: String
   public let temporary: String
   private let file: OutputFile
@@ -72,8 +74,18 @@ public final class GRIBWriter {
   }
 
   public func finish() throws {
+    try complete()
+    try publish()
+  }
+
+  /// Ends the file under its temporary name.
+  public func complete() throws {
     try file.sync()
     try file.close()
+  }
+
+  /// Gives the file, once it is complete, its final name.
+  public func publish() throws {
     try Files.replace(path, by: temporary)
     isDone = true
   }
