@@ -35,11 +35,14 @@ public enum InspectWorkflow {
     let path = output ?? RunFolder(configuration.run).statistics
     // The path may be a slip: nothing but earlier statistics is replaced.
     if Files.exists(path) { _ = try Assembly.loadStatistics(path) }
-    // A training in the folder goes by the statistics that are there.
+    // A training in the folder that they are for goes by the statistics that are there, and holds this lock.
     var lock: OutputLock?
+    let folder = Files.parent(of: path)
     defer { withExtendedLifetime(lock) {} }
     try run.world.together(onlyOn: 0) {
-      if output == nil, Files.isDirectory(configuration.run) { lock = try OutputLock(folder: configuration.run) }
+      if path.split(separator: "/").last == "statistics.json", Files.isDirectory(folder) {
+        lock = try OutputLock(folder: folder)
+      }
     }
     let data = try DataFingerprint.shared(Assembly.descriptions(configuration.data), on: run.world)
     let statistics = try Assembly.computeStatistics(dataset, configuration.data, data, output: path, run)

@@ -279,9 +279,12 @@ import Testing
     let w = try workspace()
     let before = try Files.readText("\(w.path)/run/statistics.json")
     let lock = try OutputLock(folder: "\(w.path)/run")
-    let output = try w.run(["data", "stats", "config.yaml"])
+    // By whichever name they are meant.
+    for others in [[], ["--set", "run=other", "--output", "run/statistics.json"]] {
+      let output = try w.run(["data", "stats", "config.yaml"] + others)
+      #expect(output.status == 1 && output.err.contains("run: is in use by another training"), "\(output.err)")
+    }
     withExtendedLifetime(lock) {}
-    #expect(output.status == 1 && output.err.contains("run: is in use by another training"), "\(output.err)")
     #expect(try Files.readText("\(w.path)/run/statistics.json") == before)
   }
 
