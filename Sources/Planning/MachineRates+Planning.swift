@@ -36,18 +36,17 @@ extension MachineRates {
     let ranksPerNode = max(1, cpus / threads)
     try requireRoom(ranks: ranks, threads: threads, nodes: nodes)
     let busy = min(ranks, ranksPerNode)
-    let isSplit = precision == Precision.bf16x3.rawValue
-    let type = isSplit ? Precision.bf16.rawValue : precision
+    let types = Set(self.products.map(\.type))
+    let (type, parts) = PlannedMachine.products(in: precision, among: types, isGPU: false)
     guard let products = MeasuredProducts(self, type: type, threads: threads, copies: busy) else {
-      let types = Set(self.products.map(\.type)).sorted()
       throw JigsawError(
-        place, "has no rates of \(precision) products", found: types.isEmpty ? "none" : types.joined(separator: ", "),
-        remedy: "choose one of these with --precision, or measure anew with 'jigsaw bench machine'")
+        place, "has no rates of \(precision) products",
+        found: types.isEmpty ? "none" : types.sorted().joined(separator: ", "),
+        remedy: types.isEmpty ? "measure anew with 'jigsaw bench machine'" : "choose one of these with --precision")
     }
     guard let memory = MeasuredMemory(self, threads: threads, copies: busy) else {
       throw JigsawError(place, "has no rates of memory", remedy: "measure anew with 'jigsaw bench machine'")
     }
-    let parts = isSplit ? 3.0 : 1
     let call = (calls ?? []).min { abs($0.threads - threads) < abs($1.threads - threads) }?.seconds ?? 0
     let peak = (multiplyAddPeak(type: type, threads: threads) ?? products.fastest) / parts
     // Measured with processes where that was done, as they will run.

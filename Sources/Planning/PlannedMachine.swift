@@ -37,12 +37,24 @@ extension PlannedMachine {
       return try MachineCatalogue.named(machine).planned(precision: precision, threads: threads ?? 0, place: machine)
     }
     let bytes = try Files.read(machine)
-    if try JSONValue(parsing: bytes, place: machine)["format"]?.string == MachineRates.format {
+    // Rates that are measured for this plan alone lie in a file that nobody knows.
+    let place = Temporary.isOne(machine) ? "this machine" : machine
+    if try JSONValue(parsing: bytes, place: place)["format"]?.string == MachineRates.format {
       return try MachineRates(file: machine).planned(
-        precision: precision, threads: threads ?? configured, ranks: ranks, nodes: nodes, place: machine)
+        precision: precision, threads: threads ?? configured, ranks: ranks, nodes: nodes, place: place)
     }
-    return try MachineDescription(json: bytes, place: machine).planned(
-      precision: precision, threads: threads ?? 0, place: machine)
+    return try MachineDescription(json: bytes, place: place).planned(
+      precision: precision, threads: threads ?? 0, place: place)
+  }
+
+  /// The products that stand for one in a precision: their type, and how many there are. Processors without rates of bf16 have no units
+  /// for it: there the program multiplies in FP32.
+  static func products(in precision: String, among types: Set<String>, isGPU: Bool) -> (type: String, count: Double) {
+    guard let type = Precision(rawValue: precision), type != .fp32 else { return (precision, 1) }
+    let halves = Precision.bf16.rawValue
+    if !isGPU && !types.contains(halves) { return (Precision.fp32.rawValue, 1) }
+    // Three products of halves in place of one.
+    return (halves, type == .bf16x3 ? 3 : 1)
   }
 }
 
@@ -77,14 +89,13 @@ extension MachineDescription {
   /// - Parameter threads: of each rank, on machines without GPUs; 0: as described.
   public func model(precision: String, threads: Int = 0, place: String = "--machine") throws -> MachineModel {
     let share = try rankShare(threads: threads, place: place)
-    // Three products of halves in place of one.
-    let isSplit = precision == Precision.bf16x3.rawValue
-    guard let products = precisions[isSplit ? Precision.bf16.rawValue : precision] else {
+    let (type, count) = PlannedMachine.products(in: precision, among: Set(precisions.keys), isGPU: isGPU)
+    guard let products = precisions[type] else {
       throw JigsawError(
         place, "has no rates of \(precision) products", found: precisions.keys.sorted().joined(separator: ", "),
         remedy: "choose one of these with --precision")
     }
-    let peak = products.peakFLOPsPerSecond.value * share / (isSplit ? 3 : 1)
+    let peak = products.peakFLOPsPerSecond.value * share / count
     let rate = peak * products.shareReached.value
     let (operands, launch) = (products.halfSize.value / 3, launchSeconds.value)
     let bytesPerSecond = memoryBytesPerSecond.value * memoryShareReached.value * share

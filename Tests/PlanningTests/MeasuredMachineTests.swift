@@ -1,4 +1,6 @@
 import Basics
+import Tensors
+import TestSupport
 import Testing
 
 @testable import Planning
@@ -100,6 +102,28 @@ import Testing
     }
   }
 
+  /// A processor without units for bf16 multiplies in FP32, measured or described; what GPUs lack is not guessed.
+  @Test func withoutUnitsForHalvesProductsAreInFP32() throws {
+    for precision in ["bf16", "bf16x3"] {
+      let machine = try Self.rates.planned(precision: precision, threads: 1, ranks: 1, place: "m")
+      #expect(abs(rate(machine, 64) / 40e9 - 1) < 1e-12 && machine.precision == precision)
+      #expect(machine.model.activationType == (precision == "bf16" ? .bfloat16 : .float32))
+      var described = try MachineCatalogue.named("sapphire-rapids")
+      described.precisions["bf16"] = nil
+      let (own, full) = (try described.model(precision: precision), try described.model(precision: "fp32"))
+      #expect(own.peakFLOPsPerSecond == full.peakFLOPsPerSecond)
+      var gpu = try MachineCatalogue.named("h100")
+      gpu.precisions["bf16"] = nil
+      #expect(throws: JigsawError.self) { try gpu.model(precision: precision) }
+    }
+    // Rates that are not kept have no file that a message could name.
+    let folder = try TemporaryFolder()
+    let path = Temporary.name(for: "\(folder.path)/machine.json")
+    try Self.rates.write(to: path)
+    let error = #expect(throws: JigsawError.self) { try PlannedMachine.open(path, precision: "tf32", ranks: 1) }
+    #expect(error?.place == "this machine")
+  }
+
   @Test func whatWasNotMeasuredIsSaid() throws {
     func message(_ rates: MachineRates, _ precision: String = "fp32", threads: Int = 1, ranks: Int = 1) -> String {
       let error = #expect(throws: JigsawError.self) {
@@ -107,7 +131,12 @@ import Testing
       }
       return error.map { "\($0)" } ?? ""
     }
-    #expect(message(Self.rates, "bf16").hasPrefix("m.json: has no rates of bf16 products; found fp32"))
+    #expect(
+      message(Self.rates, "tf32")
+        == "m.json: has no rates of tf32 products; found fp32; choose one of these with --precision.")
+    var unmeasured = Self.rates
+    unmeasured.products = []
+    #expect(message(unmeasured).hasSuffix("found none; measure anew with 'jigsaw bench machine'."))
     #expect(message(Self.rates, threads: 8).contains("asks for more than m.json has; expected at most 4, found 8"))
     var alone = Self.rates
     alone.links = []
