@@ -16,10 +16,10 @@ public enum ForecastFormat: String, CaseIterable, Sendable {
     public let endings: [String]
     /// Whether every rank writes its own part of it; otherwise the first rank writes it all.
     public var isShared = false
-    /// Bytes that the library of the format takes for itself.
-    public var libraryBytes = 0
-    /// Bytes that the library keeps of what it wrote or read, of forecasts in files of their own or together.
-    public var bytesKept: @Sendable (ForecastContents, _ perForecast: Bool, _ isRead: Bool) -> Int = { _, _, _ in 0 }
+    /// Bytes that the library of the format takes for itself, where it writes and where it reads.
+    public var libraryBytes = (writing: 0, reading: 0)
+    /// Bytes that the library keeps of what it wrote or read: of so many open files of one forecast each, or, for nil, of one file of all.
+    public var bytesKept: @Sendable (ForecastContents, _ files: Int?) -> Int = { _, _ in 0 }
     /// Throws when a folder of this name must stay; nil for a format that is one file.
     public var requireReplaceable: (@Sendable (_ path: String) throws -> Void)?
     public let make: @Sendable (_ path: String, Request) throws -> any ForecastOutput
@@ -50,7 +50,7 @@ public enum ForecastFormat: String, CaseIterable, Sendable {
     case .netcdf:
       Entry(
         help: "CF NetCDF-4", title: "CF NetCDF", endings: StoreEndings.netCDF,
-        bytesKept: { $0.bytesKeptByNetCDF(perForecast: $1, isRead: $2) }
+        bytesKept: { $0.bytesKeptByNetCDF(files: $1) }
       ) { path, request in
         if request.contents.initialTimes.count == 1 { return try ForecastFiles(file: path, request.contents) }
         return try ForecastWriter(path, request.contents)
@@ -58,7 +58,7 @@ public enum ForecastFormat: String, CaseIterable, Sendable {
     case .grib2:
       Entry(
         help: "one file of GRIB messages", title: "GRIB 2", endings: StoreEndings.grib,
-        libraryBytes: GRIBStore.measuredLibraryBytes
+        libraryBytes: (GRIBWriter.measuredLibraryBytes, GRIBStore.measuredLibraryBytes)
       ) { try GRIBForecastWriter($0, $1.contents, lineage: $1.lineage) }
     }
   }

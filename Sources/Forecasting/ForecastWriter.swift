@@ -36,12 +36,12 @@ public struct ForecastContents {
   }
 
   /// Bytes of chunks that the NetCDF library keeps while all of it is written, or once all of it was read.
-  /// - Parameter perForecast: whether each forecast has a file of its own: while they are written one is open.
-  public func bytesKeptByNetCDF(perForecast: Bool, isRead: Bool) -> Int {
-    guard perForecast, let first = initialTimes.first else {
+  /// - Parameter files: files of one forecast each that are open at a time; nil: all are in one file.
+  public func bytesKeptByNetCDF(files: Int?) -> Int {
+    guard let files, let first = initialTimes.first else {
       return NetCDFWriter.bytesKept(schema.together(initialTimes, bands: 1))
     }
-    return NetCDFWriter.bytesKept(schema.single(first)) * (isRead ? initialTimes.count : 1)
+    return files * NetCDFWriter.bytesKept(schema.single(first))
   }
 
   /// The units in which fields are written: the variables, in bands of rows.

@@ -116,23 +116,27 @@ struct PlannedData {
       dataset.timesDecoded(reading: read) * planes * dataset.grid.count * ElementType.float32.byteCount / mesh.replica
     result.decodedBytesLimit = cacheBytes
     var reading = dataset.readingMemory(read)
-    try addForecasts(to: &reading, isRead: false)
+    // A rollout goes on with all forecasts of its batch, whose files are open until its end.
+    try addForecasts(to: &reading, files: batch, library: section.storedFormat.entry.libraryBytes.writing)
     result.surroundings = surroundings(reading, threads: threads)
     return result
   }
 
   /// Adds memory of libraries that write the forecasts or read them.
-  private func addForecasts(to memory: inout ReadingMemory, isRead: Bool) throws {
+  ///
+  /// - Parameters:
+  ///   - files: that are open at a time where each forecast has one.
+  ///   - library: bytes that the library takes for itself.
+  private func addForecasts(to memory: inout ReadingMemory, files: Int, library: Int) throws {
     let section = configuration.forecast
-    let format = section.storedFormat.entry
-    memory.ofLibraries = max(memory.ofLibraries, format.libraryBytes)
+    memory.ofLibraries = max(memory.ofLibraries, library)
     if initialTimes.isEmpty { return }
     let leads = Array(
       stride(from: configuration.data.stepHours, through: section.leadHours, by: configuration.data.stepHours))
     let contents = try ForecastContents(
       grid: dataset.grid, channels: dataset.channels, initialTimes: initialTimes, leadHours: leads, source: "")
-    memory.keptByLibraries += format.bytesKept(
-      contents, section.layout == .perForecast || initialTimes.count == 1, isRead)
+    let isPerForecast = section.layout == .perForecast || initialTimes.count == 1
+    memory.keptByLibraries += section.storedFormat.entry.bytesKept(contents, isPerForecast ? files : nil)
   }
 
   /// The memory of an evaluation of the forecasts; nil where there are none.
@@ -160,7 +164,8 @@ struct PlannedData {
     let verified = Set(own.flatMap { place in ([0] + leads).map { initialTimes[place].adding(hours: $0) } })
     let read = Set(training).union(verified.compactMap { dataset.index(of: $0) }).sorted()
     var reading = dataset.readingMemory(read)
-    try addForecasts(to: &reading, isRead: true)
+    try addForecasts(
+      to: &reading, files: initialTimes.count, library: configuration.forecast.storedFormat.entry.libraryBytes.reading)
     let around = surroundings(reading, threads: machine.threads)
     var memory = RankMemory()
     (memory.fields, memory.climatology, memory.scores) = (found.fields, found.climatology, found.scores)

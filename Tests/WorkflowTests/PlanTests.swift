@@ -3,6 +3,7 @@ import Configuration
 import Forecasting
 import Foundation
 import Planning
+import Stores
 import TestSupport
 import Testing
 
@@ -103,6 +104,18 @@ import Testing
     configuration.forecast.format = .netcdf
     let written = try #require(try Self.plan(configuration, request).forecastMemory)
     #expect(written.libraries == forecast.libraries + 2 * 4 * plane)
+    // In files of their own, those of a batch; ecCodes takes less to write than to read.
+    configuration.forecast.layout = .perForecast
+    for batch in [1, 2] {
+      configuration.forecast.batchSize = batch
+      let apart = try #require(try Self.plan(configuration, request).forecastMemory)
+      #expect(apart.libraries == forecast.libraries + batch * 4 * plane)
+    }
+    (configuration.forecast.layout, configuration.forecast.format) = (.together, .grib2)
+    let messages = try Self.plan(configuration, request)
+    #expect(messages.forecastMemory?.libraries == forecast.libraries + GRIBWriter.measuredLibraryBytes)
+    #expect(messages.evaluationMemory?.libraries == evaluation.libraries + GRIBStore.measuredLibraryBytes)
+    #expect(GRIBWriter.measuredLibraryBytes < GRIBStore.measuredLibraryBytes / 2)
     // The longest rollout decides, whatever the first one is.
     try configuration.apply("training.rollout.stages=[{fraction: 0, steps: 1}]")
     #expect(try Self.plan(configuration, request).best.memory.total < training.total)
