@@ -18,25 +18,41 @@ public final class OutputLock {
     try Files.createDirectory(folder)
     var output = output
     while output.count > 1 && output.hasSuffix("/") { output.removeLast() }
-    try self.init(
-      file: output + ".lock", of: output, madeFolder: isThere ? nil : folder, problem: "is being written",
-      remedy: "wait for it, or write to another place")
+    try self.init(file: output + ".lock", madeFolder: isThere ? nil : folder) {
+      JigsawError(
+        output, "is being written", found: $0.isEmpty ? nil : $0, remedy: "wait for it, or write to another place")
+    }
   }
 
   /// Claims the folder of a run, which must be there.
   /// - Throws: naming who holds it.
   public convenience init(folder: String) throws {
-    try self.init(
-      file: "\(folder)/.lock", of: folder, madeFolder: nil, problem: "is in use by another training",
+    try self.init(file: OutputLock.file(folder: folder), madeFolder: nil) { OutputLock.inUse(folder, by: $0) }
+  }
+
+  private static func file(folder: String) -> String { "\(folder)/.lock" }
+
+  /// The error for the folder of a run that another holds.
+  public static func inUse(_ folder: String, by holder: String) -> JigsawError {
+    JigsawError(
+      folder, "is in use by another training", found: holder.isEmpty ? nil : holder,
       remedy: "wait for it, stop it, or choose another folder with --set run=…")
   }
 
-  private init(file: String, of output: String, madeFolder: String?, problem: String, remedy: String) throws {
+  /// Who holds the folder of a run, in words; nil where nobody does.
+  public static func holder(folder: String) -> String? {
+    guard let file = try? Files.openIfPresent(file(folder: folder)) else { return nil }
+    defer { close(file.descriptor) }
+    if flock(file.descriptor, LOCK_SH | LOCK_NB) == 0 { return nil }
+    let isHeld = errno == EWOULDBLOCK
+    let holder = content(file.descriptor)
+    return isHeld || !isDead(holder) ? holder : nil
+  }
+
+  private init(file: String, madeFolder: String?, held: (String) -> JigsawError) throws {
     path = file
     self.madeFolder = madeFolder
-    descriptor = try OutputLock.acquire(file) {
-      JigsawError(output, problem, found: $0.isEmpty ? nil : $0, remedy: remedy)
-    }
+    descriptor = try OutputLock.acquire(file, held)
     let holder = OutputLock.holder
     guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, holder, holder.utf8.count, 0) == holder.utf8.count else {
       let reason = Files.reason()

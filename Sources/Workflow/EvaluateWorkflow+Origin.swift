@@ -71,6 +71,7 @@ extension EvaluateWorkflow {
     settings[Lineage.choice] = forecast?.settings[Lineage.choice]
     var made = Lineage(data: scored.inputs.truth, model: forecast?.model, settings: settings)
     made.forecast = Lineage.Forecast(path: Files.absolute(scored.inputs.path), content: scored.inputs.forecast)
+    made.training = forecast?.training
     (made.trained, made.validated) = (forecast?.trained, forecast?.validated)
     made.leftOut = remarks.leftOut.map(\.description)
     made.remarks = remarks.sentences

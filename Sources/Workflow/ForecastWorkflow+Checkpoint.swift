@@ -30,18 +30,17 @@ extension ForecastWorkflow {
 
   func openCheckpoint() throws -> Checkpoint {
     let checkpoints = folder.checkpoints()
-    let missing = JigsawError(
-      folder.path, "holds no checkpoint", remedy: "train first with 'jigsaw train', or pass --checkpoint")
+    func missing() -> JigsawError { folder.noCheckpoint(or: ", or pass --checkpoint") }
     switch choice {
     case .path(let path): return try Checkpoint(path)
     case .newest:
-      guard let checkpoint = try checkpoints.newest() else { throw missing }
+      guard let checkpoint = try checkpoints.newest() else { throw missing() }
       return checkpoint
     case .best:
-      guard let checkpoint = try checkpoints.best() else { throw missing }
+      guard let checkpoint = try checkpoints.best() else { throw missing() }
       return checkpoint
     case .automatic:
-      guard let checkpoint = try checkpoints.preferred() else { throw missing }
+      guard let checkpoint = try checkpoints.preferred() else { throw missing() }
       try sayOthers(than: checkpoint, in: checkpoints)
       return checkpoint
     }
@@ -71,8 +70,8 @@ extension ForecastWorkflow {
     }
   }
 
-  /// How the checkpoint of a forecast differs from that of one that is made now in the same way; nil where it is the same, or
-  /// where one of them isn't known.
+  /// How the checkpoint of a forecast differs from that of one that is made now in the same way; where none is left for that, how
+  /// its training differs from the run's. Nil where they are the same, or where one of them isn't known.
   static func staleness(of forecast: Lineage, _ folder: RunFolder) throws -> Lineage.Difference? {
     let checkpoints = folder.checkpoints()
     let now: Checkpoint? =
@@ -82,7 +81,25 @@ extension ForecastWorkflow {
       case let name? where name.contains("/"): try namedCheckpoint(name, folder)
       default: try checkpoints.preferred()
       }
-    return now.flatMap { forecast.difference(from: Lineage(model: $0.manifest.identity)) }
+    if let now { return forecast.difference(from: Lineage(model: now.manifest.identity)) }
+    // A checkpoint elsewhere is not of the run's training, whatever that is.
+    if forecast.settings[Lineage.choice]?.hasPrefix("/") == true { return nil }
+    return try otherTraining(than: forecast, folder)
+  }
+
+  private static func otherTraining(than forecast: Lineage, _ folder: RunFolder) throws -> Lineage.Difference? {
+    let checkpoints = folder.checkpoints()
+    let recorded = forecast.model?.summary ?? "an unknown checkpoint"
+    if try folder.isBeingReplaced {
+      return Lineage.Difference(
+        "checkpoint", recorded: recorded, now: "none yet of the training that replaces its model")
+    }
+    guard let own = try checkpoints.newest() ?? checkpoints.bestOfAny(), let training = own.manifest.training,
+      let before = forecast.training, training != before
+    else { return nil }
+    return Lineage.Difference(
+      "training", recorded: "\(recorded), of a training that began with other settings or data",
+      now: own.manifest.identity.summary)
   }
 
   /// The checkpoint that a forecast was made with by its path, where it is there still.

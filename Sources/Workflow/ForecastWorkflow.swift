@@ -212,6 +212,7 @@ public struct ForecastWorkflow {
         Lineage.selection: Lineage.text(selection: selection),
         Lineage.precision: try configuration.precision.products().precision.rawValue,
       ])
+    lineage.training = manifest.training
     lineage.trained = manifest.trained
     lineage.validated = choice == .newest ? nil : manifest.validated.map { [$0] }
     lineage.leftOut = leftOut.isEmpty ? nil : leftOut.map(\.description)

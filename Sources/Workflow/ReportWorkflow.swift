@@ -138,6 +138,11 @@ public struct ReportWorkflow {
     }
     if isStale { return }
     let made = try Lineage.read("\(folder)/\(RunFolder.lineageName)")
+    if store == nil, let difference = made.flatMap({ try? ForecastWorkflow.staleness(of: $0, self.folder) }) {
+      contents.hints.append(
+        .init("\(scores) is not of the run's checkpoint (\(difference.sentence)), so no scores."))
+      return
+    }
     if let made, let store {
       let now = Lineage.Forecast(path: Files.absolute(store), content: try DataFingerprint(paths: [store]))
       if let difference = made.difference(from: Lineage(forecast: now)) {

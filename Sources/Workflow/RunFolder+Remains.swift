@@ -22,6 +22,18 @@ extension RunFolder {
     return found.isEmpty ? nil : found.joined(separator: ", ")
   }
 
+  /// The error where a checkpoint is needed and there is none; a training that is at work here writes one later.
+  ///
+  /// - Parameter alternative: what else can be done, where there is something.
+  func noCheckpoint(or alternative: String = "") -> JigsawError {
+    guard let holder = OutputLock.holder(folder: path) else {
+      return JigsawError(path, "holds no checkpoint", remedy: "train first with 'jigsaw train'\(alternative)")
+    }
+    return JigsawError(
+      path, "holds no checkpoint yet, and a training is at work in it", found: holder.isEmpty ? nil : holder,
+      remedy: "wait for its first checkpoint\(alternative)")
+  }
+
   /// The updates that a table has rows of.
   private func rows(_ path: String) throws -> [Int] {
     guard Files.exists(path) else { return [] }

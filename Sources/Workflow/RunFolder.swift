@@ -53,8 +53,9 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Puts what an earlier run wrote aside.
+  /// Puts what an earlier run wrote aside. A run that has lost its checkpoints has an empty folder of them there.
   func setAside() throws {
+    if !Files.exists("\(path)/checkpoints") { try Files.createDirectory("\(path)/checkpoints") }
     try Files.createDirectory(aside)
     for name in replaceable where Files.exists("\(path)/\(name)") {
       try Files.rename("\(path)/\(name)", to: "\(aside)/\(name)")
@@ -82,6 +83,11 @@ public struct RunFolder: Sendable {
       }
     }
     try Files.removeAtOnce(aside)
+  }
+
+  /// Whether a training is replacing an earlier run and has no checkpoint yet: forecasts and scores here are the earlier one's.
+  var isBeingReplaced: Bool {
+    get throws { try Files.exists("\(aside)/checkpoints") && checkpoints().isEmpty }
   }
 
   /// Brings an earlier run back if what was to replace it has come to no checkpoint.

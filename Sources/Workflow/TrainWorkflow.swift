@@ -49,13 +49,14 @@ public struct TrainWorkflow {
       )
     }
     // A training that was killed before its first checkpoint begins anew; one that had one doesn't.
-    if !overwrites, let remains = try isThere ? "no numbered one in \(checkpoints.path)" : folder.remains() {
+    let remains = try isThere ? "no numbered one in \(checkpoints.path)" : folder.remains()
+    if !overwrites, let remains {
       throw JigsawError(
         folder.path, "holds a trained run but no checkpoint to resume from", found: remains,
         remedy: "bring its checkpoints back, choose another folder with --set run=…, or begin anew with --overwrite")
     }
     if !isThere { try requireNoOtherConfiguration() }
-    try start(replacing: isThere)
+    try start(replacing: remains != nil)
   }
 
   /// - Throws: where a file that no training wrote has the name under which the run's settings are written.
@@ -97,6 +98,7 @@ public struct TrainWorkflow {
     let checkpoints = folder.checkpoints()
     guard let checkpoint = try checkpoints.newest() else {
       if let incomplete = try checkpoints.incomplete() { throw checkpoints.obstacle(incomplete) }
+      if let holder = OutputLock.holder(folder: folder.path) { throw OutputLock.inUse(folder.path, by: holder) }
       throw JigsawError(
         folder.path, "holds no checkpoint to resume from", remedy: "start with 'jigsaw train'")
     }

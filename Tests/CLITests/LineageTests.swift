@@ -160,16 +160,25 @@ import Testing
     #expect(verified.status == 1 && verified.err.contains("has no checksums to verify"), "\(verified.err)")
   }
 
+  /// A training that begins to replace the run, and fails at its first validation, before it has a checkpoint.
+  private func failInTraining(_ w: Workspace) throws {
+    // 2001-01-11, of 8 × 16 points every six hours.
+    try w.change("data.nc", to: "gap.nc") { $0.arrays["msl"]?.values[40 * 128] = .nan }
+    let settings = ["data.sources=[{path: gap.nc}]", "training.checkpoint.every=9"].flatMap { ["--set", $0] }
+    let failed = try w.run(["train", "config.yaml", "--overwrite"] + settings)
+    #expect(failed.status == 1 && failed.lastLine.contains("missing values"), "\(failed.err)")
+    #expect(failed.err.contains("model: WeatherMixer"), "\(failed.err)")
+  }
+
   @Test func aRunIsReplacedOnlyByOneWithACheckpoint() throws {
     let w = try workspace()
     let before = try Files.list("\(w.path)/run/checkpoints")
     try w.change("data.nc", to: "bad.nc") { $0.arrays["msl"]?.values[40] = .nan }
     let bad = try w.run(["train", "config.yaml", "--overwrite", "--set", "data.sources=[{path: bad.nc}]"])
     #expect(bad.status == 1 && bad.lastLine.contains("missing values"))
-    // Fails when it trains: what was put aside comes back.
+    // What was put aside comes back.
     let log = try Files.readText("\(w.path)/run/train.log")
-    let diverged = try w.run(["train", "config.yaml", "--overwrite", "--set", "training.learningRate=1e38"])
-    #expect(diverged.status == 1, "\(diverged.err)")
+    try failInTraining(w)
     #expect(try Files.list("\(w.path)/run/checkpoints") == before)
     #expect(try Files.readText("\(w.path)/run/train.log") == log && !Files.exists("\(w.path)/run/.replaced"))
     // Killed before its first checkpoint, by hand.
@@ -178,6 +187,35 @@ import Testing
     try Files.rename("\(w.path)/run/config.yaml", to: "\(w.path)/run/.replaced/config.yaml")
     _ = try succeed(w, ["forecast", "run", "--overwrite"])
     #expect(try Files.list("\(w.path)/run/checkpoints") == before && !Files.exists("\(w.path)/run/.replaced"))
+  }
+
+  @Test func aRunThatLostItsCheckpointsComesBackToo() throws {
+    let w = try workspace()
+    try Files.remove("\(w.path)/run/checkpoints")
+    let log = try Files.readText("\(w.path)/run/train.log")
+    try failInTraining(w)
+    #expect(try Files.readText("\(w.path)/run/train.log") == log && !Files.exists("\(w.path)/run/.replaced"))
+  }
+
+  /// While a training replaces a run and has no checkpoint yet, results of the earlier model are not the new one's.
+  @Test func resultsOfARunThatIsBeingReplacedAreLeftOut() throws {
+    let w = try workspace()
+    _ = try succeed(w, ["evaluate", "run"])
+    try Files.createDirectory("\(w.path)/run/.replaced")
+    try Files.rename("\(w.path)/run/checkpoints", to: "\(w.path)/run/.replaced/checkpoints")
+    let lock = try OutputLock(folder: "\(w.path)/run")
+    defer { withExtendedLifetime(lock) {} }
+    for (verb, sentence) in [
+      ("evaluate", "forecast.zarr: is not of the run's checkpoint; expected none yet"),
+      ("resume", "run: is in use by another training; found process"),
+      ("forecast", "run: holds no checkpoint yet, and a training is at work in it; found process"),
+    ] {
+      let output = try w.run([verb, "run"])
+      #expect(output.status == 1 && output.lastLine.contains(sentence), "\(output.err)")
+    }
+    #expect(try succeed(w, ["report", "run"]).err.contains("forecast.zarr is not of the run's checkpoint"))
+    try Files.remove("\(w.path)/run/forecast.zarr")
+    #expect(try succeed(w, ["report", "run"]).err.contains("scores.csv is not of the run's checkpoint"))
   }
 
   @Test func bestOutlivesAStopAndItsLossIsNoted() throws {

@@ -153,6 +153,19 @@ import Testing
     #expect(try succeed(w, ["evaluate", "moved"]).err.contains("update-0000038, which is not there any more"))
   }
 
+  /// A checkpoint that is not there any more may have been another training's.
+  @Test func aForecastOfAnotherTrainingIsNotTheRunsWithoutItsCheckpoint() throws {
+    let w = try workspace()
+    _ = try succeed(w, ["forecast", "run", "--overwrite", "--checkpoint", "run/checkpoints/update-0000002"])
+    _ = try succeed(
+      w, ["train", "config.yaml", "--overwrite", "--set", "seed=5", "--set", "training.checkpoint.keep=1"])
+    try #require(!Files.exists("\(w.path)/run/checkpoints/update-0000002"))
+    let output = try w.run(["evaluate", "run"])
+    #expect(output.status == 1 && output.lastLine.contains("is not of the run's checkpoint"), "\(output.err)")
+    #expect(output.lastLine.contains("of a training that began with other settings or data"), "\(output.err)")
+    #expect(try succeed(w, ["report", "run"]).err.contains("is not of the run's checkpoint"))
+  }
+
   /// What changes nothing is refused.
   @Test func aVerificationTakesNothingThatItDoesNotRead() throws {
     let w = try workspace()

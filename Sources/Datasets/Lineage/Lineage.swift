@@ -50,6 +50,8 @@ public struct Lineage: Sendable, Codable, Equatable {
   public var version = jigsawVersion
   public var data: DataFingerprint?
   public var model: Model?
+  /// The digest of the data and settings that the model's training began with, which tells it from others; nil where it isn't known.
+  public var training: String?
   public var forecast: Forecast?
   /// By name, for example the period.
   public var settings: [String: String]

@@ -21,7 +21,7 @@ public enum AnemoiExport {
       throw JigsawError(output, "already exists", remedy: "pass --overwrite or name another output")
     }
     guard let checkpoint = try RunFolder(run).checkpoints().preferred() else {
-      throw JigsawError(run, "holds no checkpoint", remedy: "train first with 'jigsaw train'")
+      throw RunFolder(run).noCheckpoint()
     }
     let description = try checkpoint.description()
     guard let model = try description.makeModel() as? GraphForecastModel, let graph = description.fields.graph else {
