@@ -234,7 +234,7 @@ let package = Package(
       [
         "Basics", "Tensors", "Geometry", "Communication", "Execution", "Distribution", "Models", "Stores", "Datasets",
         "Stepping", "Checkpoints", "Training", "Forecasting", "Configuration", "Verification", "Workflow",
-        "TestSupport",
+        "GraphChecks", "TestSupport",
       ]),
     tests(
       "VerificationTests",

@@ -74,9 +74,7 @@ extension CheckpointManifest {
   }
 
   private var settingsText: String {
-    let settings = model.settings
-    return settings.entries.filter { !type(of: settings).computationSettings.contains($0.key) }
-      .map { " \($0.key) \($0.value)" }.joined()
+    model.settings.computedEntries.map { " \($0.key) \($0.value)" }.joined()
   }
 
   /// The best checkpoint that this one, written later, knows of, if it is another.

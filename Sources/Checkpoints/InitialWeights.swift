@@ -99,8 +99,8 @@ public struct InitialWeights {
   /// A model of the same shapes may compute something else with them: heads, activations, limits.
   private static func differences(_ old: any ModelSettings, _ new: any ModelSettings) -> [String] {
     let before = Dictionary(old.entries.map { ($0.key, $0.value) }) { first, _ in first }
-    let others = type(of: new).computationSettings.union(type(of: new).orderSettings)
-    return new.entries.filter { !others.contains($0.key) && before[$0.key] != $0.value }.map {
+    let orders = type(of: new).orderSettings
+    return new.computedEntries.filter { !orders.contains($0.key) && before[$0.key] != $0.value }.map {
       "\($0.key) \(before[$0.key] ?? "nothing") there, \($0.value) here"
     }
   }

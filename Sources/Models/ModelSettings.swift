@@ -26,6 +26,9 @@ public protocol ModelSettings: Section, Codable, Hashable {
   /// Names of settings that say in which order fields stand in columns: weights are taken by field, whatever the order.
   static var orderSettings: Set<String> { get }
 
+  /// Names of settings that say where something lies of which checkpoints keep the content: the content counts, not the place.
+  static var placeSettings: Set<String> { get }
+
   /// Memory that an update may take on each rank, GiB; nil: any.
   var memoryGiB: Double? { get }
 
@@ -178,6 +181,7 @@ extension ModelSettings {
   public var outputForm: String { "" }
   public static var computationSettings: Set<String> { [] }
   public static var orderSettings: Set<String> { [] }
+  public static var placeSettings: Set<String> { [] }
   public var memoryGiB: Double? { nil }
   public func waysToCompute(points: Int, ranks: Int) -> [Self] { [] }
   public var computation: String { "" }
@@ -187,6 +191,11 @@ extension ModelSettings {
 
   /// Every setting with its value as it stands in a configuration file.
   public var entries: [(key: String, value: String)] { SectionType<Self>().settings(self, below: "") }
+
+  /// The settings that say what is computed, with their values.
+  public var computedEntries: [(key: String, value: String)] {
+    entries.filter { !Self.computationSettings.contains($0.key) && !Self.placeSettings.contains($0.key) }
+  }
 
   /// Every setting with its value, for sentences: `patch [2, 4], channels 384, …`.
   public var text: String { entries.map { "\($0.key) \($0.value)" }.joined(separator: ", ") }

@@ -52,7 +52,7 @@ extension HeteroGraph {
       digest.add(name)
       digest.add(space.fingerprint)
     }
-    for set in edges {
+    for set in edges.sorted(by: { $0.name < $1.name }) {
       digest.add(set.name)
       for end in set.sources + set.destinations { digest.add(UInt32(bitPattern: end)) }
       for attribute in set.attributes {

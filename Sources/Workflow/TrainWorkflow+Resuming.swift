@@ -38,16 +38,22 @@ extension TrainWorkflow {
     }
     try checkpoint.requireSame("diagnostic fields", diagnostics(model), diagnostics(found.model))
     try checkpoint.requireSame("model family", model.settings.family, found.model.settings.family, article: "another")
-    func entries(_ settings: any ModelSettings) -> [(key: String, value: String)] {
-      settings.entries.filter { !type(of: settings).computationSettings.contains($0.key) }
-    }
-    let (own, kept) = (entries(model.settings), entries(found.model.settings))
+    let (own, kept) = (model.settings.computedEntries, found.model.settings.computedEntries)
     func words(_ entries: [(key: String, value: String)], without others: [(key: String, value: String)]) -> String {
       list(entries.filter { entry in !others.contains { $0 == entry } }.map { "\($0.key) \($0.value)" })
     }
     try checkpoint.requireSame("model", words(own, without: kept), words(kept, without: own), article: "another")
+    try checkGraph(checkpoint, model)
     // An imported model has seen no samples here.
     if found.progress.samples > 0 { try checkSamples(checkpoint, samples) }
+  }
+
+  /// The checkpoint's graph is what the training resumes with: a file of another one is no place of it.
+  private func checkGraph(_ checkpoint: Checkpoint, _ model: ModelDescription) throws {
+    guard case .file(let path)? = try model.settings.graphSource(model.fields), Files.exists(path),
+      let kept = try checkpoint.description().fields.graph
+    else { return }
+    try checkpoint.requireSame("graph", try GraphWorkflow.read(path).digest, kept.digest, article: "another")
   }
 
   /// Sample order follows from these.

@@ -60,6 +60,10 @@ import Testing
       #"{"data": {"node_builder": {"_target_": "x.LatLonNodes", "latitudes": [9], "longitudes": [9e9]}}}"#,
       "nowhere on the globe"
     ),
+    (
+      #"{"data": {"node_builder": {"_target_": "x.TriNodes", "resolution": 1}, "attributes": {"o": {"_target_": "x.BooleanOrMask", "masks": ["a"]}}}}"#,
+      "attributes.o._target_: no 'BooleanOrMask' here"
+    ),
     (#"{"data": POINT}"#, "no such scale_resolutions; expected 1 … 9, found 1000000000000"),
   ])
   func configurationsOfNoGraphAreRefused(nodes: String, problem: String) throws {
@@ -73,6 +77,19 @@ import Testing
       try GraphConfiguration.recipe(value, place: "g") { _, _ in throw JigsawError("g", "opens nothing") }
     }
     #expect(error?.description.contains(problem) == true, "\(String(describing: error))")
+  }
+
+  /// Degrees of a configuration become FP32 before they become radians (anemoi-graphs 0.9.8, the last of them differs else).
+  @Test func listedPointsAreThoseOfAnemoiToTheLastBit() throws {
+    let text =
+      #"{"nodes": {"data": {"node_builder": {"_target_": "LatLonNodes", "latitudes": [10.1, 20.2, 30.3, -40.4], "#
+      + #""longitudes": [351.7, 3.3, 200.123456789, 123.4]}}}, "edges": []}"#
+    let recipe = try GraphConfiguration.recipe(JSONValue(parsing: Array(text.utf8), place: "g"), place: "g") { _, _ in
+      throw JigsawError("g", "opens nothing")
+    }
+    guard case .given(let points) = recipe.nodes[0].points else { preconditionFailure("listed points are given") }
+    #expect(points.latitudes.map(\.bitPattern) == [0x3E34_824A, 0x3EB4_824A, 0x3F07_61B7, 0xBF34_824A])
+    #expect(points.longitudes.map(\.bitPattern) == [0x40C4_6D25, 0x3D6B_E9A4, 0x405F_8A41, 0x4009_D6D1])
   }
 
   @Test(arguments: ["global", "stretched"]) func pointsAreThoseOfAnemoiToTheLastBit(name: String) throws {

@@ -53,7 +53,7 @@ def case(encoder, processor, decoder, features=("encoded_data",), t_in=2, t_out=
                                    "noise_mlp_hidden_dim": 5, "noise_matrix": None, "layer_kernels": {"Activation": {"_target_": "torch.nn.GELU"}}}
     losses = {"_target_": f"anemoi.training.losses.{loss}", "ignore_nans": False, **loss_options}
     if loss == "CRPS":
-        losses = {"_target_": "anemoi.training.losses.MultiscaleLossWrapper", "multiscale_config": None, "per_scale_loss": losses}
+        losses = {"_target_": "anemoi.training.losses.MultiscaleLossWrapper", "multiscale_config": None, "weights": [1.0], "per_scale_loss": losses}
     return dict(model=model, t_in=t_in, t_out=t_out, batch=batch, members=members, loss=losses, seed=seed)
 
 

@@ -2,13 +2,14 @@ import Basics
 import Models
 import Stores
 import Tensors
+import Workflow
 
 /// A folder of a golden case: config.json, graph.safetensors, weights.safetensors, case.safetensors, losses.json.
 struct CaseFiles {
   let folder: String
   let config: JSONValue
   let graph, weights, values: Safetensors.File
-  let names: CaseNames
+  let names: AnemoiNames
 
   init(_ folder: String) throws {
     self.folder = folder
@@ -17,7 +18,7 @@ struct CaseFiles {
     graph = try Safetensors.File(path("graph.safetensors"))
     weights = try Safetensors.File(path("weights.safetensors"))
     values = try Safetensors.File(path("case.safetensors"))
-    names = try CaseNames(weights: weights, graph: graph)
+    names = AnemoiNames(tensors: weights.entries.keys, configuration: config["anemoi_config"] ?? .null)
   }
 
   func losses() throws -> JSONValue {
@@ -34,6 +35,17 @@ struct CaseFiles {
       value = next
     }
     return value
+  }
+
+  /// Columns of the data that the model predicts.
+  func predictedColumns() throws -> [Int] {
+    let names = try setting("indices", "model", "output", "name_to_index")
+    let columns = try indices("data", "output", "full")
+    let variables = try setting("variables").strings ?? []
+    guard columns.allSatisfy(variables.indices.contains) else {
+      throw JigsawError("\(folder)/config.json: indices.data.output.full", "has columns beyond the variables")
+    }
+    return AnemoiModel.predicted(columns, of: variables, names: names)
   }
 
   func integer(_ path: String, _ key: String) throws -> Int {
@@ -102,7 +114,7 @@ extension CaseFiles {
 
   /// The graph in the order in which the model reads it.
   func modelGraph() throws -> ModelGraph {
-    let nodes = names.dataNodes
+    let (points, mesh) = (names.dataNodes, names.hiddenNodes)
     func edges(_ name: String, _ sources: Int, _ destinations: Int) throws -> ModelGraph.Edges {
       let indices = try graph.integers("edges/\(name)/sorted_edge_index")
       let count = indices.count / 2
@@ -124,17 +136,19 @@ extension CaseFiles {
         EdgeLists(destinationStarts: starts, sources: Array(indices[..<count]), sourceCount: sources),
         attributes: try graph.floats(attributes), attributeCount: try graph.shape(attributes)[1])
     }
-    let (data, hidden) = (try graph.floats("nodes/\(nodes)/latlon_rad"), try graph.floats("nodes/hidden/latlon_rad"))
+    let (data, hidden) = (
+      try graph.floats("nodes/\(points)/latlon_rad"), try graph.floats("nodes/\(mesh)/latlon_rad")
+    )
     let (n, m) = (data.count / 2, hidden.count / 2)
-    let hasProcessorEdges = graph.entries["edges/hidden_to_hidden/sorted_edge_index"] != nil
+    let hasProcessorEdges = graph.entries["edges/\(mesh)_to_\(mesh)/sorted_edge_index"] != nil
     return ModelGraph(
-      dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: try edges("\(nodes)_to_hidden", n, m),
-      hiddenToHidden: hasProcessorEdges ? try edges("hidden_to_hidden", m, m) : nil,
-      hiddenToData: try edges("hidden_to_\(nodes)", m, n))
+      dataCoordinates: data, hiddenCoordinates: hidden, dataToHidden: try edges("\(points)_to_\(mesh)", n, m),
+      hiddenToHidden: hasProcessorEdges ? try edges("\(mesh)_to_\(mesh)", m, m) : nil,
+      hiddenToData: try edges("\(mesh)_to_\(points)", m, n))
   }
 
   func modelDescription() throws -> GraphModelDescription {
-    let model = try setting("anemoi_config", "model")
+    let model = names.own(model: try setting("anemoi_config", "model"))
     let variables = GraphModelDescription.Variables(
       inputs: try indices("model", "input", "full").count, outputs: try indices("model", "output", "full").count,
       prognosticInputs: try indices("model", "input", "prognostic"),

@@ -8,69 +8,9 @@ import RankChecks
 import Stores
 import Tensors
 import Training
+import Workflow
 
 extension GraphCheck {
-  // MARK: Loss
-
-  func loss() throws -> PointwiseLoss {
-    guard
-      var section = try files.ofDataset(files.setting("anemoi_config", "training", "training_loss"))
-    else { throw JigsawError(files.folder, "has no training_loss of the data") }
-    if let wrapped = section["per_scale_loss"] {
-      guard section["multiscale_config"] == .null else {
-        throw JigsawError(files.folder, "has a multi-scale loss, which is not computed here")
-      }
-      section = wrapped
-    }
-    let name = section["_target_"]?.string?.split(separator: ".").last.map(String.init) ?? ""
-    let kinds: [String: PointwiseLoss.Kind] = [
-      "MSELoss": .squared, "WeightedMSELoss": .squared, "MAELoss": .absolute, "RMSELoss": .rootOfSquared,
-      "LogCoshLoss": .logCosh, "HuberLoss": .huber(delta: section["delta"]?.double ?? 1),
-      "CRPS": .rankedProbability(alpha: section["alpha"]?.double ?? 0.95),
-      "AlmostFairKernelCRPS": .rankedProbability(alpha: section["alpha"]?.double ?? 1),
-    ]
-    guard let kind = kinds[name] else {
-      throw JigsawError(
-        files.folder, "has a loss that is not computed here", expected: kinds.keys.sorted().joined(separator: ", "),
-        found: name)
-    }
-    return PointwiseLoss(
-      kind, variables: model.description.variables.outputs, members: members,
-      ignoresMissing: section["ignore_nans"] == .bool(true))
-  }
-
-  /// The product of all scalers: [points, batch, steps·variables].
-  func lossWeights() throws -> Tensor {
-    let v = model.description.variables.outputs
-    let sizes = [batch, steps.output, 1, model.graph.dataNodes, v]
-    var weights = [Double](repeating: 1, count: sizes.reduce(1, *))
-    let scalers = (try files.setting("scaler_dims").object ?? [:]).sorted { $0.key < $1.key }
-    for (name, dimensions) in scalers {
-      guard let dimensions = dimensions.integers else { throw JigsawError(files.folder, "has a scaler without dims") }
-      let (values, shape) = (try files.values.floats("scaler/\(name)"), try files.values.shape("scaler/\(name)"))
-      var strides = [0, 0, 0, 0, 0]
-      var stride = 1
-      for (dimension, extent) in zip(dimensions, shape).reversed() {
-        let dimension = dimension < 0 ? dimension + 5 : dimension
-        guard extent == 1 || extent == sizes[dimension] else {
-          throw JigsawError("\(files.folder): scaler/\(name)", "has a shape that doesn't fit", found: "\(shape)")
-        }
-        strides[dimension] = extent == 1 ? 0 : stride
-        stride *= extent
-      }
-      for point in 0..<sizes[3] {
-        for sample in 0..<batch {
-          for step in 0..<steps.output {
-            let start = sample * strides[0] + step * strides[1] + point * strides[3]
-            let to = ((point * batch + sample) * steps.output + step) * v
-            for variable in 0..<v { weights[to + variable] *= Double(values[start + variable * strides[4]]) }
-          }
-        }
-      }
-    }
-    return Tensor(weights.map { Float($0) }, shape: [sizes[3], batch, steps.output * v])
-  }
-
   // MARK: Rollout
 
   /// Results of some steps, of all ranks together.
@@ -103,7 +43,7 @@ extension GraphCheck {
   private func pass(_ count: Int, _ input: Value, gradients: Bool, _ observe: GraphModel.Observer?) throws -> (
     loss: Double, predictions: [Value]
   ) {
-    let loss = try loss()
+    let (loss, factor) = try loss()
     let weights = blocks.block(try lossWeights(), groups: steps.output)
     let share = 1 / Double(count * rank.context.mesh.replica)
     operations.tape = gradients ? Tape() : nil
@@ -115,10 +55,10 @@ extension GraphCheck {
         x, noise: noise(), isFirstStep: step == 0, observe: step == 0 ? observe : nil, operations)
       predictions.append(y)
       let gradient = gradients ? compute.tensor(y.tensor.shape) : nil
-      total +=
-        try loss(
-          y.tensor, target: try target(rolloutStep: step), weights: weights, gradient: gradient, scale: share, compute,
-          sumOverRanks: { try rank.context.instance.allReduce([$0])[0] }) / Double(count)
+      let ofStep = try loss(
+        y.tensor, target: try target(rolloutStep: step), weights: weights, gradient: gradient, scale: share * factor,
+        compute, sumOverRanks: { try rank.context.instance.allReduce([$0])[0] })
+      total += factor * ofStep / Double(count)
       if step < count - 1 { x = try next(x, y, step) }
       // The next window adds to it what comes back through the rollout.
       y.gradient = gradient
@@ -191,7 +131,7 @@ extension GraphCheck {
   private func physical(_ prediction: [Float]) throws -> [Float] {
     let factor = try files.weights.floats(files.names.stored("post_processors.data.processors.normalizer._norm_mul"))
     let addend = try files.weights.floats(files.names.stored("post_processors.data.processors.normalizer._norm_add"))
-    let columns = try files.indices("data", "output", "full")
+    let columns = try files.predictedColumns()
     return prediction.enumerated().map { index, value in
       let column = columns[index % columns.count]
       return (value - addend[column]) / factor[column]

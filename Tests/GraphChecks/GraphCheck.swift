@@ -6,6 +6,7 @@ import RankChecks
 import Stores
 import Tensors
 import Training
+import Workflow
 
 #if canImport(Glibc)
   import Glibc
@@ -80,7 +81,7 @@ public final class GraphCheck {
 
   // MARK: Weights
 
-  /// Every parameter from the file; the file may hold nothing else of the model but aliases and buffers.
+  /// Every parameter from the file; the file may hold nothing else of the model that has a part in its computation.
   func loadWeights() throws {
     for (index, spec) in model.parameters.specs.enumerated() {
       let whole = Tensor(zeros: spec.shape)
@@ -88,10 +89,8 @@ public final class GraphCheck {
       blocks.set(ParameterID(index: index), from: whole)
     }
     let known = Set(model.parameters.specs.map { files.names.stored($0.name) })
-    let others = files.weights.entries.keys.filter { name in
-      name.hasPrefix("model.") && !known.contains(name) && !name.contains(".layer_norm_attention_dest.")
-        && !name.contains(".latlons_") && !name.hasSuffix(".trainable_layout_version")
-        && !name.hasSuffix(".norm_min_val")
+    let others = files.weights.entries.keys.filter {
+      $0.hasPrefix("model.") && !known.contains($0) && !model.description.ignores(tensor: files.names.own($0))
     }
     guard others.isEmpty else {
       throw JigsawError(
@@ -199,7 +198,7 @@ public final class GraphCheck {
     let start = steps.input + rolloutStep * steps.output
     let whole = pack(
       try normalized.get(), times: start..<start + steps.output,
-      variables: try files.indices("data", "output", "full"), members: 1)
+      variables: try files.predictedColumns(), members: 1)
     return blocks.block(whole, groups: steps.output)
   }
 
@@ -228,7 +227,7 @@ public final class GraphCheck {
       try files.weights.floats(files.names.stored("model.node_attributes.latlons_data")))
     report.compare(
       "latlons_hidden", model.graph.hiddenCoordinates.values,
-      try files.weights.floats("model.node_attributes.latlons_hidden"))
+      try files.weights.floats(files.names.stored("model.node_attributes.latlons_hidden")))
   }
 }
 

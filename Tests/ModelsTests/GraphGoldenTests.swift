@@ -102,6 +102,66 @@ import Testing
       try #require(error).description.contains("data.processors.imputer: is a processor that is not computed here"))
   }
 
+  /// A wrapper of one scale multiplies the loss; of anything else that a loss may have nothing is passed over.
+  @Test func settingsOfLossesAreReadOrRefused() throws {
+    let own = #""_target_": "anemoi.training.losses.MAELoss""#
+    func wrapped(_ settings: String) throws -> TemporaryFolder {
+      try Self.changed(
+        #""data": {\#n      \#(own),"#,
+        to:
+          #""data": {"_target_": "MultiscaleLossWrapper", \#(settings), "per_scale_loss": {\#(own), "ignore_nans": false},"#
+      )
+    }
+    let folder = try wrapped(#""multiscale_config": null, "weights": [0.5]"#)
+    let mine = try GraphCheck(folder.path, threads: 1).run()
+    let whole = try GraphCheck("\(Self.folder)/transformer", threads: 1).run()
+    for (key, name) in [("loss", "value"), ("rollout2/loss", "value"), ("grad", "norm")] {
+      let (a, b) = (mine[key]?[name]?.double, whole[key]?[name]?.double)
+      // The norm is the original's.
+      #expect(key == "grad" ? a == b : abs(try #require(a) / #require(b) - 0.5) < 1e-6, "\(key)")
+    }
+    #expect(abs(try #require(mine["grad"]?["worst_of_whole_norm"]?["error"]?.double)) > 0.1)
+    for (settings, word) in [
+      (#""weights": [0.5, 1]"#, "training_loss.weights: are not those of one scale"),
+      (#""weights": [1], "loss_matrices": ["a.npz"]"#, "found loss_matrices"),
+      (#""weights": [1], "multiscale_config": {"num_scales": 3}"#, "has a multi-scale loss"),
+    ] {
+      let folder = try wrapped(settings)
+      let error = #expect(throws: JigsawError.self) { try GraphCheck(folder.path, threads: 1).run() }
+      #expect(try #require(error).description.contains(word))
+    }
+    let other = try Self.changed(own, to: #"\#(own), "predicted_variables": ["a"]"#)
+    let error = #expect(throws: JigsawError.self) { try GraphCheck(other.path, threads: 1).run() }
+    #expect(try #require(error).description.contains("found predicted_variables"))
+  }
+
+  /// A transformer looks at no edges; anemoi-models keeps trainable numbers of them.
+  @Test func parametersWithoutUseAreNoObstacle() throws {
+    let folder = try Self.changed("MAELoss", to: "MAELoss")
+    let path = "\(folder.path)/weights.safetensors"
+    func add(_ name: String) throws {
+      let file = try Safetensors.File("\(Self.folder)/transformer/weights.safetensors")
+      var tensors: [String: Safetensors.Tensor] = [:]
+      for entry in file.entries.keys { tensors[entry] = try file.tensor(entry) }
+      tensors[name] = .init([Float(1), 2], shape: [2, 1])
+      try Safetensors.write(tensors, to: path)
+    }
+    try add("model.processor_graph_provider.trainable.trainable")
+    let report = try GraphCheck(folder.path, threads: 1).run()
+    #expect(try #require(report["y_pred"]?["relative_l2"]?.double) < 2e-6)
+    try add("model.processor.trainable")
+    #expect(throws: JigsawError.self) { try GraphCheck(folder.path, threads: 1) }
+  }
+
+  /// A variable that the loss knows and the model does not predict.
+  @Test func targetsThatAreNotPredictedAreLeftOut() throws {
+    let folder = try Self.changed(
+      #""output": {\#n    "full": [\#n     0,"#, to: #""output": {\#n    "full": [\#n     4,\#n     0,"#)
+    let report = try GraphCheck(folder.path, threads: 1).run()
+    #expect(try #require(report["y_pred_physical"]?["relative_l2"]?.double) < 2e-6)
+    #expect(try #require(report["loss"]?["relative"]?.double) < 1e-6)
+  }
+
   /// The case of a transformer with another text in its configuration.
   private static func changed(_ text: String, to other: String) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
@@ -111,7 +171,7 @@ import Testing
     }
     let config = try Files.readText("\(source)/config.json")
     try #require(config.contains(text))
-    try Files.writeAtomically(config.replacing(text, with: other), to: "\(folder.path)/config.json")
+    try Files.writeAtomically(config.replacing(text, with: other, maxReplacements: 1), to: "\(folder.path)/config.json")
     return folder
   }
 

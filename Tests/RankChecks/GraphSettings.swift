@@ -15,6 +15,8 @@ extension GraphModelChecks {
     var predictedNodes = 23
     var processor = GraphModelDescription.ProcessorKind.graphTransformer
     var mapper = GraphModelDescription.MapperKind.graphTransformer
+    /// The decoder's kind, where it is another than the encoder's.
+    var decoder: GraphModelDescription.MapperKind?
     var heads = 5
     var reach: Int?
     var normalizesQueries = false
@@ -26,7 +28,9 @@ extension GraphModelChecks {
     var batch = 2
     public var parts = ComputationParts()
 
-    private var hasAttention: Bool { processor != .edgeNetwork || mapper != .edgeNetwork }
+    private var hasAttention: Bool {
+      processor != .edgeNetwork || mapper != .edgeNetwork || decoder == .graphTransformer
+    }
 
     /// The same model in parts.
     public func inParts(_ parts: ComputationParts, checkpointsActivations: Bool) -> Setting {
@@ -53,11 +57,13 @@ extension GraphModelChecks {
       var processor = GraphModelDescription.Processor(processor, layer, layers: 2)
       processor.trainableEdges = 2
       processor.reach = reach
-      processor.isConditional = hasNoise
+      processor.isConditional = hasNoise && processor.kind != .edgeNetwork
+      var last = mapper
+      last.kind = decoder ?? mapper.kind
       var description = GraphModelDescription(
         .init(
           inputs: 5, outputs: 4, prognosticInputs: [0, 2, 4], prognosticOutputs: [3, 0, 2], forcingInputs: [1, 3]),
-        inputSteps: 2, outputSteps: 2, channels: channels, encoder: mapper, processor: processor, decoder: mapper)
+        inputSteps: 2, outputSteps: 2, channels: channels, encoder: mapper, processor: processor, decoder: last)
       description.trainableData = 3
       description.trainableHidden = 5
       description.targetFeatures = targetFeatures
@@ -110,6 +116,10 @@ extension GraphModelChecks {
     Setting(
       name: "few nodes of an edge network", dataNodes: 5, hiddenNodes: 3, degree: 1, predictedNodes: 4,
       processor: .edgeNetwork, mapper: .edgeNetwork, batch: 1),
+    Setting(
+      name: "edge network that the decoder doesn't see", processor: .transformer, mapper: .edgeNetwork,
+      decoder: .graphTransformer, targetFeatures: [.coordinates, .prognostics]),
+    Setting(name: "noise without use", processor: .edgeNetwork, mapper: .edgeNetwork, hasNoise: true),
     Setting(
       name: "window", dataNodes: 20, hiddenNodes: 17, predictedNodes: 20, processor: .transformer, reach: 3,
       normalizesQueries: true),

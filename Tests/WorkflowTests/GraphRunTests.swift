@@ -78,6 +78,36 @@ import Workflow
     #expect(try Checkpoint("\(folder.path)/parts/checkpoints/best").problems().isEmpty)
   }
 
+  /// A graph is its content: its file may lie elsewhere or be gone, but not hold another one.
+  @Test func aTrainingGoesOnWithItsGraphWhereverTheFileLies() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path
+    try SyntheticData().write("\(path)/data.nc")
+    func train(_ run: String, _ more: [String]) throws {
+      try TrainWorkflow(
+        Self.configuration(path, run: run, family: "gnn", more), stopAfter: 2, console: .silent
+      ).start()
+    }
+    try train("first", [])
+    try train("other", ["model.graph.hops=2"])
+    let graph = "\(path)/first/checkpoints/update-0000002/graph.safetensors"
+    try train("run", ["model.graph.file=\(graph)"])
+    func resume(_ file: String, stopAfter: Int) throws {
+      let configuration = try Self.configuration(path, run: "run", family: "gnn", ["model.graph.file=\(file)"])
+      try TrainWorkflow(configuration, stopAfter: stopAfter, console: .silent).resume()
+    }
+    let moved = "\(path)/moved.safetensors"
+    try Files.writeAtomically(Files.read(graph), to: moved)
+    try resume(moved, stopAfter: 3)
+    try Files.writeAtomically(
+      Files.read("\(path)/other/checkpoints/update-0000002/graph.safetensors"), to: moved)
+    let error = #expect(throws: JigsawError.self) { try resume(moved, stopAfter: 4) }
+    #expect(error?.problem == "was made with another graph")
+    try Files.remove(moved)
+    try resume(moved, stopAfter: 4)
+    #expect(Files.exists("\(path)/run/checkpoints/update-0000004"))
+  }
+
   /// How a model is computed is chosen by memory, said, kept for forecasts, and may change when a training is resumed.
   @Test func aTrainingGoesOnInOtherChunks() throws {
     let folder = try TemporaryFolder()

@@ -126,8 +126,9 @@ public struct GraphConfiguration {
           expected: "latitudes from -90 to 90 and longitudes from -720 to 720 degrees",
           found: "\(latitude), \(longitude)")
       }
-      return PlacedPoints(
-        points: .given(PointSpace(latitudesDegrees: latitudes, longitudesDegrees: longitudes)))
+      // Numbers of a configuration are FP32 in PyTorch.
+      let grid = PointGrid(latitudes: latitudes, longitudes: longitudes, isSinglePrecision: true)
+      return PlacedPoints(points: .given(PointSpace(grid)))
     default:
       throw unknown(
         kind, "\(place): \(key)._target_",
@@ -186,23 +187,19 @@ public struct GraphConfiguration {
   }
 
   private func weights(_ name: String, _ value: JSONValue, _ key: String) throws -> GraphRecipe.Weights {
-    let members = try Members(
-      value, "\(place): \(key)", ["_target_", "norm", "fill_value", "mask_node_attr_name", "dtype"])
-    let kind: AreaWeights
-    switch try target(value, key) {
-    case "SphericalAreaWeights": kind = .spherical
-    case "CosineLatWeightedAttribute": kind = .cosine
-    case "PlanarAreaWeights": kind = .planar(mask: nil)
-    case "MaskedPlanarAreaWeights": kind = .planar(mask: try members.string("mask_node_attr_name"))
-    case let other:
+    let mask = "mask_node_attr_name"
+    let kinds: [String: (Members) throws -> AreaWeights] = [
+      "SphericalAreaWeights": { _ in .spherical }, "CosineLatWeightedAttribute": { _ in .cosine },
+      "PlanarAreaWeights": { _ in .planar(mask: nil) },
+      "MaskedPlanarAreaWeights": { .planar(mask: try $0.string(mask)) },
+    ]
+    let target = try target(value, key)
+    guard let kind = kinds[target] else {
       throw unknown(
-        other, "\(place): \(key)._target_",
-        [
-          "SphericalAreaWeights", "CosineLatWeightedAttribute", "PlanarAreaWeights", "MaskedPlanarAreaWeights",
-          "CutOutMask", "GridsMask", "BooleanNot",
-        ])
+        target, "\(place): \(key)._target_", kinds.keys.sorted() + ["CutOutMask", "GridsMask", "BooleanNot"])
     }
-    return GraphRecipe.Weights(name: name, kind: kind, norm: try norm(members))
+    let members = try Members(value, "\(place): \(key)", ["_target_", "norm", "fill_value", mask, "dtype"])
+    return GraphRecipe.Weights(name: name, kind: try kind(members), norm: try norm(members))
   }
 
   private func norm(_ members: Members) throws -> Normalisation {
@@ -284,13 +281,10 @@ public struct GraphConfiguration {
   }
 
   private func attribute(_ name: String, _ value: JSONValue, _ key: String) throws -> GraphRecipe.Attribute {
+    let kinds: [String: EdgeGeometry] = ["EdgeLength": .length, "EdgeDirection": .direction]
+    let target = try target(value, key)
+    guard let kind = kinds[target] else { throw unknown(target, "\(place): \(key)._target_", kinds.keys.sorted()) }
     let members = try Members(value, "\(place): \(key)", ["_target_", "norm", "dtype"])
-    let kind: EdgeGeometry
-    switch try target(value, key) {
-    case "EdgeLength": kind = .length
-    case "EdgeDirection": kind = .direction
-    case let other: throw unknown(other, "\(place): \(key)._target_", ["EdgeLength", "EdgeDirection"])
-    }
     return GraphRecipe.Attribute(name: name, kind: kind, norm: try norm(members))
   }
 

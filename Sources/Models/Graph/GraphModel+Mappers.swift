@@ -4,7 +4,7 @@ import Tensors
 // Encoder and decoder, whole or in chunks of destinations.
 
 extension GraphModel {
-  /// - Returns: h, and what the decoder sees as encoded data; nil where it computes its rows of that itself.
+  /// - Returns: h, and what the decoder sees as encoded data; nil where it sees none, or computes its rows of them itself.
   func encode(_ input: Input, _ operations: any Operations) throws -> (hidden: Value, data: Value?) {
     let batch = input.x.shape.batch
     let chunks = chunkedGraph.chunks(shares: operations.rowShare.count).encoder
@@ -12,7 +12,9 @@ extension GraphModel {
       let data = try dataFeatures(input, nil, operations)
       let sources = try embeddedSources(data, operations)
       let hidden = try encode(chunks.chunks[0], sources: sources, batch: batch, operations)
-      return (hidden, try encodedData(data, sources, operations))
+      // A value without use has no gradient.
+      let isSeen = description.targetFeatures.contains(.encodedData)
+      return (hidden, isSeen ? try encodedData(data, sources, operations) : nil)
     }
     let form = OutputForm(ValueShape(rows: graph.hiddenNodes, batch: batch, columns: description.encoder.channels))
     let hidden = try operations.withMemoryOfItsOwn {

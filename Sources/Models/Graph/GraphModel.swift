@@ -134,7 +134,8 @@ public struct GraphModel: Sendable {
     let input = Input(x: x, isFirstStep: isFirstStep)
     let encoded = try encode(input, operations)
     observe?("encoder_hidden", encoded.hidden)
-    let condition = try noise.flatMap { noise in try self.noise?([noise], operations) }
+    // Norms that are not conditional have no use for it.
+    let condition = try description.processor.isConditional ? noise.flatMap { try self.noise?([$0], operations) } : nil
     if let condition { observe?("noise_embedded", condition) }
     var z = try process(encoded.hidden, condition: condition, observe, operations)
     if description.skipsLatent { z = try operations.sum(z, encoded.hidden) }
@@ -199,7 +200,6 @@ public struct GraphModel: Sendable {
     let attributes = try edges.map {
       try edgeAttributes($0, trainable: processorEdges, group: .processor, operations)
     }
-    let condition = description.processor.isConditional ? condition : nil
     var state = [h]
     if case .edgeNetwork(let first)? = layers.first, let embedding = first.embedding, let attributes {
       state.append(

@@ -28,7 +28,9 @@ extension GraphModelDescription {
     trainableData = try reader.trainable("node_trainable_parameters", "data")
     trainableHidden = try reader.trainable("node_trainable_parameters", "hidden")
     encoder.trainableEdges = try reader.trainableEdges(reader.mapperSection("encoders"), "data2hidden")
-    processor.trainableEdges = try reader.trainableEdges(model["processor"], "hidden2hidden")
+    if processor.kind != .transformer {
+      processor.trainableEdges = try reader.trainableEdges(model["processor"], "hidden2hidden")
+    }
     decoder.trainableEdges = try reader.trainableEdges(reader.mapperSection("decoders"), "hidden2data")
     targetFeatures = try reader.targetFeatures()
     if encoder.kind != .edgeNetwork && decoder.kind == .edgeNetwork {

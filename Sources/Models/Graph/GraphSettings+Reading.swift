@@ -65,8 +65,9 @@ extension GraphSettings {
     guard own == wanted else {
       throw JigsawError(
         place, "is of a model that is computed here but can't be a run",
-        expected: "a \(Self.title) with one predicted state, "
-          + "without noise, with encoder and decoder of \(channels) channels", found: d.difference(from: own),
+        expected:
+          "a \(Self.title) with encoder and decoder of its family and \(channels) channels, one predicted state "
+          + "that changes the last one, without noise", found: d.difference(from: own),
         remedy: "see docs/graph-models.md")
     }
   }
@@ -77,13 +78,53 @@ extension GraphModelDescription {
   fileprivate func difference(from other: GraphModelDescription) -> String {
     var words: [String] = []
     if outputSteps != other.outputSteps { words.append("\(outputSteps) predicted states") }
-    if residualStep != other.residualStep { words.append("changes to state \(residualStep) of \(inputSteps)") }
+    if residualStep != other.residualStep { words.append("residual.step \(residualStep - inputSteps)") }
     if noise != nil { words.append("noise") }
-    if encoder != other.encoder { words.append("another encoder") }
-    if processor != other.processor { words.append("another processor") }
-    if decoder != other.decoder { words.append("another decoder") }
+    words += GraphModelDescription.settings(
+      "encoder", encoder.settings + encoder.layer.settings, other.encoder.settings + other.encoder.layer.settings)
+    words += GraphModelDescription.settings(
+      "processor", processor.settings + processor.layer.settings,
+      other.processor.settings + other.processor.layer.settings)
+    words += GraphModelDescription.settings(
+      "decoder", decoder.settings + decoder.layer.settings, other.decoder.settings + other.decoder.layer.settings)
     if variables != other.variables || inputSteps != other.inputSteps { words.append("other variables") }
     return words.isEmpty ? "other settings" : words.joined(separator: ", ")
+  }
+
+  /// Settings of a part that differ, by their names in anemoi-models.
+  private static func settings(_ part: String, _ own: [LayerSetting], _ others: [LayerSetting]) -> [String] {
+    zip(own, others).filter { $0.0.value != $0.1.value }.map { "\(part).\($0.0.name) \($0.0.value)" }
+  }
+}
+
+private typealias LayerSetting = (name: String, value: String)
+
+extension GraphModelDescription.Mapper {
+  fileprivate var settings: [LayerSetting] {
+    [
+      ("mapper", kind == .edgeNetwork ? "GNN" : "GraphTransformer"), ("num_channels", "\(channels)"),
+      ("trainable_size", "\(trainableEdges)"), ("initialise_data_extractor_zero", "\(startsAtZero)"),
+    ]
+  }
+}
+
+extension GraphModelDescription.Processor {
+  fileprivate var settings: [LayerSetting] {
+    [
+      ("num_layers", "\(layers)"), ("trainable_size", "\(trainableEdges)"),
+      ("window_size", reach.map { "\($0)" } ?? "null"),
+      ("layer_kernels.LayerNorm", isConditional ? "ConditionalLayerNorm" : "LayerNorm"),
+    ]
+  }
+}
+
+extension GraphModelDescription.Layer {
+  fileprivate var settings: [LayerSetting] {
+    [
+      ("mlp_implementation", "\(hidden)"), ("hidden width", "\(hiddenWidth)"), ("num_heads", "\(heads)"),
+      ("attn_channels", "\(attentionChannels)"), ("qk_norm", "\(normalizesQueries)"),
+      ("edge_pre_mlp", edgeActivation.map { "\($0)" } ?? "false"), ("mlp_extra_layers", "\(extraLayers)"),
+    ]
   }
 }
 

@@ -71,6 +71,7 @@ public struct GraphSettings<Family: GraphFamily>: ModelSettings {
 
   public static var computationSettings: Set<String> { ["mapperChunks", "processorChunks", "memoryGiB"] }
   public static var orderSettings: Set<String> { ["inputOrder", "outputOrder"] }
+  public static var placeSettings: Set<String> { ["graph.file"] }
 
   /// More chunks cost less time than fewer layers whose inputs are kept.
   public func waysToCompute(points: Int, ranks: Int) -> [GraphSettings] {

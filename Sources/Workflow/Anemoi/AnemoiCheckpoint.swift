@@ -5,14 +5,15 @@ import Stores
 /// An inference checkpoint of anemoi-training (`inference-*.ckpt`), read as plain data: nothing of it is executed.
 public struct AnemoiCheckpoint: Sendable {
   public let path: String
-  /// The state dict by its names in the present release (`AnemoiLayouts`).
+  /// The state dict by its names in the present release (`AnemoiLayouts`), and ours of what its users name (`AnemoiNames`).
   public let state: [String: TorchArchive.Tensor]
-  /// The model's points and edges, as its configuration built them.
+  /// The model's points and edges, as its configuration built them: nodes are `data` and `hidden`.
   public let graph: HeteroGraph
   /// `anemoi.json`: configuration, variables, indices, provenance.
   public let metadata: JSONValue
-  /// The name of the dataset that the model is for.
+  /// The name of the dataset that the model is for, by which its metadata have it.
   public let dataset: String
+  let names: AnemoiNames
   private let archive: TorchArchive
   private let module: TorchModule
 
@@ -33,14 +34,19 @@ public struct AnemoiCheckpoint: Sendable {
         remedy: "take the file whose name begins with inference-; the one for training holds other things")
     }
     module = try TorchModule(archive, root)
-    state = AnemoiLayouts.state(module.state)
+    let state = AnemoiLayouts.state(module.state)
     metadata = AnemoiLayouts.metadata(try Self.metadata(archive))
-    graph = try AnemoiGraph(archive, root).graph.withAttributes(
+    let names = AnemoiNames(tensors: state.keys, configuration: metadata["config"] ?? .null)
+    self.names = names
+    self.state = Dictionary(state.map { (names.own($0.key), $0.value) }) { first, _ in first }
+    graph = try names.own(AnemoiGraph(archive, root).graph).withAttributes(
       of: metadata["config"]?["model"] ?? .null, place: path)
-    let names = metadata["metadata_inference"]?["dataset_names"]?.strings ?? metadata["dataset"]?.object?.keys.sorted()
-    guard let name = names?.first, names?.count == 1 else {
+    let datasets =
+      metadata["metadata_inference"]?["dataset_names"]?.strings ?? metadata["dataset"]?.object?.keys.sorted()
+    guard let name = datasets?.first, datasets?.count == 1 else {
       throw JigsawError(
-        path, "is of a model for another number of datasets than one", found: names?.joined(separator: ", ") ?? "none")
+        path, "is of a model for another number of datasets than one",
+        found: datasets?.joined(separator: ", ") ?? "none")
     }
     dataset = name
     try verify()

@@ -32,7 +32,7 @@ public enum AnemoiImport {
     try Temporary.removeAbandoned(of: output)
     let folder = Temporary.name(for: output)
     var (run, obstacle) = try Self.run(of: checkpoint, output: output, data: data)
-    let notes = data == nil ? [] : try run?.compareData() ?? []
+    let notes = data == nil ? [run?.dataNote].compactMap(\.self) : try run?.compareData() ?? []
     do {
       try write(checkpoint, to: folder)
       try run?.write(to: folder)

@@ -112,7 +112,11 @@ enum AnemoiLayouts {
       }
     }
     let nodes = "model.node_attributes."
-    if new.hasPrefix(nodes + "\(dataset).") { new = nodes + new.dropFirst(nodes.count + dataset.count + 1) }
+    if new.hasPrefix(nodes),
+      let part = [".latlons_", ".trainable_tensors."].lazy.compactMap({ new.firstRange(of: $0) }).first
+    {
+      new = "model.node_attributes\(new[part.lowerBound...])"
+    }
     return new
   }
 

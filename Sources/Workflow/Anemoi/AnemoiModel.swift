@@ -25,11 +25,19 @@ public struct AnemoiModel {
     }
     model = GraphModel(description, try ModelGraph(checkpoint.graph))
     parameters = ParameterStore(model.parameters)
-    inputs = try reader.columns("data", "input", "full")
-    outputs = try reader.columns("data", "output", "full")
+    (inputs, outputs) = try reader.datasetColumns()
     (factor, addend) = try (reader.normalizer("pre", "mul"), reader.normalizer("pre", "add"))
     (backFactor, backAddend) = try (reader.normalizer("post", "mul"), reader.normalizer("post", "add"))
     try reader.load(parameters)
+  }
+
+  /// Columns of the dataset that a model predicts, of those that its loss knows: variables may be targets alone.
+  ///
+  /// - Parameters:
+  ///   - columns: `data.output.full`.
+  ///   - names: `model.output.name_to_index`.
+  public static func predicted(_ columns: [Int], of variables: [String], names: JSONValue) -> [Int] {
+    columns.filter { names[variables[$0]] != nil }
   }
 
   /// The states after the last ones, in physical units.

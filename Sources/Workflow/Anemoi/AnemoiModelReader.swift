@@ -30,9 +30,24 @@ struct AnemoiModelReader {
     return list
   }
 
+  /// Columns of the dataset's variables that the model reads, and that it predicts.
+  func datasetColumns() throws -> (inputs: [Int], outputs: [Int]) {
+    let names = checkpoint.metadata["data_indices"]?[checkpoint.dataset]?["model"]?["output"]?["name_to_index"]
+    let inputs = try columns("data", "input", "full")
+    let outputs = AnemoiModel.predicted(
+      try columns("data", "output", "full"), of: checkpoint.variables, names: names ?? .null)
+    let model = try modelVariables()
+    guard inputs.count == model.inputs, outputs.count == model.outputs else {
+      throw JigsawError(
+        "\(checkpoint.path): data_indices.\(checkpoint.dataset)", "has other variables of the data than of the model",
+        expected: "\(model.inputs) inputs and \(model.outputs) outputs",
+        found: "\(inputs.count) and \(outputs.count)")
+    }
+    return (inputs, outputs)
+  }
+
   func normalizer(_ side: String, _ part: String) throws -> [Float] {
-    try floats(
-      "\(side)_processors.\(checkpoint.dataset).processors.normalizer._norm_\(part)", [checkpoint.variables.count])
+    try floats("\(side)_processors.data.processors.normalizer._norm_\(part)", [checkpoint.variables.count])
   }
 
   private func floats(_ name: String, _ shape: [Int]) throws -> [Float] {
@@ -71,20 +86,17 @@ struct AnemoiModelReader {
     guard let configuration = checkpoint.metadata["config"]?["model"] else {
       throw JigsawError(checkpoint.path, "has no configuration of its model")
     }
-    guard checkpoint.dataset == "data" else {
-      throw JigsawError(
-        checkpoint.path, "has a model of differently named data", expected: "data", found: checkpoint.dataset)
-    }
     let variables = try modelVariables()
     let boundings = try GraphModelDescription.Bounding.list(
       anemoi: configuration["bounding"]?["datasets"]?[checkpoint.dataset] ?? configuration["bounding"] ?? .array([]),
       outputs: checkpoint.metadata["data_indices"]?[checkpoint.dataset]?["model"]?["output"]?["name_to_index"] ?? .null,
       variables: checkpoint.variables, statistics: .null, place: checkpoint.path
     ) { index, count in
-      try floats("model.boundings.\(checkpoint.dataset).\(index).norm_min_val", [count])
+      try floats("model.boundings.data.\(index).norm_min_val", [count])
     }
     return try GraphModelDescription(
-      anemoi: configuration, variables, inputSteps: checkpoint.inputSteps, outputSteps: checkpoint.outputSteps,
+      anemoi: checkpoint.names.own(model: configuration), variables, inputSteps: checkpoint.inputSteps,
+      outputSteps: checkpoint.outputSteps,
       boundings: boundings, place: checkpoint.path)
   }
 
@@ -105,9 +117,9 @@ struct AnemoiModelReader {
       let values = try inLayout(try floats(spec.name, spec.shape), spec)
       tensor.updateOnHost { _ = $0.update(fromContentsOf: values) }
     }
-    let buffers = [".latlons_", ".layer_norm_attention_dest.", ".trainable_layout_version", ".norm_min_val"]
-    let others = checkpoint.state.keys.filter { name in
-      name.hasPrefix("model.") && !known.contains(name) && !buffers.contains { name.contains($0) }
+    let description = try description()
+    let others = checkpoint.state.keys.filter {
+      $0.hasPrefix("model.") && !known.contains($0) && !description.ignores(tensor: $0)
     }
     guard others.isEmpty else {
       throw JigsawError(

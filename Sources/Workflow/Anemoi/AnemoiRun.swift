@@ -20,8 +20,8 @@ struct AnemoiRun {
   private let grid: FieldGrid
   private let stepHours: Int
   private let folder: RunFolder
-  /// Where its data are.
-  private let data: String
+  /// Its data: a path that the user names, or what the checkpoint's metadata say; nil where they say nothing.
+  private let source: SourceSection?
   private let periods: AnemoiPeriods
   /// Static fields of the data; nil where the data aren't there.
   private var staticSignatures: [StaticSignature]?
@@ -42,10 +42,7 @@ struct AnemoiRun {
     stepHours = try AnemoiRun.stepHours(checkpoint)
     periods = try AnemoiPeriods(checkpoint, stepHours: stepHours)
     grid = places.grid
-    self.data =
-      data ?? checkpoint.metadata["dataset"]?[checkpoint.dataset]?["arguments"]?["args"]?.array?.first?["dataset"]?
-      .string
-      ?? "dataset.zarr"
+    source = data.map(AnemoiRun.source(path:)) ?? AnemoiRun.source(checkpoint)
     let (v, predicted) = (variables, variables.predicted)
     var fields = ModelFields(
       gridRows: grid.rows, gridColumns: grid.columns, variables: predicted.count,
@@ -77,8 +74,10 @@ struct AnemoiRun {
   /// which those of later data are compared. For data that the user names: what a checkpoint names is not opened.
   /// - Returns: sentences on data that aren't there, and on periods that they don't have.
   mutating func compareData() throws -> [String] {
-    guard data.contains("://") || Files.exists(data) else {
-      return ["\(data) is not there; its static fields are not recorded, and later ones not compared with them"]
+    guard let data = source?.path, data.contains("://") || Files.exists(data) else {
+      return [
+        "\(source?.path ?? "the store") is not there; its static fields are not recorded, and later ones not compared with them"
+      ]
     }
     let dataset = try Assembly.dataset(
       for: try manifest(description.makeModel()), configuration.data, cacheBytes: 0, threads: ThreadTeam.availableCPUs)
@@ -113,6 +112,36 @@ struct AnemoiRun {
   private static let orderedGraph = "graph-by-rows"
 
   // MARK: What is known of it
+
+  private static func source(path: String) -> SourceSection {
+    var source = SourceSection()
+    source.path = path
+    return source
+  }
+
+  /// The data of a checkpoint's training: a store, or the arguments of `open_dataset`; nil where its metadata name none.
+  private static func source(_ checkpoint: AnemoiCheckpoint) -> SourceSection? {
+    let loader = checkpoint.metadata["config"]?["dataloader"]?["training"]
+    let opened =
+      checkpoint.metadata["dataset"]?[checkpoint.dataset]?["arguments"]?["args"]?.array?.first
+      ?? loader?["datasets"]?[checkpoint.dataset]?["dataset_config"] ?? loader?["dataset"] ?? .null
+    if let path = opened.string { return source(path: path) }
+    // The step is the run's.
+    if let path = opened["dataset"]?.string, Set((opened.object ?? [:]).keys).isSubset(of: ["dataset", "frequency"]) {
+      return source(path: path)
+    }
+    guard opened.object != nil else { return nil }
+    var source = SourceSection()
+    source.open = opened
+    return source
+  }
+
+  /// A sentence where nothing says what its data are; nil where something does.
+  var dataNote: String? {
+    if source != nil { return nil }
+    return
+      "\(checkpoint.path) doesn't say what it was trained on; name data in data.sources of config.yaml, or with --data"
+  }
 
   private func entries(_ variables: [AnemoiVariables.Variable]) -> [CheckpointManifest.ChannelEntry] {
     variables.map {
@@ -161,9 +190,7 @@ struct AnemoiRun {
     func names(_ variables: [AnemoiVariables.Variable]) -> [String] {
       variables.reduce(into: []) { if !$0.contains($1.channel.variable) { $0.append($1.channel.variable) } }
     }
-    var source = SourceSection()
-    source.path = data
-    configuration.data.sources = [source]
+    configuration.data.sources = [source].compactMap(\.self)
     configuration.data.variables = names(variables.predicted)
     configuration.data.levels = variables.levels
     configuration.data.diagnostic = names(variables.diagnostics.map { variables.predicted[$0] })

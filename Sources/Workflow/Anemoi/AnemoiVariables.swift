@@ -31,8 +31,7 @@ struct AnemoiVariables {
     path = checkpoint.path
     metadata = checkpoint.metadata["dataset"]?[checkpoint.dataset]?["variables_metadata"] ?? .object([:])
     let (factors, addends) = (try reader.normalizer("pre", "mul"), try reader.normalizer("pre", "add"))
-    let inputs = try reader.columns("data", "input", "full")
-    let outputs = try reader.columns("data", "output", "full")
+    let (inputs, outputs) = try reader.datasetColumns()
     guard try factors == reader.normalizer("post", "mul"), try addends == reader.normalizer("post", "add") else {
       throw JigsawError(path, "normalises its predictions otherwise than its inputs, which no run does")
     }
@@ -42,6 +41,7 @@ struct AnemoiVariables {
     }
     predicted = try inOrder(try outputs.map(variable))
     diagnostics = predicted.indices.filter { !inputs.contains(predicted[$0].index) }
+    try requireWholeDiagnostics(checkpoint.variables)
     var forcings: [Variable] = []
     for index in inputs where !outputs.contains(index) {
       let (name, found) = (checkpoint.variables[index], try variable(index))
@@ -64,6 +64,19 @@ struct AnemoiVariables {
     let own = prognostic + statics.map(\.index) + computed.map(\.variable.index) + read.map(\.index)
     inputOrder = try inputs.map { try place($0, in: own) }
     outputOrder = try outputs.map { try place($0, in: predicted.map(\.index)) }
+  }
+
+  /// A run names its diagnostic variables without levels.
+  private func requireWholeDiagnostics(_ names: [String]) throws {
+    let read = predicted.indices.filter { !diagnostics.contains($0) }.map { predicted[$0] }
+    for variable in diagnostics.map({ predicted[$0] }) {
+      let others = read.filter { $0.channel.variable == variable.channel.variable }
+      if others.isEmpty { continue }
+      throw JigsawError(
+        "\(path): \(names[variable.index])", "is diagnostic, and other levels of it are not, as no run's fields are",
+        expected: "all levels diagnostic, or none",
+        found: "prognostic \(others.map { names[$0.index] }.joined(separator: ", "))")
+    }
   }
 
   private func place(_ index: Int, in own: [Int]) throws -> Int {
