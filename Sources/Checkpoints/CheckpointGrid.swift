@@ -46,6 +46,12 @@ public struct CheckpointGrid: Sendable, Equatable {
     return (grid?.summary ?? "\(rows) points") + fingerprint
   }
 
+  /// Summaries of this grid and of one of data that is another.
+  public func summaries(against other: FieldGrid) -> (own: String, other: String) {
+    if points == nil, let grid { return grid.summaries(against: other) }
+    return (summary, CheckpointGrid(other).summary)
+  }
+
   /// Whether latitudes and longitudes can be such.
   var isPossible: Bool {
     guard rows > 0, columns > 0 else { return false }

@@ -1,3 +1,4 @@
+import Basics
 import Geometry
 
 /// The points of fields, and how they lie in memory [rows, columns]. A raster has its rows from north to south. Any other
@@ -90,5 +91,16 @@ public enum FieldGrid: Sendable, Hashable {
     case .raster(let grid): grid.summary
     case .points(let points): points.summary
     }
+  }
+
+  /// Summaries of this grid and another one that differ: where sizes and bounds are the same, with the first point that is not.
+  public func summaries(against other: FieldGrid) -> (own: String, other: String) {
+    if summary != other.summary { return (summary, other.summary) }
+    let (own, theirs) = (points, other.points)
+    guard let point = own.firstDifference(from: theirs) else { return (summary, other.summary) }
+    func text(_ grid: PointGrid) -> String {
+      "\(summary), point \(point) at \(fixed(grid.latitudes[point], 5))° N \(fixed(grid.longitudes[point], 5))° E"
+    }
+    return (text(own), text(theirs))
   }
 }

@@ -107,7 +107,7 @@ extension GriddedStore {
     let doubts = fields.map { Lexicon.contradiction(of: $0, to: variable, place(of: $0), in: store) }
     let sound = zip(fields, doubts).filter { $1 == nil }.map(\.0)
     if sound.isEmpty, let array = fields.first, let doubt = doubts[0] {
-      throw Lexicon.contradicts(array, variable, doubt, store.location)
+      throw Lexicon.contradicts(array, variable, doubt, store.location, at: place(of: array))
     }
     if sound.count > 1 { return try levels(sound, of: name) }
     if let only = sound.first {

@@ -52,7 +52,10 @@ extension Lexicon {
     {
       return "standard_name '\(standard)'"
     }
-    if let statistic = periodStatistic(of: array), isOther(statistic, than: variable) { return statistic.found }
+    // A variable that is not known is whatever the array says.
+    if Lexicon[variable.name] != nil, let statistic = periodStatistic(of: array), isOther(statistic, than: variable) {
+      return statistic.found
+    }
     if let found = contradiction(of: array, by: variable) ?? quantile(array, of: variable, in: store) { return found }
     if case .height(let metres) = place, isOnLevels(variable.name) || !isNominal(metres, for: variable) {
       return "a height of \(Channel.text(metres)) m"
@@ -207,13 +210,23 @@ extension Lexicon {
 
   /// The refusal of an array that contradicts the name it has.
   static func contradicts(
-    _ array: ArrayInfo, _ variable: Variable, _ found: String, _ location: String, remedy: String? = nil
+    _ array: ArrayInfo, _ variable: Variable, _ found: String, _ location: String, at place: VerticalPlace = .unsaid,
+    remedy: String? = nil
   ) -> JigsawError {
     JigsawError(
       "\(location): \(array.name)",
       "is called \(variable.name) (\(variable.longName)), but says that it is another quantity",
       expected: variable.standardName.map { "standard_name '\($0)'" }, found: found,
-      remedy: remedy
-        ?? "correct it, or say that it is meant with data.sources.names: {\(variable.name): \(array.name)}")
+      remedy: remedy ?? "correct it, or \(naming(array, variable, place))")
+  }
+
+  /// How to name an array that contradicts the name it has. A field at a height is no pressure level of a variable.
+  private static func naming(_ array: ArrayInfo, _ variable: Variable, _ place: VerticalPlace) -> String {
+    let key = "data.sources.names"
+    guard case .height = place, isOnLevels(variable.name) else {
+      return "say that it is meant with \(key): {\(variable.name): \(array.name)}"
+    }
+    return find(meaningOf: array, place).map { "say what it is with \(key): {\($0.name): \(array.name)}" }
+      ?? "give it a name of its own with \(key): {NAME: \(array.name)}"
   }
 }

@@ -60,9 +60,10 @@ public struct OpenedSources: Sendable {
       throw JigsawError("data.sources", "is empty", remedy: "name at least one file, store or recipe (path, open)")
     }
     for store in stores.map(\.store) where !store.fieldGrid.matches(first.fieldGrid) {
+      let (expected, found) = first.fieldGrid.summaries(against: store.fieldGrid)
       throw JigsawError(
-        store.location, "has another grid than \(first.location)", expected: first.fieldGrid.summary,
-        found: store.fieldGrid.summary, remedy: "regrid one of them")
+        store.location, "has another grid than \(first.location)", expected: expected, found: found,
+        remedy: "regrid one of them")
     }
     grid = first.fieldGrid
     self.stores = stores

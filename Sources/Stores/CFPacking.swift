@@ -149,7 +149,10 @@ extension ArrayStore {
     if let index = values.firstIndex(where: \.isNaN) {
       throw JigsawError(
         "\(location): \(name)", "has coordinates that are not numbers", found: "a missing one at index \(index)",
-        remedy: "the store was not written completely, or its _FillValue or missing_value is wrong")
+        remedy: info.dimensions.count < 2
+          ? "the store was not written completely, or its _FillValue or missing_value is wrong"
+          : "leave points without a place out, with xarray: ds.stack(point=[\(info.dimensionNames.map { "'\($0)'" }.joined(separator: ", "))])"
+            + ".reset_index('point').dropna('point', subset=['\(name)'])")
     }
     if packing.scale == 1, packing.offset == 0 { return RawArray(type: packing.read(raw.type), bytes: raw.bytes) }
     // 8500 times 0.1 in single precision is 850 and not 850.0000127. Times may need more digits.

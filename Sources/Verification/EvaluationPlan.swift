@@ -21,8 +21,9 @@ struct EvaluationPlan: Sendable {
     _ forecasts: ForecastReader, truth: FieldDataset, options: Evaluation.Options, on world: any Communicator
   ) throws {
     guard forecasts.grid.matches(truth.grid) else {
+      let (expected, found) = truth.grid.summaries(against: forecasts.grid)
       throw JigsawError(
-        forecasts.path, "has another grid than the truth", expected: truth.grid.summary, found: forecasts.grid.summary,
+        forecasts.path, "has another grid than the truth", expected: expected, found: found,
         remedy: "verify against data on the grid of the forecast")
     }
     for channel in truth.channels { try forecasts.require(channel) }

@@ -41,7 +41,10 @@ public struct ForecastReader: Sendable {
           path, "has other \(what) than \(paths[0])", expected: expected, found: found,
           remedy: "name forecasts that are alike, for example with a narrower pattern")
       }
-      if !part.grid.matches(grid) { throw differ("points", grid.summary, part.grid.summary) }
+      if !part.grid.matches(grid) {
+        let (expected, found) = grid.summaries(against: part.grid)
+        throw differ("points", expected, found)
+      }
       if part.leadHours != leadHours {
         throw differ("leads", ForecastReader.text(leadHours), ForecastReader.text(part.leadHours))
       }

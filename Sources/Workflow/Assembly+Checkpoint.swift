@@ -45,9 +45,10 @@ extension Assembly {
           ? "the order or levels differ" : "missing: \(missing.map(\.name).joined(separator: ", "))")
     }
     guard manifest.grid.matches(dataset.grid) else {
+      let (expected, found) = manifest.grid.summaries(against: dataset.grid)
       throw JigsawError(
         descriptions(data).map(\.display).joined(separator: ", "), "is on another grid than the checkpoint's model",
-        expected: manifest.grid.summary, found: CheckpointGrid(dataset.grid).summary, remedy: "regrid the data")
+        expected: expected, found: found, remedy: "regrid the data")
     }
     try requireSame(manifest.channels, manifest, dataset)
     if dataset.boundarySignature != manifest.boundary {

@@ -27,7 +27,8 @@ extension TrainWorkflow {
     try checkpoint.requireSame("boundary", dataset.boundarySignature ?? "none", found.boundary ?? "none")
     try checkpoint.requireSame("step", "\(data.stepHours) h", "\(found.stepHours) h", article: "another")
     if !found.grid.matches(dataset.grid) {
-      try checkpoint.requireSame("grid", CheckpointGrid(dataset.grid).summary, found.grid.summary, article: "another")
+      let (kept, own) = found.grid.summaries(against: dataset.grid)
+      try checkpoint.requireSame("grid", own, kept, article: "another")
     }
     let model = try Assembly.description(
       configuration, dataset, forcings: forcings, tendencyScale: found.model.fields.tendencyScale)

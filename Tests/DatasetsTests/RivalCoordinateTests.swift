@@ -208,6 +208,42 @@ import Testing
     #expect(!west.matches(LatLonGrid(latitudes: [60, 50], longitudes: [-30, -20, 350])))
   }
 
+  /// Ocean models have no places over land: fill values, or one place for all of them.
+  @Test func pointsWithoutAPlaceAreRefused() throws {
+    func problem(_ first: [Double], fill: Double = -999) -> String {
+      var store = MemoryStore(["time": 1, "y": 2, "x": 6])
+      store.add("time", ["time"], [0], PlainStore.hours)
+      for (name, units) in [("lat", "degrees_north"), ("lon", "degrees_east")] {
+        store.add(
+          name, ["y", "x"], first + (first.count..<12).map { Double($0) },
+          attributes: ["units": .text(units), "_FillValue": .numbers([fill])])
+      }
+      store.add("t2m", ["time", "y", "x"], [280], ["units": "K"])
+      return PlainStore.problem { _ = try PointFields(store) }
+    }
+    let missing = problem([-999, -999])
+    #expect(
+      missing.contains("ds.stack(point=['y', 'x']).reset_index('point').dropna('point', subset=['lat'])"), "\(missing)")
+    let zero = problem([0, 0, 0, 0])
+    #expect(
+      zero.contains("lat and lon: have the same values at many points in a row") && zero.contains("points 0 to 3"))
+    // Columns that an ocean grid stores twice.
+    #expect(problem([0, 0, 0]) == "none")
+  }
+
+  /// Of grids whose bounds are the same in two decimals the first point that differs is named.
+  @Test func gridsThatLookAlikeAreToldApart() {
+    let (own, other) = (
+      LatLonGrid(latitudes: [60, 50], longitudes: [0, 10, 20]),
+      LatLonGrid(latitudes: [60, 50], longitudes: [0, 10.0015, 20])
+    )
+    let texts = FieldGrid.raster(own).summaries(against: .raster(other))
+    #expect(texts.own == "2 × 3 (60 … 50° N, 0 … 20° E), point 1 at 60.00000° N 10.00000° E")
+    #expect(texts.other == "2 × 3 (60 … 50° N, 0 … 20° E), point 1 at 60.00000° N 10.00150° E")
+    let points = FieldGrid.points(PointGrid(other)).summaries(against: .points(PointGrid(own)))
+    #expect(points.own.hasSuffix("point 1 at 60.00000° N 10.00150° E"), "\(points)")
+  }
+
   /// Groups of a Zarr store with coordinates of their own: latitudes from the south, other dates.
   @Test func fieldsHaveTheCoordinatesOfTheirGroup() throws {
     let folder = try TemporaryFolder()

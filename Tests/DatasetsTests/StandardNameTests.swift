@@ -307,6 +307,32 @@ import Testing
     #expect(try GriddedStore(store).bind(ours, rename: [ours: theirs]) != nil)
   }
 
+  /// Extremes that are not known are what they say; those that are known, of variables with names of their own.
+  @Test func extremesWithoutARowAreTaken() throws {
+    for (name, method) in [("mx2t3", "maximum"), ("mn2t24", "minimum"), ("mxtpr3", "maximum")] {
+      for attributes in [
+        ["long_name": "\(method) since"], ["cell_methods": "time: \(method)"], ["GRIB_stepType": "max"],
+      ] {
+        let store = store { $0.add(name, Self.surface, [1], attributes.merging(["units": "K"]) { $1 }) }
+        #expect(try GriddedStore(store).bind(name) != nil, "\(name) \(attributes)")
+      }
+    }
+  }
+
+  /// A field at a height is no level of pressure: it is named as what it is.
+  @Test(arguments: [("ta", 2.0, "names: {t2m: ta}"), ("ua", 10, "names: {u10: ua}"), ("ta", 50, "names: {NAME: ta}")])
+  func fieldsAtAHeightAreNamedByIt(name: String, metres: Double, advice: String) throws {
+    let standard = name == "ta" ? "air_temperature" : "eastward_wind"
+    let store = store {
+      $0.add("height", [], [metres], ["units": "m", "standard_name": "height"])
+      $0.add(
+        name, Self.surface, [1],
+        ["units": name == "ta" ? "K" : "m s-1", "standard_name": standard, "coordinates": "height"])
+    }
+    let error = #expect(throws: JigsawError.self) { try GriddedStore(store).bind(name == "ta" ? "t" : "u") }
+    #expect(error?.description.contains(advice) == true, "\(String(describing: error))")
+  }
+
   /// A mask whose flags say that 1 is the sea is no land-sea mask.
   @Test func flagsOfMasksAreUnderstood() throws {
     for (meanings, isTaken) in [("land sea", false), ("sea land", true), ("water land lake", true)] {

@@ -144,6 +144,14 @@ def points(ds, folder):
     return folder / "points.nc"
 
 
+def validity_table(ds, folder):
+    """Leads, and times of validity by initial time and lead: nothing else says when forecasts start."""
+    ds = plain(ds).rename(time="init", prediction_timedelta="step").drop_vars("init")
+    assert ds.valid_time.dims == ("init", "step")
+    ds.transpose("step", "init", ...).to_netcdf(folder / "table.nc")
+    return folder / "table.nc"
+
+
 @pytest.fixture(scope="module")
 def expected(run, tmp_path_factory):
     return scores(run, run.zarr, tmp_path_factory.mktemp("expected"))
@@ -159,7 +167,7 @@ def scores(run, forecast, folder):
         return [{k: v for k, v in row.items() if k not in origin} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("form", [weatherbench, cfgrib, per_forecast, single_step, named_levels, points])
+@pytest.mark.parametrize("form", [weatherbench, cfgrib, per_forecast, single_step, named_levels, points, validity_table])
 def test_others_are_scored_alike(form, run, forecasts, expected, tmp_path):
     found = scores(run, form(forecasts.copy(deep=True), tmp_path), tmp_path)
     assert len(found) == len(expected)
@@ -196,6 +204,10 @@ def test_what_can_not_be_read_is_refused(run, forecasts, tmp_path):
     wrong.q.attrs["units"] = "K"
     wrong.to_netcdf(tmp_path / "units.nc")
     assert "units that don't fit" in refused(run, tmp_path / "units.nc")
+    table = xr.open_dataset(validity_table(forecasts.copy(deep=True), tmp_path)).load()
+    table.valid_time.values[1, 0] += HOUR
+    table.to_netcdf(tmp_path / "uneven.nc")
+    assert "valid_time: contradicts the start and the lead" in refused(run, tmp_path / "uneven.nc")
     twice = tmp_path / "twice"
     twice.mkdir()
     for name in ("a.nc", "b.nc"):

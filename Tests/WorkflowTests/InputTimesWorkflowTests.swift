@@ -119,6 +119,13 @@ import Workflow
     #expect(problem { $0.data.inputSteps = [-6, 0] }.contains("was made with other input steps"))
     #expect(problem { $0.data.diagnostic = [] }.contains("was made with other diagnostic fields"))
     #expect(problem { $0.data.forcings = ["insolation"] }.contains("was made with other forcings"))
+    // A meridian 0.002° to the east, and the same bounds.
+    var store = try EditedStore("\(folder.path)/data.nc")
+    store.arrays["longitude"]?.values[1] += 0.002
+    try Files.remove("\(folder.path)/data.nc")
+    try store.write("\(folder.path)/data.nc")
+    let elsewhere = problem { _ in }
+    #expect(elsewhere.contains("was made with another grid") && elsewhere.contains("point 1 at"), "\(elsewhere)")
   }
 
   /// A forcing that lacks values at some points: how it is imputed is the model's, and so are its units.

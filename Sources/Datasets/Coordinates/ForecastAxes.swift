@@ -50,7 +50,10 @@ struct ForecastAxes {
     let starts = try start.map { along($0, try ForecastAxes.times($0, store)) }
     let valids = try valid.map { along($0, try ForecastAxes.times($0, store)) }
     for along in [starts, leads, valids].compactMap({ $0 }) { try ForecastAxes.requireValues(along, store) }
-    guard let pair = try ForecastAxes.pair(starts, leads, valids, store) else {
+    guard
+      let pair = try ForecastAxes.pair(starts, leads, valids, store)
+        ?? ForecastAxes.pair(starts, leads, ofTablesAlong: used, store)
+    else {
       throw JigsawError(
         store.location, "does not say when its forecasts start and how far they reach",
         expected:
@@ -131,6 +134,27 @@ struct ForecastAxes {
     if let starts { return (starts, try difference(valids, starts, "lead", store)) }
     if let leads { return (try difference(valids, leads, "start", store), leads) }
     return nil
+  }
+
+  /// Starts and leads from one of them and times of validity along both dimensions; nil where there are none such. Whether the rest of
+  /// the times agrees is still to be checked.
+  private static func pair(
+    _ starts: Along?, _ leads: Along?, ofTablesAlong used: Set<String>, _ store: any ArrayStore
+  ) throws -> (starts: Along, leads: Along)? {
+    guard let known = starts ?? leads, let dimension = known.dimension,
+      let table = store.arrays.values.filter({
+        StoreAxes.isTime($0) && StoreAxes.isValidity($0) && $0.dimensions.count == 2
+          && $0.dimensionNames.contains(dimension) && used.isSuperset(of: $0.dimensionNames) && $0.count > 0
+      }).min(by: { $0.name < $1.name }),
+      let own = table.dimensionNames.firstIndex(of: dimension),
+      table.dimensions[own].size == known.seconds.count
+    else { return nil }
+    let valid = try times(table, store)
+    let (other, stride) = (table.dimensions[1 - own], own == 0 ? 1 : table.dimensions[1].size)
+    let difference = Along(
+      name: "\(table.name) less \(known.name)", dimension: other.name,
+      seconds: (0..<other.size).map { valid[$0 * stride] - known.seconds[0] })
+    return starts == nil ? (difference, known) : (known, difference)
   }
 
   private init(_ starts: Along, _ leads: Along, _ store: any ArrayStore) throws {

@@ -78,8 +78,15 @@ public struct PointGrid: Sendable, Hashable {
 
   /// Whether another grid has the same points in the same order, within `tolerance` degrees.
   public func matches(_ other: PointGrid, tolerance: Double = 1e-3) -> Bool {
-    count == other.count && zip(latitudes, other.latitudes).allSatisfy { abs($0 - $1) < tolerance }
-      && zip(longitudes, other.longitudes).allSatisfy { abs(remainder($0 - $1, 360)) < tolerance }
+    count == other.count && firstDifference(from: other, tolerance: tolerance) == nil
+  }
+
+  /// The first point that lies elsewhere in another grid of as many points; nil where none does.
+  func firstDifference(from other: PointGrid, tolerance: Double = 1e-3) -> Int? {
+    zip(latitudes.indices, other.latitudes.indices).first { own, their in
+      !(abs(latitudes[own] - other.latitudes[their]) < tolerance
+        && abs(remainder(longitudes[own] - other.longitudes[their], 360)) < tolerance)
+    }?.0
   }
 
   /// For people: "40320 points".

@@ -18,7 +18,7 @@ extension PointFields {
     _ store: any ArrayStore, _ time: (dimension: String?, times: [Timestamp])
   ) throws -> JigsawError? {
     if let found = Lexicon.contradiction(of: array, to: variable, place, in: store) {
-      return Lexicon.contradicts(array, variable, found, store.location)
+      return Lexicon.contradicts(array, variable, found, store.location, at: place)
     }
     if let other = Lexicon.otherNumber(of: array, among: arrays, store.location) { return other }
     do {
@@ -53,6 +53,22 @@ extension PointFields {
         remedy: "a grid that moves is not read; interpolate the data to one that doesn't")
     }
     return Array(all.prefix(count))
+  }
+
+  /// Neighbours at one place at which a store may hold fields: seams of ocean grids store columns twice.
+  private static let mostAtOnePlace = 3
+
+  /// - Throws: where many neighbours lie at one place, as 0° N 0° E of ocean models over land: they have none. Poles are one place.
+  static func requireOwnPlaces(_ latitudes: [Double], _ longitudes: [Double], _ place: String) throws {
+    var start = 0
+    for point in latitudes.indices.dropFirst() {
+      if latitudes[point] != latitudes[start] || longitudes[point] != longitudes[start] { start = point }
+      if point - start < mostAtOnePlace || abs(latitudes[point]) > 89.99 { continue }
+      throw JigsawError(
+        place, "have the same values at many points in a row", expected: "a place for each point",
+        found: "points \(start) to \(point) at \(significant(latitudes[point], 6))° N \(significant(longitudes[point], 6))° E",
+        remedy: "leave points without a place out of the store")
+    }
   }
 
   /// The fields with what rotates components along the grid, or why those can't be read.

@@ -73,6 +73,7 @@ public final class PointFields: FieldView {
     let (latitudes, longitudes) = try StoreAxes.degrees(
       store, latitude: latitudeName, longitude: longitudeName, atMost: PointFields.pointLimit
     ) { try PointFields.places($0, $1, along: dimensions.count, store.location) }
+    try PointFields.requireOwnPlaces(latitudes, longitudes, "\(store.location): \(latitudeName) and \(longitudeName)")
     points = PointGrid(
       latitudes: latitudes, longitudes: longitudes,
       shape: sizes.count == 2 ? PointGrid.Shape(rows: sizes[0], columns: sizes[1]) : nil)

@@ -34,7 +34,7 @@ final class StoreFields: FieldView {
         binding.refusal =
           binding.refusal
           ?? Lexicon.contradiction(of: array, to: known, gridded.place(of: array), in: gridded.store).map {
-            Lexicon.contradicts(array, known, $0, gridded.store.location)
+            Lexicon.contradicts(array, known, $0, gridded.store.location, at: gridded.place(of: array))
           } ?? Lexicon.otherNumber(of: array, among: arrays, gridded.store.location)
       }
       for level in binding.hasLevels ? binding.levelsHPa.indices.map({ $0 }) : [nil] {
