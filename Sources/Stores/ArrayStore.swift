@@ -30,6 +30,21 @@ public enum AttributeValue: Equatable, Sendable {
     if case .numbers(let values) = self, values.count == 1 { values[0] } else { nil }
   }
 
+  /// Bytes of a text whose characters need no look: searches in it are fast, whatever it holds.
+  private static let shortTextBytes = 4_096
+  /// Code points of the longest character. No writing system has longer ones (Unicode Annex 15 allows 30 marks in a row).
+  private static let longestCharacter = 64
+
+  var isLongText: Bool { if case .text(let value) = self { value.utf8.count > Self.shortTextBytes } else { false } }
+
+  /// A long text without all but the first code points of endless characters, each comparison with which would walk through them.
+  var withoutEndlessCharacters: AttributeValue {
+    guard case .text(let value) = self, isLongText else { return self }
+    var text = String.UnicodeScalarView()
+    for character in value { text.append(contentsOf: character.unicodeScalars.prefix(Self.longestCharacter)) }
+    return .text(String(text))
+  }
+
   public var asJSON: JSONValue {
     func number(_ value: Double) -> JSONValue { Int(exactly: value).map { .integer($0) } ?? .number(value) }
     switch self {
@@ -80,7 +95,8 @@ public struct ArrayInfo: Sendable {
     self.dimensions = dimensions
     self.chunks = chunks
     self.codec = codec
-    self.attributes = attributes
+    self.attributes =
+      attributes.values.contains(where: \.isLongText) ? attributes.mapValues(\.withoutEndlessCharacters) : attributes
     self.realAttributes = realAttributes
     self.isText = isText
   }

@@ -178,6 +178,19 @@ import Testing
     }
   }
 
+  /// Each look at a character takes as long as it is.
+  @Test func charactersWithoutEndAreCut() {
+    func kept(_ text: String) -> String? {
+      ArrayInfo(
+        name: "t2m", type: .float32, dimensions: [], chunks: nil, codec: "none", attributes: ["units": .text(text)]
+      ).units
+    }
+    let marks = String(String.UnicodeScalarView(repeatElement("\u{301}", count: 500_000)))
+    #expect(kept("K\(marks)m")?.unicodeScalars.count == 65)
+    let history = String(repeating: "Zürich 👨‍👩‍👧 नमस्ते ", count: 500)
+    #expect(kept(history) == history)
+  }
+
   @Test func numbersBeyondIntegersSaturate() {
     #expect(Int(saturating: 1e300) == .max && Int(saturating: -1e19) == .min && Int(saturating: .nan) == 0)
     #expect(Int(saturating: 0x1p63) == .max && Int(saturating: -2.9) == -2 && Int64(saturating: .infinity) == .max)
