@@ -12,6 +12,8 @@ struct HDF5Links {
   private typealias OpenObject = @convention(c) (Int64, UnsafePointer<CChar>, Int64) -> Int64
   private typealias Close = @convention(c) (Int64) -> Int32
   private typealias Information = @convention(c) (Int64, UnsafeMutableRawPointer, UInt32) -> Int32
+  private typealias LinkInformation =
+    @convention(c) (Int64, UnsafePointer<CChar>, UnsafeMutableRawPointer, Int64) -> Int32
   private typealias Found =
     @convention(c) (Int64, UnsafePointer<CChar>?, UnsafeRawPointer?, UnsafeMutableRawPointer?)
     -> Int32
@@ -26,6 +28,7 @@ struct HDF5Links {
   private let openObject: OpenObject
   private let closeFile, closeObject, closeProperties: Close
   private let information: Information
+  private let linkInformation: LinkInformation
   private let iterate: Iterate
   private let properties: Properties
   private let layout, externalCount: Property
@@ -38,13 +41,15 @@ struct HDF5Links {
     guard let openFile: Open = function("H5Fopen"), let openObject: OpenObject = function("H5Oopen"),
       let closeFile: Close = function("H5Fclose"), let closeObject: Close = function("H5Oclose"),
       let closeProperties: Close = function("H5Pclose"), let information: Information = function("H5Oget_info2"),
+      let linkInformation: LinkInformation = function("H5Lget_info", "H5Lget_info1"),
       let iterate: Iterate = function("H5Literate", "H5Literate1"),
       let properties: Properties = function("H5Dget_create_plist"),
       let layout: Property = function("H5Pget_layout"), let externalCount: Property = function("H5Pget_external_count")
     else { return nil }
     (self.openFile, self.openObject, self.closeFile) = (openFile, openObject, closeFile)
     (self.closeObject, self.closeProperties) = (closeObject, closeProperties)
-    (self.information, self.iterate, self.properties) = (information, iterate, properties)
+    (self.information, self.linkInformation, self.iterate) = (information, linkInformation, iterate)
+    self.properties = properties
     (self.layout, self.externalCount) = (layout, externalCount)
   }
 
@@ -84,11 +89,20 @@ struct HDF5Links {
     }
   }
 
-  private func names(in group: Int64) -> [String] {
+  /// Whether a link is to an object of its file, which must be there; others may lead nowhere.
+  private func isHard(_ name: String, in parent: Int64) -> Bool {
+    // H5L_info_t, which begins with the type of the link: 0 is H5L_TYPE_HARD.
+    withUnsafeTemporaryAllocation(byteCount: 1_024, alignment: 16) { memory in
+      linkInformation(parent, name, memory.baseAddress!, 0) >= 0 && memory.load(as: Int32.self) == 0
+    }
+  }
+
+  /// Nil where they can't be read.
+  private func names(in group: Int64) -> [String]? {
     var names: [String] = []
-    withUnsafeMutablePointer(to: &names) { target in
+    let status = withUnsafeMutablePointer(to: &names) { target in
       // H5_INDEX_NAME, H5_ITER_NATIVE
-      _ = iterate(
+      iterate(
         group, 0, 2, nil,
         { _, name, _, target in
           guard let name, let target else { return 0 }
@@ -96,15 +110,18 @@ struct HDF5Links {
           return 0
         }, target)
     }
-    return names
+    return status < 0 ? nil : names
   }
 
   /// - Parameter above: addresses of the groups that hold this one.
   private func visit(_ parent: Int64, _ name: String, above: [UInt64], _ walk: inout Walk) throws {
     let id = openObject(parent, name, 0)
-    guard id >= 0 else { return }
+    guard id >= 0 else {
+      if isHard(name, in: parent) { throw HDF5Links.unreadable(name, walk) }
+      return
+    }
     defer { _ = closeObject(id) }
-    guard let object = object(id) else { return }
+    guard let object = object(id) else { throw HDF5Links.unreadable(name, walk) }
     walk.objectCount += 1
     if object.kind == 1 { return try checkDataset(id, name, walk) }
     guard object.kind == 0 else { return }
@@ -118,16 +135,23 @@ struct HDF5Links {
         "\(walk.path): \(name)", "lies in too many groups",
         expected: "groups within \(HDF5Links.depthLimit) others and \(HDF5Links.objectLimit) objects at most")
     }
-    for name in names(in: id) { try visit(id, name, above: above + [object.address], &walk) }
+    guard let names = names(in: id) else { throw HDF5Links.unreadable(name, walk) }
+    for name in names { try visit(id, name, above: above + [object.address], &walk) }
   }
 
   private func checkDataset(_ id: Int64, _ name: String, _ walk: Walk) throws {
     let list = properties(id)
-    guard list >= 0 else { return }
+    guard list >= 0 else { throw HDF5Links.unreadable(name, walk) }
     defer { _ = closeProperties(list) }
     guard layout(list) == 3 || externalCount(list) > 0 else { return }
     throw JigsawError(
       "\(walk.path): \(name)", "has its values in other files, which the file names and which are not read",
       expected: "values within the file", remedy: "copy it with h5repack or xarray, which put them in")
+  }
+
+  private static func unreadable(_ name: String, _ walk: Walk) -> JigsawError {
+    JigsawError(
+      "\(walk.path): \(name)", "can't be read",
+      remedy: "the file was not written completely or is damaged, or its disk fails; look at it with h5debug or h5dump")
   }
 }
