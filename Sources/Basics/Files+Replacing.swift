@@ -16,6 +16,12 @@ extension Files {
     return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// The number that a file or folder keeps when it is renamed; nil where there is none.
+  public static func inode(_ path: String) -> UInt64? {
+    var info = stat()
+    return lstat(path, &info) == 0 ? UInt64(info.st_ino) : nil
+  }
+
   /// From the root on, without "."; links of what exists are resolved.
   public static func absolute(_ path: String) -> String {
     if path.contains("://") { return withoutUserInformation(path) }

@@ -1,6 +1,7 @@
 import Basics
 import Communication
 import Stores
+import Synchronization
 import TestSupport
 import Testing
 
@@ -88,6 +89,34 @@ import Testing
     #expect(throws: Stop.self) { try convert(FailingView(base: view(dates: 40), date: 25), path, origin: "other") }
     try convert(view(dates: 40), path)
     #expect(try values(path) == values(whole))
+  }
+
+  /// A conversion that is stopped when it has just replaced an older store leaves that one under the name of its own.
+  @Test func aStoreThatWasReplacedIsNoInterruptedConversion() throws {
+    let folder = try TemporaryFolder()
+    let (path, source, old) = ("\(folder.path)/b.zarr", "\(folder.path)/a.nc", "\(folder.path)/old.zarr")
+    let mark = Mutex("")
+    func convert(_ kelvin: Double) throws {
+      var store = MemoryStore(["time": 3, "lat": 4, "lon": 8])
+      store.add("time", ["time"], [0, 6, 12], ["units": "hours since 2000-01-01"])
+      store.add("lat", ["lat"], [40, 30, 20, 10], ["units": "degrees_north"])
+      store.add("lon", ["lon"], (0..<8).map { Double($0) * 10 }, ["units": "degrees_east"])
+      store.add("t2m", ["time", "lat", "lon"], [kelvin], ["units": "K"])
+      if Files.exists(source) { try Files.remove(source) }
+      try EditedStore(store).write(source)
+      let data = try FieldDataset(sources: [SourceDescription(path: source)], variables: ["t2m"], levelsHPa: [])
+      try Conversion(ConversionInput(data, from: nil, through: nil), to: path, Conversion.Options())
+        .run(on: SingleRank()) { _, _ in mark.withLock { $0 = (try? Files.readText("\(path).conversion")) ?? $0 } }
+    }
+    try convert(280)
+    try Files.rename(path, to: old)
+    try convert(290)
+    let text = mark.withLock { $0 }
+    try Files.rename(old, to: String(#require(text.split(separator: "\n").last { $0.hasSuffix(".tmp") })))
+    try Files.writeAtomically(text, to: "\(path).conversion")
+    try convert(290)
+    #expect(try openStore(path).read("t2m").doubles.allSatisfy { $0 == 290 })
+    #expect(try Files.list(folder.path) == ["a.nc", "b.zarr"])
   }
 
   /// A part of one row, one column or one point.

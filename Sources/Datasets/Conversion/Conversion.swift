@@ -61,8 +61,8 @@ public struct Conversion {
     try world.together(onlyOn: 0) {
       try Files.createDirectory(Files.parent(of: path))
       temporary = try earlier(parts) ?? Temporary.name(for: path)
-      try Files.writeAtomically("\(identity)\n\(temporary ?? "")", to: path + Conversion.mark)
       try create()
+      try Files.writeAtomically(markText(of: temporary ?? ""), to: path + Conversion.mark)
       if let created { try layout.writeCoordinates(created) }
     }
     temporary = try world.broadcast(temporary ?? "", from: 0)
@@ -102,6 +102,11 @@ public struct Conversion {
   /// Beside the unfinished store: which conversion it is of.
   private static let mark = ".conversion"
 
+  /// Also the folder itself: once a conversion has replaced an older store, that has the folder's name until it is removed.
+  private func markText(of folder: String) -> String {
+    "\(identity)\n\(folder)\n\(Files.inode(folder).map { "\($0)" } ?? "none")"
+  }
+
   /// The same for conversions that write the same.
   private var identity: String {
     var hash: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -120,7 +125,7 @@ public struct Conversion {
   private func earlier(_ parts: String) throws -> String? {
     let mark = try Files.readIfPresent(path + Conversion.mark).map { String(decoding: $0, as: UTF8.self) }
     let found = try Temporary.abandoned(of: path)
-    let own = found.first { Files.isFolderItself($0) && mark == "\(identity)\n\($0)" }
+    let own = found.first { Files.isFolderItself($0) && mark == markText(of: $0) }
     for other in found where other != own { try Files.remove(other) }
     if own == nil { try Files.remove(parts) }
     return own
