@@ -40,6 +40,22 @@ extension Lexicon {
     }
   }
 
+  /// Names of heights in metres, and of masses per area, of arrays whose variables have other units.
+  private static let namesOfUnits: [String: (names: Set<String>, found: String)] = {
+    let mass: (Set<String>, String) = (["apcp", "snw"], "the name of a mass per area and no units")
+    let height: (Set<String>, String) = (
+      ["zg", "hgt", "gh", "geopotentialheight"], "the name of a height and no units"
+    )
+    return ["z": height, "tp": mass, "sd": mass]
+  }()
+
+  /// The name by which an array without units has others than the variable.
+  private static func impliedUnit(of array: ArrayInfo, than variable: Variable) -> String? {
+    guard array.units == nil, let (names, found) = namesOfUnits[variable.name] else { return nil }
+    let own = [array.name, array.attributes["standard_name"]?.text ?? "", array.attributes["long_name"]?.text ?? ""]
+    return own.map(plain).contains(where: names.contains) ? found : nil
+  }
+
   /// The attribute or coordinate of an array that makes it another quantity than the variable whose name it has; nil where nothing
   /// does.
   static func contradiction(
@@ -51,6 +67,12 @@ extension Lexicon {
       isOfAnother(standard.lowercased(), than: variable)
     {
       return "standard_name '\(standard)'"
+    }
+    if let found = impliedUnit(of: array, than: variable) { return found }
+    if Lexicon[variable.name] != nil, let type = array.attributes["GRIB_dataType"]?.text,
+      GRIBDataType.withoutValues.contains(type)
+    {
+      return "GRIB_dataType '\(type)'"
     }
     // A variable that is not known is whatever the array says.
     if Lexicon[variable.name] != nil, let statistic = periodStatistic(of: array), isOther(statistic, than: variable) {

@@ -14,7 +14,9 @@ extension Lexicon {
   }
 
   /// GRIB's types of statistical processing after which values are still those of the variable.
-  private static let stepTypesOfTheVariable: Set<String> = ["instant", "avg", "avgua", "avgid", "accum"]
+  private static let stepTypesOfTheVariable: Set<String> = [
+    "instant", "accum", "avg", "avgd", "avgfc", "avgua", "avgia", "avgas", "avgad", "avgid",
+  ]
 
   /// The statistic that an array holds instead of the variable itself; nil for points, means and sums.
   static func periodStatistic(of array: ArrayInfo) -> PeriodStatistic? {

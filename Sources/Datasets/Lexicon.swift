@@ -136,7 +136,9 @@ public enum Lexicon {
       if let units = array.units, UnitConversion(from: units, to: variable.units) == nil { return false }
       switch place {
       case .pressureLevels, .pressure: return isOnLevels(variable.name)
-      case .height(let metres): return LexiconTable.heights[variable.name] == metres
+      case .height(let metres):
+        // A variable that has no height, of a standard name that is no other's.
+        return LexiconTable.heights[variable.name].map { $0 == metres } ?? (named.count == 1 && ofSurface.count == 1)
       case .unsaid:
         return ofSurface.count == 1 && !isOnLevels(variable.name)
           && (named.count == 1 || LexiconTable.heights[variable.name] == nil)

@@ -55,7 +55,7 @@ public struct CheckWorkflow {
       single.impute = data.impute.filter { $0.key == name }
       do {
         let dataset = try Assembly.dataset(
-          single, cacheBytes: 0, threads: 1, opened: opened, requiresVariables: false)
+          single, cacheBytes: 0, threads: 1, opened: opened, requiresVariables: false, isWhole: false)
         if isStatic { _ = try dataset.readStatics() }
       } catch let error as JigsawError {
         findings.problems.append("\(error)")

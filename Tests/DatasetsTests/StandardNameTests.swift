@@ -293,6 +293,7 @@ import Testing
     ("i10fg", "i10fg", "m s-1", ["GRIB_stepType": "max"]),
     ("t2m", "tas", "K", ["cell_methods": "time: mean within days time: mean over years"]),
     ("t2m", "tas", "degC", ["units_metadata": "temperature: difference"]),
+    ("u10", "u10", "m s-1", ["GRIB_dataType": "es"]), ("t2m", "tas", "K", ["GRIB_dataType": "4i"]),
     ("t2m", "tas", "K", ["coordinates": "height"]), ("u10", "uas", "m s-1", ["coordinates": "height"]),
   ]) func attributesThatContradictTheNameAreRefused(
     _ ours: String, _ theirs: String, _ units: String, _ attributes: [String: String]
@@ -305,6 +306,26 @@ import Testing
     #expect(error?.description.contains("but says that it is another quantity") == true, "\(String(describing: error))")
     // Whoever names it means it.
     #expect(try GriddedStore(store).bind(ours, rename: [ours: theirs]) != nil)
+  }
+
+  /// Means of ERA5's months are still values of the variable.
+  @Test(arguments: ["avgad", "avgfc", "avgd", "avgas"]) func meansOfPeriodsAreTaken(step: String) throws {
+    let store = store { $0.add("t2m", Self.surface, [1], ["units": "K", "GRIB_stepType": step]) }
+    #expect(try GriddedStore(store).bind("t2m") != nil)
+  }
+
+  /// Heights are a tenth of geopotentials, and amounts of water a thousand times depths of it.
+  @Test(arguments: [
+    ("z", "zg", "zg"), ("z", "hgt", "hgt"), ("z", "z", "geopotential height"), ("tp", "apcp", "apcp"),
+    ("sd", "snw", "snw"),
+  ])
+  func namesOfOtherUnitsWithoutUnitsAreRefused(ours: String, theirs: String, longName: String) throws {
+    func made(_ units: [String: String]) -> MemoryStore {
+      store { $0.add(theirs, Self.surface, [1], units.merging(["long_name": longName]) { $1 }) }
+    }
+    let error = #expect(throws: JigsawError.self) { try GriddedStore(made([:])).bind(ours) }
+    #expect(error?.description.contains("and no units") == true, "\(String(describing: error))")
+    #expect(try GriddedStore(made(["units": ours == "z" ? "m" : "kg m-2"])).bind(ours) != nil)
   }
 
   /// Extremes that are not known are what they say; those that are known, of variables with names of their own.

@@ -39,6 +39,15 @@ def ours(folder, regrid):
     return np.fromfile(folder / "out", "<f4")
 
 
+@pytest.mark.parametrize("operator", ["gencon2", "genbic", "genlaf"])
+def test_weights_that_are_no_means_are_refused(folder, operator):
+    """Their further weights are for gradients; the largest area is no mean at all."""
+    cdo(folder, f"{operator},r12x6", "t2m.nc", f"{operator}.nc")
+    (folder / "request.json").write_text(json.dumps({"dataset": "t2m.nc", "regrid": {"weights": f"{operator}.nc"}}))
+    done = subprocess.run([VIEWS, "view", "request.json", "1", "out"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode != 0 and "has weights that are not those of a mean" in done.stderr, done.stderr[-2000:]
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_conservative(folder, name):
     grid, target = TARGETS[name]

@@ -65,7 +65,8 @@ extension StoreAxes {
     if standard == "air_pressure" { return false }
     let longName = array.attributes["long_name"]?.text?.lowercased() ?? ""
     return !standard.isEmpty && !standard.contains("pressure")
-      || ["height", "depth", "altitude", "difference"].contains(where: longName.contains)
+      || ["height", "depth", "altitude", "difference", "isentropic", "potential temperature"].contains(
+        where: longName.contains)
   }
 
   /// Whether an array that measures pressure is an axis of pressure levels: by its name, or by its numbers, since those at the middle of

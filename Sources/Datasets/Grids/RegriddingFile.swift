@@ -86,15 +86,30 @@ enum RegriddingFile {
     let targets = try store.read(names[0]).integers
     let sources = try store.read(names[1]).integers
     var weights = try store.read(names[2]).doubles
-    // The second and third weights of SCRIP are for gradients.
     if isSCRIP, links > 0, weights.count % links == 0 {
       let each = weights.count / links
+      try requireFirstOrder(store, weights, each: each, path)
       weights = (0..<links).map { weights[$0 * each] }
     }
     guard sources.count == links, weights.count == links else {
       throw JigsawError(path, "has lists of weights of different lengths", remedy: "make it again")
     }
     return (targets, sources, weights)
+  }
+
+  /// - Throws: for weights of SCRIP's form that are not those of a mean: for gradients and derivatives of the source, and the shares by which the
+  ///   largest area is found.
+  private static func requireFirstOrder(
+    _ store: any ArrayStore, _ weights: [Double], each: Int, _ path: String
+  ) throws {
+    let method = store.attributes["map_method"]?.text ?? ""
+    let isMean = weights.indices.allSatisfy { $0 % each == 0 || weights[$0] == 0 }
+    if isMean, !["bicubic", "largest"].contains(where: method.lowercased().contains) { return }
+    throw JigsawError(
+      path, "has weights that are not those of a mean",
+      expected: "first-order conservative, bilinear, distance-weighted or nearest-neighbour weights",
+      found: "'\(method)' with \(counted(each, "weight")) per link",
+      remedy: "make them with 'cdo gencon', 'genbil', 'gendis' or 'gennn'")
   }
 
   /// Weights without coordinates might be for other grids, or for the same in another order: each target must be made of what lies

@@ -101,7 +101,8 @@ public struct GraphModel: Sendable {
       + (description.noise == nil ? 0 : 1)
     encoder = GraphModel.encoder(description, graph, dataColumns: dataColumns, &builder)
     builder.group = .processor
-    noise = description.noise.map {
+    // Norms that are not conditional have no use for noise.
+    noise = (description.processor.isConditional ? description.noise : nil).map {
       MultiLayerPerceptron(
         "model.noise_injector.noise_mlp", inputs: [$0.channels], width: $0.hiddenWidth, outputs: $0.channels,
         norm: true, .plain($0.activation), &builder)
@@ -130,12 +131,11 @@ public struct GraphModel: Sendable {
     _ x: Value, noise: Value? = nil, isFirstStep: Bool = true, observe: Observer? = nil, _ operations: any Operations
   ) throws -> Value {
     precondition(x.shape.columns == description.inputSteps * description.variables.inputs)
-    precondition(x.shape.rows == graph.dataNodes && (noise == nil) == (self.noise == nil))
+    precondition(x.shape.rows == graph.dataNodes && (noise == nil) == (description.noise == nil))
     let input = Input(x: x, isFirstStep: isFirstStep)
     let encoded = try encode(input, operations)
     observe?("encoder_hidden", encoded.hidden)
-    // Norms that are not conditional have no use for it.
-    let condition = try description.processor.isConditional ? noise.flatMap { try self.noise?([$0], operations) } : nil
+    let condition = try noise.flatMap { noise in try self.noise?([noise], operations) }
     if let condition { observe?("noise_embedded", condition) }
     var z = try process(encoded.hidden, condition: condition, observe, operations)
     if description.skipsLatent { z = try operations.sum(z, encoded.hidden) }
@@ -159,7 +159,7 @@ public struct GraphModel: Sendable {
     try operations.apply(
       Concatenation(
         [.value(input.x), .constant(graph.dataCoordinates)] + (trainableData.map { [.parameter($0)] } ?? [])
-          + (noise == nil ? [] : [.number(input.isFirstStep ? 0 : 1)]),
+          + (description.noise == nil ? [] : [.number(input.isFirstStep ? 0 : 1)]),
         rows: rows?.count ?? graph.dataNodes, batch: input.x.shape.batch, rowStarts: starts, picked: rows,
         group: .encoder))
   }

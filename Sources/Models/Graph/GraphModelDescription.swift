@@ -183,5 +183,6 @@ extension GraphModelDescription {
     let kinds = [".latlons_", ".layer_norm_attention_dest.", ".trainable_layout_version", ".norm_min_val"]
     return kinds.contains { name.contains($0) }
       || processor.kind == .transformer && name == "model.processor_graph_provider.trainable.trainable"
+      || noise != nil && !processor.isConditional && name.hasPrefix("model.noise_injector.")
   }
 }

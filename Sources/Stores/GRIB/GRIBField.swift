@@ -1,5 +1,11 @@
 import Basics
 
+/// MARS types.
+public enum GRIBDataType {
+  /// Deviations of an ensemble, probabilities, errors of analyses and forecasts, increments: no values of a variable.
+  public static let withoutValues: Set<String> = ["es", "ses", "ep", "pb", "pd", "ea", "ef", "me", "eme", "4i"]
+}
+
 /// The kind of a field, apart from its date: read once for all fields whose headers differ in nothing else.
 struct GRIBProduct: Sendable, Hashable {
   let edition: Int
@@ -113,12 +119,16 @@ extension GRIBProduct {
     if let step = message.text("stepType"), processing.contains(step) {
       throw GRIBUnreadable("differences, deviations or ratios over a period (stepType \(step)), not values")
     }
-    if let process = message.integer("typeOfGeneratingProcess"), [5, 6, 7].contains(process) {
-      throw GRIBUnreadable("errors or probabilities of a forecast or analysis (typeOfGeneratingProcess \(process))")
+    if let process = message.integer("typeOfGeneratingProcess"), [5, 6, 7, 9].contains(process) {
+      throw GRIBUnreadable(
+        "errors or probabilities of a forecast or analysis, or a climatology (typeOfGeneratingProcess \(process))")
     }
-    // MARS: deviations of an ensemble, probabilities, which edition 1 tells in its local section alone.
-    if let type = message.text("type"), ["es", "ses", "ep", "pb", "pd"].contains(type) {
-      throw GRIBUnreadable("deviations or probabilities of an ensemble (type \(type)), not values")
+    if let processing = message.integer("typeOfStatisticalProcessing"), (12...19).contains(processing) {
+      throw GRIBUnreadable("a statistic over a period (typeOfStatisticalProcessing \(processing)), not values")
+    }
+    // MARS: deviations and errors, which edition 1 tells in its local section alone.
+    if let type = message.text("type"), GRIBDataType.withoutValues.contains(type) {
+      throw GRIBUnreadable("deviations, probabilities, errors or increments (type \(type)), not values")
     }
   }
 
