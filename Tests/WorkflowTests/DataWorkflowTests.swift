@@ -106,6 +106,16 @@ import Testing
     #expect(missing.count == 1 && missing[0].contains("no such file or folder"))
   }
 
+  /// Variables are checked one by one, and `names` may be of any of them.
+  @Test func checksTakeNamesOfOneVariable() throws {
+    var configuration = try named()
+    try #require(configuration.data.variables.count > 1)
+    let name = configuration.data.variables[0]
+    configuration.data.sources[0].names = [name: name]
+    let problems = try CheckWorkflow(configuration, console: .silent).run(checkpoint: nil, readsValues: false).problems
+    #expect(problems.isEmpty, "\(problems)")
+  }
+
   // MARK: Memory
 
   /// Ranks of one machine share what is free; what is configured is each rank's.
