@@ -66,7 +66,8 @@ extension PointFields {
       if point - start < mostAtOnePlace || abs(latitudes[point]) > 89.99 { continue }
       throw JigsawError(
         place, "have the same values at many points in a row", expected: "a place for each point",
-        found: "points \(start) to \(point) at \(significant(latitudes[point], 6))° N \(significant(longitudes[point], 6))° E",
+        found: "points \(start) to \(point) at \(significant(latitudes[point], 6))° N "
+          + "\(significant(longitudes[point], 6))° E",
         remedy: "leave points without a place out of the store")
     }
   }
