@@ -340,6 +340,16 @@ import Testing
     }
   }
 
+  /// Levels of potential temperature have the name of pressure levels, and no unit that tells.
+  @Test(arguments: ["isentropic level", "potential temperature"]) func isentropicLevelsAreNoPressures(longName: String)
+  {
+    var store = plain()
+    store.resize("level", 2)
+    store.add("level", ["level"], [315, 350], ["long_name": longName])
+    store.add("t", ["time", "level", "latitude", "longitude"], [250], ["units": "K"])
+    #expect((try? GriddedStore(store).levelsHPa) ?? [] == [])
+  }
+
   /// CESM has the coefficients of its levels beside `lev`, GFS calls them `pfull`; of LMDZ's `presnivs` the numbers alone tell.
   @Test func levelsOfModelsAreKnownByWhatLiesBesideThem() throws {
     func made(_ name: String, _ values: [Double], _ units: String, beside: String? = nil) -> MemoryStore {

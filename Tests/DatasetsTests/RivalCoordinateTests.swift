@@ -231,7 +231,7 @@ import Testing
     #expect(problem([0, 0, 0]) == "none")
   }
 
-  /// Of grids whose bounds are the same in two decimals the first point that differs is named.
+  /// Two grids with equal bounds in two decimals are told apart by the first point that differs.
   @Test func gridsThatLookAlikeAreToldApart() {
     let (own, other) = (
       LatLonGrid(latitudes: [60, 50], longitudes: [0, 10, 20]),

@@ -308,6 +308,19 @@ import Testing
     #expect(try GriddedStore(store).bind(ours, rename: [ours: theirs]) != nil)
   }
 
+  /// MEPS has a height of 0 m beside variables that have none.
+  @Test func variablesWithoutAHeightAreFoundBesideOne() throws {
+    for (standard, units, name) in [
+      ("air_pressure_at_sea_level", "Pa", "msl"), ("surface_geopotential", "m2 s-2", "zs"),
+    ] {
+      let store = store {
+        $0.add("height0", [], [0], ["units": "m", "standard_name": "height"])
+        $0.add(standard, Self.surface, [1], ["units": units, "standard_name": standard, "coordinates": "height0"])
+      }
+      #expect(try GriddedStore(store).bind(name) != nil, "\(name)")
+    }
+  }
+
   /// Means of ERA5's months are still values of the variable.
   @Test(arguments: ["avgad", "avgfc", "avgd", "avgas"]) func meansOfPeriodsAreTaken(step: String) throws {
     let store = store { $0.add("t2m", Self.surface, [1], ["units": "K", "GRIB_stepType": step]) }

@@ -250,7 +250,7 @@ def kinds():
 
 def statistics():
     """2 m temperature and its ensemble mean's neighbours that are no temperatures: spread, probability, percentile, difference and
-    deviation over a period, error of the analysis."""
+    deviation over a period, error of the analysis, climatology, return period."""
     base = {**regular(2, 3, 4), "dataDate": 20200101}
     two_metres = {"discipline": 0, "parameterCategory": 0, "parameterNumber": 0, "typeOfFirstFixedSurface": 103,
                   "scaleFactorOfFirstFixedSurface": 0, "scaledValueOfFirstFixedSurface": 2}  # fmt: skip
@@ -259,14 +259,15 @@ def statistics():
         {"productDefinitionTemplateNumber": 5, "probabilityType": 1}, {"productDefinitionTemplateNumber": 6, "percentileValue": 90},
         {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 4, "lengthOfTimeRange": 6},
         {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 6, "lengthOfTimeRange": 6},
-        {"typeOfGeneratingProcess": 7},
+        {"typeOfGeneratingProcess": 7}, {"typeOfGeneratingProcess": 9},
+        {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 12, "lengthOfTimeRange": 6},
     ]
     (HERE / "statistics.grib").write_bytes(b"".join(
         message(SAMPLES[2], {**base, **kind, **two_metres}, field(3, 4, n).ravel()) for n, kind in enumerate(kinds)))
     # Edition 1 tells an ensemble's spread in ECMWF's local section alone.
     old = {**regular(1, 3, 7, 60, -60), "setLocalDefinition": 1, "localDefinitionNumber": 1, "shortName": "2t"}
     (HERE / "statistics1.grib").write_bytes(b"".join(
-        message("regular_ll_sfc_grib1", {**old, "type": kind}, field(3, 7, n).ravel()) for n, kind in enumerate(["an", "es"])))
+        message("regular_ll_sfc_grib1", {**old, "type": kind}, field(3, 7, n).ravel()) for n, kind in enumerate(["an", "es", "ea", "4i"])))
     (HERE / "mean.grib").write_bytes(message(
         SAMPLES[2], {**base, "productDefinitionTemplateNumber": 2, "derivedForecast": 0, **two_metres}, field(3, 4).ravel()))
 

@@ -177,8 +177,9 @@ extension GraphModelDescription {
     case .trainableParameters: trainableData
     }
   }
-  /// Whether a tensor that anemoi-models keeps has no part in the computation: buffers, second names of parameters, and numbers of edges at which a
-  /// processor doesn't look.
+
+  /// Whether a tensor that anemoi-models keeps has no part in the computation: buffers, second names of parameters, parameters of edges that the
+  /// processor doesn't read, and the noise injector of a processor without conditional norms.
   public func ignores(tensor name: String) -> Bool {
     let kinds = [".latlons_", ".layer_norm_attention_dest.", ".trainable_layout_version", ".norm_min_val"]
     return kinds.contains { name.contains($0) }
