@@ -345,7 +345,7 @@ import Testing
   {
     var store = plain()
     store.resize("level", 2)
-    store.add("level", ["level"], [315, 350], ["long_name": longName])
+    store.add("level", ["level"], [300, 350], ["long_name": longName])
     store.add("t", ["time", "level", "latitude", "longitude"], [250], ["units": "K"])
     #expect((try? GriddedStore(store).levelsHPa) ?? [] == [])
   }
